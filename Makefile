@@ -1,0 +1,94 @@
+# The tutorial's commands; `make` alone lists them. Needs Python 3.11 to 3.13, git and GNU make (3.81, as macOS has it).
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+TOOL  := $(BIN)/python tools
+# Set-up is done again when one of these files changes, and not otherwise.
+HASH  := $(shell cat requirements.txt constraints.txt pyproject.toml 2>/dev/null | cksum | cut -d ' ' -f 1)
+STAMP := $(VENV)/.set-up-$(HASH)
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --log $(VENV)/set-up.log install --quiet
+
+IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The first python in range on PATH; PYTHON=python3.12 chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(IN_RANGE)' 2>/dev/null && { echo $$p; break; }; done)
+# What kernels and readers' terminals see: the environment's commands first.
+WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help setup run test lab notebooks html lint format lock clean distclean
+
+help: ## list these commands
+	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the others when it is due)
+	@echo "$(VENV) is ready: `$(BIN)/python --version`"
+
+run: $(STAMP) ## run every notebook in order; make run P="-p tensor_parallel_degree 8" changes a parameter
+	@$(TOOL)/run_notebooks.py $(P) $(ARGS)
+
+test: $(STAMP) ## every check and test, with all notebooks executed twice
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(TOOL)/build_notebooks.py --check
+	$(BIN)/python -m pytest tests
+	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
+	$(WITH_PATH) $(BIN)/python -m pytest --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb; \
+	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
+
+lab: $(STAMP) ## open the notebooks in JupyterLab
+	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/00_start_here.ipynb
+
+notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
+	@$(TOOL)/build_notebooks.py $(ARGS)
+
+html: $(STAMP) ## render the notebooks to logs/html; ARGS=--screenshot adds pictures where Chromium is installed
+	@$(TOOL)/render_notebooks.py $(ARGS)
+
+lint: $(STAMP) ## check code, notebooks and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## format code and notebook sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## rewrite constraints.txt from what .venv holds
+	@$(TOOL)/lock.py
+
+clean: ## stop a running rehearsal; remove executed runs, logs and caches
+	@if [ -x $(BIN)/inf2lab ]; then $(BIN)/inf2lab stop || true; fi
+	rm -rf logs/runs logs/builds logs/html build dist lib/*.egg-info
+	rm -rf .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@if [ -d logs ]; then find logs -name '*.log*' -type f -exec rm -f {} +; fi
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## clean, and remove .venv too
+	rm -rf $(VENV)
+
+# The stamp is written last. What an interrupted or failed set-up left is thrown away by the next one.
+$(STAMP):
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found: install one, then name it, as in" \
+		"make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c '$(IN_RANGE)' 2>/dev/null || { echo "$(PYTHON) is" \
+		"$$($(PYTHON) --version 2>/dev/null || echo 'not there'): Python 3.11, 3.12 or 3.13 is needed;" \
+		"name one, as in make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12"; exit 1; }
+	@if [ -e $(VENV)/.unfinished ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		echo "[1/4] new environment $(VENV) with $$($(PYTHON) --version)"; \
+		$(PYTHON) -m venv --clear $(VENV); \
+	else echo "[1/4] updating $(VENV)"; rm -f $(VENV)/.set-up-*; fi
+	@touch $(VENV)/.unfinished
+	@pin=$$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements.txt); \
+	if $(BIN)/python -c "from importlib.metadata import version as v; raise SystemExit(v('torch').split('+')[0] != '$$pin')" \
+		2>/dev/null; then echo "[2/4] torch $$pin is installed"; \
+	else echo "[2/4] torch $$pin from PyTorch's index of CPU builds (about 200 MB)"; \
+		$(PIP) --no-deps --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu torch==$$pin 2>/dev/null || \
+		echo "      not reached: the default index is used (on Linux a CUDA build, about 5 GB; it works the same)"; fi
+	@echo "[3/4] packages of requirements.txt (some minutes; $(VENV)/set-up.log shows what is happening)"
+	@$(PIP) -r requirements.txt
+	@echo "[4/4] the packages of lib/"
+	@$(PIP) --no-deps -e .
+	@rm -f $(VENV)/.unfinished; touch $(STAMP)

@@ -1,0 +1,92 @@
+"""The rules of Inferentia2 and transformers-neuronx as pure functions: degrees, heads, buckets, memory.
+
+Standard library only. The planner and the rehearsal's device both use exactly these, so they cannot disagree.
+"""
+
+from .architectures import ARCHITECTURES, Architecture, architecture
+from .buckets import bucket_for, context_buckets, token_buckets
+from .cores import core_groups, parse_visible_cores
+from .degrees import (
+    DegreeCheck,
+    Reason,
+    check_cores,
+    check_degree,
+    check_heads,
+    check_listed,
+    legal_degrees,
+)  # fmt: skip
+from .dims import STANDS_FOR, ModelDims, rule_dims
+from .errors import IncompleteConfig, NeuronRulesError, UnknownName
+from .generations import GENERATIONS, Generation, generation
+from .memory import (
+    CONTEXT_RESERVE_GIB,
+    CORE_BYTES,
+    DTYPE_BYTES,
+    EMULATED_RESERVE_GIB,
+    GIB,
+    RESERVE_BRACKET_GIB,
+    CoreBytes,
+    CoreTensor,
+    Fit,
+    MemoryVerdict,
+    all_reduces_per_step,
+    bytes_per_core,
+    core_tensors,
+    dtype_bytes,
+    host_bytes,
+    judge_memory,
+    sum_bytes,
+    usable_core_bytes,
+)  # fmt: skip
+from .padding import padded, padded_ffn, padded_heads, padded_vocab, pads_heads, placed_kv_heads
+
+__all__ = [
+    "ARCHITECTURES",
+    "CONTEXT_RESERVE_GIB",
+    "CORE_BYTES",
+    "DTYPE_BYTES",
+    "EMULATED_RESERVE_GIB",
+    "GENERATIONS",
+    "GIB",
+    "RESERVE_BRACKET_GIB",
+    "STANDS_FOR",
+    "Architecture",
+    "CoreBytes",
+    "CoreTensor",
+    "DegreeCheck",
+    "Fit",
+    "Generation",
+    "IncompleteConfig",
+    "MemoryVerdict",
+    "ModelDims",
+    "NeuronRulesError",
+    "Reason",
+    "UnknownName",
+    "all_reduces_per_step",
+    "architecture",
+    "bucket_for",
+    "bytes_per_core",
+    "check_cores",
+    "check_degree",
+    "check_heads",
+    "check_listed",
+    "context_buckets",
+    "core_groups",
+    "core_tensors",
+    "dtype_bytes",
+    "generation",
+    "host_bytes",
+    "judge_memory",
+    "legal_degrees",
+    "padded",
+    "padded_ffn",
+    "padded_heads",
+    "padded_vocab",
+    "pads_heads",
+    "parse_visible_cores",
+    "placed_kv_heads",
+    "rule_dims",
+    "sum_bytes",
+    "token_buckets",
+    "usable_core_bytes",
+]
