@@ -1,0 +1,9 @@
+"""The output class that DJL's Stable Diffusion code names; refused on use."""
+
+from __future__ import annotations
+
+from .. import _Unavailable
+
+
+class UNet2DConditionOutput(_Unavailable):
+    """Refused on use."""

@@ -1,0 +1,1 @@
+"""Bloom on the emulated device."""

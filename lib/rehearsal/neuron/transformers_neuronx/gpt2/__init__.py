@@ -1,0 +1,1 @@
+"""GPT2 on the emulated device."""

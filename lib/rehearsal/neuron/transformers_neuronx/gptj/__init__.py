@@ -1,0 +1,1 @@
+"""GPTJ on the emulated device."""

@@ -1,0 +1,1 @@
+"""GPTNeoX on the emulated device."""

@@ -1,0 +1,61 @@
+"""Writing a Hugging Face model in the split format: one file for each tensor, so that loading needs little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ._checkpoint import KEY_MAP
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# One shard whatever the size: the split saver below divides by tensor instead.
+_ONE_SHARD = "10000GB"
+
+
+def save_pretrained_split(model: PreTrainedModel, save_directory: str | os.PathLike) -> None:
+    """Write config.json and the directory `pytorch_model.bin/` with one file for each key, in the dtypes held."""
+    model.save_pretrained(
+        save_directory, save_function=save_split, max_shard_size=_ONE_SHARD, safe_serialization=False
+    )
+
+
+def save_split(state_dict: dict[str, torch.Tensor], save_directory: str | os.PathLike) -> None:
+    """Write `key_to_filename.json` and `p{index}.{key}` files; the directory appears only once it is complete."""
+    target = Path(save_directory)
+    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    key_to_filename = {}
+    for index, (key, tensor) in enumerate(state_dict.items()):
+        key_to_filename[key] = name = sanitize_file_name(f"p{index}.{key}")
+        # A clone, because torch.save writes all of a storage that a view shares.
+        torch.save(tensor.detach().clone(), partial / name)
+    (partial / KEY_MAP).write_text(json.dumps(key_to_filename, indent=2), encoding="utf-8")
+    _replace(target, partial)
+
+
+def sanitize_file_name(name: str) -> str:
+    """`name` as a file name: spaces become `_`, all but letters, digits, `_`, `-`, `.` go; raises ValueError."""
+    clean = re.sub(r"[^\w\-.]", "", name.strip().replace(" ", "_"))
+    if clean in ("", ".", ".."):
+        raise ValueError(f"{name!r} leaves no file name: use letters, digits, `_`, `-` or `.`")
+    return clean
+
+
+def _replace(target: Path, complete: Path) -> None:
+    if target.is_dir():
+        old = target.with_name(f"{target.name}.old-{os.getpid()}")
+        target.rename(old)
+        complete.rename(target)
+        shutil.rmtree(old)
+    else:
+        target.unlink(missing_ok=True)
+        complete.rename(target)

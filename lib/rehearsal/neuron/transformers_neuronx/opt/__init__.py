@@ -1,0 +1,1 @@
+"""OPT on the emulated device."""

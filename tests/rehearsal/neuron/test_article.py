@@ -1,0 +1,72 @@
+"""The article's flow as a script of its own: Hugging Face -> cast -> split -> OPTForSampling -> sample."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedModel
+
+ROOT = Path(__file__).resolve().parents[3]
+
+FLOW = """
+import json, sys
+import torch
+from transformers.models.opt import OPTForCausalLM
+from transformers_neuronx import dtypes
+from transformers_neuronx.module import save_pretrained_split
+from transformers_neuronx.opt.model import OPTForSampling
+
+source, load_path, amp, tp_degree = sys.argv[1:]
+model = OPTForCausalLM.from_pretrained(source, low_cpu_mem_usage=True)
+dtype = dtypes.to_torch_dtype(amp)
+for block in model.model.decoder.layers:
+    block.self_attn.to(dtype)
+    block.fc1.to(dtype)
+    block.fc2.to(dtype)
+model.lm_head.to(dtype)
+save_pretrained_split(model, load_path)
+model = OPTForSampling.from_pretrained(load_path, batch_size=2, amp=amp, tp_degree=int(tp_degree), n_positions=256)
+model.to_neuron()
+with torch.inference_mode():
+    tokens = model.sample(torch.as_tensor([[2, 5, 6, 7], [2, 8, 9, 10]]), sequence_length=64)
+print(json.dumps([list(tokens.shape), tokens[:, :4].tolist()]))
+"""
+
+
+@pytest.fixture
+def checkpoint(opt_reference: PreTrainedModel, tmp_path: Path) -> Path:
+    opt_reference.save_pretrained(tmp_path / "opt")
+    return tmp_path / "opt"
+
+
+def run_flow(checkpoint: Path, amp: str, degree: int, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("lib/rehearsal/neuron", "lib"))
+    return subprocess.run(
+        [sys.executable, "-c", FLOW, str(checkpoint), str(checkpoint.parent / "split"), amp, str(degree)],
+        env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", **environment},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("generation", ["0.2", "0.8"])
+def test_the_flow_runs(checkpoint: Path, generation: str) -> None:
+    done = run_flow(checkpoint, "f16", 2, REHEARSAL_TNX_GENERATION=generation)
+    assert done.returncode == 0, done.stderr
+    shape, prompts = json.loads(done.stdout)
+    assert shape == [2, 64]
+    assert prompts == [[2, 5, 6, 7], [2, 8, 9, 10]]
+
+
+def test_the_articles_fp16_dies_with_a_key_error(checkpoint: Path) -> None:
+    done = run_flow(checkpoint, "fp16", 2)
+    assert done.stderr.strip().endswith("KeyError: 'fp16'")
+
+
+def test_degree_3_dies_with_the_runtimes_error(checkpoint: Path) -> None:
+    done = run_flow(checkpoint, "f16", 3)
+    assert "RuntimeError: nrt_load_collectives status=2" in done.stderr
