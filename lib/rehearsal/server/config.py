@@ -1,0 +1,184 @@
+"""What the server was told: flags, then SERVING_* variables, then config.properties, then DJLServing's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import SetupError
+from .properties import load_properties
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8080"
+KNOWN_KEYS = {
+    "inference_address", "management_address", "model_store", "load_models", "job_queue_size", "batch_size",
+    "max_batch_delay", "max_idle_time", "load_on_devices", "wait_model_loading", "allow_multi_status",
+    "reserved_memory_mb", "max_request_size", "cors_allowed_origin", "cors_allowed_methods",
+    "cors_allowed_headers", "chunked_read_timeout", "retry_threshold",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one of the two APIs listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """Everything that decides how the server behaves; times in the units that the names say."""
+
+    inference: Address
+    management: Address
+    model_store: Path | None = None
+    load_models: tuple[str, ...] = ("ALL",)
+    job_queue_size: int = 1000
+    batch_size: int = 1
+    max_batch_delay_ms: int = 100
+    max_idle_time_s: int = 60
+    load_on_devices: str = "*"
+    wait_model_loading: bool = True
+    allow_multi_status: bool = False
+    reserved_memory_mb: int = 500
+    max_request_size: int = 64 * 1024 * 1024
+    cors: tuple[tuple[str, str], ...] = ()
+    chunked_read_timeout_s: int = 60
+    retry_threshold: int = 10
+    djl_version: str = "0.25.0"
+    strict: bool = False
+    neuron_cores: int = 0
+    worker_limit: int | None = None
+    allow_any_url: bool = False
+    log_dir: Path | None = None
+    config_file: Path | None = None
+    unknown_keys: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def single_port(self) -> bool:
+        """Whether both APIs share one listener."""
+        return self.inference == self.management
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The command line, as it was given; None where a flag was not."""
+
+    model_store: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    models: tuple[str, ...] | None = None
+    config_file: Path | None = None
+    log_dir: Path | None = None
+    djl_version: str = "0.25.0"
+    strict: bool = False
+    neuron_cores: int = 0
+    worker_limit: int | None = None
+    allow_any_url: bool = False
+
+
+def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
+    """The settings that apply. Raises SetupError for a value that cannot be used."""
+    path = _config_file(flags, environ)
+    keys = load_properties(path) if path else {}
+    keys |= {k[8:].lower(): v for k, v in environ.items() if k.startswith("SERVING_")}
+    read = _Reader(keys, str(path) if path else "SERVING_*")
+    inference, management = _addresses(keys, flags)
+    store = flags.model_store or (Path(keys["model_store"]) if keys.get("model_store") else None)
+    home = environ.get("MODEL_SERVER_HOME")
+    cors = tuple(
+        (f"access-control-allow-{name}", value)
+        for name in ("origin", "methods", "headers")
+        if (value := keys.get(f"cors_allowed_{name}"))
+    )
+    return ServerConfig(
+        inference=inference,
+        management=management,
+        model_store=store.expanduser().absolute() if store else None,
+        load_models=flags.models or _model_list(keys.get("load_models"), store),
+        job_queue_size=read.number("job_queue_size", 1000),
+        batch_size=read.number("batch_size", 1),
+        max_batch_delay_ms=read.number("max_batch_delay", 100),
+        max_idle_time_s=read.number("max_idle_time", 60),
+        load_on_devices=keys.get("load_on_devices", "*"),
+        wait_model_loading=read.flag("wait_model_loading", True),
+        allow_multi_status=read.flag("allow_multi_status", False),
+        reserved_memory_mb=read.number("reserved_memory_mb", 500),
+        max_request_size=read.number("max_request_size", 64 * 1024 * 1024),
+        cors=cors,
+        chunked_read_timeout_s=read.number("chunked_read_timeout", 60),
+        retry_threshold=read.number("retry_threshold", 10),
+        djl_version=flags.djl_version,
+        strict=flags.strict,
+        neuron_cores=flags.neuron_cores,
+        worker_limit=flags.worker_limit,
+        allow_any_url=flags.allow_any_url,
+        log_dir=flags.log_dir or (Path(home) / "logs" if home else None),
+        config_file=path,
+        unknown_keys=tuple(sorted(set(keys) - KNOWN_KEYS)),
+        environ=dict(environ),
+    )
+
+
+def _config_file(flags: Flags, environ: Mapping[str, str]) -> Path | None:
+    if flags.config_file:
+        if not flags.config_file.is_file():
+            raise SetupError(f"{flags.config_file}: no such configuration file (flag -f)")
+        return flags.config_file.absolute()
+    home = environ.get("MODEL_SERVER_HOME")
+    if not home:
+        return None
+    if not Path(home).is_dir():
+        raise SetupError(f"MODEL_SERVER_HOME={home}: no such folder; create it or unset the variable")
+    candidates = (Path(home) / "conf" / "config.properties", Path(home) / "config.properties")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _addresses(keys: Mapping[str, str], flags: Flags) -> tuple[Address, Address]:
+    inference = _address("inference_address", keys.get("inference_address", DEFAULT_ADDRESS))
+    management = _address("management_address", keys.get("management_address", str(inference)))
+    if flags.host or flags.port is not None:
+        shared = inference == management
+        port = inference.port if flags.port is None else flags.port
+        inference = Address(flags.host or inference.host, port)
+        management = inference if shared or "management_address" not in keys else management
+    return inference, management
+
+
+def _address(key: str, text: str) -> Address:
+    try:
+        parts = urlsplit(text)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError("only http://HOST:PORT is served here")
+        return Address(parts.hostname, parts.port or 80)
+    except ValueError as error:
+        raise SetupError(f"{key}={text}: {error}; write for example {DEFAULT_ADDRESS}") from error
+
+
+def _model_list(text: str | None, store: Path | None) -> tuple[str, ...]:
+    if text is None:
+        return ("ALL",) if store else ()
+    return tuple(item.strip() for item in text.split(",") if item.strip() and item.strip() != "NONE")
+
+
+class _Reader:
+    """Typed look-ups that name the key and where it stood when a value is no number."""
+
+    def __init__(self, keys: Mapping[str, str], source: str) -> None:
+        self.keys, self.source = keys, source
+
+    def number(self, key: str, default: int) -> int:
+        try:
+            return int(self.keys.get(key, default))
+        except ValueError:
+            value = self.keys[key]
+            raise SetupError(f"{self.source}: {key}={value} is no whole number (default {default})") from None
+
+    def flag(self, key: str, default: bool) -> bool:
+        return self.keys.get(key, str(default)).strip().lower() == "true"

@@ -1,0 +1,223 @@
+"""A server's life: load the models, open the port, answer until told to stop, leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+from .app import App
+from .config import Address, ServerConfig
+from .errors import ApiError, ModelLoadError, SetupError
+from .factory import WorkerFactory
+from .http import Connection
+from .inference import Inference
+from .logs import ServerLog
+from .management import Management
+from .registry import Registry
+from .store import startup_models
+from .worker_package import worker_package
+
+STOP_SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}  # and the exit codes that the JVM has for them
+FAILURE_PAUSE_S = 3  # the original's pause between a failed load and its end
+CLOSE_TIMEOUT_S = 10
+EXIT_FAILED, EXIT_SETUP = 1, 2
+
+
+@dataclass(frozen=True)
+class Startup:
+    """How loading at start ended; `failed` and `error` name the first model that did not load."""
+
+    failed: str | None = None
+    error: ApiError | None = None
+
+
+class Server:
+    """One running server; `run` is its whole life."""
+
+    def __init__(self, config: ServerConfig, log: ServerLog) -> None:
+        self._config, self._log = config, log
+        self._connections: set[Connection] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._stop: asyncio.Future[int]
+
+    async def run(self) -> int:
+        """Serves until a signal or a failed load; returns the exit code. Raises SetupError."""
+        loop = asyncio.get_running_loop()
+        self._stop = loop.create_future()
+        for number, code in STOP_SIGNALS.items():
+            loop.add_signal_handler(number, self._end, code)
+        self._announce()
+        package = await asyncio.to_thread(worker_package, self._config.djl_version, self._config.environ)
+        factory = WorkerFactory(self._config, package, self._log)
+        registry = Registry(self._config, factory, self._log)
+        loading: asyncio.Task[Startup] | None = None
+        try:
+            loading = loop.create_task(self._load(registry))
+            if not self._config.wait_model_loading:
+                await self._open(registry)
+            await asyncio.wait([loading, self._stop], return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.done():
+                return self._stop.result()
+            startup = loading.result()
+            if startup.error is not None:
+                return await self._fail(startup, registry)
+            if self._config.wait_model_loading:
+                await self._open(registry)
+            return await self._stop
+        finally:
+            await self._close(loading, registry)
+            factory.close()
+
+    def _end(self, code: int) -> None:
+        if not self._stop.done():
+            self._stop.set_result(code)
+
+    async def _load(self, registry: Registry) -> Startup:
+        """Loads the models one after the other, as the original does; stops at the first failure."""
+        entries = [registry.add(wanted) for wanted in startup_models(self._config, self._log)]
+        for entry in entries:
+            self._log.info("ModelServer", f"Initializing model: {entry.model.name}={entry.model.url}")
+            try:
+                await registry.load(entry)
+            except ApiError as error:
+                return Startup(entry.model.name, error)
+        return Startup()
+
+    async def _fail(self, startup: Startup, registry: Registry) -> int:
+        """A model did not load: says why, the handler's own words last. Strictly: waits, and exits with 0."""
+        error = startup.error
+        assert error is not None
+        causes = error.causes
+        lines = [
+            f"java.util.concurrent.CompletionException: {causes[0]}",
+            *(f"Caused by: {c}" for c in causes),
+        ]
+        self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))
+        if self._config.strict:
+            return await self._fail_strictly(registry)
+        self._log.info("ModelServer", "Stopping model server.")
+        self._close_listeners()
+        self._log.info("ModelServer", "Model server stopped.")
+        report = error.report if isinstance(error, ModelLoadError) else ""
+        text = f"{startup.failed} did not load: {_without_class(causes[0])}"
+        self._log.error("Rehearsal", f"{text}\n{report}" if report else text)
+        return EXIT_FAILED
+
+    async def _fail_strictly(self, registry: Registry) -> int:
+        """As the original: a pause, a port that opens for an instant, exit code 0, or no end beside other models."""
+        await asyncio.wait([self._stop], timeout=FAILURE_PAUSE_S)
+        self._log.info("ModelServer", "Stopping model server.")
+        if self._config.wait_model_loading:
+            await self._open(registry)
+            self._log.info("ModelServer", "Stopping model server.")
+        self._close_listeners()
+        self._log.info("ModelServer", "BOTH listener stopped.")
+        self._log.info("ModelServer", "Model server stopped.")
+        if any(entry.pool.workers for endpoint in registry.endpoints.values() for entry in endpoint.entries):
+            return await self._stop
+        return 0
+
+    async def _open(self, registry: Registry) -> None:
+        inference = Inference(registry, self._config, self._log)
+        management = Management(registry, self._config, self._log)
+        if self._config.single_port:
+            await self._listen("BOTH API", self._config.inference, App(inference, management))
+            return
+        await self._listen("INFERENCE API", self._config.inference, App(inference, None))
+        await self._listen("MANAGEMENT API", self._config.management, App(None, management))
+
+    async def _listen(self, name: str, address: Address, app: App) -> None:
+        loop = asyncio.get_running_loop()
+
+        def connection() -> Connection:
+            return Connection(app, self._config, self._log, self._connections)
+
+        try:
+            listener = await loop.create_server(connection, address.host, address.port, backlog=1024)
+        except (OSError, OverflowError) as error:
+            cause = f"java.io.IOException: Failed to bind to address: {address}"
+            self._log.error("ModelServer", f"Unexpected error\n{cause}")
+            text = f"port {address.port} of {address.host} cannot be opened ({error}); free it or take another --port"
+            raise PortError(text) from error
+        self._listeners.append(listener)
+        port = listener.sockets[0].getsockname()[1]
+        self._log.info("ModelServer", f"{name} bind to: {Address(address.host, port)}")
+
+    def _announce(self) -> None:
+        config, environ = self._config, self._config.environ
+        self._log.info("ModelServer", "Starting model server ...")
+        self._log.info("ModelServer", f"Starting djl-serving: {config.djl_version} ...")
+        shown = [
+            f"Model server home: {environ.get('MODEL_SERVER_HOME', os.getcwd())}",
+            f"Current directory: {os.getcwd()}",
+            f"Command line: {' '.join(sys.argv[1:])}",
+            f"Number of CPUs: {os.cpu_count()}",
+            f"Config file: {config.config_file or 'N/A'}",
+            f"Inference address: {config.inference}",
+            f"Management address: {config.management}",
+            f"Default job_queue_size: {config.job_queue_size}",
+            f"Default batch_size: {config.batch_size}",
+            f"Default max_batch_delay: {config.max_batch_delay_ms}",
+            f"Default max_idle_time: {config.max_idle_time_s}",
+            f"Model Store: {config.model_store or 'N/A'}",
+            f"Initial Models: {','.join(config.load_models) or 'NONE'}",
+            f"Maximum Request Size: {config.max_request_size}",
+            "Environment variables:",
+            *(f"\t{key}: {value}" for key, value in environ.items() if _is_shown(key)),
+        ]
+        self._log.info("ModelServer", "\n" + "\n".join(shown))
+        mode = (
+            "strict on" if config.strict else "strict off: see README.md of rehearsal.server for what differs"
+        )
+        self._log.info("Rehearsal", f"this is the rehearsal of DJLServing, no JVM and no chip ({mode})")
+        for key in config.unknown_keys:
+            self._log.warn("Rehearsal", f"configuration key {key} is not used by the rehearsal")
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for connection in list(self._connections):
+            connection.reset()  # no drain: requests under way get a reset, as from the JVM
+
+    async def _close(self, loading: asyncio.Task[Startup] | None, registry: Registry) -> None:
+        self._close_listeners()
+        if loading is not None and not loading.done():
+            loading.cancel()
+            await asyncio.wait([loading], timeout=CLOSE_TIMEOUT_S)
+        try:
+            await asyncio.wait_for(registry.close(), CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            text = f"workers did not end in {CLOSE_TIMEOUT_S} s; the kernel ends them with this process"
+            self._log.warn("Rehearsal", text)
+
+
+class PortError(SetupError):
+    """The port cannot be opened; DJLServing exits with 1 then, after loading the models."""
+
+
+def _without_class(cause: str) -> str:
+    """A cause of the log without its Java class."""
+    head, colon, rest = cause.partition(": ")
+    return rest if colon and "." in head and " " not in head else cause
+
+
+def _is_shown(key: str) -> bool:
+    return key.startswith(("SERVING", "PYTHON", "DJL_", "HF_")) or "SAGEMAKER" in key or key in (
+        "TENSOR_PARALLEL_DEGREE", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
+    )  # fmt: skip
+
+
+def serve(config: ServerConfig) -> int:
+    """Runs a server to its end; returns the process's exit code."""
+    log = ServerLog(config.log_dir)
+    try:
+        return asyncio.run(Server(config, log).run())
+    except PortError as error:
+        log.error("Rehearsal", str(error))
+        return EXIT_FAILED
+    finally:
+        log.close()
