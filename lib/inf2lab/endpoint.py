@@ -1,0 +1,111 @@
+"""The client a reader learns on: a model's URL, one request, and an answer that can be looked at."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from inf2lab.errors import EndpointDown, EndpointError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: HTTP status and reason, headers (lower-case names), body text and elapsed seconds."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    text: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 200."""
+        return self.status == 200
+
+    @property
+    def error(self) -> str:
+        """The reason in an error body: `error` where the handler wrote it, `message` where the server did, else ''."""
+        try:
+            body = json.loads(self.text)
+        except json.JSONDecodeError:
+            return ""
+        return str(body.get("error", body.get("message", ""))) if isinstance(body, dict) else ""
+
+    def json(self) -> Any:
+        """Return the body as JSON; raises EndpointError for another status or a body that is none."""
+        if not self.ok:
+            raise EndpointError(self.status, self.reason, self.text)
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError as error:
+            raise EndpointError(self.status, f"but no JSON ({error})", self.text[:200]) from error
+
+
+class Endpoint:
+    """One model behind DJLServing: Endpoint("http://127.0.0.1:8080", "opt13b").generate(["Hello"], seq_length=64)."""
+
+    def __init__(self, url: str, model: str, *, timeout_s: float = 360) -> None:
+        """`timeout_s` bounds each request; the article's container gives up after 360 s as well."""
+        self.base_url, self.model, self.timeout_s = url.rstrip("/"), model, timeout_s
+
+    @property
+    def url(self) -> str:
+        """Where predictions are asked for."""
+        return f"{self.base_url}/predictions/{self.model}"
+
+    def send(self, body: Any, *, content_type: str = "application/json") -> Answer:
+        """POST `body` (text and bytes as they are, the rest as JSON) and return what comes back, also an error."""
+        data = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        data = data.encode() if isinstance(data, str) else data
+        return self._request("POST", self.url, data=data, headers={"Content-Type": content_type})
+
+    def generate(self, prompts: Sequence[str], seq_length: int) -> list[str]:
+        """Return one text a prompt from the article's handler; `seq_length` counts prompt and answer.
+
+        Raises EndpointError.
+        """
+        answer = self.send({"seq_length": seq_length, "text": list(prompts)})
+        try:
+            return answer.json()["outputs"]
+        except (TypeError, KeyError) as error:  # the built-in handler's answer is a list
+            reason = "but its JSON has no `outputs`, so it is not the article's handler"
+            raise EndpointError(answer.status, reason, answer.text[:200]) from error
+
+    def ping(self) -> Answer:
+        """Return the server's own health answer; raises EndpointDown."""
+        return self._request("GET", f"{self.base_url}/ping")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the server says of the model: workers, devices, queue; raises EndpointError if it is unknown."""
+        answer = self._request("GET", f"{self.base_url}/models/{self.model}")
+        try:
+            return {**answer.json()[0]["models"][0]}
+        except (LookupError, TypeError) as error:
+            reason = f"but no DJLServing describes {self.model} there"
+            raise EndpointError(answer.status, reason, answer.text[:200]) from error
+
+    def _request(self, method: str, url: str, **arguments: Any) -> Answer:
+        started = time.perf_counter()
+        try:
+            with requests.Session() as session:
+                session.trust_env = (
+                    False  # a proxy of the company network has no business between us and loopback
+                )
+                reply = session.request(method, url, timeout=self.timeout_s, **arguments)
+        except requests.Timeout as error:
+            raise EndpointError(0, "nothing", f"no answer within {self.timeout_s:g} s from {url}") from error
+        except requests.RequestException as error:
+            if error.args and isinstance(getattr(error.args[0], "reason", None), NewConnectionError):
+                raise EndpointDown(url) from error
+            reason = f"the connection to {url} broke off ({type(error).__name__})"
+            raise EndpointError(0, "nothing", reason) from error
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        text = reply.content.decode(errors="replace")  # requests would guess: DJLServing names no charset
+        return Answer(reply.status_code, reply.reason, headers, text, time.perf_counter() - started)

@@ -1,0 +1,76 @@
+"""Where the laboratory keeps things: the one module that reads inf2lab's environment variables.
+
+| variable | meaning | default |
+|---|---|---|
+| INF2LAB_ROOT | the repository a notebook or command works in | the folder above with `notebooks/` and `lib/` |
+| INF2LAB_CACHE | downloads and prepared stand-ins | the user's cache folder + `/inf2lab` |
+| INF2LAB_LOGS | server logs, state files, executed runs | `logs/` of the repository |
+| INF2LAB_<PARAMETER> | replaces a notebook parameter's default, e.g. INF2LAB_PORT=8081 | - |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from inf2lab.errors import LabError
+
+PREFIX = "INF2LAB_"
+
+
+def root() -> Path:
+    """Return the repository's folder; raises LabError when neither the current folder nor this file is inside it."""
+    named = os.environ.get(f"{PREFIX}ROOT")
+    if named:
+        return Path(named).resolve()
+    for start in (Path.cwd(), Path(__file__).resolve()):
+        for folder in (start, *start.parents):
+            if (folder / "notebooks").is_dir() and (folder / "lib" / "inf2lab").is_dir():
+                return folder
+    raise LabError(f"no repository around {Path.cwd()}: change into the clone, or set {PREFIX}ROOT to it")
+
+
+def enter_repository() -> None:
+    """Change into the repository's folder, so that a path means the same in JupyterLab, papermill and nbval."""
+    os.chdir(root())
+
+
+def models() -> Path:
+    """Return the model store's folder."""
+    return root() / "models"
+
+
+def logs() -> Path:
+    """Return the folder of logs and state files; it is made if it is missing."""
+    folder = Path(os.environ.get(f"{PREFIX}LOGS") or root() / "logs").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def cache() -> Path:
+    """Return the folder of downloads and prepared stand-ins; it is made if it is missing."""
+    named = os.environ.get(f"{PREFIX}CACHE")
+    if named:
+        folder = Path(named).expanduser()
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches" / "inf2lab"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inf2lab"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def shown(path: Path | str) -> str:
+    """Return a path as a reader should see it: relative to the repository where it lies inside."""
+    path = Path(path)
+    try:
+        return str(path.relative_to(root()))
+    except ValueError:
+        return str(path)
+
+
+def parameter_from_environment(name: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return what INF2LAB_<NAME> says of a notebook parameter, or None."""
+    return (os.environ if environment is None else environment).get(PREFIX + name.upper()) or None

@@ -1,0 +1,166 @@
+"""The rehearsal lane: DJLServing's contract in front of DJL's own worker, on this machine's processor."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from inf2lab import paths
+from inf2lab.errors import PortInUse, ServerError
+from inf2lab.folder import ModelFolder
+from inf2lab.serving import _log, _processes, standins
+from inf2lab.serving._interface import ModelServer, Report, ServerStatus
+from inf2lab.serving._state import ServerState, read_state, state_path
+from inf2lab.settings import Settings
+
+
+class RehearsalServer(ModelServer):
+    """A `python -m rehearsal.server` process that outlives the notebook which started it."""
+
+    def __init__(self, settings: Settings, folder: ModelFolder) -> None:
+        super().__init__(settings, folder)
+        self._log_folder = paths.logs() / f"server-{settings.port}"
+
+    @property
+    def log_path(self) -> Path:
+        """Everything that the server and its workers print."""
+        return self._log_folder / "console.log"
+
+    def command(self) -> list[str]:
+        """Return the server's command line."""
+        return [
+            *(sys.executable, "-m", "rehearsal.server"),
+            *("--model-store", str(self.folder.path)),
+            *("--port", str(self.settings.port)),
+            *("--djl-version", str(self.settings.stack.rehearsed_by)),
+            *("--neuron-cores", str(self.settings.hardware.cores)),
+            *("--worker-limit", "1"),  # a laptop holds one copy of the model, an inf2.48xlarge twelve
+            *("--log-dir", str(self._log_folder)),
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """Return what the server's environment has beyond this process's: the image's variables and the rehearsal's."""
+        stack = self.settings.stack
+        return {
+            **standins.worker_environment(),
+            **{
+                k: v for k, v in stack.container_env.items() if k != "OMP_NUM_THREADS"
+            },  # all cores compute here
+            "MODEL_LOADING_TIMEOUT": str(stack.loading_timeout_s),
+            "PREDICT_TIMEOUT": str(stack.predict_timeout_s),
+            "REHEARSAL_TNX_GENERATION": self.settings.generation.name,
+            "PYTHONDONTWRITEBYTECODE": "1",  # the worker must not write into the model folder
+            "PYTHONUNBUFFERED": "1",
+            _processes.MARK: _processes.owner(),
+        }
+
+    def start(self, report: Report) -> None:
+        """Start the server's process in a session of its own; raises FolderError, StandInError or ServerError."""
+        self.folder.check()
+        self._check_profile()
+        self._check_port()
+        model_id = self.folder.option("model_id")
+        if model_id:
+            standin = standins.prepare(model_id)
+            if standin.played_by != model_id:
+                size = f"{standin.parameters / 1e6:.1f} M parameters"
+                report(
+                    f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules"
+                )
+        _fetch_worker(str(self.settings.stack.rehearsed_by))
+        self._launch()
+
+    def exists(self) -> bool:
+        """Return whether this server's own process runs."""
+        state = self._state()
+        return state is not None and state.process() is not None
+
+    def status(self) -> ServerStatus:
+        """Return its state from the process, the port and the log."""
+        state = self._state()
+        if state is None:
+            return ServerStatus("stopped", f"no server was started on port {self.settings.port}")
+        workers = self._answers() if state.process() else None
+        if workers is not None:
+            return ServerStatus("ready", f"{self.folder.name} answers at {self.url}", workers)
+        if state.process():
+            return ServerStatus("loading", _log.last_line(self.log_path) or "starting")
+        return ServerStatus("failed", _log.cause_of_failure(self.log_path))
+
+    def stop(self, *, patience_s: float = 10) -> bool:
+        """Stop the process, its workers and its scratch folder; returns whether anything was running."""
+        state = self._state()
+        if state is None:
+            return False
+        process = state.process()
+        running = _processes.end(_processes.family(process), patience_s) if process else []
+        shutil.rmtree(state.scratch, ignore_errors=True)
+        state.remove()
+        return bool(running)
+
+    def _state(self) -> ServerState | None:
+        return read_state(state_path(self.settings.port))
+
+    def _check_profile(self) -> None:
+        stack = self.settings.stack
+        if stack.rehearsed_by is None:
+            raise ServerError(
+                f"profile {stack.name} cannot be rehearsed: DJL's worker {stack.djl} is not published on Maven; "
+                "use profile djl-0.25, or lane inf2"
+            )
+        entry = self.folder.option("entryPoint")
+        if stack.worker != stack.rehearsed_by and entry.startswith("djl_python."):
+            raise ServerError(
+                f"the built-in handler of DJLServing {stack.djl} cannot be rehearsed: its worker is not published on "
+                f"Maven. Use a model.py (notebook 04), which worker {stack.rehearsed_by} runs, or profile djl-0.25"
+            )
+
+    def _check_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.settings.port))
+            except OSError:
+                raise PortInUse(self.settings.port, _processes.listener(self.settings.port)) from None
+
+    def _launch(self) -> None:
+        shutil.rmtree(self._log_folder, ignore_errors=True)
+        self._log_folder.mkdir(parents=True)
+        scratch = tempfile.mkdtemp(prefix="inf2lab-")  # handlers write split checkpoints into TMPDIR
+        surroundings = os.environ | self.environment() | {"TMPDIR": scratch, "SERVING_DOWNLOAD_DIR": scratch}
+        with self.log_path.open("wb") as log:
+            pid = _processes.start_apart(
+                self.command(),
+                cwd=paths.root(),
+                env=surroundings,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        ServerState(
+            pid=pid,
+            created=psutil.Process(pid).create_time(),
+            port=self.settings.port,
+            lane=self.settings.lane,
+            profile=self.settings.profile,
+            instance=self.settings.instance,
+            folder=str(self.folder.path),
+            scratch=scratch,
+            started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        ).write()
+
+
+def _fetch_worker(version: str) -> None:
+    """Have the server's own tool fetch DJL's worker into the cache (170 KB, once); raises ServerError."""
+    command = [sys.executable, "-m", "rehearsal.server.worker_package", "--djl-version", version]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerError((done.stderr.strip() or done.stdout.strip()).splitlines()[-1])

@@ -1,0 +1,84 @@
+"""`Server`: start or find the server of the chosen lane, without the caller having to know which kind it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inf2lab import paths
+from inf2lab.errors import LabError, ServerError
+from inf2lab.folder import ModelFolder
+from inf2lab.serving import _processes
+from inf2lab.serving._container import ContainerServer
+from inf2lab.serving._interface import ModelServer, Report
+from inf2lab.serving._rehearsal import RehearsalServer
+from inf2lab.serving._state import ServerState, all_states, read_state, state_path
+from inf2lab.settings import Settings
+
+_KINDS: dict[str, type[ModelServer]] = {"rehearsal": RehearsalServer, "inf2": ContainerServer}
+
+
+class Server:
+    """How a notebook gets a server: `Server.start(settings)`, `Server.running(settings)`, `Server.of(settings)`."""
+
+    @staticmethod
+    def of(settings: Settings, folder: Path | str | None = None) -> ModelServer:
+        """Return the lane's server for a model folder, default models/<model_name>; nothing is started."""
+        path = Path(folder).resolve() if folder else paths.models() / settings.model_name
+        return _KINDS[settings.lane](settings, ModelFolder(path))
+
+    @staticmethod
+    def start(
+        settings: Settings, folder: Path | str | None = None, *, wait: bool = True, report: Report = print
+    ) -> ModelServer:
+        """Start a server and, unless `wait` is False, wait until the model answers; raises LabError.
+
+        A server of this clone that already runs on the port is stopped first.
+        """
+        server = Server.of(settings, folder)
+        server.folder.check()
+        server.stop()
+        server.start(report)
+        if wait:
+            server.wait_ready(report=report)
+        return server
+
+    @staticmethod
+    def running(settings: Settings) -> ModelServer:
+        """Return the server that another notebook or command started on the port; raises ServerError if none runs."""
+        if settings.lane == "inf2":
+            return Server.of(settings)
+        state = read_state(state_path(settings.port))
+        server = _from_state(state) if state else None
+        if server is None or not server.exists():
+            raise ServerError(
+                f"no server of this lab runs on port {settings.port}: "
+                "run notebook 05 first, or `inf2lab serve models/opt13b` in a terminal"
+            )
+        return server
+
+
+def all_servers() -> list[ModelServer]:
+    """Return every server on record, by port, running or not."""
+    found = []
+    for state in all_states():
+        try:
+            found.append(_from_state(state))
+        except LabError:  # of a profile or instance that the catalog has lost: its process still has the mark
+            state.remove()
+    return found
+
+
+def stop_everything(*, patience_s: float = 10) -> int:
+    """Stop every server of this clone and what a killed one left behind; returns how many of both were running."""
+    ended = sum(server.stop(patience_s=patience_s) for server in all_servers())
+    return ended + len(_processes.end(_processes.ours(), patience_s))
+
+
+def left_over() -> list[str]:
+    """Return a line for each process of this clone's servers that still runs."""
+    return [f"process {process.pid}: {process.name()}" for process in _processes.ours()]
+
+
+def _from_state(state: ServerState) -> ModelServer:
+    settings = Settings(lane=state.lane, profile=state.profile, instance=state.instance, port=state.port)
+    return Server.of(settings, state.folder)

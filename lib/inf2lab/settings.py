@@ -1,0 +1,149 @@
+"""One validated set of parameters for a notebook or a command: lane, stack, model, and how it is split."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from inf2lab import catalog, paths
+from inf2lab.errors import SettingsError
+from neuron_rules import GENERATIONS, Generation, ModelDims, check_degree
+
+LANES = {
+    "rehearsal": "this machine's processor plays the chip; nothing is billed",
+    "inf2": "an instance with /dev/neuron* runs the real container",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The parameters of a walk-through; building one checks every value and raises SettingsError with the remedy.
+
+    Settings(tensor_parallel_degree=8) keeps the article's other choices.
+    """
+
+    lane: str = "rehearsal"
+    profile: str = "djl-0.25"
+    instance: str = "inf2.48xlarge"
+    model_id: str = "facebook/opt-13b"
+    model_name: str = "opt13b"
+    tensor_parallel_degree: int = 2
+    batch_size: int = 2
+    n_positions: int = 2048
+    dtype: str = "f16"
+    port: int = 8080
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, getattr(self, field.name), type(field.default))
+        if self.lane not in LANES:
+            known = "; ".join(f"{lane!r}: {meaning}" for lane, meaning in LANES.items())
+            raise SettingsError("lane", self.lane, f"use one of {known}")
+        for name in ("batch_size", "n_positions", "tensor_parallel_degree"):
+            if getattr(self, name) < 1:
+                raise SettingsError(name, getattr(self, name), "must be 1 or more")
+        if not 1 <= self.port <= 65535:
+            raise SettingsError("port", self.port, "must be from 1 to 65535; 8080 is what the container uses")
+        if not re.fullmatch(r"[A-Za-z0-9_]+", self.model_name):
+            reason = "is the folder under models/ and part of the URL: use letters, digits and _ only"
+            raise SettingsError("model_name", self.model_name, reason)
+        self._check_rules()
+
+    @classmethod
+    def from_notebook(cls, variables: Mapping[str, Any], *, also: Iterable[str] = ()) -> Settings:
+        """Build settings from a notebook's variables: `Settings.from_notebook(globals())`.
+
+        A value given with papermill's `-p` wins over INF2LAB_<NAME> in the environment, which wins over the
+        parameters cell. A `-p` name that is no parameter raises SettingsError; papermill itself only warns.
+        `also` names parameters that the notebook has beyond these.
+        """
+        names = [field.name for field in fields(cls)]
+        given = injected_names(variables.get("In", ()))
+        known = [*names, *also]
+        for name in sorted(given.difference(known)):
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean `{close[0]}`? " if close else ""
+            raise SettingsError(
+                name, variables.get(name), f"no such parameter; {hint}known: {', '.join(known)}"
+            )
+        values = {name: variables[name] for name in names if name in variables}
+        for name in names:
+            text = paths.parameter_from_environment(name)
+            if text is not None and name not in given:
+                values[name] = _typed(name, text, type(getattr(cls, name)))
+        return cls(**values)
+
+    @property
+    def stack(self) -> catalog.Profile:
+        """The profile's facts."""
+        return catalog.profile(self.profile)
+
+    @property
+    def hardware(self) -> catalog.Instance:
+        """The instance's facts."""
+        return catalog.instance(self.instance)
+
+    @property
+    def model(self) -> ModelDims:
+        """The named model's dimensions."""
+        return catalog.model(self.model_id)
+
+    @property
+    def generation(self) -> Generation:
+        """The rules of the profile's transformers-neuronx; raises SettingsError where they are not known."""
+        name = self.stack.tnx_generation
+        if name is None:
+            rehearsable = [p.name for p in catalog.profiles().values() if p.tnx_generation]
+            reason = f"its rules are not written down yet; use one of {', '.join(rehearsable)}"
+            raise SettingsError("profile", self.profile, reason)
+        return GENERATIONS[name]
+
+    def _check_rules(self) -> None:
+        generation, model, hardware = self.generation, self.model, self.hardware
+        check = check_degree(
+            self.tensor_parallel_degree,
+            model,
+            generation=generation,
+            cores=hardware.cores,
+            family=hardware.family,
+        )
+        if check.reasons:
+            reason = "; ".join(reason.text for reason in check.reasons)
+            raise SettingsError("tensor_parallel_degree", self.tensor_parallel_degree, reason)
+        if self.n_positions > model.max_positions:
+            reason = f"{self.model_id} has {model.max_positions} positions: use at most {model.max_positions}"
+            raise SettingsError("n_positions", self.n_positions, reason)
+        if self.dtype not in generation.dtypes:
+            spelled = self.stack.handler_dtypes.get(self.dtype)
+            hint = f"; `{self.dtype}` is the built-in handler's spelling of `{spelled}`" if spelled else ""
+            reason = f"transformers-neuronx takes one of {', '.join(generation.dtypes)}{hint}"
+            raise SettingsError("dtype", self.dtype, reason)
+
+
+def injected_names(history: Iterable[str]) -> set[str]:
+    """Return the names that papermill's injected cell assigned, read from IPython's list of executed cells."""
+    names: set[str] = set()
+    for source in history:
+        if source.partition("\n")[0].rstrip() == "# Parameters":  # papermill's own first line
+            for node in ast.parse(source).body:
+                targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+                names.update(target.id for target in targets if isinstance(target, ast.Name))
+    return names
+
+
+def _check_type(name: str, value: object, wanted: type) -> None:
+    if type(value) is not wanted:  # bool is an int to isinstance, and never meant here
+        raise SettingsError(name, value, f"must be of type {wanted.__name__}, not {type(value).__name__}")
+
+
+def _typed(name: str, text: str, wanted: type) -> Any:
+    try:
+        return wanted(text)
+    except ValueError:
+        raise SettingsError(
+            name, text, f"the environment's value must be of type {wanted.__name__}"
+        ) from None

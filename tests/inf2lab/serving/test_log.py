@@ -1,0 +1,221 @@
+"""inf2lab.serving's log reading, on lines in the shape that DJLServing 0.25 was recorded with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inf2lab.serving import _log
+
+START = """\
+INFO  ModelServer Starting djl-serving: 0.25.0 ...
+INFO  ModelServer
+Model server home: /opt/djl
+Environment variables:
+	HF_HOME: /root/.cache/inf2lab/stand-ins
+	OMP_NUM_THREADS: 1
+INFO  FolderScanPluginManager scanning for plugins...
+INFO  ModelServer Found model opt13b=file:/opt/ml/model/opt13b/
+INFO  ModelServer Initializing model: opt13b=file:/opt/ml/model/opt13b/
+INFO  ModelInfo Apply per model settings:
+	job_queue_size: 1000
+	option.tensor_parallel_degree: 2
+INFO  WorkerPool loading model opt13b (PENDING) on nc(0) ...
+INFO  Connection Set NEURON_RT_VISIBLE_CORES=0-1
+INFO  PyProcess Start process: 19000 - retry: 0
+INFO  PyProcess W-7650-opt13b-stdout: 7650 - djl_python_engine started with args: ['--sock-type', 'unix']
+INFO  PyProcess W-7650-opt13b-stdout: Python engine started.
+"""
+READY = """\
+WARN  PyProcess W-7650-opt13b-stderr: PRINT to stderr
+INFO  PyProcess Model [opt13b] initialized.
+INFO  ModelServer Initialize BOTH server with: EpollServerSocketChannel.
+INFO  ModelServer BOTH API bind to: http://127.0.0.1:18625
+"""
+# What the worker of 0.25.0 prints when a handler raises: its own logging call is malformed.
+HANDLER_RAISED = """\
+INFO  PyProcess W-13468-badload-stdout: Python engine started.
+WARN  PyProcess W-13468-badload-stderr: --- Logging error ---
+WARN  PyProcess W-13468-badload-stderr: Traceback (most recent call last):
+WARN  PyProcess W-13468-badload-stderr:   File "/opt/ml/model/badload/model.py", line 4, in handle
+WARN  PyProcess W-13468-badload-stderr:     raise RuntimeError("cannot load weights")
+WARN  PyProcess W-13468-badload-stderr: RuntimeError: cannot load weights
+WARN  PyProcess W-13468-badload-stderr:\x20
+WARN  PyProcess W-13468-badload-stderr: During handling of the above exception, another exception occurred:
+WARN  PyProcess W-13468-badload-stderr:\x20
+WARN  PyProcess W-13468-badload-stderr: Traceback (most recent call last):
+WARN  PyProcess W-13468-badload-stderr:     msg = msg % self.args
+WARN  PyProcess W-13468-badload-stderr:           ~~~~^~~~~~~~~~~
+WARN  PyProcess W-13468-badload-stderr: TypeError: not all arguments converted during string formatting
+WARN  PyProcess W-13468-badload-stderr: Call stack:
+WARN  PyProcess W-13468-badload-stderr: Message: 'Failed invoke service.invoke_handler()'
+WARN  PyProcess W-13468-badload-stderr: Arguments: (RuntimeError('cannot load weights'),)
+INFO  PyProcess Stop process: -1:13468, failure=true
+INFO  PyProcess Failure count: 0
+"""
+JAVA_END = """\
+ERROR ModelServer Failed register workflow
+java.util.concurrent.CompletionException: ai.djl.engine.EngineException: Failed to initialize model: prediction failure
+Caused by: ai.djl.engine.EngineException: Failed to initialize model: prediction failure
+	... 1 more
+INFO  ModelServer Stopping model server.
+INFO  ModelServer BOTH listener stopped.
+INFO  ModelServer Model server stopped.
+"""
+IMPORT_FAILED = """\
+INFO  PyProcess W-15723-tnx-stdout: Python engine process died
+INFO  PyProcess W-15723-tnx-stdout: Traceback (most recent call last):
+INFO  PyProcess W-15723-tnx-stdout:     from transformers import AutoModelForCausalLM, AutoConfig, AutoTokenizer
+INFO  PyProcess W-15723-tnx-stdout: ModuleNotFoundError: No module named 'transformers'
+INFO  PyProcess W-15723-tnx-stdout: 15723 - Python process finished
+WARN  PyProcess Process not started, waiting for process end ...
+WARN  Connection Connection channel is null.
+ERROR ModelServer Failed register workflow
+java.util.concurrent.CompletionException: ai.djl.engine.EngineException: Failed to loaded model.
+Caused by: ai.djl.engine.EngineException: Failed to loaded model.
+	... 1 more
+Caused by: java.lang.IllegalThreadStateException: Python stream closed unexpectedly, exit code: 1
+	... 1 more
+INFO  ModelServer Stopping model server.
+"""
+PORT_TAKEN = """\
+INFO  PyProcess Model [echo] initialized.
+INFO  ModelServer Model server stopped.
+ERROR ModelServer Unexpected error
+java.io.IOException: Failed to bind to address: http://127.0.0.1:18385
+Caused by: io.netty.channel.unix.Errors$NativeIoException: bind(..) failed: Address already in use
+"""
+NO_DEVICE = """\
+ERROR ModelServer Failed register workflow
+java.util.concurrent.CompletionException: java.lang.IllegalStateException: No GPU device detected.
+Caused by: java.lang.IllegalStateException: No GPU device detected.
+	... 1 more
+INFO  ModelServer Model server stopped.
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where the test writes its log."""
+    return tmp_path / "console.log"
+
+
+def test_milestones_come_once_each_and_in_order(log: Path) -> None:
+    log.write_text(START)
+    loading = _log.milestones(log)
+    assert loading == [
+        "model folder found",
+        "worker process started",
+        "the worker has imported the handler",
+    ]
+    log.write_text(START + READY + READY)
+    assert _log.milestones(log) == [*loading, "model loaded", "port open"]
+
+
+def test_a_growing_log_only_adds_milestones(log: Path) -> None:
+    lines = (START + READY).splitlines(keepends=True)
+    before: list[str] = []
+    for end in range(len(lines) + 1):
+        log.write_text("".join(lines[:end]))
+        now = _log.milestones(log)
+        assert now[: len(before)] == before
+        before = now
+    assert len(before) == 5
+
+
+def test_the_stand_ins_line_is_a_step_and_their_folder_in_the_environment_is_none(log: Path) -> None:
+    said = (
+        "rehearsal: the words come from stand-in weights (OPT: hidden 256); the rules are facebook/opt-13b's"
+    )
+    log.write_text(START)
+    assert len(_log.milestones(log)) == 3
+    log.write_text(f"{START}INFO  PyProcess W-7650-opt13b-stdout: {said}\n")
+    assert _log.milestones(log)[3:] == ["stand-in weights speak, by the named model's rules"]
+
+
+def test_a_log_that_is_not_there_has_no_steps_and_no_last_line(log: Path) -> None:
+    assert _log.milestones(log) == []
+    assert _log.last_line(log) == ""
+    assert _log.cause_of_failure(log) == "it left no log"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("INFO  PyProcess W-1-opt13b-stdout: loading layer 3", "loading layer 3"),
+        ('WARN  PyProcess W-1-opt_13b-stderr:   File "x", line 1', '  File "x", line 1'),
+        ("INFO  PyProcess Model [opt13b] initialized.", "PyProcess Model [opt13b] initialized."),
+        ("ERROR ModelServer Failed register workflow", "ModelServer Failed register workflow"),
+        ("2026-11-23 05:11:04 INFO  ModelServer BOTH API bind to: x", "ModelServer BOTH API bind to: x"),
+        ("\x1b[32mINFO \x1b[m ModelServer Stopping", "ModelServer Stopping"),
+        ("RuntimeError: cannot load weights", "RuntimeError: cannot load weights"),
+        ("java.io.IOException: Failed to bind to", "java.io.IOException: Failed to bind to"),
+        ("\tjob_queue_size: 1000", "\tjob_queue_size: 1000"),
+        ("Traceback (most recent call last):", "Traceback (most recent call last):"),
+        ("", ""),
+    ],
+)
+def test_a_line_loses_its_prefix_and_nothing_else(line: str, text: str) -> None:
+    assert _log.plain(line) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (START + HANDLER_RAISED + JAVA_END, "RuntimeError: cannot load weights"),
+        (START + HANDLER_RAISED, "RuntimeError: cannot load weights"),
+        (START + IMPORT_FAILED, "ModuleNotFoundError: No module named 'transformers'"),
+        (
+            START + PORT_TAKEN,
+            "io.netty.channel.unix.Errors$NativeIoException: bind(..) failed: Address already in use",
+        ),
+        (NO_DEVICE, "java.lang.IllegalStateException: No GPU device detected."),
+        ("KeyError: 'fp16'\n", "KeyError: 'fp16'"),
+        ("transformers_neuronx.Error: x\nStopIteration\n", "StopIteration"),
+        (START, "Python engine started."),
+        ("", ""),
+        (
+            START + HANDLER_RAISED + READY + "INFO  ModelServer BOTH API bind to: x\n" + JAVA_END,
+            "RuntimeError: cannot load weights",
+        ),
+    ],
+    ids=[
+        "handler",
+        "killed while it says so",
+        "import",
+        "port",
+        "device",
+        "key",
+        "bare",
+        "killed",
+        "empty",
+        "port opened all the same",
+    ],
+)
+def test_the_cause_is_what_the_handler_or_the_server_ended_with(log: Path, text: str, cause: str) -> None:
+    log.write_text(text)
+    assert _log.cause_of_failure(log) == cause
+
+
+def test_the_error_of_a_request_is_not_why_a_server_ended(log: Path) -> None:
+    log.write_text(START + READY + HANDLER_RAISED)
+    cause = _log.cause_of_failure(log)
+    assert cause == "it was ready, then its process ended; last log line: 'PyProcess Failure count: 0'"
+
+
+def test_the_rehearsals_own_end_names_the_handlers_exception(log: Path) -> None:
+    own = "ERROR Rehearsal badload did not load: Failed to initialize model: prediction failure\n"
+    trace = "Traceback (most recent call last):\n  File \"model.py\", line 4, in handle\nKeyError: 'fp16'\n"
+    log.write_text(START + JAVA_END + own + trace)
+    assert _log.cause_of_failure(log) == "KeyError: 'fp16'"
+
+
+def test_the_last_line_is_the_last_that_says_something(log: Path) -> None:
+    log.write_text("INFO  PyProcess Model [x] initialized.\n\n   \n")
+    assert _log.last_line(log) == "PyProcess Model [x] initialized."
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_reading(log: Path) -> None:
+    log.write_bytes(b"\xff\xfe rubbish\n" + START.encode())
+    assert len(_log.milestones(log)) == 3

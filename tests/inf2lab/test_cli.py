@@ -1,0 +1,248 @@
+"""The inf2lab command: its help, its exit codes, and one sentence on stderr for whatever a person can mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from typer.testing import CliRunner, Result
+
+from inf2lab.cli import app
+from inf2lab.serving import stop_everything
+from inf2lab.serving._processes import MARK, owner
+from inf2lab.serving._state import ServerState
+
+if TYPE_CHECKING:
+    from conftest import StartProcess, WriteFolder
+
+    from inf2lab import ModelFolder
+
+COMMANDS = ["doctor", "serve", "status", "logs", "stop", "call"]
+
+
+def run(*words: str | Path | int) -> Result:
+    """Run the command in this process."""
+    return CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1"}).invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def served(free_port: int, echo: ModelFolder) -> Iterator[int]:
+    """The port of a server that `inf2lab serve` started."""
+    result = run("serve", echo.path, "--port", free_port)
+    assert result.exit_code == 0, result.output
+    yield free_port
+    stop_everything(patience_s=5)
+
+
+def test_the_commands_are_these() -> None:
+    assert [command.name or command.callback.__name__ for command in app.registered_commands] == COMMANDS
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda words: "".join(words))
+def test_every_help_says_what_the_command_does(command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+    assert result.stderr == ""
+
+
+def test_no_command_is_answered_with_the_help() -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert all(name in result.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve", "models/nowhere"],
+        ["serve", "models/nowhere", "--lane", "aws"],
+        ["serve", "models/nowhere", "--profile", "djl-0.35"],
+        ["serve", "models/nowhere", "--instance", "p4d.24xlarge"],
+        ["serve", "models/nowhere", "--port", "0"],
+        ["doctor", "--lane", "aws"],
+        ["logs", "--port", "0"],
+        ["call", "Hello", "--port", "9"],
+    ],
+    ids=" ".join,
+)
+def test_what_could_not_run_is_one_sentence_on_stderr_and_code_2(words: list[str]) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("inf2lab: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["serve"], ["call"], ["nonsense"], ["serve", "x", "--port", "http"]])
+def test_a_wrong_command_line_is_code_2(words: list[str]) -> None:
+    assert run(*words).exit_code == 2
+
+
+def test_a_missing_folder_says_who_writes_it(tmp_path: Path) -> None:
+    assert "notebooks 03 and 04" in run("serve", tmp_path / "opt13b").stderr
+
+
+def test_the_environment_sets_what_no_option_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INF2LAB_LANE", "aws")
+    assert "lane='aws'" in run("doctor").stderr
+    monkeypatch.setenv("INF2LAB_PORT", "70000")
+    assert "port=70000" in run("doctor", "--lane", "inf2").stderr
+    assert "port=0" in run("doctor", "--lane", "inf2", "--port", "0").stderr
+
+
+def test_doctor_prints_a_line_a_finding_and_code_1_if_something_is_missing(
+    clone: Path, cache: Path, free_port: int
+) -> None:
+    (clone / "requirements.txt").write_text(f"psutil=={psutil.__version__}\n")
+    result = run("doctor", "--port", free_port)
+    assert result.exit_code == 1
+    assert "git checkout models" in result.stdout
+    (clone / "models" / "tiny-opt").mkdir()
+    (clone / "models" / "tiny-opt" / "model.safetensors").write_bytes(b"weights")
+    result = run("doctor", "--port", free_port)
+    assert result.exit_code == 0, result.output
+    for subject in ("Python", "packages", "memory", "disk", f"port {free_port}", "DJL's worker"):
+        assert subject in result.stdout
+
+
+def test_nothing_was_started_is_no_failure() -> None:
+    result = run("status")
+    assert (result.exit_code, result.stdout) == (0, "no server was started here\n")
+    result = run("stop")
+    assert (result.exit_code, result.stdout) == (0, "0 stopped, 0 left\n")
+
+
+def test_a_log_that_is_not_there_is_code_1(free_port: int) -> None:
+    result = run("logs", "--port", free_port)
+    assert result.exit_code == 1
+    assert f"no log for port {free_port}" in result.stderr
+
+
+def test_serve_status_call_logs_stop(served: int) -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert f"echo at http://127.0.0.1:{served}: ready (nc0 READY)" in result.stdout
+    assert "console.log" in result.stdout
+    result = run("call", "Hello,", "Welcome", "--model", "echo", "--port", served)
+    assert (result.exit_code, result.stdout) == (0, "[1] Hello,\n[2] Welcome\n")
+    result = run("call", "[bold]ü", "--model", "echo", "--port", served, "--json")
+    assert json.loads(result.stdout) == ["[bold]ü"]
+    result = run("logs", "--port", served, "-n", 3)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 3)
+    result = run("stop")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("stopped, 0 left\n")
+    assert run("status").stdout == "no server was started here\n"
+
+
+def test_serve_shows_the_steps_and_the_address(free_port: int, echo: ModelFolder) -> None:
+    result = run("serve", echo.path, "--port", free_port)
+    stop_everything(patience_s=5)
+    assert "model loaded" in result.stdout
+    assert f"ready at http://127.0.0.1:{free_port}" in result.stdout
+
+
+def test_a_load_that_fails_is_code_2_and_status_code_1(free_port: int, write_folder: WriteFolder) -> None:
+    folder = write_folder("bad", {"engine": "Python"}, handler="raise KeyError('fp16')\n")
+    result = run("serve", folder.path, "--port", free_port)
+    assert result.exit_code == 2
+    assert "bad did not load: KeyError: 'fp16'" in result.stderr
+    result = run("status")
+    assert result.exit_code == 1
+    assert f"bad at http://127.0.0.1:{free_port}: failed" in result.stdout
+    assert "KeyError: 'fp16'" in result.stdout
+    assert run("stop").exit_code == 0
+    assert run("status").exit_code == 0
+
+
+def test_a_port_in_use_is_code_2(free_port: int, echo: ModelFolder) -> None:
+    with socket.create_server(("127.0.0.1", free_port)):
+        result = run("serve", echo.path, "--port", free_port)
+    assert result.exit_code == 2
+    assert f"port {free_port} is taken by" in result.stderr
+
+
+def test_the_chips_lane_prints_a_command_that_can_be_copied(
+    clone: Path, write_folder: WriteFolder, free_port: int
+) -> None:
+    folder = write_folder("a_rather_long_name_of_a_model_folder", {"option.tensor_parallel_degree": 8})
+    words = ["serve", str(folder.path), "--lane", "inf2", "--no-wait", "--port", str(free_port)]
+    result = CliRunner(env={"COLUMNS": "40"}).invoke(app, words)
+    assert result.exit_code == 0
+    assert f"-v {folder.path}:/opt/ml/model/{folder.name}:ro \\\n" in result.stdout
+
+
+def test_a_status_line_is_not_broken_by_a_narrow_terminal_nor_read_as_markup(
+    logs: Path, free_port: int, tmp_path: Path
+) -> None:
+    state = ServerState(
+        pid=2**22 + 1,  # above what Linux hands out
+        created=0,
+        port=free_port,
+        lane="rehearsal",
+        profile="djl-0.25",
+        instance="inf2.48xlarge",
+        folder=str(tmp_path / "opt13b"),
+        scratch=str(tmp_path / "scratch"),
+        started="",
+    )
+    state.write()
+    console = logs / f"server-{free_port}" / "console.log"
+    console.parent.mkdir(parents=True)
+    detail = "ValueError: [red]prompts of 7 and 9 tokens: " + "long " * 40
+    console.write_text(detail)
+    result = CliRunner(env={"COLUMNS": "40"}).invoke(app, ["status"])
+    assert result.exit_code == 1
+    assert f"  {detail.strip()}\n" in result.stdout
+
+
+def test_stop_ends_what_has_lost_its_state(start_process: StartProcess, tmp_path: Path) -> None:
+    process = start_process(environment={MARK: owner()})
+    result = run("stop")
+    assert (result.exit_code, result.stdout) == (0, "1 stopped, 0 left\n")
+    assert not process.is_running()
+
+
+class _BuiltIn(BaseHTTPRequestHandler):
+    """Answers as the built-in handler does: a list, and not the article's object."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'[{"generated_text": "Hello"}]')
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_a_call_to_the_built_in_handler_is_one_sentence() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _BuiltIn) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        result = run("call", "Hello", "--port", server.server_port)
+        server.shutdown()
+        thread.join()
+    assert result.exit_code == 2
+    assert "no `outputs`" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_module_runs_as_a_program(logs: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "inf2lab.cli", "status"],
+        env=os.environ | {"INF2LAB_LOGS": str(logs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no server was started here\n", "")
