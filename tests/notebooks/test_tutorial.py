@@ -1,0 +1,99 @@
+"""The tutorial itself, run as `make run` does, on a port and in a logs folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from nbformat import NotebookNode
+
+from notebook_files import NOTEBOOKS, ROOT, read_notebook
+from run_notebooks import ANSWER
+
+BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not BUILT_FILES, reason="no notebooks built yet: test_structure.py says which are missing"
+    ),
+]
+
+
+def run_tutorial(logs: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The finished run; what it printed is in `stdout`."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), *arguments],
+        env={**os.environ, "INF2LAB_LOGS": str(logs), "INF2LAB_PORT": str(port)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def left_behind(logs: Path) -> list[str]:
+    """The command lines of processes that this run started (they inherited its INF2LAB_LOGS) and that still live."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("INF2LAB_LOGS") == str(logs):
+                left.append(" ".join(process.cmdline()))
+        except psutil.Error:  # ended meanwhile, or another user's
+            continue
+    return left
+
+
+def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
+    """What kinds of output each code cell has, by cell id; papermill's own cells are left out."""
+    return {
+        cell.id: sorted(output.get("name", output.output_type) for output in cell.outputs)
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.id.startswith("nb")
+    }
+
+
+def test_it_runs_from_the_first_notebook_to_the_last(tmp_path: Path, free_port: int) -> None:
+    done = run_tutorial(tmp_path, free_port)
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(ANSWER.read_text(encoding="utf-8"))
+    assert len(answer["prompt"]) == len(answer["text"]) == 2
+    assert all(len(text.split()) > 10 for text in answer["text"])
+    assert all(f"prompt: {prompt}" in done.stdout for prompt in answer["prompt"])
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in BUILT_FILES}
+    for path in BUILT_FILES:
+        assert output_kinds(read_notebook(folder / path.name)) == output_kinds(read_notebook(path)), path.name
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-p", "tensor_parallel_degree", "3"], "in short: SettingsError: tensor_parallel_degree=3: "),
+        (["-p", "lane", "gpu"], "in short: SettingsError: lane='gpu': "),
+        (["-p", "no_such_parameter", "1"], "no notebook has a parameter 'no_such_parameter'; choose from: "),
+    ],
+)
+def test_a_wrong_parameter_stops_it_with_the_rule(
+    tmp_path: Path, free_port: int, arguments: list[str], said: str
+) -> None:
+    done = run_tutorial(tmp_path, free_port, *arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stdout
+    assert left_behind(tmp_path) == []
+
+
+def test_a_port_in_use_stops_it_with_the_remedy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_tutorial(tmp_path, port)
+    assert done.returncode == 1
+    assert f"in short: PortInUse: port {port} is taken by " in done.stdout
+    assert left_behind(tmp_path) == []
