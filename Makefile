@@ -34,7 +34,7 @@ test: $(STAMP) ## every check and test, with all notebooks executed twice
 	$(TOOL)/build_notebooks.py --check
 	$(BIN)/python -m pytest tests
 	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
-	$(WITH_PATH) $(BIN)/python -m pytest --nbval --nbval-current-env \
+	$(WITH_PATH) $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
 

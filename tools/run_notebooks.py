@@ -44,7 +44,7 @@ from notebook_files import (
     title_of,
 )
 
-ANSWER = ROOT / "logs" / "answer.json"  # written by the notebook that calls the endpoint
+ANSWER = "answer.json"  # in the logs folder, written by the notebook that calls the endpoint
 SHOWN_WORDS = 120  # of each text; the article asks for 2048 tokens
 KEPT_RUNS = 5
 KERNEL_LOG = "kernels.log"
@@ -208,7 +208,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--source", type=Path, default=NOTEBOOKS, help="folder of the notebooks")
     parser.add_argument("--out", type=Path, help="folder that holds one folder a run (logs/runs)")
-    parser.add_argument("--answer", type=Path, default=ANSWER, help="where a notebook leaves the answer")
+    parser.add_argument("--answer", type=Path, help=f"where a notebook leaves the answer (logs/{ANSWER})")
     parser.add_argument("--cwd", type=Path, default=ROOT, help="folder that the kernels start in")
     parser.add_argument(
         "--keep", type=int, default=KEPT_RUNS, metavar="N", help="runs to keep, this one included"
@@ -238,10 +238,9 @@ def main(arguments: list[str] | None = None) -> int:
         options.cell_timeout,
         time.time(),
     )
-    options.answer.parent.mkdir(parents=True, exist_ok=True)
     code = run_in_order(paths, run, values)
     if code == 0 and not options.names:
-        show_answer(options.answer, run.started)
+        show_answer(options.answer or logs_folder() / ANSWER, run.started)
     print(f"\nExecuted notebooks: {shown(run.out)}/ ({time.time() - run.started:.0f} s in all)")
     return code
 

@@ -83,12 +83,12 @@ def memory_bars(memory: Mapping[str, CoreBytes]) -> Figure:
 def ring(plan: Plan, devices: Sequence[int] | None = None) -> Figure:
     """Draw the instance's devices in their ring, labelled with the copy of the model each belongs to.
 
-    `devices` limits the drawing's copies to those whose devices are all in the list, as `docker --device` does.
+    `devices` are those that a container is given; a copy takes neighbours among them.
     """
     chips = plan.settings.hardware.chips
     given = set(range(chips) if devices is None else devices)
-    whole = [copy.devices for copy in plan.copies if given.issuperset(copy.devices)]
-    owner = {device: number for number, copy_devices in enumerate(whole) for device in copy_devices}
+    groups = _neighbours(given, chips, len(plan.copies[0].devices))
+    owner = {device: number for number, group in enumerate(groups) for device in group}
     figure, axes = _canvas(5.2, 5.2)
     for device in range(chips):
         angle = math.pi / 2 - 2 * math.pi * device / chips
@@ -114,6 +114,19 @@ def ring(plan: Plan, devices: Sequence[int] | None = None) -> Figure:
         0.5, 0.5, f"{plan.settings.instance}\n{chips} devices in a ring", ha="center", va="center", color=INK
     )
     return figure
+
+
+def _neighbours(given: set[int], chips: int, size: int) -> list[list[int]]:
+    """Return groups of `size` devices that are neighbours in the ring, taken along each unbroken run of `given`."""
+    if len(given) == chips:
+        runs = [list(range(chips))]
+    else:
+        firsts = [device for device in sorted(given) if (device - 1) % chips not in given]
+        runs = [[first] for first in firsts]
+        for run in runs:
+            while (run[-1] + 1) % chips in given:
+                run.append((run[-1] + 1) % chips)
+    return [run[at : at + size] for run in runs for at in range(0, len(run) - size + 1, size)]
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

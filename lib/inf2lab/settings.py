@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -89,8 +90,13 @@ class Settings:
 
     @property
     def model(self) -> ModelDims:
-        """The named model's dimensions."""
-        return catalog.model(self.model_id)
+        """The named model's dimensions: a model under models/ by its own name, else one of the catalog."""
+        own = paths.models() / self.model_id / "config.json"
+        return (
+            ModelDims.from_config(json.loads(own.read_text()))
+            if own.is_file()
+            else catalog.model(self.model_id)
+        )
 
     @property
     def generation(self) -> Generation:

@@ -54,10 +54,16 @@ def test_the_ring_names_each_devices_copy_and_the_idle_ones() -> None:
     assert said[6].startswith("inf2.24xlarge\n6 devices")
 
 
-@pytest.mark.parametrize(("degree", "copies"), [(2, 8), (4, 2)])
+@pytest.mark.parametrize(("degree", "copies"), [(2, 8), (4, 2), (8, 1)])
 def test_the_articles_device_list_holds_fewer_copies_than_it_has_cores_for(degree: int, copies: int) -> None:
     made = plan(Settings(tensor_parallel_degree=degree))
     said = words(pictures.ring(made, devices=[0, 10, 2, 4, 6, 8, 1, 11]))
     labelled = {text.split("\n")[1] for text in said[:12]}
     assert len([label for label in labelled if label.startswith("copy")]) == copies
     assert sum("not given" in text for text in said) == 4
+
+
+def test_neighbours_run_over_the_end_of_the_ring() -> None:
+    made = plan(Settings(tensor_parallel_degree=8))
+    said = words(pictures.ring(made, devices=[0, 10, 2, 4, 6, 8, 1, 11]))
+    assert {text.split("\n")[0] for text in said[:12] if "copy" in text} == {"10", "11", "0", "1"}

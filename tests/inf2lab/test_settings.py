@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,7 @@ def test_facts_hang_on_the_settings() -> None:
     ("given", "said"),
     [
         ({"lane": "aws"}, ["lane='aws'", "'rehearsal'", "'inf2'"]),
-        ({"profile": "djl-0.26"}, ["profile='djl-0.26'", "not in the catalog", "djl-0.25"]),
+        ({"profile": "djl-0.20"}, ["profile='djl-0.20'", "not in the catalog", "djl-0.25"]),
         ({"profile": "djl-0.36"}, ["profile='djl-0.36'", "removed its Neuron code", "djl-0.25"]),
         ({"instance": "p4d.24xlarge"}, ["instance='p4d.24xlarge'", "not in the catalog", "inf2.48xlarge"]),
         (
@@ -182,3 +184,17 @@ def test_cells_run_again_and_other_variables_do_not_trip_it() -> None:
 )
 def test_only_injected_cells_count(cells: list[str], names: set[str]) -> None:
     assert injected_names(cells) == names
+
+
+def test_a_model_of_this_repository_stands_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"model_type": "opt", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config |= {"ffn_dim": 256, "vocab_size": 512, "max_position_embeddings": 128}
+    folder = tmp_path / "models" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("INF2LAB_ROOT", str(tmp_path))
+    assert Settings(model_id="mine", n_positions=128).model.heads == 4
+    with pytest.raises(SettingsError, match="128 positions"):
+        Settings(model_id="mine")

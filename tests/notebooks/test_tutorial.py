@@ -18,7 +18,7 @@ from run_notebooks import ANSWER
 
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         not BUILT_FILES, reason="no notebooks built yet: test_structure.py says which are missing"
     ),

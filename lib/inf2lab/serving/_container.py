@@ -29,7 +29,8 @@ class ContainerServer(ModelServer):
     def options(self) -> list[list[str]]:
         """Return the command in the groups of words that belong on one line."""
         settings, stack = self.settings, self.settings.stack
-        degree = int(self.folder.option("tensor_parallel_degree", "1"))
+        stated = self.folder.option("tensor_parallel_degree", "1")
+        degree = settings.hardware.cores if stated == "max" else int(stated)  # `max` is legal since 0.24
         devices = -(
             -degree // (settings.hardware.cores // settings.hardware.chips)
         )  # of one copy of the model

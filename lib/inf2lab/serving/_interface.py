@@ -60,6 +60,10 @@ class ModelServer(ABC):
     def command(self) -> list[str]:
         """Return the command line that starts it, as a person could type it."""
 
+    def check(self) -> None:
+        """Raise LabError if the folder cannot be served; nothing is started or stopped."""
+        self.folder.check()
+
     @abstractmethod
     def start(self, report: Report) -> None:
         """Start it and return at once; `report` gets a line for each step. Raises ServerError."""
@@ -87,10 +91,10 @@ class ModelServer(ABC):
             status = self.status()
             seen = milestones(self.log_path)  # after the status: the last steps come with "ready"
             for line in seen[told:]:
-                report(f"{time.monotonic() - started:6.1f} s  {line}")
+                report(f"{time.monotonic() - started:.1f} s  {line}")
             told = max(told, len(seen))
             if status.state == "ready":
-                report(f"{time.monotonic() - started:6.1f} s  ready at {self.url}")
+                report(f"{time.monotonic() - started:.1f} s  ready at {self.url}")
                 return status
             if status.state in ("failed", "stopped"):
                 raise LoadFailed(self.folder.name, status.detail, paths.shown(self.log_path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import time
 import warnings
@@ -15,6 +16,7 @@ import psutil
 from inf2lab import paths
 
 MARK = "INF2LAB_OWNER"
+SCRATCH_PREFIX = "inf2lab-"
 
 
 def owner() -> str:
@@ -35,6 +37,31 @@ def is_ours(process: psutil.Process) -> bool:
 def ours() -> list[psutil.Process]:
     """Return every process of this clone's servers, also of those whose state file is lost."""
     return [process for process in psutil.process_iter() if is_ours(process)]
+
+
+def end_orphans(
+    known: Iterable[psutil.Process], patience_s: float, *, older_than_s: float = 0
+) -> Sequence[psutil.Process]:
+    """End our processes that belong to none of the `known` servers, with their scratch folders; returns them.
+
+    `older_than_s` spares a server that is being started just now and has no state file yet.
+    """
+    kept = {member.pid for process in known for member in family(process)}
+    latest = time.time() - older_than_s
+    orphans = [process for process in ours() if process.pid not in kept and process.create_time() <= latest]
+    scratch = {folder for process in orphans if (folder := _scratch(process))}
+    ended = end(orphans, patience_s)
+    for folder in scratch:
+        shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def _scratch(process: psutil.Process) -> str | None:
+    """Return the temporary folder that a server was started with, if it is one that we make."""
+    with contextlib.suppress(psutil.Error):
+        folder = process.environ().get("TMPDIR", "")
+        return folder if os.path.basename(folder).startswith(SCRATCH_PREFIX) else None
+    return None
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:

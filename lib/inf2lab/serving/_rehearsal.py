@@ -18,7 +18,7 @@ from inf2lab.errors import PortInUse, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import _log, _processes, standins
 from inf2lab.serving._interface import ModelServer, Report, ServerStatus
-from inf2lab.serving._state import ServerState, read_state, state_path
+from inf2lab.serving._state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
 
 
@@ -64,8 +64,9 @@ class RehearsalServer(ModelServer):
 
     def start(self, report: Report) -> None:
         """Start the server's process in a session of its own; raises FolderError, StandInError or ServerError."""
-        self.folder.check()
-        self._check_profile()
+        self.check()
+        running = [process for state in all_states() if (process := state.process())]
+        _processes.end_orphans(running, patience_s=10, older_than_s=2)  # a killed run must not hold the port
         self._check_port()
         model_id = self.folder.option("model_id")
         if model_id:
@@ -77,6 +78,11 @@ class RehearsalServer(ModelServer):
                 )
         _fetch_worker(str(self.settings.stack.rehearsed_by))
         self._launch()
+
+    def check(self) -> None:
+        """Raise FolderError or ServerError if this folder cannot be rehearsed under this profile."""
+        super().check()
+        self._check_profile()
 
     def exists(self) -> bool:
         """Return whether this server's own process runs."""
@@ -128,13 +134,19 @@ class RehearsalServer(ModelServer):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", self.settings.port))
+            except PermissionError:
+                raise ServerError(
+                    f"port {self.settings.port} may not be opened by this user: use 1024 or more, such as 8080"
+                ) from None
             except OSError:
                 raise PortInUse(self.settings.port, _processes.listener(self.settings.port)) from None
 
     def _launch(self) -> None:
         shutil.rmtree(self._log_folder, ignore_errors=True)
         self._log_folder.mkdir(parents=True)
-        scratch = tempfile.mkdtemp(prefix="inf2lab-")  # handlers write split checkpoints into TMPDIR
+        scratch = tempfile.mkdtemp(
+            prefix=_processes.SCRATCH_PREFIX
+        )  # handlers write split checkpoints into TMPDIR
         surroundings = os.environ | self.environment() | {"TMPDIR": scratch, "SERVING_DOWNLOAD_DIR": scratch}
         with self.log_path.open("wb") as log:
             pid = _processes.start_apart(

@@ -35,7 +35,7 @@ class Server:
         A server of this clone that already runs on the port is stopped first.
         """
         server = Server.of(settings, folder)
-        server.folder.check()
+        server.check()
         server.stop()
         server.start(report)
         if wait:
@@ -71,7 +71,7 @@ def all_servers() -> list[ModelServer]:
 def stop_everything(*, patience_s: float = 10) -> int:
     """Stop every server of this clone and what a killed one left behind; returns how many of both were running."""
     ended = sum(server.stop(patience_s=patience_s) for server in all_servers())
-    return ended + len(_processes.end(_processes.ours(), patience_s))
+    return ended + len(_processes.end_orphans([], patience_s))
 
 
 def left_over() -> list[str]:

@@ -59,7 +59,7 @@ def prepare(model_id: str) -> StandIn:
         hub_home() / "hub" / "version.txt", "1"
     )  # else transformers takes the cache for an old one and warns
     parameters = ModelDims.from_config(config).parameters
-    return StandIn(model_id, source.name, parameters, snapshot)
+    return StandIn(model_id, source.name if named else model_id, parameters, snapshot)
 
 
 def stands_for(dims: ModelDims) -> dict[str, object]:

@@ -86,6 +86,11 @@ def test_one_copy_gets_contiguous_devices_for_its_degree(
     assert after(words, "--device") == [f"/dev/neuron{number}" for number in range(devices)]
 
 
+def test_degree_max_takes_every_device(opt13b: ModelFolder) -> None:
+    write_properties(opt13b.properties_path, {"option.tensor_parallel_degree": "max"})
+    assert len(after(container(opt13b, instance="inf2.24xlarge").command(), "--device")) == 6
+
+
 def test_a_folder_with_only_a_handler_gets_one_device(write_folder: WriteFolder) -> None:
     folder = write_folder("m", handler="def handle(inputs): ...\n")
     assert after(container(folder).command(), "--device") == ["/dev/neuron0"]

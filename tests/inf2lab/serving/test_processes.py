@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from conftest import StartProcess
 
 IGNORES_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
-CHILD = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+# Waits for the child's own line: until it runs its program, the system shows no environment of it.
+CHILD = """\
+program = "import time; print('up', flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+child.stdout.readline()
+"""
 
 
 @pytest.fixture

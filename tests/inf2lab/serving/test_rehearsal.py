@@ -54,6 +54,15 @@ def settings(free_port: int) -> Settings:
     return Settings(port=free_port)
 
 
+@pytest.fixture
+def other_port(free_port: int) -> int:
+    """A second free port."""
+    with socket.socket() as taken, socket.socket() as probe:
+        taken.bind(("127.0.0.1", free_port))
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def start(settings: Settings, folder: ModelFolder) -> ModelServer:
     """Start without printing, and wait."""
     return Server.start(settings, folder.path, report=lambda _: None)
@@ -277,15 +286,21 @@ def test_a_killed_worker_is_replaced_and_the_endpoint_answers_again(
     assert server.status().state == "ready"
 
 
+def lose(server: ModelServer) -> Path:
+    """Delete the state file of a running server; returns its scratch folder."""
+    state = read_state(state_path(server.settings.port))
+    assert state is not None
+    state.path.unlink()
+    assert server.status().state == "stopped"
+    return Path(state.scratch)
+
+
 def test_a_server_whose_state_is_lost_is_found_by_its_mark(
     settings: Settings, echo: ModelFolder, root: Path
 ) -> None:
     server = start(settings, echo)
     process, worker = process_of(server), worker_of(server)
-    state_path(settings.port).unlink()
-    assert server.status().state == "stopped"
-    with pytest.raises(PortInUse, match="inf2lab stop"):
-        start(settings, echo)
+    scratch = lose(server)
     done = subprocess.run(
         [sys.executable, "-m", "inf2lab.cli", "stop"], cwd=root, capture_output=True, text=True, check=False
     )
@@ -293,14 +308,26 @@ def test_a_server_whose_state_is_lost_is_found_by_its_mark(
     assert done.stdout.strip().endswith("stopped, 0 left")
     assert gone(process)
     assert gone(worker)
+    assert not scratch.exists()
+
+
+def test_a_start_takes_the_port_back_from_a_lost_server_and_leaves_others_alone(
+    settings: Settings, echo: ModelFolder, other_port: int
+) -> None:
+    lost, other = start(settings, echo), start(Settings(port=other_port), echo)
+    process, kept = process_of(lost), process_of(other)
+    scratch = lose(lost)
+    server = start(settings, echo)
+    assert gone(process)
+    assert not scratch.exists()
+    assert server.endpoint.generate(["x"], 8) == ["x"]
+    assert process_of(other) == kept
+    assert other.endpoint.generate(["x"], 8) == ["x"]
 
 
 def test_two_servers_stand_side_by_side(
-    settings: Settings, echo: ModelFolder, write_folder: WriteFolder
+    settings: Settings, echo: ModelFolder, write_folder: WriteFolder, other_port: int
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        other_port = probe.getsockname()[1]
     one = start(settings, echo)
     two = start(Settings(port=other_port), write_folder("second", {"engine": "Python"}, handler=TELLS))
     assert {server.url for server in all_servers()} == {one.url, two.url}

@@ -78,7 +78,9 @@ def test_both_names_resolve_offline_and_only_the_large_one_is_stood_in_for(weigh
     # the clone itself must not be found: a worker's current folder is the model folder
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", RESOLVE, *names],
-        env=os.environ | standins.worker_environment() | {"HTTPS_PROXY": "http://127.0.0.1:9"},
+        env=os.environ
+        | standins.worker_environment()
+        | {"USE_TORCH": "0", "HTTPS_PROXY": "http://127.0.0.1:9"},
         cwd=weights.parents[2],
         capture_output=True,
         text=True,

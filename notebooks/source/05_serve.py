@@ -1,0 +1,233 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] id="nb05-c01"
+# # Start the server and watch it get ready
+#
+# | | |
+# |---|---|
+# | **You will do** | read the docker command for the chip, start the rehearsal, follow it until it answers, see three loads fail |
+# | **You will be able to** | tell loading from ready, read the log, and find out why a model did not load |
+# | **Before you start** | [04 Write your own handler](04_model_py.ipynb): it writes `models/opt13b` |
+# | **Time** | 20 minutes to read; 1 minute to run in the rehearsal; 20 minutes to load on the chip |
+# | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price. **The server keeps running**: notebook 99 stops it |
+
+# %% [markdown] id="nb05-c02"
+# You have a model folder. Now a server takes it. In the rehearsal that is a process on this machine. On the chip
+# it is the container, and you will see its exact command.
+
+# %% id="nb05-c03" tags=["parameters"]
+lane: str = "rehearsal"
+profile: str = "djl-0.25"
+instance: str = "inf2.48xlarge"
+model_name: str = "opt13b"
+port: int = 8080
+
+# %% [markdown] id="nb05-c04"
+# The degree and the batch are not parameters here. They are in the folder.
+
+# %% id="nb05-c05"
+from inf2lab import (
+    LabError,
+    ModelFolder,
+    Server,
+    Settings,
+    check,
+    enter_repository,
+    expect_failure,
+    write_properties,
+)
+
+enter_repository()
+settings = Settings.from_notebook(globals())
+folder = ModelFolder.named(settings.model_name).check()
+print(
+    "serving",
+    folder.name,
+    "at degree",
+    folder.option("tensor_parallel_degree"),
+    "in the",
+    settings.lane,
+    "lane",
+)
+
+# %% [markdown] id="nb05-c06"
+# ## What exactly is served?
+#
+# Take the folder's fingerprint: the beginning of each file's SHA-256. You will compare it at the end.
+
+# %% id="nb05-c07"
+before = folder.fingerprint()
+print(*before, sep="\n")
+
+# %% [markdown] id="nb05-c08"
+# ## The command on the chip
+#
+# This is what you would type on an inf2 instance, in the folder of this repository.
+
+# %% id="nb05-c09"
+import dataclasses
+
+on_chip = Server.of(dataclasses.replace(settings, lane="inf2"), folder.path)
+print(on_chip.typed())
+
+# %% [markdown] id="nb05-c10"
+# Compare it with the article's command:
+#
+# | article | here | why |
+# |---|---|---|
+# | eight devices, in the order 0, 10, 2, 4, ... | neighbours from 0 on, as many as one copy needs | cores of one copy must be neighbours |
+# | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password; nobody else should reach it |
+# | all of `models/`, writable | one folder, read-only | two models in one store would both load |
+# | image 0.21.0 | the profile's image | the article's handler names do not exist in 0.21.0 |
+# | `MODEL_LOADING_TIMEOUT=7200` | the profile's, and the file's option wins anyway | see notebook 03 |
+#
+# ## Start, without waiting
+#
+# `wait=False` returns at once. **Predict, then run:** does the server already answer `/ping`?
+
+# %% id="nb05-c11"
+from inf2lab.errors import EndpointDown
+
+server = Server.start(settings, folder.path, wait=False)
+try:
+    print("ping:", server.endpoint.ping().status)
+except EndpointDown:
+    print("ping: nothing listens yet; the server is", server.status().state)
+
+# %% [markdown] id="nb05-c12"
+# DJLServing opens its port only **after** the models are loaded. A closed port is not an error; it means *not
+# yet*. So a health check that kills the container after a minute would never let it load.
+#
+# Wait properly. Each line is a milestone in the server's log.
+
+# %% id="nb05-c13"
+ready = server.wait_ready()
+
+# %% [markdown] id="nb05-c14"
+# ## Ready: what it says of itself
+#
+# Two questions tell you everything: `/ping` and `/models/<name>`.
+
+# %% id="nb05-c15"
+print(server.endpoint.ping().text)
+for worker in ready.workers:
+    print("worker on", worker.device, "is", worker.status)
+
+# %% [markdown] id="nb05-c16"
+# `nc0` is the first NeuronCore of this worker's group. On the real instance each further copy adds a worker. The
+# rehearsal keeps to one, and its log says so.
+#
+# ## The log
+#
+# The same lines appear on the chip. These are the ones to know.
+
+# %% id="nb05-c17" tags=["nbval-ignore-output"]
+wanted = ("Found model", "NEURON_RT_VISIBLE_CORES", "stand-in weights", "initialized", "bind to")
+for line in server.logs(400):
+    if any(word in line for word in wanted):
+        print(line.replace(str(folder.path.parent.parent), "")[:150])
+
+# %% [markdown] id="nb05-c18"
+# In a terminal: `inf2lab status` and `inf2lab logs`. On the chip: `docker logs inf2lab-opt13b`.
+#
+# ## Three loads that fail
+#
+# Now use the rehearsal for what it is best at: failing early. A copy of the folder gets one wrong value at a time.
+
+
+# %% id="nb05-c19"
+def try_with(option, value, profile):
+    """Serve a changed copy of the folder on the next port; the load must fail."""
+    changed = ModelFolder.named("opt13b_broken")
+    changed.path.mkdir(exist_ok=True)
+    changed.handler_path.write_bytes(folder.handler_path.read_bytes())
+    write_properties(changed.properties_path, folder.properties() | {f"option.{option}": value})
+    elsewhere = dataclasses.replace(settings, lane="rehearsal", profile=profile, port=settings.port + 1)
+    return Server.start(elsewhere, changed.path, report=lambda line: None)
+
+
+# %% [markdown] id="nb05-c20"
+# **Predict, then run.** Degree 3: which of the three rules stops it?
+
+# %% id="nb05-c21"
+with expect_failure(LabError, about="did not load"):
+    try_with("tensor_parallel_degree", 3, "djl-0.25")
+
+# %% [markdown] id="nb05-c22"
+# The runtime refuses the number of cores. That happens *after* the weights are read: on the chip you would have
+# waited for it.
+#
+# Degree 24 under the article's generation:
+
+# %% id="nb05-c23"
+with expect_failure(LabError, about="did not load"):
+    try_with("tensor_parallel_degree", 24, "seed-0.21")
+
+# %% [markdown] id="nb05-c24"
+# Forty heads. And batch 3 at degree 2:
+
+# %% id="nb05-c25"
+too_many = 3 if folder.option("tensor_parallel_degree") == "2" else 4096
+with expect_failure(LabError, about="Allocation Failure"):
+    try_with("batch_size", too_many, "djl-0.25")
+
+# %% [markdown] id="nb05-c26"
+# This is how the real runtime says *out of memory*. The lines above it in the log show what was to be placed on
+# each core.
+
+# %% id="nb05-c27"
+log = Server.of(dataclasses.replace(settings, lane="rehearsal", port=settings.port + 1)).logs(400)
+start = max(number for number, line in enumerate(log) if "weights" in line and "GiB" in line)
+for line in log[start : start + 4]:
+    print(line[line.index(": ") + 2 :] if ": " in line else line)
+
+# %% [markdown] id="nb05-c28"
+# You computed these numbers in notebook 02. The emulated chip and the planner use the same functions.
+#
+# Remove the failed copy. Your own server has been running all the time.
+
+# %% id="nb05-c29"
+import shutil
+
+Server.of(dataclasses.replace(settings, lane="rehearsal", port=settings.port + 1)).stop()
+shutil.rmtree(ModelFolder.named("opt13b_broken").path)
+print("still running:", server.exists(), "-", server.status().state)
+
+# %% [markdown] id="nb05-c30"
+# ## Check yourself
+
+# %% id="nb05-c31" tags=["check"]
+check(
+    "the server answers for the model",
+    server.status().state == "ready",
+    hint="server.wait_ready(), then `inf2lab logs`",
+)
+check(
+    "serving changed no byte of the folder",
+    folder.fingerprint() == before,
+    hint="the server must not write into the model folder",
+)
+check(
+    "the docker command mounts this folder read-only",
+    any(word.endswith(":ro") for word in on_chip.command()),
+    hint="see the -v option",
+)
+
+# %% [markdown] id="nb05-c32"
+# **What you have now:** a server that runs on without this notebook, and three failures seen for free.
+#
+# **If you stop here:** run [99 Clean up](99_clean_up.ipynb). On the chip the hours are billed until you do.
+#
+# **Try it:** close this notebook, open a terminal, and find the server again with `inf2lab status`.
+#
+# Next: [06 Call the endpoint](06_call.ipynb)
