@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from .errors import ApiError
@@ -28,7 +29,10 @@ class App:
         if self._inference is not None and (match := INFERENCE.fullmatch(target)):
             return await self._infer(request, match[1])
         if self._management is not None and MANAGEMENT.fullmatch(target):
-            return await self._management.handle(request, connection.send)
+            # A client that leaves must not break off a load or a scaling half-way.
+            work = asyncio.ensure_future(self._management.handle(request, connection.send))
+            work.add_done_callback(lambda task: task.cancelled() or task.exception())
+            return await asyncio.shield(work)
         if request.method == "OPTIONS" and len(request.segments) < 2:
             return json_response({})
         raise ApiError.no_resource()

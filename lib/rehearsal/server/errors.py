@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-
 JAVA_PACKAGES = {
     "EngineException": "ai.djl.engine",
     "ModelNotFoundException": "ai.djl.repository.zoo",

@@ -2,7 +2,7 @@
 
 This is not uvicorn, on purpose: what the contract fixes (reason phrases, order and case of headers, an open connection
 after HTTP/1.0 or `Connection: close`, RST after an error, 413 before the body, a second unsolicited answer) is all
-below ASGI, so a subclass would replace every method of uvicorn's protocol and cost a tenth of a millisecond a request.
+below ASGI. A subclass of uvicorn's protocol and request cycle would replace nearly all of both.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import socket
 import struct
 import time
+import traceback
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -22,22 +23,14 @@ from .config import ServerConfig
 from .errors import ApiError
 from .logs import ServerLog
 from .requests import Request
-from .responses import Response, error_response
+from .responses import Response, error_response, has_no_body, head
 
 LINE_LIMIT, HEADER_LIMIT = 4096, 8192  # bytes; Netty's defaults
+PIPELINED = 16  # requests of one connection that wait here before it is read on
 RST_LIMIT = 64 * 1024  # a larger answer may still be in the kernel's buffer, which a reset would drop
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n"
 EXPECTATION_FAILED = b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n"
-NO_CACHE = (
-    ("Pragma", "no-cache"),
-    ("Cache-Control", "no-cache; no-store, must-revalidate, private"),
-    ("Expires", "Thu, 01 Jan 1970 00:00:00 UTC"),
-)
-OWN_HEADERS = {
-    "x-request-id", "pragma", "cache-control", "expires", "content-length", "transfer-encoding", "connection",
-}  # fmt: skip
-
 Handler = Callable[[Request, "Connection"], Awaitable[Response]]
 
 
@@ -112,7 +105,8 @@ class Connection(asyncio.Protocol):
         self._head_size += len(name) + len(value) + 2
         if self._head_size > HEADER_LIMIT:
             raise _TooLong
-        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        if not self._headers_done:  # else a trailer, which no handler sees
+            self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         if self._parser.should_upgrade():
@@ -171,6 +165,8 @@ class Connection(asyncio.Protocol):
 
     def _queue(self, request: Request | None) -> None:
         self._waiting.append(request)
+        if len(self._waiting) > PIPELINED:
+            self._transport.pause_reading()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._answer_all())
 
@@ -184,6 +180,11 @@ class Connection(asyncio.Protocol):
                     response = await self._handler(request, self)
                 except ApiError as error:
                     response = error_response(error)
+                except Exception as error:  # a fault of this server: the client gets an answer all the same
+                    self._log.error("HttpRequestHandler", f"Unexpected error\n{traceback.format_exc()}")
+                    response = error_response(ApiError(500, type(error).__name__, str(error)))
+                if len(self._waiting) == PIPELINED:
+                    self._transport.resume_reading()
                 await self.send(response, head_only=request is not None and request.method == "HEAD")
         finally:
             self._task = None
@@ -194,9 +195,9 @@ class Connection(asyncio.Protocol):
             return
         session, self._session = self._session, None
         if response.pieces is None:
-            head = self._head(response, session, len(response.body))
-            empty = head_only or response.status in (204, 304) or 100 <= response.status < 200
-            self._transport.write(head if empty else head + response.body)
+            start = self._head(response, session, len(response.body))
+            empty = head_only or has_no_body(response.status)
+            self._transport.write(start if empty else start + response.body)
         else:
             await self._send_stream(response, session, head_only=head_only)
         if session is not None:
@@ -213,35 +214,28 @@ class Connection(asyncio.Protocol):
         try:
             while True:
                 piece = await asyncio.wait_for(anext(pieces), self._config.chunked_read_timeout_s)
-                head = self._head(response, session, None) if first else b""
+                start = self._head(response, session, None) if first else b""
                 chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if piece and not head_only else b""
                 first = False
-                self._transport.write(head + chunk)
+                self._transport.write(start + chunk)
                 if self._writable is not None:
                     await self._writable
         except StopAsyncIteration:
-            head = self._head(response, session, None) if first else b""
-            self._transport.write(head + (b"" if head_only else b"0\r\n\r\n"))
+            start = self._head(response, session, None) if first else b""
+            self._transport.write(start + (b"" if head_only else b"0\r\n\r\n"))
         except (TimeoutError, ApiError) as error:
             self._log.warn("InferenceRequestHandler", f"Chunk reading interrupted: {error!r}")
+            if first and isinstance(error, ApiError) and not self._config.strict:
+                # Nothing was sent yet: an error is better than a dropped connection.
+                await self.send(error_response(error))
+                return
             self._closing = True
             self._transport.close()
 
     def _head(self, response: Response, session: _Session | None, length: int | None) -> bytes:
-        lines = [(name, value) for name, value in response.headers if name.lower() not in OWN_HEADERS]
-        present = {name.lower() for name, _ in lines}
-        if session is not None:
-            lines.append(("x-request-id", session.id))
-        lines += [pair for pair in self._config.cors if pair[0] not in present]
-        lines += NO_CACHE
-        if length is None:
-            lines.append(("transfer-encoding", "chunked"))
-        elif response.status != 204 and not 100 <= response.status < 200:
-            lines.append(("content-length", str(length)))
-        lines.append(("connection", "close" if response.status >= 400 else "keep-alive"))
-        text = "".join(f"{name}: {value}\r\n" for name, value in lines)
-        status = f"HTTP/1.1 {response.status} ".encode() + response.reason.encode("ascii", "replace")
-        return status + b"\r\n" + text.encode("latin-1", "replace") + b"\r\n"
+        return head(
+            response, cors=self._config.cors, request_id=session.id if session else None, length=length
+        )
 
     def reset(self, sent: int = 0) -> None:
         """Closes the connection the way the original does after an error: with RST, after what was written."""
@@ -281,10 +275,10 @@ class Connection(asyncio.Protocol):
         lines = "".join(f"{name}: {value}\r\n" for name, value in kept).encode("latin-1")
         if method == b"CONNECT":
             method = b"GET"  # to any target it is no route
-        head = method + b" " + self._url + b" HTTP/" + version + b"\r\n" + lines + b"\r\n"
+        instead = method + b" " + self._url + b" HTTP/" + version + b"\r\n" + lines + b"\r\n"
         self._new_parser()
         self._asked_for_upgrade = headers
-        return head
+        return instead
 
     def _wake(self) -> None:
         if self._writable is not None and not self._writable.done():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from .config import ServerConfig
 from .devices import Device, default_max_workers, device_names
@@ -110,6 +110,13 @@ class ModelInfo:
         """The keys after `option.`, without the prefix."""
         return {k[7:]: v for k, v in self.properties.items() if k.startswith("option.")}
 
+    @property
+    def rolling_size(self) -> int:
+        """How many requests a worker serves at once; 0 without rolling batch."""
+        if self.options.get("rolling_batch", "disable") == "disable":
+            return 0
+        return parse_int(self.options.get("max_rolling_batch_size", "32"))
+
     def devices(self) -> list[str]:
         """The names of the devices that the model is loaded on."""
         return device_names(self.load_on_devices, self.config.neuron_cores, self.degree)
@@ -201,11 +208,18 @@ class ModelInfo:
 
 def folder_of(url: str) -> Path:
     """The folder behind a `file:` URL or a path. Raises the 404 that DJLServing answers with."""
-    parts = urlsplit(url)
+    parts = _split(url)
     path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(url)
-    if parts.scheme not in ("", "file") or parts.netloc or not path.is_dir():
+    if not url or parts.scheme not in ("", "file") or parts.netloc or "\0" in str(path) or not path.is_dir():
         raise ApiError.no_model(f"Invalid model url: {url}")
     return path.absolute()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as a bracket that is not closed
+        raise ApiError.no_model(f"Invalid model url: {url}") from None
 
 
 def nested_folder(folder: Path) -> Path:
@@ -218,7 +232,7 @@ def nested_folder(folder: Path) -> Path:
 
 def model_name(url: str) -> str:
     """The name that a model gets from its URL: the folder's, with `_` for all but letters, digits and `_`."""
-    path = unquote(urlsplit(url).path) or url
+    path = unquote(_split(url).path) or url
     is_folder = path.endswith("/")
     name = path.rstrip("/").rsplit("/", 1)[-1]
     if not is_folder:

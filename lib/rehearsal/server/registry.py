@@ -14,7 +14,8 @@ from .errors import ApiError, ModelLoadError
 from .factory import WorkerFactory
 from .logs import ServerLog
 from .model_info import FAILED, PENDING, READY, ModelInfo, Registration
-from .pool import REPLACING, WorkerGroup, WorkerPool
+from .pool import WorkerPool
+from .workers import WorkerGroup
 
 MEMINFO = Path("/proc/meminfo")
 
@@ -85,6 +86,11 @@ class Registry:
         model = entry.model
         try:
             model.configure(self._log)
+            if (model.folder / "requirements.txt").is_file():
+                self._log.warn(
+                    "Rehearsal",
+                    f"{model.name}: requirements.txt is not installed here, unlike on an instance",
+                )
             names = model.devices()
             self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")
             names = self._limited(names)
@@ -164,7 +170,7 @@ def describe(entry: Entry, name: str) -> dict[str, object]:
             "maxBatchDelayMillis": model.max_batch_delay_ms,
             "maxIdleSeconds": model.max_idle_time_s,
             "queueSize": model.job_queue_size,
-            "requestInQueue": len(entry.pool.queue),
+            "requestInQueue": entry.pool.queued,
             "status": entry.health,
             "loadedAtStartup": model.registration.at_startup,
             "workerGroups": [_group(device, group) for device, group in entry.pool.groups.items()],
@@ -183,11 +189,7 @@ def _group(device: Device, group: WorkerGroup) -> dict[str, object]:
                 "id": worker.id,
                 "startTime": datetime.fromtimestamp(worker.started, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
                 + "Z",
-                "status": "UNLOADING"
-                if not worker.alive
-                else "LOADING"
-                if worker.state == REPLACING
-                else "READY",
+                "status": worker.shown_state,
             }
             for worker in group.workers
         ],

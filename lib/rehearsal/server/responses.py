@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -16,6 +16,14 @@ HTML_CHARS = {ord(c): f"\\u{ord(c):04x}" for c in "'<>&=\u2028\u2029"}
 BAD_IN_REASON = re.compile("[\r\n]")
 BAD_IN_HEADER = re.compile("[\r\n\0\v\f]")
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+NO_CACHE = (
+    ("Pragma", "no-cache"),
+    ("Cache-Control", "no-cache; no-store, must-revalidate, private"),
+    ("Expires", "Thu, 01 Jan 1970 00:00:00 UTC"),
+)
+OWN_HEADERS = {
+    "x-request-id", "pragma", "cache-control", "expires", "content-length", "transfer-encoding", "connection",
+}  # fmt: skip  # a handler's values for these are replaced
 
 
 @dataclass(slots=True)
@@ -71,3 +79,28 @@ def answer_response(answer: Answer) -> Response:
             raise ApiError.illegal_argument(f"a header contains a prohibited character: {name!r}: {value!r}")
     body = reply.contents[0][1] if reply.contents else b""
     return Response(reply.code, reason, headers, body, answer.pieces)
+
+
+def has_no_body(status: int) -> bool:
+    """Whether HTTP forbids a body with this status."""
+    return status in (204, 304) or 100 <= status < 200
+
+
+def head(
+    response: Response, *, cors: Sequence[tuple[str, str]], request_id: str | None, length: int | None
+) -> bytes:
+    """The status line and headers as DJLServing orders them; no length means chunks."""
+    lines = [(name, value) for name, value in response.headers if name.lower() not in OWN_HEADERS]
+    present = {name.lower() for name, _ in lines}
+    if request_id is not None:
+        lines.append(("x-request-id", request_id))
+    lines += [pair for pair in cors if pair[0] not in present]
+    lines += NO_CACHE
+    if length is None:
+        lines.append(("transfer-encoding", "chunked"))
+    elif response.status != 204 and not 100 <= response.status < 200:
+        lines.append(("content-length", str(length)))
+    lines.append(("connection", "close" if response.status >= 400 else "keep-alive"))
+    text = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    start = f"HTTP/1.1 {response.status} ".encode() + response.reason.encode("ascii", "replace")
+    return start + b"\r\n" + text.encode("latin-1", "replace") + b"\r\n"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import signal
 import sys
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from .app import App
 from .config import Address, ServerConfig
@@ -16,7 +20,7 @@ from .http import Connection
 from .inference import Inference
 from .logs import ServerLog
 from .management import Management
-from .registry import Registry
+from .registry import Entry, Registry
 from .store import startup_models
 from .worker_package import worker_package
 
@@ -27,11 +31,11 @@ EXIT_FAILED, EXIT_SETUP = 1, 2
 
 
 @dataclass(frozen=True)
-class Startup:
-    """How loading at start ended; `failed` and `error` name the first model that did not load."""
+class Failure:
+    """A model that did not load at start, and why."""
 
-    failed: str | None = None
-    error: ApiError | None = None
+    name: str
+    error: ApiError
 
 
 class Server:
@@ -50,20 +54,21 @@ class Server:
         for number, code in STOP_SIGNALS.items():
             loop.add_signal_handler(number, self._end, code)
         self._announce()
-        package = await asyncio.to_thread(worker_package, self._config.djl_version, self._config.environ)
+        package = await self._package()
+        if package is None:
+            return self._stop.result()
         factory = WorkerFactory(self._config, package, self._log)
         registry = Registry(self._config, factory, self._log)
-        loading: asyncio.Task[Startup] | None = None
+        loading = loop.create_task(self._load(registry))
         try:
-            loading = loop.create_task(self._load(registry))
             if not self._config.wait_model_loading:
+                await asyncio.sleep(0)  # all models are registered before the port opens
                 await self._open(registry)
             await asyncio.wait([loading, self._stop], return_when=asyncio.FIRST_COMPLETED)
             if self._stop.done():
                 return self._stop.result()
-            startup = loading.result()
-            if startup.error is not None:
-                return await self._fail(startup, registry)
+            if failures := loading.result():
+                return await self._fail(failures[0], registry)
             if self._config.wait_model_loading:
                 await self._open(registry)
             return await self._stop
@@ -75,50 +80,79 @@ class Server:
         if not self._stop.done():
             self._stop.set_result(code)
 
-    async def _load(self, registry: Registry) -> Startup:
-        """Loads the models one after the other, as the original does; stops at the first failure."""
-        entries = [registry.add(wanted) for wanted in startup_models(self._config, self._log)]
-        for entry in entries:
-            self._log.info("ModelServer", f"Initializing model: {entry.model.name}={entry.model.url}")
+    async def _package(self) -> Path | None:
+        """The worker's folder, fetched on the first start; None when a signal came first. Raises SetupError."""
+        found: asyncio.Future[Path] = asyncio.get_running_loop().create_future()
+
+        def fetch() -> None:
             try:
-                await registry.load(entry)
-            except ApiError as error:
-                return Startup(entry.model.name, error)
-        return Startup()
+                result = worker_package(self._config.djl_version, self._config.environ)
+                settle = functools.partial(found.set_result, result)
+            except SetupError as error:
+                settle = functools.partial(found.set_exception, error)
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+                found.get_loop().call_soon_threadsafe(settle)
 
-    async def _fail(self, startup: Startup, registry: Registry) -> int:
-        """A model did not load: says why, the handler's own words last. Strictly: waits, and exits with 0."""
-        error = startup.error
-        assert error is not None
-        causes = error.causes
-        lines = [
-            f"java.util.concurrent.CompletionException: {causes[0]}",
-            *(f"Caused by: {c}" for c in causes),
-        ]
-        self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))
-        if self._config.strict:
-            return await self._fail_strictly(registry)
-        self._log.info("ModelServer", "Stopping model server.")
-        self._close_listeners()
-        self._log.info("ModelServer", "Model server stopped.")
-        report = error.report if isinstance(error, ModelLoadError) else ""
-        text = f"{startup.failed} did not load: {_without_class(causes[0])}"
-        self._log.error("Rehearsal", f"{text}\n{report}" if report else text)
-        return EXIT_FAILED
+        # A daemon: a download that hangs must not hold up the end of the process.
+        threading.Thread(target=fetch, daemon=True).start()
+        await asyncio.wait([found, self._stop], return_when=asyncio.FIRST_COMPLETED)
+        return found.result() if found.done() else None
 
-    async def _fail_strictly(self, registry: Registry) -> int:
-        """As the original: a pause, a port that opens for an instant, exit code 0, or no end beside other models."""
-        await asyncio.wait([self._stop], timeout=FAILURE_PAUSE_S)
-        self._log.info("ModelServer", "Stopping model server.")
-        if self._config.wait_model_loading:
+    async def _load(self, registry: Registry) -> list[Failure]:
+        """Loads the models at start, and returns those that failed; the first one ends it unless strict.
+
+        One after the other while the port is closed, all at once behind an open port, as the original does.
+        """
+        entries = [registry.add(wanted) for wanted in startup_models(self._config, self._log)]
+        loads = [self._load_one(registry, entry) for entry in entries]
+        if not self._config.wait_model_loading:
+            tasks = [asyncio.ensure_future(load) for load in loads]
+            found = [await task for task in asyncio.as_completed(tasks)]
+            return [failure for failure in found if failure]
+        failures: list[Failure] = []
+        for load in loads:
+            if failures and not self._config.strict:
+                load.close()
+            elif failure := await load:
+                failures.append(failure)
+        return failures
+
+    async def _load_one(self, registry: Registry, entry: Entry) -> Failure | None:
+        self._log.info("ModelServer", f"Initializing model: {entry.model.name}={entry.model.url}")
+        try:
+            await registry.load(entry)
+        except ApiError as error:
+            first, *_ = causes = error.causes
+            lines = [
+                f"java.util.concurrent.CompletionException: {first}",
+                *(f"Caused by: {cause}" for cause in causes),
+            ]
+            self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))
+            if self._config.strict:
+                await asyncio.wait([self._stop], timeout=FAILURE_PAUSE_S)
+            self._log.info("ModelServer", "Stopping model server.")
+            return Failure(entry.model.name, error)
+        return None
+
+    async def _fail(self, failure: Failure, registry: Registry) -> int:
+        """Ends the server after a failed load, the handler's own words last.
+
+        Strictly: a port that opens for an instant, and exit code 0, or no end at all beside other models.
+        """
+        strict = self._config.strict
+        if strict and self._config.wait_model_loading:
             await self._open(registry)
             self._log.info("ModelServer", "Stopping model server.")
         self._close_listeners()
         self._log.info("ModelServer", "BOTH listener stopped.")
         self._log.info("ModelServer", "Model server stopped.")
-        if any(entry.pool.workers for endpoint in registry.endpoints.values() for entry in endpoint.entries):
-            return await self._stop
-        return 0
+        if strict:
+            alive = any(entry.pool.workers for end in registry.endpoints.values() for entry in end.entries)
+            return await self._stop if alive else 0
+        report = failure.error.report if isinstance(failure.error, ModelLoadError) else ""
+        text = f"{failure.name} did not load: {_without_class(failure.error.causes[0])}"
+        self._log.error("Rehearsal", f"{text}\n{report}" if report else text)
+        return EXIT_FAILED
 
     async def _open(self, registry: Registry) -> None:
         inference = Inference(registry, self._config, self._log)
@@ -139,6 +173,7 @@ class Server:
             listener = await loop.create_server(connection, address.host, address.port, backlog=1024)
         except (OSError, OverflowError) as error:
             cause = f"java.io.IOException: Failed to bind to address: {address}"
+            self._log.info("ModelServer", "Model server stopped.")
             self._log.error("ModelServer", f"Unexpected error\n{cause}")
             text = f"port {address.port} of {address.host} cannot be opened ({error}); free it or take another --port"
             raise PortError(text) from error
@@ -183,9 +218,9 @@ class Server:
         for connection in list(self._connections):
             connection.reset()  # no drain: requests under way get a reset, as from the JVM
 
-    async def _close(self, loading: asyncio.Task[Startup] | None, registry: Registry) -> None:
+    async def _close(self, loading: asyncio.Task[list[Failure]], registry: Registry) -> None:
         self._close_listeners()
-        if loading is not None and not loading.done():
+        if not loading.done():
             loading.cancel()
             await asyncio.wait([loading], timeout=CLOSE_TIMEOUT_S)
         try:

@@ -16,15 +16,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .codec import Frame, Reply, ReplyReader, encode_request
+from .codec import Frame, Reply, encode_request
 from .errors import CodecError, ModelLoadError, WorkerLost
 from .logs import ServerLog
 from .traceback_text import handler_traceback
+from .worker_io import Link, Output
 
-STARTED = "Python engine started."
 START_TIMEOUT_S = 120
 EXIT_WAIT_S = 5
-LINE_LIMIT = 65536  # bytes of one line of output
 KEPT_LINES = 400  # of a worker's output, for the report of a failed load
 DISCONNECTED = "java.util.concurrent.ExecutionException: java.io.IOException: Python worker disconnected."
 TIMED_OUT = "java.util.concurrent.TimeoutException"
@@ -62,27 +61,26 @@ class WorkerProcess:
         self.lines: deque[tuple[str, str]] = deque(maxlen=KEPT_LINES)  # ("stdout" or "stderr", text)
         self.lost = False  # the process ended or its socket closed
         self.on_lost: Callable[[], None] = lambda: None
-        self._output: _Output | None = None
-        self._link: _Link | None = None
+        self._output: Output | None = None
+        self._link: Link | None = None
 
     async def load(self, properties: Mapping[str, str], timeout_s: float) -> None:
         """Starts the process and runs the init call. Raises ModelLoadError, and leaves no process then."""
         try:
             await self._start()
             reply = await self._initialize(properties, timeout_s)
+            if reply.code >= 300:
+                text = f"Failed to initialize model: {reply.message}"
+                causes = (f"ai.djl.engine.EngineException: {text}",)
+                raise ModelLoadError("EngineException", text, causes, _content_text(reply))
         except BaseException as error:
-            failure = error if isinstance(error, ModelLoadError) else None
+            if self._link is not None:
+                self._log.info("PyProcess", f"Stop process: -1:{self.pid}, failure=false")
             self._log.info("PyProcess", f"Stop process: -1:{self.pid}, failure=true")
             await self.kill()
-            if failure is not None and not failure.report:
-                failure.report = handler_traceback(self.lines)
+            if isinstance(error, ModelLoadError):
+                error.report = handler_traceback(self.lines) or error.report
             raise
-        if reply.code >= 300:
-            self._log.info("PyProcess", f"Stop process: -1:{self.pid}, failure=false")
-            await self.kill()
-            text = f"Failed to initialize model: {reply.message}"
-            report = handler_traceback(self.lines) or _content_text(reply)
-            raise ModelLoadError("EngineException", text, (f"ai.djl.engine.EngineException: {text}",), report)
         self._log.info("PyProcess", f"Model [{self.command.model}] initialized.")
 
     async def ask(self, message: bytes, timeout_s: float) -> Reply:
@@ -139,7 +137,7 @@ class WorkerProcess:
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(self._lease)]
         # The server must fork on this thread: Linux sends the death signal when the forking thread ends.
         transport, output = await loop.subprocess_exec(
-            lambda: _Output(self), *launcher, *argv,
+            lambda: Output(self), *launcher, *argv,
             stdin=asyncio.subprocess.DEVNULL, cwd=self.command.folder, env=dict(self.command.environ),
             pass_fds=(self._lease,), process_group=0,
         )  # fmt: skip
@@ -165,9 +163,9 @@ class WorkerProcess:
             "EngineException", cause, (engine, f"java.lang.IllegalThreadStateException: {cause}")
         )
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Transport, _Link]:
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Transport, Link]:
         try:
-            return await loop.create_unix_connection(lambda: _Link(self), str(self.command.socket))
+            return await loop.create_unix_connection(lambda: Link(self), str(self.command.socket))
         except OSError as error:
             cause = f"Failed connect to Python worker process. ({error})"
             raise ModelLoadError(
@@ -208,115 +206,17 @@ class WorkerProcess:
         else:
             self._log.warn("PyProcess", text)
 
+    def ended(self) -> None:
+        """Called when the process ended: also ends what a handler started and left behind."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.closed()
+
     def closed(self) -> None:
         """Called when the process ended or its socket closed; tells who waits for that, once."""
         if not self.lost:
             self.lost = True
             self.on_lost()
-
-
-class _Output(asyncio.SubprocessProtocol):
-    """Follows the two output pipes and the end of the process."""
-
-    def __init__(self, worker: WorkerProcess) -> None:
-        self._worker = worker
-        self.started, self.exited, self.drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._partial = {1: bytearray(), 2: bytearray()}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
-        self._worker.pid = transport.get_pid()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, rest = (self._partial[fd] + data).split(b"\n")
-        if len(rest) > LINE_LIMIT:  # a progress bar that never ends its line
-            lines, rest = [*lines, rest], b""
-        self._partial[fd] = bytearray(rest)
-        for line in lines:
-            self._line(fd, line)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if self._partial.get(fd):
-            self._line(fd, self._partial[fd])
-            self._partial[fd] = bytearray()
-
-    def process_exited(self) -> None:
-        self.exited.set()
-        self._worker.closed()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.drained.set()
-
-    def exit_code(self) -> int | None:
-        return self._transport.get_returncode()
-
-    def close(self) -> None:
-        self._transport.close()
-
-    def _line(self, fd: int, line: bytes | bytearray) -> None:
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        self._worker.heard("stdout" if fd == 1 else "stderr", text)
-        if fd == 1 and STARTED in text:
-            self.started.set()
-
-
-class _Link(asyncio.Protocol):
-    """The server's end of the worker's socket: completed messages, and one waiter for them."""
-
-    def __init__(self, worker: WorkerProcess) -> None:
-        self._worker, self._reader = worker, ReplyReader()
-        self._messages: deque[Reply | Frame] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._closed = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._messages.extend(self._reader.feed(data))
-        except CodecError:
-            self._transport.abort()
-        if self._messages:
-            self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._closed = True
-        self._worker.closed()
-        self._wake()
-
-    def send(self, message: bytes) -> None:
-        self._messages.clear()
-        self._transport.write(message)
-
-    def close(self) -> None:
-        self._transport.abort()
-
-    async def receive(self, timeout_s: float | None) -> Reply | Frame | None:
-        """The next message, or None when the connection is gone. Raises TimeoutError."""
-        if not self._messages and not self._closed:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            # A plain timer: asyncio.timeout costs several times as much, on every request.
-            timer = loop.call_later(timeout_s, self._expire, self._waiter) if timeout_s is not None else None
-            try:
-                await self._waiter
-            finally:
-                if timer is not None:
-                    timer.cancel()
-                self._waiter = None
-        return self._messages.popleft() if self._messages else None
-
-    @staticmethod
-    def _expire(waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_exception(TimeoutError())
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 def find_python(options: Mapping[str, str], environ: Mapping[str, str]) -> str:

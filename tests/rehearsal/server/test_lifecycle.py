@@ -180,6 +180,28 @@ def test_a_model_that_keeps_dying_is_given_up(start, model, tmp_path):
     assert (ping.status, ping.json()) == (500, {"dies": {"status": "FAILED"}})
 
 
+def test_what_a_crashed_handler_started_ends_too(start, model, alive, tmp_path):
+    code = """
+    import os, subprocess, sys
+    child = None
+    def handle(inputs):
+        global child
+        if inputs.is_empty():
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+            return None
+        if inputs.get_as_json():
+            os._exit(1)
+        return Output().add_as_json({"child": child.pid})
+    """
+    model(tmp_path / "s", "m", code, ONE)
+    server = start(tmp_path / "s")
+    child = server.predict("m", {}).json()["child"]
+    assert alive(child)
+    assert server.predict("m", {"crash": 1}).status == 503
+    assert server.predict("m", {}).json()["child"] != child
+    assert not alive(child)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_end_all_processes_even_busy_ones(start, model, alive, tmp_path, number, code):
     model(tmp_path / "s", "slow", SLOW, ONE)
@@ -322,14 +344,12 @@ def test_logs_on_stdout_and_in_files(start, model, tmp_path):
 
 def test_start_is_quick_and_small(start, model, tmp_path):
     model(tmp_path / "s", "echo", properties=ONE)
-    began = time.monotonic()
     server = start(tmp_path / "s")
-    assert time.monotonic() - began < 5  # 1.0 s is the aim on a quiet machine; tests share theirs
-    script = "import psutil,sys;print(psutil.Process(int(sys.argv[1])).memory_info().rss)"
-    rss = subprocess.run(
-        [sys.executable, "-c", script, str(server.process.pid)], capture_output=True, text=True, check=True
-    )
-    assert int(rss.stdout) < 80 * 1024 * 1024
+    script = "p = psutil.Process(int(sys.argv[1])); print(sum(p.cpu_times()[:2]), p.memory_info().rss)"
+    command = [sys.executable, "-c", f"import psutil, sys; {script}", str(server.process.pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert float(shown[0]) < 1.0  # seconds of CPU, which other work on the machine does not change
+    assert int(shown[1]) < 80 * 1024 * 1024
 
 
 def _matches(path, pattern):

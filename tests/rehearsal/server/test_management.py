@@ -1,0 +1,162 @@
+"""Registering, listing, describing, scaling and removing models while the server runs."""
+
+from __future__ import annotations
+
+import pytest
+
+ONE = "engine=Python\nminWorkers=1\nmaxWorkers=1\n"
+BAD = """
+def handle(inputs):
+    if inputs.is_empty():
+        raise RuntimeError("cannot load weights")
+"""
+
+
+@pytest.fixture
+def server(start, model, tmp_path):
+    for name in ("echo", "other"):
+        model(tmp_path / "s", name, properties=ONE)
+    model(tmp_path / "s", "bad", BAD, ONE)
+    model(tmp_path / "outside", "secret", properties=ONE)
+    return start(tmp_path / "s", "-m", "echo")
+
+
+def url(server, name, root=None):
+    return f"file://{root or server.store}/{name}"
+
+
+def test_register_predict_describe_remove(server):
+    said = server.send(
+        "POST", f"/models?url={url(server, 'other')}&model_version=v1&min_worker=1&max_worker=1"
+    )
+    assert (said.status, said.json()) == (200, {"status": 'Model "other" registered.'})
+    again = server.send("POST", f"/models?url={url(server, 'other')}&model_version=v1")
+    assert (again.status, again.reason) == (409, "Workflow other/v1 is already registered.")
+    assert server.send("POST", "/predictions/other/v1", b"[1]").status == 200
+    described = server.send("GET", "/models/other/v1").json()[0]
+    assert (described["workflowName"], described["version"]) == ("other", "v1")
+    assert not described["models"][0]["loadedAtStartup"]
+    listed = server.send("GET", "/models").json()["models"]
+    assert [(m["modelName"], m.get("version")) for m in listed] == [("echo", None), ("other", "v1")]
+    # the only start-up model still answers /invocations
+    assert server.send("POST", "/invocations", b"[2]").body == b"[\n  2\n]"
+    assert server.send("DELETE", "/models/other").json() == {
+        "status": 'Model or workflow "other" unregistered'
+    }
+    assert server.send("DELETE", "/models/other").status == 404
+    assert server.send("POST", "/predictions/other", b"[1]").status == 404
+
+
+def test_register_later_and_fail_later(server):
+    said = server.send("POST", f"/models?url={url(server, 'other')}&synchronous=false")
+    assert (said.status, said.json()) == (202, {"status": 'Model "other" registration scheduled.'})
+    server.wait_for(r"Model \[other\] initialized")
+    with server.open() as client:
+        client.sendall(f"POST /models?url={url(server, 'bad')}&synchronous=false HTTP/1.1\r\n\r\n".encode())
+        data = b""
+        while data.count(b"HTTP/1.1 ") < 2 or not data.endswith(b"}\n"):
+            data += client.recv(4096)
+    assert data.startswith(b"HTTP/1.1 202 Accepted\r\n")
+    assert b"HTTP/1.1 500 Internal Server Error\r\n" in data
+    assert server.send("GET", "/ping").json()["bad"] == {"status": "Unhealthy"}
+
+
+def test_refused_registrations(server):
+    assert server.send("POST", "/models").reason == "Parameter url is required."
+    missing = server.send("POST", f"/models?url={url(server, 'none')}")
+    assert (missing.status, missing.json()["message"]) == (404, f"Invalid model url: {url(server, 'none')}")
+    for wrong in ("http://[::1", "", "%00", "s3://bucket/key"):
+        assert server.send("POST", f"/models?url={wrong}").json()["type"] == "ModelNotFoundException", wrong
+    failed = server.send("POST", f"/models?url={url(server, 'bad')}")
+    assert (failed.status, failed.json()["type"]) == (500, "EngineException")
+    assert failed.json()["message"] == "Failed to initialize model: prediction failure"
+    assert server.send("GET", "/models/bad").status == 404
+    number = server.send("POST", f"/models?url={url(server, 'other')}&batch_size=x")
+    assert (number.status, number.json()["type"]) == (500, "NumberFormatException")
+    no_name = server.send("POST", "/models", {"url": url(server, "other")}, Content_Type="application/json")
+    assert (no_name.status, no_name.json()) == (500, {"code": 500, "type": "NullPointerException"})
+    body = {"url": url(server, "other"), "model_name": "named", "min_worker": 1, "max_worker": 1}
+    assert server.send("POST", "/models", body, Content_Type="application/json").json() == {
+        "status": 'Model "named" registered.'
+    }
+
+
+def test_a_folder_outside_the_store_is_not_run(server):
+    outside = server.store.parent / "outside"
+    for wanted in (
+        url(server, "secret", outside),
+        f"file://{server.store}/../outside/secret",
+        str(outside / "secret"),
+    ):
+        said = server.send("POST", f"/models?url={wanted}")
+        assert said.status == 400
+        assert "is outside the model store" in said.json()["message"]
+    assert len(server.workers()) == 1
+
+
+def test_methods(server):
+    for method, path in [
+        ("PUT", "/models"),
+        ("DELETE", "/models"),
+        ("POST", "/models/echo"),
+        ("PATCH", "/models/echo"),
+    ]:
+        assert server.send(method, path).json()["type"] == "MethodNotAllowedException"
+
+
+def test_paging(server):
+    server.send("POST", f"/models?url={url(server, 'other')}")
+    assert server.send("GET", "/models?limit=1").json()["nextPageToken"] == "1"
+    assert [
+        m["modelName"] for m in server.send("GET", "/models?limit=1&next_page_token=1").json()["models"]
+    ] == ["other"]
+    assert server.send("GET", "/models?limit=0").json() == {"nextPageToken": "0", "models": []}
+    assert server.send("GET", "/models?next_page_token=9").json() == {"models": []}
+    assert server.send("GET", "/models?limit=abc").status == 500
+    assert server.send("GET", "/workflows").json()["workflows"] == [
+        {"workflowName": "echo"},
+        {"workflowName": "other"},
+    ]
+
+
+def test_scaling(server):
+    said = server.send("PUT", "/models/echo?min_worker=2&max_worker=3")
+    text = 'Workflow "echo" worker scaled. New Worker configuration min workers:2 max workers:3'
+    assert said.json() == {"status": text}
+    assert _states(server) == ["READY", "READY"]
+    assert server.send("PUT", "/models/echo?min_worker=0&max_worker=0").status == 200
+    assert _states(server) == ["UNLOADING", "UNLOADING"]
+    none = server.predict("echo")
+    assert (none.status, none.json()["message"]) == (503, "All model workers has been shutdown: echo (READY)")
+    assert server.send("PUT", "/models/echo?min_worker=1&max_worker=1").status == 200
+    assert server.predict("echo").status == 200
+    wrong = server.send("PUT", "/models/echo?min_worker=abc")
+    assert (wrong.status, wrong.reason) == (400, 'parameter is invalid number.For input string: "abc"')
+    assert (
+        server.send("PUT", "/models/zz?min_worker=1").json()["message"] == "Model or workflow not found: zz"
+    )
+
+
+def test_unknown_models(server):
+    assert server.send("GET", "/models/nope").json()["message"] == "Workflow not found: nope"
+    assert (
+        server.send("GET", "/models/echo/v9").json()["message"]
+        == "Workflow not found: Workflow not found: echo/v9"
+    )
+
+
+def test_separate_addresses(start, model, tmp_path, free_port):
+    model(tmp_path / "s", "echo", properties=ONE)
+    server = start(tmp_path / "s", env={"SERVING_MANAGEMENT_ADDRESS": f"http://127.0.0.1:{free_port}"})
+    server.wait_for("MANAGEMENT API bind to")
+    assert server.send("GET", "/models").status == 404
+    assert server.predict("echo").status == 200
+    server.port = free_port
+    assert server.send("GET", "/models").status == 200
+    assert server.send("GET", "/ping").status == 404
+    assert server.predict("echo").status == 404
+
+
+def _states(server):
+    group = server.send("GET", "/models/echo").json()[0]["models"][0]["workerGroups"][0]
+    return [worker["status"] for worker in group["workers"]]

@@ -1,0 +1,199 @@
+"""What the server is told: flags, variables, config.properties, serving.properties, and what follows from them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.server.config import Address, Flags, load_config
+from rehearsal.server.devices import Device, default_max_workers, device_names, parse_device, visible_cores
+from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
+from rehearsal.server.java import hash_order, parse_int
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.model_info import ModelInfo, Registration, model_name
+from rehearsal.server.properties import load_properties
+from rehearsal.server.store import startup_models
+
+
+def configured(folder, environ=None, *, cores=0, **registration):
+    """A model's settings, read from its folder."""
+    config = load_config(Flags(neuron_cores=cores), environ or {})
+    info = ModelInfo(Registration("m", folder.as_uri(), **registration), config)
+    info.configure(ServerLog())
+    return info
+
+
+def test_flags_beat_variables_beat_the_file(tmp_path):
+    file = tmp_path / "config.properties"
+    file.write_text(
+        "job_queue_size=5\nbatch_size=6\ninference_address=http://127.0.0.1:9000\nmystery=1\nwait_model_loading=FALSE\n"
+    )
+    config = load_config(Flags(config_file=file, port=1234), {"SERVING_BATCH_SIZE": "7", "SERVING_ODD": "x"})
+    assert (config.job_queue_size, config.batch_size, config.max_idle_time_s) == (5, 7, 60)
+    assert config.inference == config.management == Address("127.0.0.1", 1234)
+    assert config.unknown_keys == ("mystery", "odd")
+    assert not config.wait_model_loading
+
+
+def test_separate_management_address(tmp_path):
+    config = load_config(Flags(port=1), {"SERVING_MANAGEMENT_ADDRESS": "http://127.0.0.1:2"})
+    assert (config.inference.port, config.management.port, config.single_port) == (1, 2, False)
+
+
+def test_home_folder_holds_configuration_and_logs(tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.properties").write_text("job_queue_size=3\n")
+    config = load_config(Flags(), {"MODEL_SERVER_HOME": str(tmp_path)})
+    assert (config.job_queue_size, config.log_dir) == (3, tmp_path / "logs")
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"SERVING_JOB_QUEUE_SIZE": "many"}, "job_queue_size=many is no whole number"),
+        ({"SERVING_INFERENCE_ADDRESS": "https://x:1"}, "only http://HOST:PORT"),
+        ({"SERVING_INFERENCE_ADDRESS": "http://x:99999"}, "inference_address=http://x:99999"),
+        ({"MODEL_SERVER_HOME": "/no/such"}, "MODEL_SERVER_HOME=/no/such: no such folder"),
+    ],
+)
+def test_settings_that_cannot_be_used(environ, says):
+    with pytest.raises(SetupError, match=says):
+        load_config(Flags(), environ)
+
+
+def test_java_properties_rules(tmp_path):
+    file = tmp_path / "p"
+    file.write_bytes(b"a = 1 \\\n  2\n! note\nb:two\nc\\ d=x\\u00e9\nb=three\n\xe9=\xe9\n")
+    assert load_properties(file) == {"a": "1 2", "b": "three", "c d": "xé", "é": "é"}
+    file.write_text("a=\\u00zz\n")
+    with pytest.raises(SetupError, match="Java properties"):
+        load_properties(file)
+
+
+def test_options_from_file_and_environment(model, tmp_path):
+    folder = model(
+        tmp_path,
+        "m",
+        properties="engine=Python\noption.dtype=fp16\nbatch_size=4\noption.batch_size=2\nfoo=bar\n",
+    )
+    environ = {
+        "OPTION_DTYPE": "bf16",
+        "OPTION_MY_OPT": "z",
+        "OPTION_ENTRYPOINT": "model.py",
+        "TENSOR_PARALLEL_DEGREE": "2",
+    }
+    info = configured(folder, environ)
+    assert info.options == {
+        "dtype": "fp16", "batch_size": "2", "my_opt": "z", "entryPoint": "model.py", "tensor_parallel_degree": "2",
+    }  # fmt: skip
+    sent = info.init_properties()
+    assert (sent["batch_size"], sent["foo"], sent["gpu.minWorkers"], sent["handler"]) == (
+        "2",
+        "bar",
+        "1",
+        "handle",
+    )
+    assert list(sent) == hash_order(sent)
+    assert info.batch_size == 4  # the server's own batching reads the plain key
+
+
+def test_the_order_of_a_java_hash_map():
+    keys = ["handler", "engine", "foo", "dtype", "entryPoint", "load_on_devices", "n_positions"]
+    assert hash_order(sorted(keys)) == keys
+
+
+@pytest.mark.parametrize(("text", "value"), [("7", 7), ("-5", -5), ("+3", 3), ("2147483647", 2**31 - 1)])
+def test_numbers(text, value):
+    assert parse_int(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1.5", " 1", "2147483648", "--1"])
+def test_no_numbers(text):
+    with pytest.raises(ApiError, match="For input string"):
+        parse_int(text)
+
+
+def test_timeouts_option_then_variable_then_default(model, tmp_path):
+    folder = model(tmp_path, "m", properties="option.predict_timeout=5\noption.model_loading_timeout=soon\n")
+    info = configured(folder, {"PREDICT_TIMEOUT": "9", "MODEL_LOADING_TIMEOUT": "11"})
+    assert info.seconds("predict_timeout", "PREDICT_TIMEOUT", 120) == 5
+    assert info.seconds("model_loading_timeout", "MODEL_LOADING_TIMEOUT", 240) == 11
+    assert info.seconds("nothing", "NOTHING", 240) == 240
+
+
+@pytest.mark.parametrize(
+    ("load_on", "cores", "degree", "names"),
+    [
+        ("*", 0, 2, ["-1"]), ("*", 24, 8, ["nc0", "nc8", "nc16"]), ("*", 5, 2, ["nc0", "nc2"]),
+        ("*", 2, 0, ["nc0", "nc1"]),
+        ("nc0;nc2", 0, 2, ["nc0", "nc2"]), ("cpu", 24, 2, ["cpu"]), ("", 0, 0, ["-1"]),
+    ],
+)  # fmt: skip
+def test_devices(load_on, cores, degree, names):
+    assert device_names(load_on, cores, degree) == names
+
+
+def test_device_details():
+    assert [parse_device(name) for name in ("-1", "cpu", "1", "nc4")] == [
+        Device("cpu", -1), Device("cpu", -1), Device("gpu", 1), Device("nc", 4),
+    ]  # fmt: skip
+    assert [str(parse_device(name)) for name in ("-1", "nc4")] == ["cpu()", "nc(4)"]
+    assert visible_cores(Device("nc", 4), 2) == "4-5"
+    assert visible_cores(Device("nc", 4), 1) == "4"
+    assert visible_cores(Device("cpu", -1), 2) is None
+    assert default_max_workers(Device("nc", 0), {}) == 1
+    assert default_max_workers(Device("cpu", -1), {}) == 2
+    with pytest.raises(ModelLoadError, match="Neuron devices are not enough to run 8 partitions"):
+        device_names("*", 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("properties", "cores", "code", "entry"),
+    [
+        ("option.entryPoint=x.y\n", 0, "", "x.y"),
+        ("", 0, "", "model.py"),
+        ("option.model_id=a/b\n", 0, None, "djl_python.huggingface"),
+        (
+            "option.model_id=a/b\noption.tensor_parallel_degree=2\n",
+            2,
+            None,
+            "djl_python.transformers_neuronx",
+        ),
+        ("option.model_id=a/b\noption.tensor_parallel_degree=2\n", 2, "", "model.py"),
+    ],
+)
+def test_entry_points(model, tmp_path, properties, cores, code, entry):
+    folder = model(tmp_path, "m", code, "engine=Python\n" + properties)
+    info = configured(folder, cores=cores)
+    assert info.entry_point(parse_device(info.devices()[0])) == entry
+
+
+def test_worker_range(model, tmp_path):
+    folder = model(tmp_path, "m", properties="minWorkers=2\nmaxWorkers=3\nnc.maxWorkers=5\n")
+    assert configured(folder).worker_range(Device("cpu", -1)) == (2, 3)
+    assert configured(folder).worker_range(Device("nc", 0)) == (2, 5)
+    assert configured(folder, min_workers=1, max_workers=1).worker_range(Device("cpu", -1)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("file:/x/text-list/", "text_list"), ("file:/x/My%20Model-1.5b/", "My_Model_1_5b"), ("file:///x/a.zip", "a"),
+        ("file:///x/a.b", "a_b"), ("/x/_y", "_y"), ("file:/x/%E6%A8%A1/", "_"),
+    ],
+)  # fmt: skip
+def test_names_from_urls(url, name):
+    assert model_name(url) == name
+
+
+def test_named_models(model, tmp_path):
+    model(tmp_path / "s", "a")
+    model(tmp_path / "s", "b")
+    flags = Flags(
+        model_store=tmp_path / "s", models=("b", f"c:v1:Python:nc0={tmp_path}/s/a", str(tmp_path / "s" / "a"))
+    )
+    wanted = startup_models(load_config(flags, {}), ServerLog())
+    assert [(w.name, w.version, w.engine, w.devices) for w in wanted] == [
+        ("b", None, None, None), ("c", "v1", "Python", "nc0"), ("a", None, None, None),
+    ]  # fmt: skip
+    with pytest.raises(SetupError, match="nowhere: it is not in the model store"):
+        startup_models(load_config(Flags(model_store=tmp_path / "s", models=("nowhere",)), {}), ServerLog())
