@@ -76,7 +76,7 @@ It knows nothing and must not be asked for facts.
 |---|---|
 | trained on | the documentation strings of {facts["services"]} services in botocore {facts["botocore"]} (Apache-2.0): {facts["texts"]:,} texts, {facts["training_tokens"]:,} tokens |
 | seen | {facts["tokens_seen"]:,} tokens in {facts["steps"]} steps, seed {facts["seed"]}, {facts["minutes"]:g} minutes on two processor cores that other work shared |
-| held-out loss | {facts["held_out_loss"]} nats a token on every 50th text, kept out of training |
+| held-out loss | {facts["held_out_loss"]} nats a token on every 50th text, kept out of training ({facts["held_out_tokens"]:,} tokens) |
 | by position | {by_position} |
 | repetition | most frequent run of 6 tokens in 300, ten samples at top-k 50: {", ".join(map(str, repeats))} |
 | made by | `models/train_tiny_opt.py`, measured by `models/describe_tiny_opt.py` |

@@ -272,19 +272,19 @@ def train(
     return time.time() - started
 
 
+def held_out_rows(streams: list[Tensor], length: int, seed: int) -> Tensor:
+    """Return all held-out texts as token ids (B, length + 1), `</s>` first; services in a random order."""
+    order = random.Random(seed).sample(range(len(streams)), len(streams))
+    stream = torch.cat([streams[number] for number in order])
+    rows = stream[: len(stream) // length * length].view(-1, length)
+    return torch.cat([torch.full((len(rows), 1), EOS), rows], dim=1)
+
+
 @torch.no_grad()
-def held_out_loss(
-    model: Decoder, windows: Windows, shape: Shape, batches: int = 12
-) -> tuple[float, dict[str, float]]:
-    """Return the held-out loss (nats a token) on full-length rows, and its mean over two bands of positions."""
+def held_out_loss(model: Decoder, rows: Tensor) -> tuple[float, dict[str, float]]:
+    """Return the loss (nats a token) of full-length rows (B, T + 1), and its mean over two bands of positions."""
     model.eval()
-    rows = []
-    for _ in range(batches):
-        tokens, _ = windows.batch(4, shape.max_position_embeddings, shape.max_position_embeddings)
-        full = tokens[(tokens != PAD).all(1)]
-        if len(full):
-            rows.append(loss_of(model, full, torch.zeros(len(full), dtype=torch.long)))
-    losses = torch.cat(rows)
+    losses = torch.cat([loss_of(model, row[None], torch.zeros(1, dtype=torch.long)) for row in rows])
     bands = {"100-500": losses[:, 100:500].mean().item(), "1500-2048": losses[:, 1500:].mean().item()}
     return losses.mean().item(), bands
 
@@ -351,7 +351,9 @@ def main() -> None:
             f"the tutorial's prompts must encode to one length; they give {lengths}: change make_tokenizer"
         )
     windows = Windows(*encode(corpus, tokenizer, held_out=False), seed=options.seed)
-    unseen = Windows(*encode(corpus, tokenizer, held_out=True), seed=options.seed + 1)
+    unseen = held_out_rows(
+        encode(corpus, tokenizer, held_out=True)[0], shape.max_position_embeddings, options.seed + 1
+    )
     print(
         f"{sum(map(len, corpus.values())):,} texts of {len(corpus)} services, {sum(windows.weights):,} training tokens"
     )
@@ -360,7 +362,7 @@ def main() -> None:
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{parameters / 1e6:.2f} M parameters, {options.steps} steps of {options.tokens_a_step} tokens")
     seconds = train(model, windows, shape, options.steps, options.tokens_a_step, options.rate)
-    loss, bands = held_out_loss(model, unseen, shape)
+    loss, bands = held_out_loss(model, unseen)
     save(model, tokenizer, shape, options.output)
     facts = {
         "parameters": parameters,
@@ -372,6 +374,7 @@ def main() -> None:
         "seed": options.seed,
         "steps": options.steps,
         "minutes": round(seconds / 60, 1),
+        "held_out_tokens": unseen[:, 1:].numel(),
         "held_out_loss": round(loss, 3),
         "held_out_loss_by_position": {k: round(v, 3) for k, v in bands.items()},
     }
