@@ -7,6 +7,7 @@ from inf2lab.checks import check, expect_failure
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import LabError
 from inf2lab.folder import ModelFolder, read_properties, write_properties
+from inf2lab.lint import lint
 from inf2lab.paths import enter_repository
 from inf2lab.planning import article_rules, plan
 from inf2lab.serving import Server
@@ -22,6 +23,7 @@ __all__ = [
     "check",
     "enter_repository",
     "expect_failure",
+    "lint",
     "plan",
     "read_properties",
     "write_properties",

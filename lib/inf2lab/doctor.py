@@ -115,7 +115,7 @@ def _worker(settings: Settings) -> Finding:
     version = settings.stack.rehearsed_by
     if version is None:
         return Finding(
-            "DJL's worker", "missing", f"{settings.stack.djl} is not published", "use profile djl-0.25"
+            "DJL's worker", "missing", f"{settings.stack.djl} is not rehearsed", "use profile djl-0.25"
         )
     if any((paths.cache()).glob(f"**/{version}*/djl_python_engine.py")):
         return Finding("DJL's worker", "ok", f"{version} in the cache")

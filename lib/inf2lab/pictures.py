@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 
@@ -16,9 +17,27 @@ BLUE, SAND, GREY, RED, INK = "#4477aa", "#ddcc77", "#bbbbbb", "#aa3344", "#22222
 CORE_GIB = CORE_BYTES / GIB
 
 
-def lanes() -> Figure:
+class Picture(Figure):
+    """A figure that shows itself in a notebook; its text form, for readers who do not see it, is `alt`."""
+
+    def __init__(self, width: float, height: float, alt: str) -> None:
+        super().__init__(figsize=(width, height), layout="constrained")
+        self.alt = alt
+
+    def __repr__(self) -> str:
+        return f"[picture: {self.alt}]"
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture as PNG; this is what Jupyter asks for."""
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=90)
+        return file.getvalue()
+
+
+def lanes() -> Picture:
     """Draw what is the same in both lanes and what plays the chip in the rehearsal."""
-    figure, axes = _canvas(9, 3.6)
+    alt = "notebooks and model folder are shared; below them either this machine or an inf2 instance"
+    figure, axes = _canvas(9, 3.6, alt)
     _box(axes, 0.02, 0.70, 0.96, 0.24, "notebooks, client, plan\nthe same code in both lanes", GREY)
     _box(
         axes,
@@ -54,9 +73,10 @@ def lanes() -> Figure:
     return figure
 
 
-def memory_bars(memory: Mapping[str, CoreBytes]) -> Figure:
+def memory_bars(memory: Mapping[str, CoreBytes]) -> Picture:
     """Draw bytes on one core by kind, a bar a configuration, below the core's 16 GiB and the runtime's share."""
-    figure = Figure(figsize=(8, 0.9 + 0.55 * len(memory)), layout="constrained")
+    totals = ", ".join(f"{name}: {one.total / GIB:.2f} GiB" for name, one in memory.items())
+    figure = Picture(8, 0.9 + 0.55 * len(memory), f"memory on each NeuronCore of 16 GiB; {totals}")
     axes = figure.subplots()
     names, left = list(memory), [0.0] * len(memory)
     kinds = (
@@ -80,7 +100,7 @@ def memory_bars(memory: Mapping[str, CoreBytes]) -> Figure:
     return figure
 
 
-def ring(plan: Plan, devices: Sequence[int] | None = None) -> Figure:
+def ring(plan: Plan, devices: Sequence[int] | None = None) -> Picture:
     """Draw the instance's devices in their ring, labelled with the copy of the model each belongs to.
 
     `devices` are those that a container is given; a copy takes neighbours among them.
@@ -89,7 +109,8 @@ def ring(plan: Plan, devices: Sequence[int] | None = None) -> Figure:
     given = set(range(chips) if devices is None else devices)
     groups = _neighbours(given, chips, len(plan.copies[0].devices))
     owner = {device: number for number, group in enumerate(groups) for device in group}
-    figure, axes = _canvas(5.2, 5.2)
+    alt = f"{chips} devices in a ring; copies of the model on {groups}"
+    figure, axes = _canvas(5.2, 5.2, alt)
     for device in range(chips):
         angle = math.pi / 2 - 2 * math.pi * device / chips
         x, y = 0.5 + 0.38 * math.cos(angle), 0.5 + 0.38 * math.sin(angle)
@@ -129,8 +150,8 @@ def _neighbours(given: set[int], chips: int, size: int) -> list[list[int]]:
     return [run[at : at + size] for run in runs for at in range(0, len(run) - size + 1, size)]
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+def _canvas(width: float, height: float, alt: str) -> tuple[Picture, Axes]:
+    figure = Picture(width, height, alt)
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.axis("off")

@@ -90,7 +90,9 @@ class Settings:
 
     @property
     def model(self) -> ModelDims:
-        """The named model's dimensions: a model under models/ by its own name, else one of the catalog."""
+        """The named model's dimensions: one of the catalog, else a model under models/ by its own name."""
+        if self.model_id in catalog.models():
+            return catalog.model(self.model_id)
         own = paths.models() / self.model_id / "config.json"
         return (
             ModelDims.from_config(json.loads(own.read_text()))
@@ -100,13 +102,8 @@ class Settings:
 
     @property
     def generation(self) -> Generation:
-        """The rules of the profile's transformers-neuronx; raises SettingsError where they are not known."""
-        name = self.stack.tnx_generation
-        if name is None:
-            rehearsable = [p.name for p in catalog.profiles().values() if p.tnx_generation]
-            reason = f"its rules are not written down yet; use one of {', '.join(rehearsable)}"
-            raise SettingsError("profile", self.profile, reason)
-        return GENERATIONS[name]
+        """The rules of the profile's transformers-neuronx, or the written ones that are nearest to it."""
+        return GENERATIONS[self.stack.tnx_generation or self.stack.degree_rules]
 
     def _check_rules(self) -> None:
         generation, model, hardware = self.generation, self.model, self.hardware

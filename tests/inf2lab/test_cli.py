@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from inf2lab import ModelFolder
 
-COMMANDS = ["doctor", "serve", "status", "logs", "stop", "call"]
+COMMANDS = ["doctor", "plan", "lint", "serve", "status", "logs", "stop", "call"]
 
 
 def run(*words: str | Path | int) -> Result:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inf2lab import Settings
-from inf2lab.errors import SettingsError
+from inf2lab import Server, Settings
+from inf2lab.errors import ServerError, SettingsError
 from inf2lab.settings import injected_names
 
 INJECTED = "# Parameters\nport = 9001\n"
@@ -198,3 +198,11 @@ def test_a_model_of_this_repository_stands_for_itself(
     assert Settings(model_id="mine", n_positions=128).model.heads == 4
     with pytest.raises(SettingsError, match="128 positions"):
         Settings(model_id="mine")
+
+
+def test_a_profile_that_nobody_rehearses_can_be_planned_and_is_not_started(tmp_path: Path) -> None:
+    settings = Settings(profile="lmi-0.30", tensor_parallel_degree=12)
+    assert settings.generation.name == "0.8"
+    (tmp_path / "model.py").write_text("def handle(inputs): return None\n")
+    with pytest.raises(ServerError, match=r"lmi-0\.30 is not rehearsed"):
+        Server.start(settings, tmp_path)

@@ -3,26 +3,48 @@
 Every number from the outside world that inf2lab uses comes from here.
 """
 
-from inf2lab.catalog._access import (
-    Instance,
+from inf2lab.catalog._decode_model import decode_model
+from inf2lab.catalog._instances import Instance, PriceBasis, instance, instances, price_basis
+from inf2lab.catalog._latencies import Latency, latencies
+from inf2lab.catalog._memory_cases import MemoryCase, memory_cases
+from inf2lab.catalog._models import ModelEntry, find_model, model, model_entries, models
+from inf2lab.catalog._profiles import (
+    Option,
+    OptionTable,
     Profile,
+    RequestShape,
     default_profile,
-    instance,
-    instances,
-    model,
-    models,
+    neuron_removed,
+    neuron_removed_in,
+    options,
     profile,
     profiles,
 )
 
 __all__ = [
     "Instance",
+    "Latency",
+    "MemoryCase",
+    "ModelEntry",
+    "Option",
+    "OptionTable",
+    "PriceBasis",
     "Profile",
+    "RequestShape",
+    "decode_model",
     "default_profile",
+    "find_model",
     "instance",
     "instances",
+    "latencies",
+    "memory_cases",
     "model",
+    "model_entries",
     "models",
+    "neuron_removed",
+    "neuron_removed_in",
+    "options",
+    "price_basis",
     "profile",
     "profiles",
 ]

@@ -1,9 +1,41 @@
-"""What a set of parameters means on the hardware: legal degrees, memory a core, copies of the model, devices.
+"""What a set of parameters means: legal degrees, memory a core, copies and devices, time, cost, and what would fit.
 
 The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan and a rehearsal agree.
 """
 
-from inf2lab.planning._plan import Copy, Plan, plan
-from inf2lab.planning._rules import ArticleRules, article_rules
+from inf2lab.planning._decode import Decode, Range
+from inf2lab.planning._degrees import Degrees
+from inf2lab.planning._devices import Copy, DeviceList, judge_devices, ring_runs
+from inf2lab.planning._host import Host
+from inf2lab.planning._memory import Memory
+from inf2lab.planning._plan import Plan, plan, plan_for, plan_request
+from inf2lab.planning._report import as_dict, rows
+from inf2lab.planning._request import Request, request_for
+from inf2lab.planning._rules import ArticleRules, PublicRule, article_rules, public_rules
+from inf2lab.planning._service import Choice, Service
 
-__all__ = ["ArticleRules", "Copy", "Plan", "article_rules", "plan"]
+__all__ = [
+    "ArticleRules",
+    "Choice",
+    "Copy",
+    "Decode",
+    "Degrees",
+    "DeviceList",
+    "Host",
+    "Memory",
+    "Plan",
+    "PublicRule",
+    "Range",
+    "Request",
+    "Service",
+    "article_rules",
+    "as_dict",
+    "judge_devices",
+    "plan",
+    "plan_for",
+    "plan_request",
+    "public_rules",
+    "request_for",
+    "ring_runs",
+    "rows",
+]

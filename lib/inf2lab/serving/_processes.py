@@ -39,16 +39,10 @@ def ours() -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if is_ours(process)]
 
 
-def end_orphans(
-    known: Iterable[psutil.Process], patience_s: float, *, older_than_s: float = 0
-) -> Sequence[psutil.Process]:
-    """End our processes that belong to none of the `known` servers, with their scratch folders; returns them.
-
-    `older_than_s` spares a server that is being started just now and has no state file yet.
-    """
+def end_orphans(known: Iterable[psutil.Process], patience_s: float) -> Sequence[psutil.Process]:
+    """End our processes that belong to none of the `known` servers, with their scratch folders; returns them."""
     kept = {member.pid for process in known for member in family(process)}
-    latest = time.time() - older_than_s
-    orphans = [process for process in ours() if process.pid not in kept and process.create_time() <= latest]
+    orphans = [process for process in ours() if process.pid not in kept]
     scratch = {folder for process in orphans if (folder := _scratch(process))}
     ended = end(orphans, patience_s)
     for folder in scratch:

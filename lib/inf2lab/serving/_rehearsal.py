@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from inf2lab import paths
+from inf2lab import catalog, paths
 from inf2lab.errors import PortInUse, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import _log, _processes, standins
@@ -65,9 +65,7 @@ class RehearsalServer(ModelServer):
     def start(self, report: Report) -> None:
         """Start the server's process in a session of its own; raises FolderError, StandInError or ServerError."""
         self.check()
-        running = [process for state in all_states() if (process := state.process())]
-        _processes.end_orphans(running, patience_s=10, older_than_s=2)  # a killed run must not hold the port
-        self._check_port()
+        self._claim_port()
         model_id = self.folder.option("model_id")
         if model_id:
             standin = standins.prepare(model_id)
@@ -118,9 +116,10 @@ class RehearsalServer(ModelServer):
     def _check_profile(self) -> None:
         stack = self.settings.stack
         if stack.rehearsed_by is None:
+            rehearsed = [p.name for p in catalog.profiles().values() if p.rehearsed_by]
             raise ServerError(
-                f"profile {stack.name} cannot be rehearsed: DJL's worker {stack.djl} is not published on Maven; "
-                "use profile djl-0.25, or lane inf2"
+                f"profile {stack.name} is not rehearsed: DJL's worker {stack.djl} is not here; "
+                f"use one of {', '.join(rehearsed)}, or lane inf2"
             )
         entry = self.folder.option("entryPoint")
         if stack.worker != stack.rehearsed_by and entry.startswith("djl_python."):
@@ -129,7 +128,15 @@ class RehearsalServer(ModelServer):
                 f"Maven. Use a model.py (notebook 04), which worker {stack.rehearsed_by} runs, or profile djl-0.25"
             )
 
-    def _check_port(self) -> None:
+    def _claim_port(self) -> None:
+        if self._port_is_free():
+            return
+        running = [process for state in all_states() if (process := state.process())]
+        _processes.end_orphans(running, patience_s=10)  # what a killed run left must not hold the port
+        if not self._port_is_free():
+            raise PortInUse(self.settings.port, _processes.listener(self.settings.port))
+
+    def _port_is_free(self) -> bool:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -139,7 +146,8 @@ class RehearsalServer(ModelServer):
                     f"port {self.settings.port} may not be opened by this user: use 1024 or more, such as 8080"
                 ) from None
             except OSError:
-                raise PortInUse(self.settings.port, _processes.listener(self.settings.port)) from None
+                return False
+        return True
 
     def _launch(self) -> None:
         shutil.rmtree(self._log_folder, ignore_errors=True)

@@ -78,7 +78,10 @@ def _choose(model_id: str) -> tuple[Path, ModelDims | None]:
         known = ", ".join([*sorted(WEIGHTS.values()), *catalog.models()])
         raise StandInError(model_id, f"the rehearsal does not know this model; use one of {known}")
     named = catalog.model(model_id)
-    source = paths.models() / WEIGHTS.get(named.architecture, "")
+    if named.architecture not in WEIGHTS:
+        reason = f"no small {named.family.title} weights ship with the rehearsal: use an OPT model"
+        raise StandInError(model_id, reason)
+    source = paths.models() / WEIGHTS[named.architecture]
     if not (source / "config.json").is_file():
         reason = f"models/{source.name} is incomplete: get it back with `git checkout models/{source.name}`"
         raise StandInError(model_id, reason)

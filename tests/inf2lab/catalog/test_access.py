@@ -22,6 +22,7 @@ SIZES = {
     "inf2.48xlarge": (12, 24, 192, 768, 384, 12.981),
     "trn1.2xlarge": (1, 2, 8, 32, 32, 1.34),
     "trn1.32xlarge": (16, 32, 128, 512, 512, 21.5),
+    "trn1n.32xlarge": (16, 32, 128, 512, 512, None),
 }
 # Hidden, layers, heads: the OPT paper's table 1.
 OPT = {
@@ -33,23 +34,31 @@ OPT = {
     "facebook/opt-30b": (7168, 48, 56),
     "facebook/opt-66b": (9216, 64, 72),
 }
-# torch-neuronx, transformers-neuronx, Python, loading and predict timeout: pytorch-inf2.Dockerfile of each tag.
+# DJL, torch-neuronx, transformers-neuronx, neuronx-cc, transformers, Python: pytorch-inf2.Dockerfile of each tag.
+# None: not pinned there.
 IMAGES = {
-    "seed-0.21": ("0.21.0", "1.13.0.1.4.0", "0.2", "3.8", 240, 120),
-    "djl-0.25": ("0.25.0", "1.13.1.1.12.0", "0.8.268", "3.8", 1200, 240),
-    "lmi-0.30": ("0.30.0", "2.1.2.2.3.1", "0.12.313", "3.10", 1200, 240),
+    "seed-0.21": ("0.21.0", "1.13.0.1.4.0", "0.2", None, None, "3.8"),
+    "djl-0.22": ("0.22.1", "1.13.0.1.4.0", "0.2", "2.4.*", None, "3.8"),
+    "djl-0.23": ("0.23.0", "1.13.1.1.8.0", "0.4.60", "2.6.*", "4.30.1", "3.8"),
+    "djl-0.24": ("0.24.0", "1.13.1.1.11.0", "0.7.84", "2.10.*", "4.34.0", "3.8"),
+    "djl-0.25": ("0.25.0", "1.13.1.1.12.0", "0.8.268", "2.11.0.35", "4.34.0", "3.8"),
+    "djl-0.26": ("0.26.0", "1.13.1.1.13.0", "0.9.474", "2.12.54.0", "4.35.0", "3.9"),
+    "djl-0.27": ("0.27.0", "2.1.2.2.1.0", "0.10.0.21", "2.13.66.0", "4.36.2", "3.9"),
+    "djl-0.28": ("0.28.0", "2.1.2.2.1.0", "0.10.0.360", "2.13.72.0", "4.36.2", "3.10"),
+    "djl-0.29": ("0.29.0", "2.1.2.2.2.0", "0.11.351", "2.14.227.0", "4.43.1", "3.10"),
+    "lmi-0.30": ("0.30.0", "2.1.2.2.3.1", "0.12.313", "2.15.141.0", "4.45.2", "3.10"),
+    "djl-0.31": ("0.31.0", "2.1.2.2.3.1", "0.12.313", "2.15.141.0", "4.45.2", "3.10"),
+    "djl-0.32": ("0.32.0", "2.1.2.2.4.0", "0.13.380", "2.16.372.0", "4.45.2", "3.10"),
+    "djl-0.33": ("0.33.0", "2.1.2.2.4.0", "0.13.380", "2.16.372.0", "4.45.2", "3.10"),
+    "djl-0.34": ("0.34.0", "2.1.2.2.4.0", "0.13.380", "2.16.372.0", "4.45.2", "3.10"),
 }
 
 
-@pytest.mark.parametrize("name", ["instances", "models", "profiles"])
-def test_a_data_file_names_its_source_and_the_day_it_was_checked(name: str) -> None:
-    data = json.loads((FOLDER / f"{name}.json").read_text())
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_a_data_file_names_its_source_and_the_day_it_was_checked(path: Path) -> None:
+    data = json.loads(path.read_text())
     assert len(data["source"]) > 20
     assert datetime.date.fromisoformat(data["checked"]) >= datetime.date(2026, 1, 1)
-
-
-def test_no_data_file_is_left_untested() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == {"instances", "models", "profiles"}
 
 
 @pytest.mark.parametrize("name", catalog.instances())
@@ -58,11 +67,11 @@ def test_instance(name: str) -> None:
     found = (entry.chips, entry.cores, entry.vcpus, entry.host_gib, entry.device_gib, entry.usd_per_hour)
     assert entry.name == name
     assert found == SIZES[name]
-    assert entry.family == name.split(".")[0]
+    assert entry.family == name.split(".")[0].removesuffix("n")
     assert (entry.cores, entry.device_gib) == (2 * entry.chips, 32 * entry.chips)
 
 
-@pytest.mark.parametrize("name", catalog.models())
+@pytest.mark.parametrize("name", OPT)
 def test_model(name: str) -> None:
     dims = catalog.model(name)
     assert dims.name == name
@@ -72,7 +81,7 @@ def test_model(name: str) -> None:
     assert dims.hidden % dims.heads == 0
 
 
-@pytest.mark.parametrize("name", catalog.models())
+@pytest.mark.parametrize("name", OPT)
 def test_the_name_of_a_model_is_its_size(name: str) -> None:
     number, unit = name.split("-")[1][:-1], name[-1]
     said = float(number) * {"m": 1e6, "b": 1e9}[unit]
@@ -86,13 +95,18 @@ def test_opt_13b_has_its_published_number_of_parameters() -> None:
 @pytest.mark.parametrize("name", catalog.profiles())
 def test_profile(name: str) -> None:
     entry = catalog.profile(name)
-    djl, torch_neuronx, transformers_neuronx, python, loading_s, predict_s = IMAGES[name]
-    assert (entry.name, entry.djl, entry.python) == (name, djl, python)
-    assert entry.image == f"deepjavalibrary/djl-serving:{djl}-pytorch-inf2"
-    assert entry.packages["torch-neuronx"] == torch_neuronx
-    assert entry.packages["transformers-neuronx"] == transformers_neuronx
-    assert (entry.loading_timeout_s, entry.predict_timeout_s) == (loading_s, predict_s)
+    packages = ("torch-neuronx", "transformers-neuronx", "neuronx-cc", "transformers")
+    assert (entry.djl, *(entry.packages.get(package) for package in packages), entry.python) == IMAGES[name]
+    assert entry.name == name
+    assert entry.image == f"deepjavalibrary/djl-serving:{entry.djl}-pytorch-inf2"
     assert entry.why
+
+
+@pytest.mark.parametrize("name", catalog.profiles())
+def test_the_time_outs_are_those_the_image_exports_or_else_the_servers_own(name: str) -> None:
+    entry = catalog.profile(name)
+    expected = (240, 120) if name == "seed-0.21" else (1200, 240)
+    assert (entry.loading_timeout_s, entry.predict_timeout_s) == expected
 
 
 @pytest.mark.parametrize("name", catalog.profiles())
@@ -107,21 +121,20 @@ def test_the_references_of_a_profile_resolve(name: str) -> None:
     assert entry.rehearsed_by is None or entry.rehearsed_by in {p.worker for p in catalog.profiles().values()}
 
 
-@pytest.mark.parametrize(
-    ("name", "entry_point", "dtypes", "default"),
-    [
-        ("seed-0.21", "djl_python.transformer-neuronx", ["fp32", "fp16"], "fp32"),
-        ("djl-0.25", "djl_python.transformers_neuronx", ["fp32", "fp16", "bf16"], "fp32"),
-        ("lmi-0.30", "djl_python.transformers_neuronx", ["fp32", "fp16", "bf16"], "fp16"),
-    ],
-)
-def test_the_built_in_handler_of_each_release(
-    name: str, entry_point: str, dtypes: list[str], default: str
-) -> None:
+@pytest.mark.parametrize("name", catalog.profiles())
+def test_the_built_in_handler_of_each_release(name: str) -> None:
     entry = catalog.profile(name)
-    assert entry.entry_point == entry_point
-    assert list(entry.handler_dtypes) == dtypes
-    assert entry.handler_default_dtype == default
+    minor = int(entry.djl.split(".")[1])
+    module = (
+        "transformer-neuronx"
+        if minor < 22
+        else "transformers-neuronx"
+        if minor < 24
+        else "transformers_neuronx"
+    )
+    assert entry.entry_point == f"djl_python.{module}"
+    assert list(entry.handler_dtypes) == (["fp32", "fp16"] if minor < 24 else ["fp32", "fp16", "bf16"])
+    assert entry.handler_default_dtype == ("fp32" if minor < 26 else "fp16")
 
 
 def test_the_default_profile_is_the_last_that_documented_opt() -> None:
@@ -143,11 +156,11 @@ def test_the_handler_spells_dtypes_in_its_own_way() -> None:
     [
         (catalog.instance, "inf2.12xlarge", "inf2.24xlarge, inf2.48xlarge"),
         (catalog.model, "facebook/opt-350m", "facebook/opt-13b"),
-        (catalog.profile, "djl-0.26", "seed-0.21, djl-0.25, lmi-0.30"),
-        (catalog.profile, "latest", "seed-0.21, djl-0.25, lmi-0.30"),
-        (catalog.profile, "", "seed-0.21, djl-0.25, lmi-0.30"),
+        (catalog.profile, "djl-0.20", ", ".join(catalog.profiles())),
+        (catalog.profile, "latest", ", ".join(catalog.profiles())),
+        (catalog.profile, "", ", ".join(catalog.profiles())),
     ],
-    ids=lambda value: value if isinstance(value, str) else value.__name__,
+    ids=["instance", "model", "older", "latest", "empty"],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(look_up, name: str, known: str) -> None:
     with pytest.raises(SettingsError) as caught:

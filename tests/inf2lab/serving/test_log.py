@@ -13,7 +13,7 @@ INFO  ModelServer Starting djl-serving: 0.25.0 ...
 INFO  ModelServer
 Model server home: /opt/djl
 Environment variables:
-	HF_HOME: /root/.cache/inf2lab/stand-ins
+	HF_HOME: /opt/cache/stand-ins
 	OMP_NUM_THREADS: 1
 INFO  FolderScanPluginManager scanning for plugins...
 INFO  ModelServer Found model opt13b=file:/opt/ml/model/opt13b/

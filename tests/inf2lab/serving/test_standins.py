@@ -196,7 +196,7 @@ def test_a_failed_copy_leaves_no_snapshot(weights: Path, monkeypatch: pytest.Mon
     assert list(standins.hub_home().rglob("*.*")) == []
 
 
-@pytest.mark.parametrize("name", ["acme/llm-7b", "facebook/opt-350m", "gpt2"])
+@pytest.mark.parametrize("name", ["acme/llm-7b", "nobody/model"])
 def test_an_unknown_model_is_answered_with_the_known_ones(weights: Path, name: str) -> None:
     with pytest.raises(StandInError) as caught:
         standins.prepare(name)
@@ -221,3 +221,8 @@ def test_the_model_that_ships_can_stand_in(root: Path, cache: Path) -> None:
     standin = standins.prepare("facebook/opt-13b")
     assert 5e6 <= standin.parameters <= 8e6
     assert config_of(standin)["max_position_embeddings"] == 2048
+
+
+def test_an_architecture_without_small_weights_is_named(clone: Path, cache: Path) -> None:
+    with pytest.raises(StandInError, match="no small GPT-2 weights"):
+        standins.prepare("gpt2")

@@ -1,0 +1,99 @@
+"""`inf2lab plan`: the issue's own line, exit codes, and an answer in half a second without heavy packages."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from inf2lab.cli import app
+
+ISSUE = [
+    *(
+        "plan",
+        "--model",
+        "opt-13b",
+        "--instance",
+        "inf2.48xlarge",
+        "--tp",
+        "2",
+        "--batch",
+        "2",
+        "--n-positions",
+        "2048",
+    ),
+    *("--input", "64", "--output", "128", "--dtype", "f16", "--profile", "djl-0.25", "--json"),
+]
+
+
+def run(*words: str) -> Result:
+    return CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1"}).invoke(app, list(words))
+
+
+def test_the_issues_line_gives_json() -> None:
+    result = run(*ISSUE)
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert (found["workers"], found["memory"]["verdict"], found["decode"]["basis"]) == (
+        12,
+        "fits",
+        "extrapolated",
+    )
+
+
+def test_int8_weights_take_half_the_room() -> None:
+    full, half = (
+        json.loads(run(*ISSUE, *more).stdout)["memory"]["per_core_gib"]
+        for more in ((), ("--weights", "int8"))
+    )
+    assert half["weights"] == pytest.approx(full["weights"] / 2, rel=0.03)
+    assert half["kv_cache"] == full["kv_cache"]
+
+
+def test_a_person_gets_a_table() -> None:
+    result = run("plan", "--model", "opt-13b", "--tp", "8", "--devices", "0,10,2,4,6,8,1,11")
+    assert result.exit_code == 0
+    assert "not neighbours" in result.stdout
+    assert "the vendor's calculator" in result.stdout
+
+
+@pytest.mark.parametrize(("more", "code"), [((), 0), (("--check",), 1)])
+def test_a_plan_that_cannot_be_served_ends_with_1_where_that_is_asked(
+    more: tuple[str, ...], code: int
+) -> None:
+    assert run("plan", "--model", "opt-13b", "--tp", "3", *more).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--model", "opt-14b"),
+        ("--devices", "x"),
+        ("--price-basis", "spot"),
+        ("--profile", "djl-0.35"),
+        ("--tp", "0"),
+    ],
+    ids=" ".join,
+)
+def test_what_could_not_be_planned_is_one_sentence_and_code_2(words: tuple[str, ...]) -> None:
+    result = run("plan", *words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("inf2lab: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_it_answers_within_half_a_second_and_loads_nothing_heavy() -> None:
+    """Processor time, not the clock: a busy machine must not fail it."""
+    program = f"import sys; from inf2lab.cli import app; app({ISSUE!r}, standalone_mode=False)\n"
+    heavy = "print([n for n in ('torch', 'numpy', 'transformers', 'matplotlib') if n in sys.modules], file=sys.stderr)"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", program + heavy], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stderr.strip() == "[]"
+    assert json.loads(done.stdout)["workers"] == 12
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5

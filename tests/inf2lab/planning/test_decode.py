@@ -1,0 +1,229 @@
+"""inf2lab.planning's time a token: the model's terms, ranges, what they rest on, and its error on families left out."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from inf2lab import catalog
+from inf2lab.planning._decode import bucket_of, decode, features, fitted, measured_row, roofline_ms
+
+if TYPE_CHECKING:
+    from .conftest import RequestOf
+
+ROWS = [row for row in catalog.latencies() if row.release == "2.18.0"]
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    """tools/fit_decode_model.py as a module."""
+    path = Path(__file__).resolve().parents[3] / "tools" / "fit_decode_model.py"
+    spec = importlib.util.spec_from_file_location("fit_decode_model", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def published(row: catalog.Latency, request_of: RequestOf, **changes: Any) -> Any:
+    choices = {
+        "instance": row.instance,
+        "tensor_parallel_degree": row.degree,
+        "batch_size": row.batch_size,
+        "n_positions": row.n_positions,
+        "input_tokens": row.input_tokens or 0,
+        "output_tokens": row.output_tokens or 0,
+    }
+    return request_of(row.model_id, **(choices | changes))
+
+
+def test_the_catalog_holds_what_the_tool_fits_and_the_targets_are_met(tool: ModuleType) -> None:
+    found = json.loads(json.dumps(tool.fit_all()))
+    stored = catalog.decode_model()
+    assert found["coefficients"] == pytest.approx(stored["coefficients"], rel=1e-3)
+    assert found["rows"] == len(ROWS) == 28  # none dropped
+    for group in ("by_model", "by_brand"):
+        assert found["error"][group] == pytest.approx(stored["error"][group], abs=2e-3)
+        assert found["error"][group]["mape"] <= 0.10
+        assert found["error"][group]["p90"] <= 0.15
+
+
+def test_the_baselines_are_worse(tool: ModuleType) -> None:
+    stored = catalog.decode_model()
+    assert stored["baselines"]["roofline"]["mape"] > 0.5
+    assert stored["baselines"]["one constant x roofline"]["mape"] > 3 * stored["error"]["by_model"]["mape"]
+    assert "none dropped" in tool.report(dict(stored))
+
+
+def test_leaving_a_family_out_hides_its_rows_from_the_fit(tool: ModuleType) -> None:
+    import numpy as np
+
+    matrix, times = np.array([[1.0], [1.0], [1.0]]), np.array([1.0, 1.0, 2.0])
+    errors = tool.left_out(matrix, times, ["a", "a", "b"], tool.least_squares)
+    assert errors[2] == pytest.approx(-0.5)  # predicted from the rows of "a" alone
+
+
+def test_coefficients_are_never_negative(tool: ModuleType) -> None:
+    import numpy as np
+
+    matrix = np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]])
+    assert (tool.non_negative(matrix, np.array([3.0, 2.0, 1.0])) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row.model_id}-{row.batch_size}-{row.n_positions}-{row.input_tokens}"
+)
+def test_a_published_configuration_is_answered_with_its_row(
+    request_of: RequestOf, row: catalog.Latency
+) -> None:
+    found = decode(published(row, request_of, profile="djl-0.28"))
+    assert found.basis == "measured"
+    assert found.ms_per_token.mid == row.token_p50_ms
+    assert found.ms_per_token.low <= found.ms_per_token.mid <= found.ms_per_token.high
+
+
+def test_of_several_releases_the_last_that_the_profile_has_is_taken(request_of: RequestOf) -> None:
+    asked = {"tensor_parallel_degree": 8, "batch_size": 1}
+    assert decode(request_of(**asked, profile="djl-0.25")).ms_per_token.mid == 19.8  # SDK 2.15: 2.13's row
+    assert decode(request_of(**asked, profile="djl-0.22")).ms_per_token.mid == 27.82  # SDK 2.10
+    assert "SDK 2.13.0" in decode(request_of(**asked)).explanation
+
+
+def test_a_row_of_a_newer_sdk_says_what_older_ones_took(request_of: RequestOf) -> None:
+    row = next(row for row in ROWS if row.model_id.endswith("70b-hf") and row.n_positions == 512)
+    found = decode(published(row, request_of, profile="djl-0.25"))
+    assert found.ms_per_token.mid == row.token_p50_ms
+    assert found.ms_per_token.high > 3 * row.token_p50_ms  # 108 ms in 2.16
+    assert "the profile's SDK is older" in found.explanation
+
+
+def test_between_the_rows_it_is_interpolated(request_of: RequestOf) -> None:
+    found = decode(
+        request_of(
+            "llama-2-13b",
+            tensor_parallel_degree=24,
+            batch_size=4,
+            n_positions=4096,
+            input_tokens=512,
+            output_tokens=512,
+            profile="djl-0.28",
+        )
+    )
+    assert found.basis == "interpolated"
+    assert found.ms_per_token.high / found.ms_per_token.mid == pytest.approx(
+        1 + fitted()["error"]["interpolated"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({}, "architecture OPT; degree 2"),
+        (
+            {"model": "llama-2-13b", "instance": "trn1.32xlarge", "tensor_parallel_degree": 32},
+            "trn1.32xlarge; degree 32",
+        ),
+        (
+            {"model": "llama-2-13b", "tensor_parallel_degree": 24, "batch_size": 16},
+            "batch size 16, rows have 1 to 8",
+        ),
+        ({"model": "llama-2-13b", "tensor_parallel_degree": 24, "weights": "int8"}, "weights in int8"),
+        ({"model": "smollm2-135m", "tensor_parallel_degree": 24}, "layers 30, rows have 32 to 80"),
+    ],
+    ids=str,
+)
+def test_beyond_the_rows_it_is_extrapolated_and_says_in_what(
+    request_of: RequestOf, choices: dict[str, Any], said: str
+) -> None:
+    found = decode(request_of(**({"model": "opt-13b", "profile": "djl-0.28"} | choices)))
+    assert found.basis == "extrapolated"
+    assert said in found.explanation
+    assert found.ms_per_token.low < found.ms_per_token.mid < found.ms_per_token.high
+
+
+def test_the_articles_own_setting_is_an_extrapolation(request_of: RequestOf) -> None:
+    asked = request_of(profile="seed-0.21", input_tokens=64, output_tokens=128)
+    found = decode(asked)
+    assert found.basis == "extrapolated"
+    assert found.ms_per_token.low >= roofline_ms(asked)
+    assert (
+        found.ms_per_token.high > 2 * found.ms_per_token.mid
+    )  # SDKs of 2023-03 were 1.4 to 2.4 times slower
+    assert "SDKs as old as this profile's" in found.explanation
+
+
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row.model_id}-{row.batch_size}-{row.n_positions}-{row.input_tokens}"
+)
+def test_the_roofline_is_a_lower_bound(request_of: RequestOf, row: catalog.Latency) -> None:
+    assert roofline_ms(published(row, request_of)) < row.token_p50_ms
+
+
+def test_the_range_is_in_order_in_eight_bits_too(request_of: RequestOf) -> None:
+    whole, half = (
+        request_of("opt-66b", tensor_parallel_degree=8, batch_size=1, weights=w) for w in (None, "int8")
+    )
+    assert roofline_ms(half) < 0.6 * roofline_ms(whole)
+    found = decode(half).ms_per_token
+    assert roofline_ms(half) <= found.low < found.mid < found.high
+
+
+def test_the_oldest_profiles_range_reaches_what_its_time_measured(request_of: RequestOf) -> None:
+    """OPT-13B took 28 ms in SDK 2.9 and 2.10, where the article's image stands."""
+    found = decode(request_of(tensor_parallel_degree=8, batch_size=1, profile="seed-0.21")).ms_per_token
+    assert found.mid == 27.82
+    assert 28.0 < found.high < 50
+
+
+def test_rows_whose_times_were_derived_do_not_count_as_measured(request_of: RequestOf) -> None:
+    asked = request_of(
+        "llama-2-13b",
+        tensor_parallel_degree=24,
+        batch_size=1,
+        n_positions=2048,
+        input_tokens=1024,
+        output_tokens=1024,
+    )
+    assert measured_row(asked) is None  # 2.16 and 2.17 print time over prompt and output
+
+
+@pytest.mark.parametrize(
+    ("n_positions", "prompt", "answer", "bucket"),
+    [
+        (4096, 128, 3968, 4096),
+        (8192, 4096, 4096, 8192),
+        (2048, 64, 128, 128),
+        (1152, 128, 1024, 1024),
+        (300, 200, 100, 256),
+        (256, 250, 900, 256),
+    ],
+)
+def test_the_cache_is_read_up_to_the_bucket_of_the_median_token(
+    request_of: RequestOf, n_positions: int, prompt: int, answer: int, bucket: int
+) -> None:
+    assert bucket_of(request_of(n_positions=n_positions, input_tokens=prompt, output_tokens=answer)) == bucket
+
+
+def test_the_terms_count_what_they_say(request_of: RequestOf) -> None:
+    found = features(request_of("llama-2-13b", tensor_parallel_degree=24, batch_size=1, n_positions=4096))
+    assert found.layers == 80
+    assert found.scores == pytest.approx(40 * 4096 / 1e6)
+    assert found.summed == pytest.approx(80 * 5120 * 2 / 1e6)
+    assert found.streaming == pytest.approx(2.95, rel=0.05)  # 1.1 GiB of weights, 0.16 of cache, at 410 GiB/s
+
+
+@pytest.mark.parametrize("key", ["tensor_parallel_degree", "batch_size", "n_positions"])
+def test_more_cores_are_faster_and_more_rows_or_positions_are_slower(request_of: RequestOf, key: str) -> None:
+    small, large = {"tensor_parallel_degree": (8, 24), "batch_size": (1, 4), "n_positions": (1024, 4096)}[key]
+    base = {"tensor_parallel_degree": 24, "batch_size": 1, "n_positions": 4096, "weights": "int8"}
+    times = [
+        decode(request_of("llama-2-13b", **(base | {key: value}))).ms_per_token.mid
+        for value in (small, large)
+    ]
+    assert (times[0] > times[1]) == (key == "tensor_parallel_degree")

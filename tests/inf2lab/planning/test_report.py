@@ -1,0 +1,81 @@
+"""inf2lab.planning's reports: the keys that machines read, and the same findings as text and HTML."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from inf2lab import catalog
+from inf2lab.planning import as_dict, rows
+
+if TYPE_CHECKING:
+    from .conftest import PlanOf
+
+
+def test_the_keys_that_machines_read(plan_of: PlanOf) -> None:
+    found = json.loads(json.dumps(as_dict(plan_of(input_tokens=64, output_tokens=128))))
+    assert found["tensor_parallel"]["legal"][:3] == [1, 2, 4]
+    assert "24" not in found["tensor_parallel"]["reasons"]
+    assert found["memory"]["verdict"] == "fits"
+    assert set(found["memory"]["per_core_gib"]) == {"weights", "kv_cache", "padding", "reserve"}
+    assert set(found["decode"]["ms_per_token"]) == {"low", "mid", "high"}
+    assert found["decode"]["basis"] == "extrapolated"
+    assert set(found["cost"]["usd_per_million_tokens"]) == {"low", "mid", "high"}
+    assert found["devices"] == [[device] for device in range(12)]
+    assert found["workers"] == 12
+    assert found["ok"] is True
+
+
+def test_kinds_of_memory_add_up(plan_of: PlanOf) -> None:
+    memory = as_dict(plan_of(tensor_parallel_degree=24))["memory"]
+    kinds = memory["per_core_gib"]
+    assert kinds["weights"] + kinds["kv_cache"] + kinds["padding"] == pytest.approx(memory["total_gib"])
+    assert kinds["padding"] > 0
+
+
+def test_what_does_not_work_is_said_and_not_raised(plan_of: PlanOf) -> None:
+    found = as_dict(plan_of(tensor_parallel_degree=32, batch_size=1, n_positions=4096))
+    assert found["ok"] is False
+    assert (found["workers"], found["devices"]) == (0, [])
+    assert found["cost"]["usd_per_million_tokens"] == {"low": None, "mid": None, "high": None}
+    assert any("use at most 2048" in problem for problem in found["problems"])
+
+
+def test_memory_that_is_too_small_is_a_problem_with_what_would_fit(plan_of: PlanOf) -> None:
+    found = as_dict(plan_of(batch_size=3, profile="seed-0.21"))
+    assert found["memory"]["verdict"] == "does not fit"
+    assert found["memory"]["would_fit"]
+    assert found["ok"] is False
+
+
+def test_text_and_html_hold_the_same_findings(plan_of: PlanOf) -> None:
+    made = plan_of(devices="0,10,2,4,6,8,1,11", tensor_parallel_degree=8)
+    text, html = str(made), made._repr_html_()
+    for subject, found in rows(made):
+        assert subject in text
+        assert found in text
+    assert html.count("<tr>") == len(list(rows(made)))
+    assert "&lt;" in html  # the article's rule compares
+    assert "not neighbours" in html
+
+
+def test_warnings(plan_of: PlanOf) -> None:
+    longer = plan_of("llama-2-7b", n_positions=8192, input_tokens=8000, output_tokens=400)
+    assert any("8400 tokens and n_positions is 8192" in warning for warning in longer.warnings)
+    assert any("trained on 4096 positions" in warning for warning in longer.warnings)
+    assert any("this model is a mistral" in warning for warning in plan_of("mistral-7b").warnings)
+    assert any("lmi-0.30 has a later library" in warning for warning in plan_of(profile="lmi-0.30").warnings)
+    assert plan_of().warnings == ()
+
+
+@pytest.mark.parametrize("profile", catalog.profiles())
+@pytest.mark.parametrize("instance", catalog.instances())
+def test_every_profile_and_instance_can_be_planned(plan_of: PlanOf, profile: str, instance: str) -> None:
+    json.dumps(as_dict(plan_of("opt-1.3b", profile=profile, instance=instance)))
+
+
+@pytest.mark.parametrize("model", catalog.models())
+def test_every_model_can_be_planned(plan_of: PlanOf, model: str) -> None:
+    json.dumps(as_dict(plan_of(model, tensor_parallel_degree=None)))
