@@ -188,12 +188,16 @@ def failure_of(notebook: NotebookNode, error: BaseException | None = None) -> Fa
                 said = "\n".join(output.traceback) or f"{output.ename}: {output.evalue}"
                 short = f"{output.ename}: {output.evalue}"
                 return Failure(_label(cell), cell.source, ending or short, _ANSI.sub("", said))
-    started = [cell for cell in cells if cell.execution_count is not None]
-    if error is None and len(started) == len(cells):
+    if error is None and all(cell.execution_count is not None for cell in cells):
         return None
-    stopped = (started or cells)[-1]
+    stopped = ([cell for cell in cells if _was_started(cell)] or cells)[-1]
     message = f"{type(error).__name__}: {error}" if error else _NOT_RUN
     return Failure(_label(stopped), stopped.source, message, message)
+
+
+def _was_started(cell: NotebookNode) -> bool:
+    # A kernel that dies at once leaves no execution count; papermill has noted the time before.
+    return cell.execution_count is not None or bool(cell.metadata.get("papermill", {}).get("start_time"))
 
 
 def _label(cell: NotebookNode) -> str:

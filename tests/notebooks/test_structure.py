@@ -140,6 +140,17 @@ def test_no_output_is_an_error_or_a_warning(path: Path) -> None:
 
 
 @every_built
+def test_a_picture_is_shown_and_described(path: Path) -> None:
+    for cell in code_cells(read_notebook(path)):
+        if cell.source.splitlines()[-1].startswith("pictures."):
+            (shown,) = [output.data for output in cell.outputs if "data" in output]
+            assert "image/png" in shown, f"cell {cell.id} shows no picture"
+            assert shown["text/plain"].startswith("[picture: "), (
+                f"cell {cell.id}'s picture has no description"
+            )
+
+
+@every_built
 def test_outputs_are_short(path: Path) -> None:
     long = {}
     for cell in code_cells(read_notebook(path)):

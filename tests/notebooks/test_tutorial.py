@@ -14,7 +14,6 @@ import pytest
 from nbformat import NotebookNode
 
 from notebook_files import NOTEBOOKS, ROOT, read_notebook
-from run_notebooks import ANSWER
 
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = [
@@ -62,7 +61,7 @@ def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
 def test_it_runs_from_the_first_notebook_to_the_last(tmp_path: Path, free_port: int) -> None:
     done = run_tutorial(tmp_path, free_port)
     assert done.returncode == 0, done.stdout
-    answer = json.loads(ANSWER.read_text(encoding="utf-8"))
+    answer = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
     assert len(answer["prompt"]) == len(answer["text"]) == 2
     assert all(len(text.split()) > 10 for text in answer["text"])
     assert all(f"prompt: {prompt}" in done.stdout for prompt in answer["prompt"])
