@@ -128,7 +128,7 @@ for degree in (1, 2, 3, 4, 8, 24):
 for rows in (1, 2, 3, 4):
     rules = article_rules(2, model, batch_size=rows, n_positions=2048)
     print(
-        f"batch {rows}: {rules.size_gb:.1f} GB,",
+        f"batch {rows}: {rules.size_gb:.1f} GB",
         "fits" if rules.fits else "does not fit",
         "by the article's rule",
     )
@@ -203,6 +203,9 @@ pictures.ring(of_eight, devices=[0, 10, 2, 4, 6, 8, 1, 11])
 # %% [markdown] id="nb02-c28"
 # One: devices 10, 11, 0 and 1. The other four have no neighbours among them. With devices 0 to 7, two copies fit.
 # Notebook 05 prints such a list for you. (The ring is the documentation's figure; nobody has measured it here.)
+#
+# What a token takes and costs depends on all of this too. In a terminal, `inf2lab plan` estimates it as a range and
+# says what the estimate rests on: `inf2lab plan --tp 2 --batch 2 --input 64 --output 128`.
 #
 # ## Two failures on purpose
 #

@@ -47,9 +47,8 @@ from inf2lab import LabError, ModelFolder, Server, Settings, check, enter_reposi
 enter_repository()
 settings = Settings.from_notebook(globals())
 print(f"{settings.lane} lane, DJLServing {settings.stack.djl}, {settings.model_id}")
-print(
-    f"{settings.instance}: {settings.hardware.usd_per_hour} USD an hour on demand (basis: lib/inf2lab/catalog)"
-)
+hourly = settings.hardware.usd_per_hour
+print(f"{settings.instance}: {hourly} USD an hour on demand (date and source: lib/inf2lab/catalog)")
 
 # %% [markdown] id="nb03-c06"
 # ## Write the file
@@ -124,27 +123,56 @@ print(read_properties(trap))
 # `batch_size` without `option.` is a **different setting**: it lets the server collect requests of several
 # clients. Leave it out. `option.batch_size` is the number of rows the model is compiled for.
 #
+# ## Ask the linter first
+#
+# Some mistakes are visible in the file, before anything starts. `lint` knows the traps of each version. Give it the
+# article's own first file, under the article's own image. **Predict, then run:** how many lines have a problem?
+
+# %% id="nb03-c15"
+from inf2lab import lint
+from inf2lab.lint import Target
+from inf2lab.lint.article import write_article
+
+article = write_article("built-in", "logs/article")
+for finding in lint(article, Target("seed-0.21")).findings:
+    if finding.file == "serving.properties":
+        print(f"line {finding.line}  {finding.severity:8}{finding.message}")
+
+# %% [markdown] id="nb03-c16"
+# Four of its lines have one, and the last of them, the handler's name, stops the load. Now **your** file, under your
+# profile.
+
+# %% id="nb03-c17"
+findings = lint(folder.path, settings).findings
+print(len(findings), "findings")
+for finding in findings:
+    print(finding)
+
+# %% [markdown] id="nb03-c18"
+# In a terminal: `inf2lab lint models/opt13b_builtin`. With `--fix` it writes the mends that are safe. All rules are in
+# `docs/lint_rules.md`.
+#
 # ## Start it
 #
 # **Predict, then run.** The folder has no weights and no code. What has to happen before it can answer?
 
-# %% id="nb03-c15"
+# %% id="nb03-c19"
 server = Server.start(settings, folder.path)
 
-# %% [markdown] id="nb03-c16"
+# %% [markdown] id="nb03-c20"
 # Each line is a step, with the seconds since the start. On the chip the same steps appear, with about twenty
 # minutes between *the handler* and *model loaded*: the weights are read, split and compiled. (Twenty minutes is what
 # users of OPT reported in aws-neuron-samples, issue 8, April 2023. Later versions keep compiled programs.)
 #
 # What did the server make of the folder?
 
-# %% id="nb03-c17"
+# %% id="nb03-c21"
 described = server.endpoint.describe()
 for group in described["workerGroups"]:
     print("device", group["device"], "workers", len(group["workers"]), "of at most", group["maxWorkers"])
 print("status", described["status"], "- queue for", described["queueSize"], "requests")
 
-# %% [markdown] id="nb03-c18"
+# %% [markdown] id="nb03-c22"
 # One worker on `nc`, the NeuronCores that start at 0. The server gave it as many cores as the degree says.
 #
 # ## Ask it
@@ -152,72 +180,72 @@ print("status", described["status"], "- queue for", described["queueSize"], "req
 # The built-in handler has its own request body: `inputs`, a list, and `parameters`. In this version
 # `max_new_tokens` counts the **whole** text, prompt included. The name promises something else.
 
-# %% id="nb03-c19" tags=["nbval-ignore-output"]
+# %% id="nb03-c23" tags=["nbval-ignore-output"]
 prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"][: settings.batch_size]
 body = {"inputs": prompts, "parameters": {"max_new_tokens": 64}}
 answer = server.endpoint.send(body)
 for row in answer.json():
     print(row["generated_text"], "\n")
 
-# %% [markdown] id="nb03-c20"
+# %% [markdown] id="nb03-c24"
 # The words come from the small stand-in, which has read AWS's API documentation and nothing else. Your text
 # differs: each token is drawn at random from the 50 most likely ones.
 #
 # Look at the form instead: one object a prompt, and the prompt is repeated in the answer.
 
-# %% id="nb03-c21"
+# %% id="nb03-c25"
 print(answer.status, answer.headers["content-type"])
 print([sorted(row) for row in answer.json()])
 print([row["generated_text"].startswith(prompt) for row, prompt in zip(answer.json(), prompts, strict=True)])
 
-# %% [markdown] id="nb03-c22"
+# %% [markdown] id="nb03-c26"
 # ## Break it: too many prompts
 #
 # The model is compiled for a fixed batch. Fewer prompts are filled up with empty rows. More are refused.
 
-# %% id="nb03-c23"
+# %% id="nb03-c27"
 too_many = server.endpoint.send({"inputs": ["one"] * (settings.batch_size + 1)})
 print(too_many.status, too_many.reason)
 print(too_many.text)
 
-# %% [markdown] id="nb03-c24"
+# %% [markdown] id="nb03-c28"
 # **424** means that the handler raised an exception. The server is fine, and so is the next request.
 #
 # ## Break it: the wrong word for the dtype
 #
 # Now the trap from above. The file says `f16` where the built-in handler wants `fp16`. This stops the load.
 
-# %% id="nb03-c25"
+# %% id="nb03-c29"
 broken = ModelFolder.named("opt13b_broken")
 write_properties(broken.properties_path, folder.properties() | {"option.dtype": "f16"})
 with expect_failure(LabError, about="did not load"):
     Server.start(settings, broken.path, report=lambda line: None)
 
-# %% [markdown] id="nb03-c26"
+# %% [markdown] id="nb03-c30"
 # The sentence carries the worker's own last exception, `KeyError: 'dtype'`. It does not name the wrong value:
 # this version trips over the refused option before it can report it. So learn to read it like this: *a key in
 # quotes and nothing else* means **look at that key in your file**. The log ends with the line that raised.
 
-# %% id="nb03-c27"
+# %% id="nb03-c31"
 for line in Server.of(settings, broken.path).logs(3):
     print(line.strip())
 
-# %% [markdown] id="nb03-c28"
+# %% [markdown] id="nb03-c32"
 # ## Clean up
 #
 # The broken folder goes. The server of this notebook is already gone: the second start took its place.
 
-# %% id="nb03-c29"
+# %% id="nb03-c33"
 import shutil
 
 shutil.rmtree(broken.path)
 server.stop()
 print("running:", server.exists())
 
-# %% [markdown] id="nb03-c30"
+# %% [markdown] id="nb03-c34"
 # ## Check yourself
 
-# %% id="nb03-c31" tags=["check"]
+# %% id="nb03-c35" tags=["check"]
 written = folder.properties()
 check(
     "the handler is named as this profile spells it",
@@ -236,7 +264,7 @@ check(
 )
 check("nothing is left running", not server.exists(), hint="server.stop()")
 
-# %% [markdown] id="nb03-c32"
+# %% [markdown] id="nb03-c36"
 # **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; two failures you will
 # recognise.
 #

@@ -48,9 +48,8 @@ enter_repository()
 settings = Settings.from_notebook(globals())
 folder = ModelFolder.named("opt13b")
 folder.path.mkdir(parents=True, exist_ok=True)
-print(
-    f"{settings.lane} lane, {settings.model_id}, degree {settings.tensor_parallel_degree}, batch {settings.batch_size}"
-)
+degree, rows = settings.tensor_parallel_degree, settings.batch_size
+print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}")
 
 # %% [markdown] id="nb04-c06"
 # ## Part 1: what the handler needs

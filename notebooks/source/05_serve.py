@@ -50,15 +50,8 @@ from inf2lab import (
 enter_repository()
 settings = Settings.from_notebook(globals())
 folder = ModelFolder.named(settings.model_name).check()
-print(
-    "serving",
-    folder.name,
-    "at degree",
-    folder.option("tensor_parallel_degree"),
-    "in the",
-    settings.lane,
-    "lane",
-)
+degree = folder.option("tensor_parallel_degree")
+print(f"serving {folder.name} at degree {degree} in the {settings.lane} lane")
 
 # %% [markdown] id="nb05-c06"
 # ## What exactly is served?

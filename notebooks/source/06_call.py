@@ -45,15 +45,8 @@ enter_repository()
 settings = Settings.from_notebook(globals(), also=["seq_length"])
 server = Server.running(settings)
 rows = int(server.folder.option("batch_size", "1"))
-print(
-    "found",
-    server.folder.name,
-    "compiled for",
-    rows,
-    "rows of",
-    server.folder.option("n_positions", "2048"),
-    "positions",
-)
+positions = server.folder.option("n_positions", "2048")
+print(f"found {server.folder.name}, compiled for {rows} rows of {positions} positions")
 
 # %% [markdown] id="nb06-c06"
 # ## The article's request, with curl
@@ -76,17 +69,7 @@ import shutil
 import subprocess
 
 if shutil.which("curl"):
-    command = [
-        "curl",
-        "-sS",
-        "-X",
-        "POST",
-        url,
-        "-H",
-        "Content-Type: application/json",
-        "-d",
-        json.dumps(body),
-    ]
+    command = ["curl", "-sS", url, "-H", "Content-Type: application/json", "-d", json.dumps(body)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     print(done.stdout[:300], "...")
 else:
