@@ -30,7 +30,9 @@ class Generation:
     sample_arguments: Mapping[str, tuple[str, ...]]  # by architecture, in order
     constructor_arguments: Mapping[str, tuple[str, ...]]  # beyond the five that all have
     context_buckets: bool  # the prompt has programs of its own instead of one position at a time
-    int8: bool  # NeuronConfig with a QuantizationConfig
+    matrix_dtypes: tuple[
+        str, ...
+    ]  # eight-bit storage of the layers' matrices: amp `f16-u8-f16`, or NeuronConfig's s8
 
 
 def _by_architecture(names: tuple[str, ...], default: tuple[str, ...], **other: tuple[str, ...]) -> Mapping:
@@ -55,7 +57,7 @@ GENERATIONS: Mapping[str, Generation] = MappingProxyType(
             sample_arguments=_by_architecture(_ARCHITECTURES_02, _SAMPLE_02),
             constructor_arguments=_by_architecture(_ARCHITECTURES_02, ("init_n_active_tokens",)),
             context_buckets=False,
-            int8=False,
+            matrix_dtypes=("u8",),
         ),
         "0.8": Generation(
             name="0.8",
@@ -75,7 +77,7 @@ GENERATIONS: Mapping[str, Generation] = MappingProxyType(
                 llama=("context_length_estimate", "context_unroll", "neuron_config", "prefixed_length"),
             ),
             context_buckets=True,
-            int8=True,
+            matrix_dtypes=("s8",),
         ),
     }
 )  # fmt: skip

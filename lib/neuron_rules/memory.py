@@ -33,7 +33,7 @@ CONTEXT_RESERVE_GIB = 7.8
 EMULATED_RESERVE_GIB = 2.0
 """The one value inside the bracket that the rehearsal's device uses."""
 
-DTYPE_BYTES: Mapping[str, int] = MappingProxyType({"f32": 4, "f16": 2, "bf16": 2, "s8": 1})
+DTYPE_BYTES: Mapping[str, int] = MappingProxyType({"f32": 4, "f16": 2, "bf16": 2, "s8": 1, "u8": 1})
 
 Kind = Literal["weights", "kv cache"]
 
@@ -95,7 +95,7 @@ class MemoryVerdict:
 
 
 def dtype_bytes(dtype: str) -> int:
-    """Bytes of one number of `dtype` (f32, f16, bf16, s8); raises UnknownName."""
+    """Bytes of one number of `dtype` (f32, f16, bf16, s8, u8); raises UnknownName."""
     try:
         return DTYPE_BYTES[dtype]
     except KeyError:
@@ -104,12 +104,12 @@ def dtype_bytes(dtype: str) -> int:
 
 def bytes_per_core(
     dims: ModelDims, *, generation: Generation, degree: int, batch_size: int, n_positions: int, dtype: str,
-    quantized: bool = False,
+    matrix_dtype: str | None = None,
 ) -> CoreBytes:  # fmt: skip
-    """Weights, KV cache and padding on each core; `quantized` keeps the layers' matrices in int8."""
+    """Weights, KV cache and padding on each core; `matrix_dtype` (s8, u8) stores the layers' matrices in eight bits."""
     tensors = core_tensors(
         dims, generation=generation, degree=degree, batch_size=batch_size, n_positions=n_positions,
-        dtype=dtype, quantized=quantized,
+        dtype=dtype, matrix_dtype=matrix_dtype,
     )  # fmt: skip
     return sum_bytes(tensors)
 
@@ -125,14 +125,14 @@ def sum_bytes(tensors: Iterable[CoreTensor]) -> CoreBytes:
 
 def core_tensors(
     dims: ModelDims, *, generation: Generation, degree: int, batch_size: int, n_positions: int, dtype: str,
-    quantized: bool = False,
+    matrix_dtype: str | None = None,
 ) -> Iterator[CoreTensor]:  # fmt: skip
     """Every tensor that one of `degree` cores holds, in order of placement: layer by layer, then the rest."""
     family, head_dim = dims.family, dims.head_dim
     heads = padded_heads(dims, degree, generation)
     kv_heads = placed_kv_heads(dims, degree, generation)
     ffn = padded_ffn(dims, degree, generation)
-    split = _Splitter(degree, dtype, quantized)
+    split = _Splitter(degree, dtype, matrix_dtype)
     for layer in range(dims.layers):
         at = f"layers.{layer}."
         yield from split.norms(at, family.norms_per_layer, dims.hidden, family.norm_bias)
@@ -150,7 +150,7 @@ def core_tensors(
         for name in ("k_cache", "v_cache"):
             yield split.cache(at + name, n_positions, batch_size, dims.kv_heads, kv_heads, head_dim)
     yield from split.norms("final_", 1, dims.hidden, family.norm_bias)
-    head = _Splitter(degree, dtype)  # the output matrix is never quantized
+    head = _Splitter(degree, dtype)  # the output matrix keeps its dtype
     yield from head.columns(
         "lm_head", dims.hidden, dims.vocab, padded_vocab(dims, degree), 1, family.lm_head_bias
     )
@@ -193,7 +193,7 @@ class _Splitter:
 
     degree: int
     dtype: str
-    quantized: bool = False
+    matrix_dtype: str | None = None
 
     def norms(self, at: str, count: int, hidden: int, bias: bool) -> Iterator[CoreTensor]:
         for i in range(count):
@@ -223,8 +223,8 @@ class _Splitter:
     def _matrix(
         self, name: str, shape: tuple[int, int], real: int, placed: int, *, scales: int
     ) -> Iterator[CoreTensor]:
-        yield self._tensor(f"{name}.weight", shape, "s8" if self.quantized else self.dtype, real, placed)
-        if self.quantized:
+        yield self._tensor(f"{name}.weight", shape, self.matrix_dtype or self.dtype, real, placed)
+        if self.matrix_dtype == "s8":  # one scale for each output; u8 has two numbers for a whole matrix
             yield CoreTensor(f"{name}.scales", "weights", (scales,), "f32")
 
     def _share(self, placed: int) -> int:

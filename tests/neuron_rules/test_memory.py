@@ -101,14 +101,14 @@ def test_grouped_heads_are_repeated_where_the_degree_does_not_divide_them() -> N
 
 
 def test_int8_halves_the_layers_and_leaves_the_rest(opt13b: ModelDims) -> None:
-    def core(quantized: bool) -> CoreBytes:
+    def core(matrix_dtype: str | None) -> CoreBytes:
         return bytes_per_core(
             opt13b, generation=generation("0.8"), degree=2, batch_size=1, n_positions=2048, dtype="f16",
-            quantized=quantized,
+            matrix_dtype=matrix_dtype,
         )  # fmt: skip
 
-    assert core(True).kv_cache == core(False).kv_cache
-    assert core(True).weights / core(False).weights == pytest.approx(0.51, abs=0.01)
+    assert core("s8").kv_cache == core(None).kv_cache
+    assert core("s8").weights / core(None).weights == pytest.approx(0.51, abs=0.01)
 
 
 @given(

@@ -154,3 +154,59 @@ def test_stand_in_with_too_few_positions_says_so(opt_reference: PreTrainedModel,
         load(opt_reference, n_positions=2048)
     with pytest.raises(ValueError, match=r"4096.*2048"):  # the rule of the named model comes first
         load(opt_reference, n_positions=4096)
+
+
+# Models of the samples and of reported failures, by their public sizes: what runs, and what ends in which call.
+SAMPLES = {
+    "gptj-6b": ("gptj", {"n_embd": 4096, "n_layer": 28, "n_head": 16, "vocab_size": 50400, "n_positions": 2048}),
+    "neox-20b": (
+        "gpt_neox",
+        {"hidden_size": 6144, "num_hidden_layers": 44, "num_attention_heads": 64, "intermediate_size": 24576,
+         "vocab_size": 50432, "max_position_embeddings": 2048},
+    ),
+    "llama-2-13b": (
+        "llama",
+        {"hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40, "intermediate_size": 13824,
+         "vocab_size": 32000, "max_position_embeddings": 4096},
+    ),
+    "bloom-7b1": ("bloom", {"hidden_size": 4096, "n_layer": 30, "n_head": 32, "vocab_size": 250880}),
+    "gpt2-xl": ("gpt2", {"n_embd": 1600, "n_layer": 48, "n_head": 25, "vocab_size": 50257, "n_positions": 1024}),
+}  # fmt: skip
+OUTCOMES = [
+    ("gptj-6b", 8, None),  # gpt-j-6b-sampling sample
+    ("gptj-6b", 24, "16 attention heads cannot be divided"),  # GPT-J's heads are never padded
+    ("neox-20b", 2, "Allocation Failure"),  # transformers-neuronx#10
+    ("neox-20b", 8, None),
+    ("llama-2-13b", 24, None),  # meta-llama-2-13b sample: 40 heads padded to 48
+    ("bloom-7b1", 2, None),
+    ("gpt2-xl", 2, None),  # 25 heads padded to 26
+]
+
+
+@pytest.mark.parametrize(("name", "degree", "error"), OUTCOMES)
+def test_every_architecture_can_stand_for_a_larger_model(
+    randomize: Callable, tiny_config: Callable, load: Load, name: str, degree: int, error: str | None
+) -> None:
+    architecture, named = SAMPLES[name]
+    config = tiny_config(architecture)
+    config.rehearsal_stands_for = {"name": name, **named}
+    reference = randomize(config)
+    if error:
+        with pytest.raises(RuntimeError, match=error):
+            load(reference, amp="f16", tp_degree=degree)
+    else:
+        report = load(reference, amp="f16", tp_degree=degree).rehearsal_report()
+        assert (report.model, report.stand_in, report.padded_heads % degree) == (name, True, 0)
+
+
+@pytest.mark.parametrize(("degree", "fails"), [(8, False), (24, True), (32, False)])
+def test_trn1_has_its_own_topologies(
+    place: Callable, monkeypatch: pytest.MonkeyPatch, degree: int, fails: bool
+) -> None:
+    monkeypatch.setenv("REHEARSAL_NEURON_FAMILY", "trn1")
+    monkeypatch.setenv("REHEARSAL_NEURON_CORES", "32")
+    if fails:  # optimum-neuron#424: 24 cores on trn1
+        with pytest.raises(RuntimeError, match="nrt_load_collectives status=2"):
+            place("66b", degree, amp="bf16")
+    else:
+        assert len(place("30b", degree).rehearsal_report().cores) == degree

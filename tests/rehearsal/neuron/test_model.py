@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,9 @@ from transformers import OPTConfig, PretrainedConfig, PreTrainedModel
 from transformers_neuronx._environment import RehearsalError
 from transformers_neuronx.bloom.model import BloomForSampling
 from transformers_neuronx.gpt2.model import GPT2ForSampling
+from transformers_neuronx.gptj.model import GPTJForSampling
 from transformers_neuronx.gptneox.model import GPTNeoXForSampling
+from transformers_neuronx.llama.model import LlamaForSampling
 from transformers_neuronx.opt.model import OPTForSampling
 
 Load = Callable[..., OPTForSampling]
@@ -110,6 +113,23 @@ def test_each_generation_has_its_own_arguments(
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", "0.8" if generation == "0.2" else "0.2")
     with pytest.raises(KeyError, match=name):
         construct(config, amp="f32", **{name: 4})
+
+
+def test_neox_takes_no_unroll(tiny_config: Tiny) -> None:
+    with pytest.raises(NotImplementedError, match="unroll=2"):
+        GPTNeoXForSampling(tiny_config("gpt_neox"), n_positions=128, unroll=2)
+
+
+@pytest.mark.usefixtures("old_generation")
+def test_gptj_takes_no_active_tokens(tiny_config: Tiny) -> None:
+    assert GPTJForSampling(tiny_config("gptj"), init_n_active_tokens=None).n_positions == 256
+    with pytest.raises(NotImplementedError, match="init_n_active_tokens"):
+        GPTJForSampling(tiny_config("gptj"), init_n_active_tokens=4)
+
+
+def test_llama_takes_named_arguments_only(tiny_config: Tiny) -> None:
+    with pytest.raises(TypeError):
+        LlamaForSampling(tiny_config("llama"), 2)
 
 
 @pytest.mark.usefixtures("old_generation")
@@ -264,6 +284,19 @@ def test_08_has_no_streamer_for_opt(opt_reference: PreTrainedModel, load: Load, 
         load(opt_reference).sample(prompts)
 
 
+@pytest.mark.parametrize(("generation", "names"), [("0.2", []), ("0.8", ["start_ids", "top_k"])])
+def test_signature_tells_what_the_generation_takes(
+    opt_reference: PreTrainedModel,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    generation: str,
+    names: list[str],
+) -> None:
+    monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
+    parameters = inspect.signature(load(opt_reference).sample).parameters
+    assert list(parameters) == ["input_ids", "sequence_length", *names]
+
+
 def test_start_ids_make_a_padded_batch_equal_single_rows(
     opt_reference: PreTrainedModel, load: Load, prompts: Tensor
 ) -> None:
@@ -298,3 +331,22 @@ def test_threads_are_left_as_they_were(opt_reference: PreTrainedModel, load: Loa
     load(opt_reference).sample(prompts, 12)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
+
+
+# The raw test of DJL's own suite (tests/integration/llm, v0.21.0), sizes scaled down: gpt2, batch 4, degree 2, f32.
+@pytest.mark.parametrize("length", [64, 128])
+def test_integration_case_of_gpt2(tiny_config: Tiny, randomize: Callable, load: Load, length: int) -> None:
+    prompts = torch.randint(3, 100, (4, 12))
+    tokens = load(randomize(tiny_config("gpt2")), batch_size=4, n_positions=128).sample(prompts, length)
+    assert tokens.shape == (4, length)
+    assert torch.equal(tokens[:, :12], prompts)
+
+
+@pytest.mark.parametrize(("generation", "version"), [("0.2", "0.2."), ("0.8", "0.8.268")])
+def test_version(monkeypatch: pytest.MonkeyPatch, generation: str, version: str) -> None:
+    import transformers_neuronx
+
+    monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
+    assert transformers_neuronx.__version__.startswith(version)
+    with pytest.raises(AttributeError, match="NeuronAutoModelForCausalLM"):  # since 0.10
+        _ = transformers_neuronx.NeuronAutoModelForCausalLM

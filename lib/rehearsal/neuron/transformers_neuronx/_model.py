@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import os
 import warnings
@@ -26,10 +24,13 @@ from neuron_rules import (
 )
 
 from . import dtypes
+from ._arguments import check_unroll, override, paddings, with_signature
 from ._checkpoint import open_checkpoint
-from ._decoder import ACTIVATIONS, Decoder
+from ._decoder import Decoder
 from ._device import allocate, claim_cores
 from ._environment import RehearsalError, read_environment
+from ._host import check_host_memory
+from ._layers import ACTIVATIONS
 from ._report import RehearsalReport, stand_in_line
 from ._specs import Spec
 from .sampling import simple_sample
@@ -68,11 +69,12 @@ class ModelForSampling:
             raise RehearsalError(f"{generation.title} has no model class for `{self.architecture}`")
         known = generation.constructor_arguments[self.architecture]
         self.options = {name: kwargs.pop(name) for name in known if name in kwargs}
-        _override(config, kwargs)
+        override(config, kwargs)
         self.config, self.batch_size, self.tp_degree, self.unroll = config, batch_size, tp_degree, unroll
         self.spec = Spec.from_config(config)
         self.rule_dims = rule_dims(config.to_dict())
         self.amp = self._resolve_amp(amp)
+        self.matrix_dtype = self._resolve_matrix_dtype()
         self.n_positions = self._resolve_n_positions(n_positions)
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
@@ -80,7 +82,9 @@ class ModelForSampling:
         self._weights: Mapping[str, Tensor] | None = None
         self._decoder: Decoder | None = None
         self._report: RehearsalReport | None = None
-        self._show_signature()
+        # Handlers ask inspect.signature(model.sample) whether this generation has start_ids.
+        names = generation.sample_arguments[self.architecture]
+        self.sample = with_signature(self.sample, names, self.sample_defaults)
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike, *args: Any, **kwargs: Any) -> Self:
@@ -106,23 +110,25 @@ class ModelForSampling:
         if self._weights is None:
             state = "to_neuron() was called before" if self._decoder else "no weights are loaded"
             raise RuntimeError(f"{state}: open a checkpoint with from_pretrained() and call to_neuron() once")
-        _check_unroll(self.unroll, self.rule_dims.layers)
+        check_unroll(self.unroll, self.rule_dims.layers)
+        if self.matrix_dtype == "u8" and self.unroll not in (None, self.rule_dims.layers):
+            raise NotImplementedError(f"amp={self.amp!r} needs all layers in one program: leave out unroll")
         if self.config_stands_for:
             logger.info(stand_in_line(self.spec.dims, self.rule_dims))
         self._report = self._place()
+        check_host_memory(self.spec.dims, _COMPUTE[self.dtype], self.matrix_dtype)
         self._decoder = Decoder(
             self.spec, self._weights, amp=self.dtype, compute=_COMPUTE[self.dtype],
-            batch_size=self.batch_size, n_positions=self.n_positions,
+            batch_size=self.batch_size, n_positions=self.n_positions, matrix_dtype=self.matrix_dtype,
         )  # fmt: skip
         self._weights = None
 
-    def sample(self, *args: Any, **kwargs: Any) -> Tensor:
+    def sample(self, **arguments: Any) -> Tensor:
         """Generate to a total length: int64 (B, max(prompt, sequence_length)), the prompt first and never cut.
 
-        The arguments are those of the emulated generation: (input_ids, sequence_length), and from 0.8 start_ids
-        (left padding of each row) and top_k. Beyond n_positions it ends in a bare StopIteration, as on the chip.
+        The parameters are those of the emulated generation: input_ids, sequence_length, and from 0.8 start_ids (left
+        padding of each row) and top_k. Beyond n_positions it ends in a bare StopIteration, as on the chip.
         """
-        arguments = self._bind_sample(args, kwargs)
         with self._running():
             tokens = self._sample(**arguments)
         return tokens.clone()  # outside of inference mode, so that the caller may write to it
@@ -165,8 +171,8 @@ class ModelForSampling:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The torch dtype of `amp`."""
-        return dtypes.to_torch_dtype(self.amp)
+        """The torch dtype that `amp` computes in."""
+        return dtypes.to_torch_dtype(dtypes.split_amp(self.amp)[0])
 
     @property
     def config_stands_for(self) -> bool:
@@ -209,54 +215,41 @@ class ModelForSampling:
             eos_token_id=self.config.eos_token_id,
         )  # fmt: skip
 
-    def _bind_sample(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self._sample_signature().bind(*args, **kwargs).arguments
-        except TypeError as error:
-            raise TypeError(f"sample() {error}") from None
-
-    def _sample_signature(self) -> inspect.Signature:
-        names = self.environment.generation.sample_arguments[self.architecture]
-        kind, empty = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
-        return inspect.Signature(
-            [inspect.Parameter(name, kind, default=self.sample_defaults.get(name, empty)) for name in names]
-        )
-
-    def _show_signature(self) -> None:
-        """Let `inspect.signature(model.sample)` tell what this generation takes: handlers ask it for start_ids."""
-        method = self.sample
-
-        @functools.wraps(method)
-        def sample(*args: Any, **kwargs: Any) -> Tensor:
-            return method(*args, **kwargs)
-
-        sample.__signature__ = self._sample_signature()  # type: ignore[attr-defined]
-        self.sample = sample  # type: ignore[method-assign]
-
     def _place(self) -> RehearsalReport:
         generation, dims = self.environment.generation, self.rule_dims
         cores = claim_cores(self.tp_degree, dims, self.environment)
         tensors = core_tensors(
             dims, generation=generation, degree=self.tp_degree, batch_size=self.batch_size,
-            n_positions=self.n_positions, dtype=self.amp,
+            n_positions=self.n_positions, dtype=dtypes.split_amp(self.amp)[0], matrix_dtype=self.matrix_dtype,
         )  # fmt: skip
-        estimate = self.options.get("context_length_estimate")
-        prompts = context_buckets(estimate, self.n_positions) if generation.context_buckets else ()
         return RehearsalReport(
             model=dims.name, stand_in=self.config_stands_for, generation=generation.name, cores=tuple(cores),
             tp_degree=self.tp_degree, batch_size=self.batch_size, n_positions=self.n_positions, amp=self.amp,
             core_bytes=allocate(tensors, cores), heads=dims.heads,
             padded_heads=padded_heads(dims, self.tp_degree, generation), token_buckets=self.token_buckets,
-            context_buckets=prompts, all_reduces_per_step=all_reduces_per_step(dims, self.tp_degree),
+            context_buckets=self._context_buckets(), all_reduces_per_step=all_reduces_per_step(dims, self.tp_degree),
             host_bytes=host_bytes(dims),
         )  # fmt: skip
+
+    def _context_buckets(self) -> tuple[int, ...]:
+        if not self.environment.generation.context_buckets:
+            return ()
+        return context_buckets(self.options.get("context_length_estimate"), self.n_positions)
 
     def _resolve_amp(self, amp: str | None) -> str:
         if self.default_amp is None and amp is not None:
             warnings.warn(f"torch_dtype of the configuration is ignored: amp={amp!r} is used", stacklevel=3)
         amp = amp or self.default_amp or dtypes.to_amp(self.config.torch_dtype)
-        dtypes.to_torch_dtype(amp)  # a bare KeyError for an unknown name
+        compute, stored = dtypes.split_amp(amp)
+        if stored and stored not in self.environment.generation.matrix_dtypes:
+            raise KeyError(amp)
+        dtypes.to_torch_dtype(compute)  # a bare KeyError for an unknown name
         return amp
+
+    def _resolve_matrix_dtype(self) -> str | None:
+        """Eight-bit storage, from `amp` in 0.2 and from `neuron_config.quant` since 0.4."""
+        quant = getattr(self.options.get("neuron_config"), "quant", None)
+        return quant.quant_dtype if quant else dtypes.split_amp(self.amp)[1]
 
     def _resolve_n_positions(self, n_positions: int | None) -> int:
         limit = self.rule_dims.max_positions
@@ -285,26 +278,3 @@ class ModelForSampling:
                 yield
         finally:
             torch.set_num_threads(threads)
-
-
-def paddings(start_ids: Any) -> Tensor | None:
-    """`start_ids` as a tensor (B); None where no row is padded, which is quicker."""
-    if start_ids is None:
-        return None
-    start_ids = torch.as_tensor(start_ids).reshape(-1).to(torch.int64)
-    return start_ids if bool(start_ids.any()) else None
-
-
-def _override(config: PretrainedConfig, overrides: dict[str, Any]) -> None:
-    """Set attributes that `config` already has; None is ignored; an unknown one is the real package's KeyError."""
-    for key, value in overrides.items():
-        if not hasattr(config, key):
-            raise KeyError(f'Found invalid key "{key}"')
-        if value is not None:
-            setattr(config, key, value)
-
-
-def _check_unroll(unroll: int | None, layers: int) -> None:
-    # DJL passes the text of serving.properties: `layers % "4"` is the TypeError that the real package ends in.
-    if unroll is not None and layers % unroll:
-        raise ValueError(f"unroll={unroll} does not divide num_layers={layers}")

@@ -25,7 +25,7 @@ _TOKENS_PREPARED = hasattr(GenerationMixin, "_prepare_special_tokens")  # as in 
 
 
 class RollingBatchMixin:
-    """The three builders with 4.34's signatures; within generate() they are transformers' own."""
+    """The builders with 4.34's signatures; within generate() they are transformers' own."""
 
     def _get_logits_processor(self, generation_config: GenerationConfig, *args: Any, **kwargs: Any) -> Any:
         if not _WARPERS_APART and "device" not in kwargs:  # generate() always names the device
@@ -46,6 +46,11 @@ class RollingBatchMixin:
         if config.typical_p is not None and config.typical_p < 1.0:
             warpers.append(TypicalLogitsWarper(config.typical_p))
         return warpers
+
+    def _get_generation_mode(self, generation_config: GenerationConfig, assistant_model: Any) -> Any:
+        if hasattr(generation_config, "get_generation_mode"):
+            return generation_config.get_generation_mode(assistant_model)
+        return super()._get_generation_mode(generation_config, assistant_model)
 
     def _get_stopping_criteria(self, generation_config: GenerationConfig, *args: Any, **kwargs: Any) -> Any:
         if _TOKENS_PREPARED and not hasattr(generation_config, "_eos_token_tensor"):

@@ -16,3 +16,11 @@ def to_torch_dtype(dtype: str) -> torch.dtype:
 def to_amp(dtype: torch.dtype) -> str:
     """The name of a torch dtype; any other dtype, and None, is a bare KeyError."""
     return _NAMES[dtype]
+
+
+def split_amp(amp: str) -> tuple[str, str | None]:
+    """The dtype that computes and the eight-bit one that stores: `f16` has none, `f16-u8-f16` (0.2) has u8."""
+    compute, *rest = (amp or "").split("-")
+    if len(rest) == 2 and rest[0] == "u8" and {compute, rest[1]} <= _TORCH_DTYPES.keys():
+        return compute, "u8"
+    return amp, None

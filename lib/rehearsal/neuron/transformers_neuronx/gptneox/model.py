@@ -1,11 +1,21 @@
-"""GPTNeoX for sampling: the shared model class with this architecture's name and defaults."""
+"""GPT-NeoX for sampling: the shared model class with this architecture's name and limits."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from transformers import PretrainedConfig
 
 from .._model import ModelForSampling
 
 
 class GPTNeoXForSampling(ModelForSampling):
-    """A model of the GPTNeoX family."""
+    """A model of the GPT-NeoX family; its heads are never padded."""
 
     architecture = "gpt_neox"
+
+    def __init__(self, config: PretrainedConfig, *args: Any, **kwargs: Any) -> None:
+        """As ModelForSampling; `unroll` raises NotImplementedError unless it is None."""
+        super().__init__(config, *args, **kwargs)
+        if self.unroll is not None:
+            raise NotImplementedError(f"unroll={self.unroll!r} is not supported for GPT-NeoX: leave it out")

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, NoReturn
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from .._model import ModelForSampling, paddings
+from .._arguments import paddings
+from .._model import ModelForSampling
 from ..sampling import sample_llama
 
 

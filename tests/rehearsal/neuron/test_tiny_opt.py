@@ -1,0 +1,49 @@
+"""The model that ships with the repository, against Hugging Face and on the article's prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+FOLDER = Path(__file__).resolve().parents[3] / "models" / "tiny-opt"
+PROMPTS = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
+
+
+@pytest.fixture(scope="module")
+def tiny_opt() -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(FOLDER, torch_dtype=torch.float32).eval()
+
+
+@pytest.fixture(scope="module")
+def ids() -> torch.Tensor:
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    return torch.as_tensor(
+        [tokenizer.encode(text) for text in PROMPTS]
+    )  # equal lengths, as the article needs
+
+
+def test_logits_at_late_positions(tiny_opt: PreTrainedModel, load: Callable) -> None:
+    tokens = torch.randint(3, 8000, (2, 1500))
+    with torch.no_grad():
+        expected = tiny_opt(tokens).logits[:, -1]
+    model = load(tiny_opt, n_positions=2048)
+    torch.testing.assert_close(model.forward(tokens, torch.arange(1500)), expected, atol=1e-4, rtol=0)
+
+
+def test_greedy_text_is_hugging_faces(tiny_opt: PreTrainedModel, load: Callable, ids: torch.Tensor) -> None:
+    end = tiny_opt.config.eos_token_id
+    expected = tiny_opt.generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_length=256, suppress_tokens=[end]
+    )
+    assert torch.equal(load(tiny_opt, n_positions=256).sample(ids, 256, top_k=1), expected)
+
+
+def test_f16_text_starts_as_the_exact_one(
+    tiny_opt: PreTrainedModel, load: Callable, ids: torch.Tensor
+) -> None:
+    exact, rounded = (load(tiny_opt, amp=amp).sample(ids, 24, top_k=1) for amp in ("f32", "f16"))
+    assert torch.equal(exact, rounded)
