@@ -88,7 +88,7 @@ $(STAMP):
 		$(PIP) --no-deps --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu torch==$$pin 2>/dev/null || \
 		echo "      not reached: the default index is used (on Linux a CUDA build, about 5 GB; it works the same)"; fi
 	@echo "[3/4] packages of requirements.txt (some minutes; $(VENV)/set-up.log shows what is happening)"
-	@$(PIP) -r requirements.txt
+	@$(PIP) $$([ -t 1 ] || echo --progress-bar off) -r requirements.txt
 	@echo "[4/4] the packages of lib/"
 	@$(PIP) --no-deps -e .
 	@rm -f $(VENV)/.unfinished; touch $(STAMP)
