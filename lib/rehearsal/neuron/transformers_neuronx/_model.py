@@ -33,6 +33,7 @@ from ._host import check_host_memory
 from ._layers import ACTIVATIONS
 from ._report import RehearsalReport, stand_in_line
 from ._specs import Spec
+from ._threads import Threads
 from .sampling import simple_sample
 
 if TYPE_CHECKING:
@@ -42,9 +43,6 @@ logger = logging.getLogger("transformers_neuronx")
 
 # CPUs have no fast f16: weights are rounded to f16 and computed with in f32, which only adds accuracy.
 _COMPUTE = {torch.float32: torch.float32, torch.float16: torch.float32, torch.bfloat16: torch.bfloat16}
-
-# With fewer bytes of weights than this, handing a step to a second thread costs more than it saves.
-_SINGLE_THREAD_BYTES = 64 * 2**20
 
 
 class ModelForSampling:
@@ -79,6 +77,7 @@ class ModelForSampling:
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
         self.token_buckets = token_buckets(self.n_positions)
+        self._threads = Threads(self.spec.dims.parameters * _COMPUTE[self.dtype].itemsize)
         self._weights: Mapping[str, Tensor] | None = None
         self._decoder: Decoder | None = None
         self._report: RehearsalReport | None = None
@@ -185,7 +184,8 @@ class ModelForSampling:
         if input_ids.shape[0] != self.batch_size:
             self._refuse_batch(input_ids)
         self._check_position(start + input_ids.shape[1] - 1, start_ids)
-        return decoder.forward(input_ids, start, start_ids)
+        with self._threads.step(input_ids.shape[1]):
+            return decoder.forward(input_ids, start, start_ids)
 
     def check_discarded(self, position: int) -> None:
         """0.2 runs one more pass after the last token; only what it raises can be noticed."""
@@ -269,12 +269,6 @@ class ModelForSampling:
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Inference mode, on as many threads as pay off for a model of this size."""
-        threads = torch.get_num_threads()
-        small = self.spec.dims.parameters * 4 < _SINGLE_THREAD_BYTES
-        try:
-            torch.set_num_threads(1 if small else threads)
-            with torch.inference_mode():
-                yield
-        finally:
-            torch.set_num_threads(threads)
+        """Inference mode, on as many threads as pay off."""
+        with self._threads.running(), torch.inference_mode():
+            yield
