@@ -17,8 +17,7 @@ import psutil
 from inf2lab import paths
 from inf2lab.serving import standins
 from inf2lab.settings import Settings
-
-GIB = 2**30
+from neuron_rules import GIB
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _worker(settings: Settings) -> Finding:
         return Finding(
             "DJL's worker", "missing", f"{settings.stack.djl} is not rehearsed", "use profile djl-0.25"
         )
-    if any((paths.cache()).glob(f"**/{version}*/djl_python_engine.py")):
+    if any(paths.cache().glob(f"*/{version}*/djl_python_engine.py")):
         return Finding("DJL's worker", "ok", f"{version} in the cache")
     return Finding(
         "DJL's worker", "note", f"{version} not fetched yet", "the first start fetches it (170 KB)"

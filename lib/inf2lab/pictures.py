@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from inf2lab.planning import Plan
+from inf2lab.planning import Plan, ring_runs
 from neuron_rules import CORE_BYTES, GIB, RESERVE_BRACKET_GIB, CoreBytes
 
 BLUE, SAND, GREY, RED, INK = "#4477aa", "#ddcc77", "#bbbbbb", "#aa3344", "#222222"
@@ -107,7 +107,9 @@ def ring(plan: Plan, devices: Sequence[int] | None = None) -> Picture:
     """
     chips = plan.settings.hardware.chips
     given = set(range(chips) if devices is None else devices)
-    groups = _neighbours(given, chips, len(plan.copies[0].devices))
+    size = len(plan.copies[0].devices)
+    runs = sorted(ring_runs(given, chips))
+    groups = [list(run[at : at + size]) for run in runs for at in range(0, len(run) - size + 1, size)]
     owner = {device: number for number, group in enumerate(groups) for device in group}
     alt = f"{chips} devices in a ring; copies of the model on {groups}"
     figure, axes = _canvas(5.2, 5.2, alt)
@@ -135,19 +137,6 @@ def ring(plan: Plan, devices: Sequence[int] | None = None) -> Picture:
         0.5, 0.5, f"{plan.settings.instance}\n{chips} devices in a ring", ha="center", va="center", color=INK
     )
     return figure
-
-
-def _neighbours(given: set[int], chips: int, size: int) -> list[list[int]]:
-    """Return groups of `size` devices that are neighbours in the ring, taken along each unbroken run of `given`."""
-    if len(given) == chips:
-        runs = [list(range(chips))]
-    else:
-        firsts = [device for device in sorted(given) if (device - 1) % chips not in given]
-        runs = [[first] for first in firsts]
-        for run in runs:
-            while (run[-1] + 1) % chips in given:
-                run.append((run[-1] + 1) % chips)
-    return [run[at : at + size] for run in runs for at in range(0, len(run) - size + 1, size)]
 
 
 def _canvas(width: float, height: float, alt: str) -> tuple[Picture, Axes]:

@@ -31,9 +31,7 @@ class ContainerServer(ModelServer):
         settings, stack = self.settings, self.settings.stack
         stated = self.folder.option("tensor_parallel_degree", "1")
         degree = settings.hardware.cores if stated == "max" else int(stated)  # `max` is legal since 0.24
-        devices = -(
-            -degree // (settings.hardware.cores // settings.hardware.chips)
-        )  # of one copy of the model
+        devices = -(-degree // settings.hardware.cores_per_chip)  # of one copy of the model
         environment = {
             "MODEL_LOADING_TIMEOUT": stack.loading_timeout_s,
             "PREDICT_TIMEOUT": stack.predict_timeout_s,
@@ -61,7 +59,7 @@ class ContainerServer(ModelServer):
 
     def start(self, report: Report) -> None:
         """Print the command for a terminal on the instance; nothing is run."""
-        self.folder.check()
+        self.check()
         report("run this in a terminal on the instance, then go on here:")
         report(self.typed())
 

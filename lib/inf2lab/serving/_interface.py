@@ -12,7 +12,7 @@ from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import EndpointError, LoadFailed, NotReady
 from inf2lab.folder import ModelFolder
-from inf2lab.serving._log import milestones
+from inf2lab.serving._log import milestones, read_lines
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
@@ -104,10 +104,7 @@ class ModelServer(ABC):
 
     def logs(self, lines: int = 20) -> list[str]:
         """Return the last lines of the log; none before the first start."""
-        try:
-            return self.log_path.read_text(errors="replace").splitlines()[-lines:]
-        except FileNotFoundError:
-            return []
+        return read_lines(self.log_path)[-lines:]
 
     def _answers(self) -> tuple[Worker, ...] | None:
         """Return the model's workers if the server answers for the model, else None."""

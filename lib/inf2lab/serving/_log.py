@@ -28,14 +28,18 @@ _JAVA = re.compile(r"^(?:Caused by: )?((?:java|ai\.djl|io\.netty)\.[\w.$]+.*)")
 _COMPLAINT = "TypeError: not all arguments converted during string formatting"
 
 
-def milestones(path: Path) -> list[str]:
-    """Return the steps that the log shows, each once, in the order in which they came."""
+def read_lines(path: Path) -> list[str]:
+    """Return the log's lines; none for a log that is not there."""
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        return path.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
+
+
+def milestones(path: Path) -> list[str]:
+    """Return the steps that the log shows, each once, in the order in which they came."""
     seen: dict[str, str] = {}
-    for line in lines:
+    for line in read_lines(path):
         for text, meaning in _MILESTONES:
             if text in line and text not in seen:
                 seen[text] = meaning
@@ -49,19 +53,15 @@ def plain(line: str) -> str:
 
 def last_line(path: Path) -> str:
     """Return the last line that says something, without prefixes; empty for a log that is not there."""
-    try:
-        lines = [plain(line).strip() for line in path.read_text(errors="replace").splitlines()]
-    except FileNotFoundError:
-        return ""
-    return next((line for line in reversed(lines) if line), "")
+    lines = (plain(line).strip() for line in reversed(read_lines(path)))
+    return next((line for line in lines if line), "")
 
 
 def cause_of_failure(path: Path) -> str:
     """Return the exception that ended the load (a handler's before the server's innermost), else the last line."""
-    try:
-        lines = [plain(line).strip() for line in path.read_text(errors="replace").splitlines()]
-    except FileNotFoundError:
+    if not path.exists():
         return "it left no log"
+    lines = [plain(line).strip() for line in read_lines(path)]
     loaded = any("API bind to: " in line for line in lines)
     if loaded and not any("Failed register workflow" in line for line in lines):
         return (
