@@ -1,0 +1,105 @@
+"""Commands around a running server: serve, status, logs, stop, call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inf2lab import paths
+from inf2lab.cli._common import DEFAULTS, Instance, Lane, Port, Profile, console, one_sentence
+from inf2lab.settings import Settings
+
+commands = typer.Typer()
+
+
+@commands.command()
+def serve(
+    folder: Annotated[
+        Path, typer.Argument(help="Model folder with serving.properties and perhaps model.py.")
+    ],
+    lane: Lane = DEFAULTS.lane,
+    profile: Profile = DEFAULTS.profile,
+    instance: Instance = DEFAULTS.instance,
+    port: Port = DEFAULTS.port,
+    wait: Annotated[bool, typer.Option(help="Wait until the model answers.")] = True,
+) -> None:
+    """Serve a model folder; the folder's own files say what and how."""
+    from inf2lab.serving import Server
+
+    with one_sentence():
+        settings = Settings(lane=lane, profile=profile, instance=instance, port=port)
+        Server.start(settings, folder, wait=wait, report=console.print)
+
+
+@commands.command()
+def status() -> None:
+    """Show every server this clone has started. Exit code 1 if one of them failed."""
+    from inf2lab.serving import all_servers
+
+    with one_sentence():
+        found = [(server, server.status()) for server in all_servers()]
+    if not found:
+        console.print("no server was started here")
+    for server, now in found:
+        workers = ", ".join(f"{worker.device} {worker.status}" for worker in now.workers)
+        console.print(
+            f"{server.folder.name} at {server.url}: {now.state}{f' ({workers})' if workers else ''}"
+        )
+        console.print(f"  {now.detail}\n  log: {paths.shown(server.log_path)}")
+    if any(now.state == "failed" for _, now in found):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def logs(
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the last lines.")] = 40,
+    port: Port = DEFAULTS.port,
+) -> None:
+    """Print the end of a server's log."""
+    from inf2lab.serving import Server
+
+    with one_sentence():
+        text = Server.of(Settings(port=port)).logs(lines)
+    if not text:
+        print(f"inf2lab: no log for port {port}: no server was started on it", file=sys.stderr)
+        raise typer.Exit(1)
+    print("\n".join(text))
+
+
+@commands.command()
+def stop() -> None:
+    """Stop every server this clone has started, and whatever a killed one left behind."""
+    from inf2lab.serving import left_over, stop_everything
+
+    with one_sentence():
+        ended = stop_everything()
+    left = left_over()
+    console.print(f"{ended} stopped, {len(left)} left")
+    for line in left:
+        console.print(f"  {line}")
+    if left:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def call(
+    prompts: Annotated[list[str], typer.Argument(help="One prompt for each row of the compiled batch.")],
+    seq_length: Annotated[int, typer.Option(help="Tokens of prompt and answer together.")] = 128,
+    model: Annotated[str, typer.Option(help="Model name in the URL.")] = DEFAULTS.model_name,
+    port: Port = DEFAULTS.port,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the texts as a JSON list.")] = False,
+) -> None:
+    """Ask the article's handler for one text a prompt."""
+    from inf2lab.endpoint import Endpoint
+
+    with one_sentence():
+        texts = Endpoint(f"http://127.0.0.1:{port}", model).generate(prompts, seq_length)
+    if as_json:
+        print(json.dumps(texts, ensure_ascii=False))
+        return
+    for number, text in enumerate(texts, 1):
+        print(f"[{number}] {text}")
