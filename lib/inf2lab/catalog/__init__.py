@@ -20,6 +20,7 @@ from inf2lab.catalog._profiles import (
     profile,
     profiles,
 )
+from inf2lab.catalog._troubles import Trouble, trouble, troubles
 
 __all__ = [
     "Instance",
@@ -31,6 +32,7 @@ __all__ = [
     "PriceBasis",
     "Profile",
     "RequestShape",
+    "Trouble",
     "decode_model",
     "default_profile",
     "find_model",
@@ -47,4 +49,6 @@ __all__ = [
     "price_basis",
     "profile",
     "profiles",
+    "trouble",
+    "troubles",
 ]

@@ -1,0 +1,55 @@
+"""inf2lab.catalog's table of troubles: each row has all its parts, and a pattern that finds the row's own words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from inf2lab import catalog
+from inf2lab.errors import SettingsError
+
+ROWS = list(catalog.troubles().values())
+# What the row's pattern must find, as the sources quote it; nothing where no line tells.
+LINES = {
+    "no-device-file": 'error gathering device information while adding custom device "/dev/neuron0": no such file',
+    "devices-not-mapped": "RuntimeError: No neuron device available",
+    "devices-not-contiguous": "ERROR NRT:nrt_init Could not open the nd1",
+    "cores-taken": "ERROR TDRV NeuronCore(s) not available - Requested:nc2 Available:0",
+    "driver-too-old": "This runtime requires Neuron Driver version 2.10 or greater.",
+    "devices-below-degree": "EngineException: Neuron devices are not enough to run 8 partitions. Please refer to",
+    "host-memory": "neuronx-cc failed with -9",
+    "graph-too-large": "Too many instructions after unroll for function sg0000",
+    "device-memory": "ERROR TDRV:log_dev_mem neuron:mc_alloc: device mempool [0:0] total occupied 12 GB, available",
+    "load-timeout": "ERROR ModelServer Failed register workflow\n"
+    "Caused by: ai.djl.engine.EngineException: java.util.concurrent.TimeoutException",
+    "predict-timeout": "WARN  PyProcess predict[init=false] exception: java.util.concurrent.TimeoutException",
+    "log-folder": "FileNotFoundException: logs/serving.log (Permission denied)",
+    "docker-socket": "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+    "disk-full": "OSError: [Errno 28] No space left on device",
+    "entry-point": "ModuleNotFoundError: No module named 'djl_python.transformers-neuronx'",
+    "metadata-out-of-reach": '"workerGroups": [{"device": {"deviceType": "cpu", "deviceId": -1}}]',
+    "model-name-in-url": '"message": "Model or workflow not found: opt-13b"',
+    "sagemaker-ping": "The primary container for production variant AllTraffic did not pass the ping health check.",
+    "no-quota-or-capacity": "An error occurred (VcpuLimitExceeded) when calling the RunInstances operation",
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_a_row_says_symptom_cause_fix_and_source(row: catalog.Trouble) -> None:
+    assert all(len(text) > 8 for text in (row.symptom, row.cause, row.fix, row.source))
+    assert re.fullmatch(r"[a-z-]+", row.id)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_a_pattern_finds_the_line_and_no_other_rows_line(row: catalog.Trouble) -> None:
+    pattern = re.compile(row.pattern, re.MULTILINE)
+    assert bool(pattern.search(LINES.get(row.id, ""))) == (row.id in LINES)
+    assert [name for name, line in LINES.items() if name != row.id and pattern.search(line)] == []
+
+
+def test_there_are_twenty_rows_and_an_unknown_one_is_refused_with_the_names() -> None:
+    assert len(ROWS) == 20
+    assert catalog.trouble("disk-full").symptom.startswith("no space left")
+    with pytest.raises(SettingsError, match="not in the catalog; use one of no-device-file"):
+        catalog.trouble("nothing")
