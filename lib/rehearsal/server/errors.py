@@ -123,8 +123,9 @@ class ModelLoadError(ApiError):
 
 
 class WorkerLost(ApiError):
-    """The worker died, or did not answer in time, while it held a request."""
+    """The worker died, or did not answer in time; `unread` if it surely had not read the request to its end."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, unread: bool = False) -> None:
         ApiError.__init__(self, 503, "WlmException", message)
         self.args = (message,)
+        self.unread = unread

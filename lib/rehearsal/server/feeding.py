@@ -116,7 +116,14 @@ async def _serve(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
         if shared.model.rolling_size:
             await roll(worker, shared, jobs)
             return
-        reply = await worker.process.ask(encode_jobs(jobs), predict_timeout_s(shared.model))
+        try:
+            reply = await worker.process.ask(encode_jobs(jobs), predict_timeout_s(shared.model))
+        except WorkerLost as error:
+            if not error.unread or shared.strict:
+                raise
+            shared.queue.extendleft(reversed(jobs))  # no handler has seen them: the replacement answers
+            await _replace(worker, shared)
+            return
         worker.failures = 0
         if reply.is_stream:
             await _stream(worker, jobs, reply)

@@ -86,7 +86,7 @@ class WorkerProcess:
     async def ask(self, message: bytes, timeout_s: float) -> Reply:
         """The worker's answer. Raises WorkerLost: it died, spoke nonsense, or took longer than `timeout_s`."""
         if self._link is None or self.lost:
-            raise WorkerLost(DISCONNECTED)
+            raise WorkerLost(DISCONNECTED, unread=True)
         self._link.send(message)
         reply = await self._receive(timeout_s)
         if not isinstance(reply, Reply):
@@ -192,7 +192,7 @@ class WorkerProcess:
         except TimeoutError:
             raise WorkerLost(TIMED_OUT) from None
         if message is None:
-            raise WorkerLost(DISCONNECTED)
+            raise WorkerLost(DISCONNECTED, unread=self._link.unread)
         return message
 
     def heard(self, stream: str, line: str) -> None:

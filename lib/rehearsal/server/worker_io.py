@@ -82,6 +82,7 @@ class Link(asyncio.Protocol):
         self._messages: deque[Reply | Frame] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
+        self.unread = False  # the worker went away before it had read all that was sent
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -97,6 +98,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
+        # A Unix socket tells: an orderly end after everything was read, these two when something was not.
+        self.unread = isinstance(exc, (ConnectionResetError, BrokenPipeError))
         self._worker.closed()
         self._wake()
 

@@ -33,6 +33,9 @@ def handle(inputs):
         return None
     return Output().add("ok")
 """
+tells_unread = pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere a socket does not tell what was left unread"
+)
 NO_INIT = "Failed to initialize model: prediction failure"
 NO_MODULE = "ModuleNotFoundError: No module named 'no_such_module_xyz'"
 NO_HANDLE = "AttributeError: module 'model' has no attribute 'handle'"
@@ -142,6 +145,39 @@ def test_crash_during_a_request_and_while_idle(start, model, tmp_path):
     assert again.status == 200
     assert again.json()["pid"] != pid
     assert server.send("GET", "/ping").json() == {"slow": {"status": "Healthy"}}
+
+
+@tells_unread
+@pytest.mark.parametrize(("strict", "statuses"), [("off", {200}), ("on", {503})])
+def test_a_request_that_no_handler_has_read_goes_to_the_replacement(start, model, tmp_path, strict, statuses):
+    model(tmp_path / "s", "slow", SLOW, ONE)
+    server = start(tmp_path / "s", "--strict", strict)
+    pid = server.predict("slow", {}).json()["pid"]
+    os.kill(pid, signal.SIGSTOP)  # it reads nothing from here on
+    thread, result = in_background(server.predict, "slow", {})
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    thread.join(20)
+    assert {answer.status for answer in result} == statuses
+
+
+@tells_unread
+def test_a_request_right_after_a_kill_is_answered(start, model, tmp_path):
+    model(tmp_path / "s", "slow", SLOW, ONE)
+    server = start(tmp_path / "s")
+    for before in (True, False) * 3:
+        pid = server.predict("slow", {}).json()["pid"]
+        server.process.send_signal(signal.SIGSTOP)  # so that it meets the request and the loss together
+        if before:
+            os.kill(pid, signal.SIGKILL)
+        thread, result = in_background(server.predict, "slow", {})
+        time.sleep(0.05)
+        if not before:
+            os.kill(pid, signal.SIGKILL)
+        server.process.send_signal(signal.SIGCONT)
+        thread.join(20)
+        assert result[0].status == 200
+        assert result[0].json()["pid"] != pid
 
 
 def test_requests_behind_a_crash_wait_for_the_replacement(start, model, tmp_path):
