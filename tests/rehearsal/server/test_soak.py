@@ -1,0 +1,15 @@
+"""A short soak: 8 clients and a handler that fails and dies; `tests/benchmarks/soak.py` runs it for half an hour."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_every_request_is_answered_and_nothing_is_left(root):
+    command = [sys.executable, root / "tests" / "benchmarks" / "soak.py", "--minutes", "0.25"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("0 promises broken\n")
+    for met in ("  200\n", "  424\n", "  503 java.util.concurrent.ExecutionException\n"):
+        assert met in done.stdout  # else the run was too short to mean anything
