@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from inf2lab import ModelFolder
 
-COMMANDS = ["doctor", "plan", "lint", "serve", "status", "logs", "stop", "call"]
+COMMANDS = ["doctor", "plan", "lint", "serve", "status", "logs", "stop", "call", "fetch", "forget"]
 
 
 def run(*words: str | Path | int) -> Result:

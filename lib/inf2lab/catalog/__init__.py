@@ -21,6 +21,7 @@ from inf2lab.catalog._profiles import (
     profiles,
 )
 from inf2lab.catalog._troubles import Trouble, trouble, troubles
+from inf2lab.catalog._weights import PackagedWeights, find_packaged, packaged_weights
 
 __all__ = [
     "Instance",
@@ -29,6 +30,7 @@ __all__ = [
     "ModelEntry",
     "Option",
     "OptionTable",
+    "PackagedWeights",
     "PriceBasis",
     "Profile",
     "RequestShape",
@@ -36,6 +38,7 @@ __all__ = [
     "decode_model",
     "default_profile",
     "find_model",
+    "find_packaged",
     "instance",
     "instances",
     "latencies",
@@ -46,6 +49,7 @@ __all__ = [
     "neuron_removed",
     "neuron_removed_in",
     "options",
+    "packaged_weights",
     "price_basis",
     "profile",
     "profiles",

