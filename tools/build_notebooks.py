@@ -35,6 +35,8 @@ from notebook_files import (
 )
 
 CELL_ID = re.compile(r"nb(?P<notebook>\d\d)-c\d\d")
+# A widget's id means nothing without its kernel, and hides the picture that the widget leaves; nbval ignores it too.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LOGS = ROOT / "logs" / "builds"  # notebooks as far as a failed build ran, and the kernels' stderr
 # The same on every machine: the runner would write its Python's patch version here.
 METADATA = {
@@ -100,6 +102,9 @@ def execute(notebook: NotebookNode, *, cwd: Path, log: Path, timeout_s: int) -> 
     )
     client.execute()
     notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
 
 

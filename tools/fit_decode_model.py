@@ -142,6 +142,36 @@ def older_releases(coefficients: np.ndarray) -> dict[str, dict[str, list[float]]
     return {kind: {release: [min(r), max(r)] for release, r in by.items()} for kind, by in found.items()}
 
 
+def own_releases(coefficients: np.ndarray) -> dict[str, dict[str, list[float]]]:
+    """The same for each architecture without a row in the fitted release: least, median and most."""
+    by_architecture: dict[str, dict[str, list[float]]] = {}
+    fitted = {catalog.model(r.model_id).architecture for r in catalog.latencies() if r.release == RELEASE}
+    for row in catalog.latencies():
+        architecture = catalog.model(row.model_id).architecture
+        if architecture not in fitted and row.batch_size == 1:
+            found = by_architecture.setdefault(architecture, {}).setdefault(row.release, [])
+            found.extend(ratios([row], coefficients))
+    return {
+        architecture: {
+            release: [min(r), round(float(np.median(r)), 3), max(r)] for release, r in releases.items()
+        }
+        for architecture, releases in by_architecture.items()
+    }
+
+
+def own_error(coefficients: np.ndarray) -> dict[str, float]:
+    """By release, the mean error of a model's time at the median pace of its architecture's other models."""
+    errors: dict[str, list[float]] = {}
+    for architecture, releases in own_releases(coefficients).items():
+        for release in releases:
+            rows = [row for row in catalog.latencies() if row.release == release and row.batch_size == 1]
+            rows = [row for row in rows if catalog.model(row.model_id).architecture == architecture]
+            paces = np.array(ratios(rows, coefficients))
+            for at, pace in enumerate(paces):
+                errors.setdefault(release, []).append(abs(np.median(np.delete(paces, at)) / pace - 1))
+    return {release: round(float(np.mean(found)), 4) for release, found in errors.items()}
+
+
 def prompt_slowdown(rows: Sequence[Latency]) -> list[float]:
     """Time to the first token over the time at the chip's peak: least, median, most."""
     found = []
@@ -207,6 +237,8 @@ def fit_all() -> dict:
         },
         "baselines": baselines,
         "older": older_releases(coefficients),
+        "own": own_releases(coefficients),
+        "own_error": own_error(coefficients),
         "large_batch": [min(large_ratios), max(large_ratios)],
         "prompt_slowdown": prompt_slowdown(rows),
         "range": {
@@ -236,6 +268,8 @@ def report(found: dict) -> str:
     }
     rows |= {f"{name}": numbers for name, numbers in found["baselines"].items()}
     lines += [f"{name:<42}{n['mape']:>8.1%}{n['p90']:>8.1%}{n['max']:>8.1%}" for name, n in rows.items()]
+    paces = ", ".join(f"{release}: {error:.1%}" for release, error in found["own_error"].items())
+    lines.append(f"architectures with older rows only, at the pace of their other models; mean error {paces}")
     lines.append(
         "coefficients: " + ", ".join(f"{term} {value:g}" for term, value in found["coefficients"].items())
     )

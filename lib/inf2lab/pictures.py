@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from inf2lab.planning import Plan, ring_runs
-from neuron_rules import CORE_BYTES, GIB, RESERVE_BRACKET_GIB, CoreBytes
+from inf2lab import catalog
+from inf2lab.planning import Plan, headlines, judge_devices
+from neuron_rules import CORE_BYTES, GIB
 
 BLUE, SAND, GREY, RED, INK = "#4477aa", "#ddcc77", "#bbbbbb", "#aa3344", "#222222"
 CORE_GIB = CORE_BYTES / GIB
+# What a core holds: attribute of CoreBytes, its name in the legend, colour and hatch.
+KINDS = (
+    ("weights", "weights", BLUE, ""),
+    ("kv_cache", "KV cache", SAND, "//"),
+    ("padding", "padding", GREY, "xx"),
+)
 
 
 class Picture(Figure):
@@ -73,70 +81,129 @@ def lanes() -> Picture:
     return figure
 
 
-def memory_bars(memory: Mapping[str, CoreBytes]) -> Picture:
-    """Draw bytes on one core by kind, a bar a configuration, below the core's 16 GiB and the runtime's share."""
-    totals = ", ".join(f"{name}: {one.total / GIB:.2f} GiB" for name, one in memory.items())
-    figure = Picture(8, 0.9 + 0.55 * len(memory), f"memory on each NeuronCore of 16 GiB; {totals}")
-    axes = figure.subplots()
-    names, left = list(memory), [0.0] * len(memory)
-    kinds = (
-        ("weights", "weights", BLUE, ""),
-        ("kv_cache", "KV cache", SAND, "//"),
-        ("padding", "padding", GREY, "xx"),
-    )
-    for attribute, label, colour, hatch in kinds:
-        sizes = [getattr(one, attribute) / GIB for one in memory.values()]
-        axes.barh(names, sizes, left=left, color=colour, hatch=hatch, edgecolor="white", label=label)
-        left = [a + b for a, b in zip(left, sizes, strict=True)]
-    for row, total in enumerate(left):
-        axes.text(total + 0.15, row, f"{total:.2f}", va="center", color=INK)
-    low, high = (CORE_GIB - reserve for reserve in reversed(RESERVE_BRACKET_GIB))
-    axes.axvspan(low, high, color=RED, alpha=0.25, label="uncertain")
-    axes.axvline(CORE_GIB, color=RED, lw=2, label="16 GiB core")
-    axes.invert_yaxis()
-    axes.set(xlabel="GiB on each NeuronCore", xlim=(0, max(18, *left) * 1.08))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=5, frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+def memory_bars(plans: Mapping[str, Plan]) -> Picture:
+    """Draw what one core holds by kind, a bar a plan, against what the runtime needs of the core's 16 GiB."""
+    verdicts = [f"{name}: {one.memory.total / GIB:.2f} GiB {one.verdict.fit}" for name, one in plans.items()]
+    alt = f"memory on each NeuronCore of {CORE_GIB:.0f} GiB; {', '.join(verdicts)}"
+    figure = Picture(8, 1.1 + 0.5 * len(plans), alt)
+    _draw_bars(figure.subplots(), plans)
     return figure
 
 
-def ring(plan: Plan, devices: Sequence[int] | None = None) -> Picture:
-    """Draw the instance's devices in their ring, labelled with the copy of the model each belongs to.
+def verdicts(plan: Plan) -> Picture:
+    """Draw one plan: the bar of one core, and below it the answers that the sliders of the planner change."""
+    lines = [f"{subject}: {found}" for subject, found in headlines(plan)]
+    figure = Picture(8, 3.9, "; ".join((plan.request.title, *lines)))
+    bars, below = figure.subplots(2, height_ratios=(1, 1.5))
+    _draw_bars(bars, {"one core": plan})
+    bars.set_title(plan.request.title, color=INK, fontsize=10)
+    below.axis("off")
+    text = "\n".join(
+        textwrap.fill(line, 105, subsequent_indent="      ", break_on_hyphens=False) for line in lines
+    )
+    below.text(-0.1, 0.9, text, va="top", color=INK, fontsize=9, linespacing=1.5, transform=below.transAxes)
+    return figure
 
-    `devices` are those that a container is given; a copy takes neighbours among them.
-    """
-    chips = plan.settings.hardware.chips
-    given = set(range(chips) if devices is None else devices)
-    size = len(plan.copies[0].devices)
-    runs = sorted(ring_runs(given, chips))
-    groups = [list(run[at : at + size]) for run in runs for at in range(0, len(run) - size + 1, size)]
-    owner = {device: number for number, group in enumerate(groups) for device in group}
-    alt = f"{chips} devices in a ring; copies of the model on {groups}"
-    figure, axes = _canvas(5.2, 5.2, alt)
-    for device in range(chips):
-        angle = math.pi / 2 - 2 * math.pi * device / chips
-        x, y = 0.5 + 0.38 * math.cos(angle), 0.5 + 0.38 * math.sin(angle)
-        after = math.pi / 2 - 2 * math.pi * (device + 1) / chips
-        axes.plot([x, 0.5 + 0.38 * math.cos(after)], [y, 0.5 + 0.38 * math.sin(after)], color=GREY, zorder=0)
-        used = device in owner
-        face, text = (BLUE, "white") if used else ("white", INK)
-        label = (
-            f"{device}\ncopy {owner[device]}"
-            if used
-            else f"{device}\n{'idle' if device in given else 'not given'}"
-        )
+
+def _draw_bars(axes: Axes, plans: Mapping[str, Plan]) -> None:
+    rows, left = range(len(plans)), [0.0] * len(plans)
+    for attribute, label, colour, hatch in KINDS:
+        sizes = [getattr(one.memory, attribute) / GIB for one in plans.values()]
+        if any(sizes):
+            bars = {"height": 0.5, "color": colour, "hatch": hatch, "edgecolor": "white", "label": label}
+            axes.barh(rows, sizes, left=left, **bars)
+        left = [a + b for a, b in zip(left, sizes, strict=True)]
+    for row, one in enumerate(plans.values()):
+        low, high = one.memory_verdict.reserve_gib
+        behind = {"height": 0.9, "facecolor": "#f3d9dd", "edgecolor": RED, "lw": 0, "zorder": 0}
+        axes.barh(row, low, left=CORE_GIB - low, hatch="///", label="the runtime needs", **behind)
+        axes.barh(row, high - low, left=CORE_GIB - high, hatch="...", label="and may need", **behind)
         axes.text(
-            *(x, y, label),
+            max(CORE_GIB, left[row]) + 0.2, row, f"{left[row]:.2f} {one.verdict.fit}", va="center", color=INK
+        )
+    axes.axvline(CORE_GIB, color=RED, lw=2)
+    axes.set_yticks(rows, list(plans))
+    axes.invert_yaxis()
+    axes.set(xlabel=f"GiB on each NeuronCore of {CORE_GIB:.0f} GiB", xlim=(0, max(CORE_GIB, *left) + 5))
+    axes.set_xticks(range(0, int(CORE_GIB) + 1, 4))
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(reversed(labels), reversed(handles), strict=True))
+    labels = list(dict.fromkeys(labels))
+    place = {
+        "loc": "upper left",
+        "bbox_to_anchor": (0, -0.2 - 0.45 / len(plans)),
+        "ncols": 5,
+        "fontsize": 8.5,
+    }
+    axes.legend([once[label] for label in labels], labels, frameon=False, columnspacing=1.2, **place)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def ring(plan: Plan, devices: Iterable[int] | None = None) -> Picture:
+    """Draw the instance's devices in their ring or torus, labelled with the copy of the model each belongs to.
+
+    `devices` are those that a container is given, by default all; a copy that is torn apart is red and says so.
+    """
+    hardware = plan.request.hardware
+    chips = hardware.chips
+    judged = judge_devices(
+        hardware, plan.request.tensor_parallel_degree, range(chips) if devices is None else devices
+    )
+    owners: dict[int, list[int]] = {}
+    for number, copy in enumerate(judged.copies):
+        for device in copy:
+            owners.setdefault(device, []).append(number)
+    apart = {device for copy in judged.broken for device in copy}
+    alt = f"{chips} devices in a {hardware.topology}; copies of the model on {_listed(judged.copies)}"
+    figure, axes = _canvas(5.2, 5.2, f"{alt}; not neighbours: {_listed(judged.broken)}" if apart else alt)
+    columns = catalog.topology(hardware.topology).columns
+    points = _on_a_torus(axes, chips, columns) if columns else _on_a_ring(axes, chips)
+    for device, (x, y) in enumerate(points):
+        label = _owner(owners.get(device, []), device in apart, device in judged.given)
+        face = RED if device in apart else BLUE if device in owners else "white"
+        axes.text(
+            *(x, y, f"{device}\n{label}"),
             ha="center",
             va="center",
-            color=text,
+            color="white" if device in owners else INK,
             fontsize=8,
             bbox={"boxstyle": "round,pad=0.45", "facecolor": face, "edgecolor": INK},
         )
-    axes.text(
-        0.5, 0.5, f"{plan.settings.instance}\n{chips} devices in a ring", ha="center", va="center", color=INK
-    )
+    where = (0.5, 0.98) if columns else (0.5, 0.5)
+    shape = f"torus of {columns} columns" if columns else "ring"
+    axes.text(*where, f"{hardware.name}\n{chips} devices in a {shape}", ha="center", va="center", color=INK)
     return figure
+
+
+def _on_a_ring(axes: Axes, chips: int) -> list[tuple[float, float]]:
+    """Draw the links of a ring; returns where each device stands."""
+    places = [math.pi / 2 - 2 * math.pi * device / chips for device in range(chips)]
+    points = [(0.5 + 0.38 * math.cos(angle), 0.5 + 0.38 * math.sin(angle)) for angle in places]
+    axes.plot(*zip(*points, points[0], strict=True), color=GREY, zorder=0)
+    return points
+
+
+def _on_a_torus(axes: Axes, chips: int, columns: int) -> list[tuple[float, float]]:
+    """Draw the links of a torus, the ends of which meet round the edge; returns where each device stands."""
+    xs = [0.14 + 0.72 * column / (columns - 1) for column in range(columns)]
+    rows = chips // columns
+    ys = [0.86 - 0.72 * row / (rows - 1) for row in range(rows)]
+    for x in xs:
+        axes.plot([x, x], [0.03, 0.93], color=GREY, zorder=0)
+    for y in ys:
+        axes.plot([0, 1], [y, y], color=GREY, zorder=0)
+    return [(xs[device % columns], ys[device // columns]) for device in range(chips)]
+
+
+def _owner(copies: Sequence[int], apart: bool, given: bool) -> str:
+    if not copies:
+        return "idle" if given else "not given"
+    name = f"copy {copies[0]}" if len(copies) == 1 else f"copies {', '.join(map(str, copies))}"
+    return f"{name}\napart" if apart else name
+
+
+def _listed(copies: Iterable[Iterable[int]]) -> str:
+    return "; ".join(", ".join(map(str, copy)) for copy in copies)
 
 
 def _canvas(width: float, height: float, alt: str) -> tuple[Picture, Axes]:

@@ -4,7 +4,15 @@ Every number from the outside world that inf2lab uses comes from here.
 """
 
 from inf2lab.catalog._decode_model import decode_model
-from inf2lab.catalog._instances import Instance, PriceBasis, instance, instances, price_basis
+from inf2lab.catalog._instances import (
+    Instance,
+    PriceBasis,
+    Topology,
+    instance,
+    instances,
+    price_basis,
+    topology,
+)
 from inf2lab.catalog._latencies import Latency, latencies
 from inf2lab.catalog._memory_cases import MemoryCase, memory_cases
 from inf2lab.catalog._models import ModelEntry, find_model, model, model_entries, models
@@ -34,6 +42,7 @@ __all__ = [
     "PriceBasis",
     "Profile",
     "RequestShape",
+    "Topology",
     "Trouble",
     "decode_model",
     "default_profile",
@@ -53,6 +62,7 @@ __all__ = [
     "price_basis",
     "profile",
     "profiles",
+    "topology",
     "trouble",
     "troubles",
 ]

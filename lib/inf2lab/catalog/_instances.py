@@ -25,6 +25,16 @@ class PriceBasis:
 
 
 @dataclass(frozen=True)
+class Topology:
+    """How an instance's chips are joined, and how many of them a container may have (None: any number)."""
+
+    name: str
+    columns: int | None  # of a torus: device d stands in row d // columns, linked within row and column
+    container_devices: tuple[int, ...] | None
+    source: str
+
+
+@dataclass(frozen=True)
 class Instance:
     """One EC2 size: NeuronCores, memory in GiB, bandwidth in GiB/s, TFLOPS in f16, price in US dollars an hour."""
 
@@ -60,6 +70,13 @@ def instances() -> Mapping[str, Instance]:
 def instance(name: str) -> Instance:
     """Return one instance; raises SettingsError with the known names."""
     return one("instance", name, _instances())
+
+
+def topology(name: str) -> Topology:
+    """Return what is known of a topology by the name that an instance's row gives it; raises SettingsError."""
+    row = one("topology", name, read_file("instances")["topologies"])
+    sizes = row["container_devices"]
+    return Topology(name, row["columns"], tuple(sizes) if sizes else None, row["source"])
 
 
 def price_basis(name: str = DEFAULT_PRICE_BASIS) -> PriceBasis:

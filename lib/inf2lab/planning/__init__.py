@@ -9,8 +9,8 @@ from inf2lab.planning._devices import Copy, DeviceList, judge_devices, ring_runs
 from inf2lab.planning._host import Host
 from inf2lab.planning._memory import Memory
 from inf2lab.planning._plan import Plan, plan, plan_for, plan_request
-from inf2lab.planning._report import as_dict, rows
-from inf2lab.planning._request import Request, request_for
+from inf2lab.planning._report import as_dict, headlines, rows
+from inf2lab.planning._request import Request, request_for, request_of
 from inf2lab.planning._rules import ArticleRules, PublicRule, article_rules, public_rules
 from inf2lab.planning._service import Choice, Service
 
@@ -30,12 +30,14 @@ __all__ = [
     "Service",
     "article_rules",
     "as_dict",
+    "headlines",
     "judge_devices",
     "plan",
     "plan_for",
     "plan_request",
     "public_rules",
     "request_for",
+    "request_of",
     "ring_runs",
     "rows",
 ]

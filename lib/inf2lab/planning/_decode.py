@@ -7,7 +7,8 @@ The model is a roofline with three corrections, fitted by tools/fit_decode_model
        + d x MB summed over the cores           2 x layers x batch^0.7 x hidden numbers
        + e x layers x bucket                    attention's passes over the scores, whatever the batch
 
-Bytes are those of neuron_rules: padded heads, repeated KV heads, and the cache up to the token bucket.
+Bytes are those of neuron_rules: padded heads, repeated KV heads, and the cache up to the token bucket. An architecture
+whose only rows are older than that release (OPT) keeps the pace of its own rows: the model's time is multiplied.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ MEASURED, INTERPOLATED, EXTRAPOLATED = "measured", "interpolated", "extrapolated
 # SDK 2.13 are as much slower than the model at batch 256 as they are at batch 1 (1.2 times); with 1 they are not.
 BATCH_POWER = 0.7
 TERMS = ("streaming", "layers", "summed", "scores")
+OLDER = "older software"  # what an architecture's own rows took beyond the model
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,14 @@ def decode(request: Request) -> Decode:
         term: fit["coefficients"][term] * value for term, value in zip(TERMS, amounts.values(), strict=True)
     }
     modelled = sum(parts.values())
+    own_release, own = _own_pace(fit, request)
+    parts[OLDER] = modelled * (own - 1)
     floor = roofline_ms(request)
     row = measured_row(request)
     sdk, release = sdk_of(request), _version(fit["release"])
     if row:
-        text = f"published for SDK {row.release} ({row.date}; {row.sources[0]}); the model gives {modelled:.1f} ms"
+        text = f"published for SDK {row.release} ({row.date}; {row.sources[0]})"
+        text += f"; the model gives {modelled * own:.1f} ms"
         known = Range(row.token_p50_ms, row.token_p50_ms, row.token_p99_ms)
         high = max(known.high, modelled * _older(fit, request, since=_version(row.release))[1])
         if high > known.high:
@@ -151,7 +156,11 @@ def decode(request: Request) -> Decode:
         slower = _older(fit, request)
         high *= slower[1]
         text += f"; rows of SDKs as old as this profile's are {slower[0]:.1f} to {slower[1]:.1f} times the model's time"
-    range_ms = Range(min(modelled, max(floor, modelled * low)), modelled, modelled * high)
+    if own_release:
+        title = request.model.family.title
+        text += f"; {title}'s own rows (SDK {own_release}) took {own:.2f} times it, so the middle does"
+    mid = modelled * own
+    range_ms = Range(min(mid, max(floor, modelled * low)), mid, max(mid, modelled * high))
     return Decode(range_ms, basis, text, parts, floor, None)
 
 
@@ -222,6 +231,17 @@ def _outside(request: Request, fit: Mapping[str, Any]) -> list[str]:
         if not low <= value <= high:
             outside.append(f"{name.replace('_', ' ')} {value}, rows have {low} to {high}")
     return outside
+
+
+def _own_pace(fit: Mapping[str, Any], request: Request) -> tuple[str, float]:
+    """The last release of the profile's SDK that has rows of an architecture the fit has not, and their median pace."""
+    releases = fit["own"].get(request.model.architecture)
+    if not releases:
+        return "", 1.0
+    known = sorted(releases, key=_version)
+    have = [release for release in known if _version(release) <= sdk_of(request)]
+    release = (have or known[:1])[-1]
+    return release, releases[release][1]
 
 
 def _older(fit: Mapping[str, Any], request: Request, since: tuple[int, ...] = (99,)) -> tuple[float, float]:

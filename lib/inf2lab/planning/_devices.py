@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from inf2lab import catalog
 from inf2lab.catalog import Instance
 from inf2lab.errors import SettingsError
 from neuron_rules import core_groups
@@ -20,7 +21,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class DeviceList:
-    """A list of `--device` flags judged: its runs on the ring, what each copy would get, and what to pass instead."""
+    """A list of `--device` flags judged: its runs of neighbours, what each copy gets, and what to pass instead."""
 
     given: tuple[int, ...]
     runs: tuple[tuple[int, ...], ...]
@@ -50,8 +51,8 @@ def parse_devices(text: str) -> tuple[int, ...]:
 def judge_devices(hardware: Instance, degree: int, devices: Iterable[int]) -> DeviceList:
     """Judge a list of devices for copies of `degree` cores; raises SettingsError for a device that is not there.
 
-    Copies take devices in ascending order of their number, whatever the order of the flags; on a ring only
-    neighbours may work together (aws-neuron-sdk, containers/tutorials/k8s-neuron-scheduler.rst).
+    Copies take devices in ascending order of their number, whatever the order of the flags. Only devices that
+    links join may work together, and a torus is handed out in certain numbers (catalog.topology names the source).
     """
     given = tuple(sorted(set(devices)))
     if not given or given[0] < 0 or given[-1] >= hardware.chips:
@@ -63,10 +64,36 @@ def judge_devices(hardware: Instance, degree: int, devices: Iterable[int]) -> De
         tuple(given[core] for core in range(cores.start // per_chip, (cores.stop - 1) // per_chip + 1))
         for cores in groups
     )
-    runs = ring_runs(given, hardware.chips)
-    broken = tuple(copy for copy in copies if len(ring_runs(copy, hardware.chips)) > 1)
-    instead = tuple(range(len(given)))
-    return DeviceList(given, runs, copies, broken, instead, _sentence(given, degree, copies, broken, runs))
+    runs = neighbour_runs(hardware, given)
+    broken = tuple(copy for copy in copies if len(neighbour_runs(hardware, copy)) > 1)
+    sizes = catalog.topology(hardware.topology).container_devices or (len(given),)
+    number = next(size for size in (*sizes, hardware.chips) if size >= len(given))
+    found = DeviceList(given, runs, copies, broken, tuple(range(number)), "")
+    return replace(found, text=_sentence(found, degree, sizes, hardware.topology))
+
+
+def neighbour_runs(hardware: Instance, devices: Iterable[int]) -> tuple[tuple[int, ...], ...]:
+    """Split devices into groups that the instance's links join: runs on a ring, patches on a torus."""
+    columns = catalog.topology(hardware.topology).columns
+    if columns is None:
+        return ring_runs(devices, hardware.chips)
+    left, patches = sorted(set(devices)), []
+    while left:
+        patch, edge = {left[0]}, [left[0]]
+        while edge:
+            reached = torus_neighbours(edge.pop(), hardware.chips, columns).intersection(left) - patch
+            patch |= reached
+            edge += reached
+        patches.append(tuple(sorted(patch)))
+        left = [device for device in left if device not in patch]
+    return tuple(patches)
+
+
+def torus_neighbours(device: int, chips: int, columns: int) -> set[int]:
+    """Return the devices one link away: left, right, above and below, round the edges."""
+    row, column = divmod(device, columns)
+    beside = {row * columns + (column + step) % columns for step in (-1, 1)}
+    return beside | {(device + step * columns) % chips for step in (-1, 1)}
 
 
 def ring_runs(devices: Iterable[int], chips: int) -> tuple[tuple[int, ...], ...]:
@@ -82,15 +109,26 @@ def ring_runs(devices: Iterable[int], chips: int) -> tuple[tuple[int, ...], ...]
     return tuple(tuple(run) for run in runs)
 
 
-def _sentence(given: tuple, degree: int, copies: tuple, broken: tuple, runs: tuple) -> str:
+def _sentence(found: DeviceList, degree: int, sizes: tuple[int, ...], topology: str) -> str:
+    number, copies = len(found.given), len(found.copies)
     if not copies:
-        return f"{len(given)} devices have fewer cores than degree {degree}: no worker starts"
-    start = f"{len(given)} devices make {len(copies)} copies at degree {degree}"
-    if not broken:
-        return f"{start}; each sits on neighbours"
-    flags = " ".join(f"--device /dev/neuron{number}" for number in range(len(given)))
-    apart = "; ".join(", ".join(map(str, copy)) for copy in broken)
-    return (
-        f"{start}, and {len(broken)} of them on devices that are not neighbours on the ring ({apart}); "
-        f"the list has {len(runs)} runs of neighbours. Pass {flags}"
-    )
+        return f"{number} devices have fewer cores than degree {degree}: no worker starts"
+    text = f"{_counted(number, 'device')} for {_counted(copies, 'worker')} at degree {degree}"
+    wrong_number = number not in sizes
+    if not found.broken:
+        text += "; each sits on neighbours" if copies > 1 else "; it sits on neighbours"
+    else:
+        apart = "; ".join(", ".join(map(str, copy)) for copy in found.broken)
+        text += (
+            f", {len(found.broken)} of them on devices that are not neighbours on the {topology} ({apart}); "
+            f"the list has {len(found.runs)} runs of neighbours"
+        )
+    if wrong_number:
+        text += f"; a container on this {topology} is given {', '.join(map(str, sizes))} devices"
+    if found.broken or wrong_number:
+        text += f". Pass {' '.join(f'--device /dev/neuron{device}' for device in found.instead)}"
+    return text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

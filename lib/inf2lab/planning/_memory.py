@@ -23,6 +23,7 @@ from neuron_rules import (
     judge_memory,
 )
 
+FEW_ROWS = 16  # up to this batch size every smaller one is tried, beyond it halves
 DISTINCT_SIZES = ("hidden", "layers", "heads", "kv_heads", "ffn", "vocab")
 
 
@@ -151,7 +152,8 @@ def _remedies(request: Request) -> Iterator[str]:
         if degree > request.tensor_parallel_degree and check(request, degree).ok and _fits(larger):
             yield f"degree {degree}"
             break
-    for batch_size in _halvings(request.batch_size):
+    few = request.batch_size <= FEW_ROWS
+    for batch_size in range(request.batch_size - 1, 0, -1) if few else _halvings(request.batch_size):
         if _fits(replace(request, batch_size=batch_size)):
             yield f"batch size {batch_size}"
             break

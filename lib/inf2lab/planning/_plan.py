@@ -18,10 +18,10 @@ from inf2lab.planning._request import Request, request_for, request_of
 from inf2lab.planning._rules import PublicRule, public_rules
 from inf2lab.planning._service import Choice, Service, cheapest, service, smallest_fitting_degree
 from inf2lab.settings import Settings
-from neuron_rules import CoreBytes, DegreeCheck, Fit, MemoryVerdict
+from neuron_rules import CoreBytes, DegreeCheck, Fit, MemoryVerdict, placed_kv_heads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The verdicts on one set of parameters; `copies` are workers, each with the whole model.
 
@@ -77,6 +77,9 @@ class Plan:
 
     def __str__(self) -> str:
         return "\n".join(f"{subject:<13} {found}" for subject, found in rows(self))
+
+    def __repr__(self) -> str:
+        return str(self)  # what a notebook shows where HTML is not
 
     def _repr_html_(self) -> str:
         return html(self)
@@ -150,6 +153,12 @@ def _warnings(request: Request) -> list[str]:
     limit, model = request.model.max_positions, request.model
     if request.n_positions > limit and model.family.positions != "learned":
         found.append(f"the model was trained on {limit} positions: expect poor text beyond them")
+    placed = placed_kv_heads(model, request.tensor_parallel_degree, request.generation)
+    if model.kv_heads < min(model.heads, placed):
+        found.append(
+            f"degree {request.tensor_parallel_degree} does not divide the {model.kv_heads} key/value heads: they are "
+            f"repeated to {placed}, and the KV cache grows with them"
+        )
     entry = catalog.model_entries().get(model.name)
     model_type = entry.model_type if entry else model.architecture
     if model_type not in request.stack.architectures:

@@ -66,6 +66,34 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "note", warning
 
 
+def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the few answers that change from one choice to the next: (subject, what was found) in few words."""
+    request, memory, service = plan.request, plan.memory_verdict, plan.service
+    asked = plan.tensor_parallel.asked
+    yield "degree", asked.reasons[0].text if asked.reasons else "; ".join(("legal", *asked.notes))
+    low, high = memory.reserve_gib
+    size = f"{memory.verdict.fit}; {_gib(memory.core.total)} of 16 GiB a core, and the runtime needs {low} to {high}"
+    if memory.verdict.fit is not memory.by_rule.fit:
+        size += f"; a documented case decides ({memory.evidence[0].source.partition(':')[0]})"
+    yield "memory", size
+    if memory.remedies:
+        yield "would fit", " or ".join(memory.remedies)
+    if asked.ok:
+        yield (
+            "copies",
+            f"{_counted(len(plan.copies), 'worker')}, {plan.idle_cores} cores idle; {plan.host.text}",
+        )
+        yield "a token", f"{_range(plan.decode.ms_per_token)} ms ({plan.decode.basis})"
+        if service.usd_per_million_tokens and service.tokens_per_s:
+            rate, cost = _range(service.tokens_per_s), _range(service.usd_per_million_tokens)
+            yield "all copies", f"{rate} tokens/s; {cost} USD for a million of them"
+    for problem in plan.problems[len(asked.reasons) :]:
+        if problem != memory.verdict.text:
+            yield "problem", problem
+    if request.lengths[0] + request.lengths[1] > request.n_positions:
+        yield "note", plan.warnings[0]
+
+
 def html(plan: Plan) -> str:
     """Return the rows as an HTML table; subjects head their rows."""
     body = "".join(
@@ -172,11 +200,7 @@ def _device_list(plan: Plan) -> dict[str, Any] | None:
 
 def _model_line(plan: Plan) -> str:
     request, model = plan.request, plan.request.model
-    return (
-        f"{model.name}, {request.parameters / 1e9:.1f} G parameters, {model.heads} heads; {request.instance}, "
-        f"degree {request.tensor_parallel_degree}, batch {request.batch_size}, {request.n_positions} positions, "
-        f"{request.weights or request.dtype}; {request.stack.name}"
-    )
+    return f"{request.title}; {request.parameters / 1e9:.1f} G parameters, {model.heads} heads; {request.stack.name}"
 
 
 def _beyond(plan: Plan) -> str:

@@ -39,6 +39,14 @@ class Request:
         return self.hardware.name
 
     @property
+    def title(self) -> str:
+        """The question in one line."""
+        return (
+            f"{self.model.name} on {self.instance}: degree {self.tensor_parallel_degree}, batch {self.batch_size}, "
+            f"{self.n_positions} positions, {self.weights or self.dtype}"
+        )
+
+    @property
     def parameters(self) -> int:
         """Parameters of the checkpoint; for a model that the catalog does not list, embedding and output as one."""
         entry = catalog.model_entries().get(self.model.name)

@@ -1,0 +1,70 @@
+"""inf2lab.widgets: the planner follows its sliders, and leaves a picture and words where nothing runs."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from inf2lab import Settings, plan
+from inf2lab.widgets import Planner, planner
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def shown() -> Planner:
+    """The planner at the article's setting."""
+    return planner(Settings())
+
+
+def test_it_starts_at_the_settings(shown: Planner) -> None:
+    found = (shown.instance.value, shown.degree.value, shown.batch_size.value, shown.n_positions.value)
+    assert found == ("inf2.48xlarge", 2, 2, 2048)
+    assert shown.plan.memory == plan(Settings()).memory
+
+
+def test_a_slider_changes_plan_and_picture(shown: Planner) -> None:
+    before = shown.children[-1].value
+    shown.batch_size.value = 3
+    assert shown.plan.verdict.fit == "does not fit"
+    assert shown.children[-1].value != before
+    assert bytes(shown.children[-1].value).startswith(b"\x89PNG")
+    shown.degree.value = 8
+    assert shown.plan.verdict.fit == "fits"
+
+
+def test_an_illegal_degree_is_judged_and_not_refused(shown: Planner) -> None:
+    shown.degree.value = 3
+    assert "is not supported by the Neuron runtime" in shown.plan.problems[0]
+    assert "degree: tensor parallel degree 3 is not supported" in repr(shown._shown)
+
+
+def test_a_smaller_instance_offers_its_own_degrees(shown: Planner) -> None:
+    shown.degree.value = 24
+    shown.instance.value = "inf2.24xlarge"
+    assert shown.degree.options == (1, 2, 3, 4, 6, 8, 12)
+    assert shown.plan.request.tensor_parallel_degree == shown.degree.value == 12
+    shown.degree.value = 4
+    shown.instance.value = "inf2.48xlarge"
+    assert shown.degree.value == 4  # what still exists is kept
+    assert shown.degree.options[-1] == 24
+
+
+def test_positions_end_at_the_models_own() -> None:
+    options = planner(Settings(model_id="HuggingFaceTB/SmolLM2-135M", n_positions=300)).n_positions.options
+    assert options[0] == 128
+    assert 300 in options
+    assert options[-1] == 8192
+
+
+def test_it_leaves_a_picture_and_its_words(shown: Planner) -> None:
+    bundle = shown._repr_mimebundle_()
+    assert set(bundle) == {VIEW, "image/png", "text/plain"}
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["text/plain"].startswith("[picture: facebook/opt-13b on inf2.48xlarge: degree 2, batch 2")
+
+
+def test_two_planners_of_one_setting_leave_the_same_words() -> None:
+    texts = {planner(made)._repr_mimebundle_()["text/plain"] for made in (Settings(), plan(Settings()))}
+    assert len(texts) == 1
