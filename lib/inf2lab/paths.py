@@ -5,6 +5,7 @@
 | INF2LAB_ROOT | the repository a notebook or command works in | the folder above with `notebooks/` and `lib/` |
 | INF2LAB_CACHE | downloads and prepared stand-ins | the user's cache folder + `/inf2lab` |
 | INF2LAB_LOGS | server logs, state files, executed runs | `logs/` of the repository |
+| DJL_SERVING_HOME | an unpacked DJLServing, for `inf2lab serve --server djl` | a Docker image is tried |
 | INF2LAB_<PARAMETER> | replaces a notebook parameter's default, e.g. INF2LAB_PORT=8081 | - |
 """
 
@@ -60,6 +61,12 @@ def cache() -> Path:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inf2lab"
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def djl_serving_home() -> Path | None:
+    """Return the unpacked DJLServing that a person named, or None; whether one lies there is not looked at."""
+    named = os.environ.get("DJL_SERVING_HOME")
+    return Path(named).expanduser().resolve() if named else None
 
 
 def shown(path: Path | str) -> str:

@@ -25,6 +25,9 @@ def serve(
     profile: Profile = DEFAULTS.profile,
     instance: Instance = DEFAULTS.instance,
     port: Port = DEFAULTS.port,
+    server: Annotated[
+        str, typer.Option(help="rehearsal, or djl: a real DJLServing on this machine (DJL_SERVING_HOME).")
+    ] = "rehearsal",
     wait: Annotated[bool, typer.Option(help="Wait until the model answers.")] = True,
 ) -> None:
     """Serve a model folder; the folder's own files say what and how."""
@@ -32,7 +35,7 @@ def serve(
 
     with one_sentence():
         settings = Settings(lane=lane, profile=profile, instance=instance, port=port)
-        Server.start(settings, folder, wait=wait, report=console.print)
+        Server.start(settings, folder, wait=wait, report=console.print, server=server)
 
 
 @commands.command()

@@ -25,6 +25,8 @@ from inf2lab.settings import Settings
 class RehearsalServer(ModelServer):
     """A `python -m rehearsal.server` process that outlives the notebook which started it."""
 
+    server = "rehearsal"  # which kind, in the state file
+
     def __init__(self, settings: Settings, folder: ModelFolder) -> None:
         super().__init__(settings, folder)
         self._log_folder = paths.logs() / f"server-{settings.port}"
@@ -74,7 +76,7 @@ class RehearsalServer(ModelServer):
                 report(
                     f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules"
                 )
-        _fetch_worker(str(self.settings.stack.rehearsed_by))
+        self._provide()
         self._launch()
 
     def check(self) -> None:
@@ -128,6 +130,13 @@ class RehearsalServer(ModelServer):
                 f"Maven. Use a model.py (notebook 04), which worker {stack.rehearsed_by} runs, or profile djl-0.25"
             )
 
+    def _provide(self) -> None:
+        """Have ready what the command needs; raises ServerError."""
+        _fetch_worker(str(self.settings.stack.rehearsed_by))
+
+    def _configure(self) -> None:
+        """Write what the server reads besides its command line: nothing, in the rehearsal."""
+
     def _claim_port(self) -> None:
         if self._port_is_free():
             return
@@ -152,10 +161,11 @@ class RehearsalServer(ModelServer):
     def _launch(self) -> None:
         shutil.rmtree(self._log_folder, ignore_errors=True)
         self._log_folder.mkdir(parents=True)
+        self._configure()
         scratch = tempfile.mkdtemp(
             prefix=_processes.SCRATCH_PREFIX
         )  # handlers write split checkpoints into TMPDIR
-        surroundings = os.environ | self.environment() | {"TMPDIR": scratch, "SERVING_DOWNLOAD_DIR": scratch}
+        surroundings = os.environ | self.environment() | self._scratch_variables(scratch)
         with self.log_path.open("wb") as log:
             pid = _processes.start_apart(
                 self.command(),
@@ -175,7 +185,12 @@ class RehearsalServer(ModelServer):
             folder=str(self.folder.path),
             scratch=scratch,
             started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            server=self.server,
         ).write()
+
+    def _scratch_variables(self, scratch: str) -> dict[str, str]:
+        """Return what makes the server and its workers keep their temporary files in `scratch`."""
+        return {"TMPDIR": scratch, "SERVING_DOWNLOAD_DIR": scratch}
 
 
 def _fetch_worker(version: str) -> None:

@@ -9,38 +9,54 @@ from inf2lab.errors import LabError, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import _processes
 from inf2lab.serving._container import ContainerServer
+from inf2lab.serving._distribution import DistributionServer
 from inf2lab.serving._interface import ModelServer, Report
 from inf2lab.serving._rehearsal import RehearsalServer
 from inf2lab.serving._state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
 
 _KINDS: dict[str, type[ModelServer]] = {"rehearsal": RehearsalServer, "inf2": ContainerServer}
+_SERVERS = ("rehearsal", "djl")
 
 
 class Server:
     """How a notebook gets a server: `Server.start(settings)`, `Server.running(settings)`, `Server.of(settings)`."""
 
     @staticmethod
-    def of(settings: Settings, folder: Path | str | None = None) -> ModelServer:
-        """Return the lane's server for a model folder, default models/<model_name>; nothing is started."""
+    def of(settings: Settings, folder: Path | str | None = None, *, server: str = "rehearsal") -> ModelServer:
+        """Return the lane's server for a model folder, default models/<model_name>; nothing is started.
+
+        `server` "djl" is a real DJLServing on this machine's processor; raises ServerError for any other name.
+        """
         path = Path(folder).resolve() if folder else paths.models() / settings.model_name
-        return _KINDS[settings.lane](settings, ModelFolder(path))
+        if server not in _SERVERS:
+            raise ServerError(f"server {server!r}: use one of {', '.join(_SERVERS)}")
+        real_here = (
+            settings.lane == "rehearsal" and server == "djl"
+        )  # on an instance it always is the real one
+        kind = DistributionServer if real_here else _KINDS[settings.lane]
+        return kind(settings, ModelFolder(path))
 
     @staticmethod
     def start(
-        settings: Settings, folder: Path | str | None = None, *, wait: bool = True, report: Report = print
+        settings: Settings,
+        folder: Path | str | None = None,
+        *,
+        wait: bool = True,
+        report: Report = print,
+        server: str = "rehearsal",
     ) -> ModelServer:
         """Start a server and, unless `wait` is False, wait until the model answers; raises LabError.
 
-        A server of this clone that already runs on the port is stopped first.
+        A server of this clone that already runs on the port is stopped first. `server` as for `Server.of`.
         """
-        server = Server.of(settings, folder)
-        server.check()
-        server.stop()
-        server.start(report)
+        made = Server.of(settings, folder, server=server)
+        made.check()
+        made.stop()
+        made.start(report)
         if wait:
-            server.wait_ready(report=report)
-        return server
+            made.wait_ready(report=report)
+        return made
 
     @staticmethod
     def running(settings: Settings) -> ModelServer:
@@ -81,4 +97,4 @@ def left_over() -> list[str]:
 
 def _from_state(state: ServerState) -> ModelServer:
     settings = Settings(lane=state.lane, profile=state.profile, instance=state.instance, port=state.port)
-    return Server.of(settings, state.folder)
+    return Server.of(settings, state.folder, server=state.server)

@@ -25,6 +25,7 @@ class ServerState:
     folder: str
     scratch: str
     started: str  # ISO time, for people
+    server: str = "rehearsal"  # or djl, the real one
 
     @property
     def path(self) -> Path:
