@@ -81,14 +81,10 @@ class Linear:
         """residual + x W + b."""
         return residual + F.linear(x, self.weight, self.bias)
 
-    def times(self, factor: Tensor, x: Tensor) -> Tensor:
-        """factor * (x W + b)."""
-        return factor * F.linear(x, self.weight, self.bias)
-
 
 @dataclass(frozen=True, slots=True)
 class PackedLinear:
-    """A matrix [out, in] in oneDNN's own order, and its bias; the same three products, each in one call."""
+    """A matrix [out, in] in oneDNN's own order, and its bias; the same two products, each in one call."""
 
     weight: Tensor
     bias: Tensor | None
@@ -102,14 +98,7 @@ class PackedLinear:
 
     def onto(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + x W + b."""
-        return self._binary(x, residual, "add")
-
-    def times(self, factor: Tensor, x: Tensor) -> Tensor:
-        """factor * (x W + b)."""
-        return self._binary(x, factor, "mul")
-
-    def _binary(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
-        y = self.binary(_even(x), _even(other), self.weight, self.bias, operation)
+        y = self.binary(_even(x), _even(residual), self.weight, self.bias, "add")
         return y if y.shape[0] == x.shape[0] else y[: x.shape[0]]
 
 
@@ -144,13 +133,9 @@ class Int8Linear:
         """residual + x W + b."""
         return residual + self(x)
 
-    def times(self, factor: Tensor, x: Tensor) -> Tensor:
-        """factor * (x W + b)."""
-        return factor * self(x)
-
 
 Matrix = Linear | PackedLinear | Int8Linear
-"""What a layer holds: three forms with the same three products."""
+"""What a layer holds: three forms with the same two products."""
 
 
 def pack(weight: Tensor, bias: Tensor | None, rows: int) -> Linear | PackedLinear:

@@ -14,13 +14,12 @@ from ._specs import Layout, Spec
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One block; `qkv` gives H + 2G heads of every token, `gate` is there where the feed-forward is gated."""
+    """One block; `qkv` gives H + 2G heads of every token, `up` the gates first where the feed-forward has them."""
 
     norm1: LayerNorm | RmsNorm
     norm2: LayerNorm | RmsNorm
     qkv: Matrix
     out: Matrix
-    gate: Matrix | None
     up: Matrix
     down: Matrix
 
@@ -42,8 +41,8 @@ class Loader:
         return self.spec.family.layout
 
     def table(self, name: str) -> Tensor:
-        """An embedding table in f32; it stays on the host."""
-        return self._fetch(f"{name}.weight").float()
+        """An embedding table, which stays on the host; what is looked up is computed with in f32."""
+        return self._fetch(f"{name}.weight")
 
     def norm(self, name: str) -> LayerNorm | RmsNorm:
         """A norm with f32 weights."""
@@ -63,19 +62,17 @@ class Loader:
         layout, family = self.layout, self.spec.dims.family
         at = layout.layer.format(index)
         norm1 = self.norm(at + layout.norm1)
-        *gate, up = (self._stored(*self._matrix(at + name, family.ffn_bias)) for name in layout.up)
         return Layer(
             norm1=norm1,
             norm2=self.norm(at + layout.norm2) if layout.norm2 else norm1,
             qkv=self._qkv(at),
             out=self._stored(*self._matrix(at + layout.out, family.attention_bias)),
-            gate=gate[0] if gate else None,
-            up=up,
+            up=self._joined(at, layout.up, family.ffn_bias),
             down=self._stored(*self._matrix(at + layout.down, family.ffn_bias)),
         )
 
     def _qkv(self, at: str) -> Matrix:
-        """Rows ordered q heads, k heads, v heads; q divided by sqrt(D); rotated pairs lie half a head apart."""
+        """Rows ordered q heads, k heads, v heads; q divided by sqrt(D); rotated lanes lie in pairs."""
         dims, layout = self.spec.dims, self.layout
         heads, groups, width = dims.heads, dims.kv_heads, dims.head_dim
         parts = [self._matrix(at + name, dims.family.attention_bias) for name in layout.qkv]
@@ -95,6 +92,11 @@ class Loader:
         return self._stored(
             weight, arrange([bias for _, bias in parts]) if dims.family.attention_bias else None
         )
+
+    def _joined(self, at: str, names: tuple[str, ...], has_bias: bool) -> Matrix:
+        """Several matrices below each other: one product with all of them is quicker than one with each."""
+        weights, biases = zip(*(self._matrix(at + name, has_bias) for name in names), strict=True)
+        return self._stored(torch.cat(weights), torch.cat(biases) if has_bias else None)
 
     def _matrix(self, name: str, has_bias: bool) -> tuple[Tensor, Tensor | None]:
         """One matrix [out, in] and its bias, rounded."""
@@ -123,15 +125,11 @@ class Loader:
 
 
 def rotary_lanes(spec: Spec) -> Tensor:
-    """The order of a head's lanes in which the partner of each rotated lane is half a head away.
+    """The order of a head's lanes in which the partner of each rotated lane is its neighbour.
 
     A dot product of q and k does not change when both are reordered alike, so one rotation serves all styles.
     """
     lanes = torch.arange(spec.dims.head_dim)
-    if spec.rotary_dim == 0:
-        return lanes
-    turning, still = lanes[: spec.rotary_dim], lanes[spec.rotary_dim :]
-    neighbours = spec.family.rotary_pairs == "neighbours"
-    first, second = (turning[0::2], turning[1::2]) if neighbours else turning.chunk(2)
-    middle = len(still) // 2
-    return torch.cat((first, still[:middle], second, still[middle:]))
+    if spec.family.rotary_pairs == "halves":
+        lanes[: spec.rotary_dim] = lanes[: spec.rotary_dim].view(2, -1).T.flatten()
+    return lanes
