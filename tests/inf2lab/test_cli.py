@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -147,6 +148,32 @@ def test_serve_status_call_logs_stop(served: int) -> None:
     assert result.exit_code == 0
     assert result.stdout.endswith("stopped, 0 left\n")
     assert run("status").stdout == "no server was started here\n"
+
+
+def test_logs_can_be_followed_until_the_server_is_stopped(served: int, logs: Path) -> None:
+    command = [sys.executable, "-m", "inf2lab.cli", "logs", "-f", "-n", "50", "--port", str(served)]
+    environ = os.environ | {"INF2LAB_LOGS": str(logs), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("API bind to" in line for line in process.stdout)
+        assert run("stop").exit_code == 0
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_ctrl_c_ends_the_following(served: int, logs: Path) -> None:
+    command = [sys.executable, "-m", "inf2lab.cli", "logs", "-f", "-n", "50", "--port", str(served)]
+    environ = os.environ | {"INF2LAB_LOGS": str(logs)}
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("API bind to" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_serve_shows_the_steps_and_the_address(free_port: int, echo: ModelFolder) -> None:

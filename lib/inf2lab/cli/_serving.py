@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -60,17 +61,26 @@ def status() -> None:
 @commands.command()
 def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the last lines.")] = 40,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on with new lines until the server stops, or Ctrl-C.")
+    ] = False,
     port: Port = DEFAULTS.port,
 ) -> None:
     """Print the end of a server's log."""
     from inf2lab.serving import Server
 
     with one_sentence():
-        text = Server.of(Settings(port=port)).logs(lines)
-    if not text:
+        server = Server.of(Settings(port=port))
+        text = server.logs(lines)
+    if not text and not (follow and server.exists()):
         print(f"inf2lab: no log for port {port}: no server was started on it", file=sys.stderr)
         raise typer.Exit(1)
-    print("\n".join(text))
+    if not follow:
+        print("\n".join(text))
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in server.follow(lines):
+            print(line, flush=True)
 
 
 @commands.command()

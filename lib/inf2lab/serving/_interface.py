@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import EndpointError, LoadFailed, NotReady
 from inf2lab.folder import ModelFolder
-from inf2lab.serving._log import milestones, read_lines
+from inf2lab.serving._log import follow, milestones, read_lines
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
@@ -105,6 +105,10 @@ class ModelServer(ABC):
     def logs(self, lines: int = 20) -> list[str]:
         """Return the last lines of the log; none before the first start."""
         return read_lines(self.log_path)[-lines:]
+
+    def follow(self, lines: int = 20) -> Iterator[str]:
+        """Yield the last lines of the log and then each new one, until the server is stopped; a restart goes on."""
+        return follow(self.log_path, lines, self.exists)
 
     def _answers(self) -> tuple[Worker, ...] | None:
         """Return the model's workers if the server answers for the model, else None."""

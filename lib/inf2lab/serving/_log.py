@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 # What DJLServing 0.25 prints (facts on its log lines), and what it means to a reader.
 _MILESTONES = (
@@ -34,6 +39,75 @@ def read_lines(path: Path) -> list[str]:
         return path.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
+
+
+def follow(
+    path: Path, lines: int, runs: Callable[[], bool], *, patience_s: float = 3, poll_s: float = 0.2
+) -> Iterator[str]:
+    """Yield the last lines and then each new one; a log that is begun anew is read from its start.
+
+    Ends when `runs` has been false for `patience_s`, so that a restart in between is lived through.
+    """
+    file = _open(path)
+    yield from deque(_complete(file), maxlen=lines)
+    last_seen = time.monotonic()
+    while True:
+        said = False
+        for line in _complete(file):
+            said = True
+            yield line
+        if said:
+            continue
+        if _is_another(path, file):
+            file = _reopened(path, file)
+            continue
+        now = time.monotonic()
+        if runs():
+            last_seen = now
+        elif now - last_seen > patience_s:
+            break
+        time.sleep(poll_s)
+    if file is not None:
+        with file:
+            rest = file.read()  # a last line that was never ended
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+def _open(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _complete(file: BinaryIO | None) -> Iterator[str]:
+    """The lines that have been ended since the last look."""
+    while file is not None:
+        at = file.tell()
+        line = file.readline()
+        if not line.endswith(b"\n"):
+            file.seek(at)
+            return
+        yield line[:-1].decode(errors="replace")
+
+
+def _is_another(path: Path, file: BinaryIO | None) -> bool:
+    """Whether the path now leads to another file, or to the same one cut off."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return False
+    if file is None:
+        return True
+    ours = os.fstat(file.fileno())
+    return (now.st_ino, now.st_dev) != (ours.st_ino, ours.st_dev) or now.st_size < file.tell()
+
+
+def _reopened(path: Path, file: BinaryIO | None) -> BinaryIO | None:
+    if file is not None:
+        file.close()
+    return _open(path)
 
 
 def milestones(path: Path) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import queue
+import shutil
+import time
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -219,3 +223,85 @@ def test_the_last_line_is_the_last_that_says_something(log: Path) -> None:
 def test_bytes_that_are_no_text_do_not_stop_the_reading(log: Path) -> None:
     log.write_bytes(b"\xff\xfe rubbish\n" + START.encode())
     assert len(_log.milestones(log)) == 3
+
+
+def following(
+    path: Path, *, lines: int = 10, patience_s: float = 0.3
+) -> tuple[queue.Queue[str | None], Event]:
+    """What `follow` yields, from a thread (None at its end), and the event that is set when the server stops."""
+    found: queue.Queue[str | None] = queue.Queue()
+    stopped = Event()
+
+    def read() -> None:
+        for line in _log.follow(
+            path, lines, lambda: not stopped.is_set(), patience_s=patience_s, poll_s=0.01
+        ):
+            found.put(line)
+        found.put(None)
+
+    Thread(target=read, daemon=True).start()
+    return found, stopped
+
+
+def taken(found: queue.Queue[str | None], number: int) -> list[str | None]:
+    """The next so many lines."""
+    return [found.get(timeout=10) for _ in range(number)]
+
+
+def test_following_begins_with_the_last_lines_and_ends_after_the_server(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_text("one\ntwo\nthree\n")
+    found, stopped = following(log, lines=2)
+    assert taken(found, 2) == ["two", "three"]
+    with log.open("ab") as file:
+        for part in (b"fo", b"ur\n", b"\xc3\xa4 \xff\nfi"):
+            file.write(part)
+            file.flush()
+    assert taken(found, 2) == ["four", "\u00e4 \ufffd"]
+    stopped.set()
+    assert taken(found, 2) == ["fi", None]
+
+
+def test_following_waits_for_a_log_that_is_not_there_yet(tmp_path: Path) -> None:
+    log = tmp_path / "server" / "console.log"
+    found, stopped = following(log)
+    log.parent.mkdir()
+    log.write_text("begun\n")
+    assert taken(found, 1) == ["begun"]
+    stopped.set()
+    assert taken(found, 1) == [None]
+
+
+@pytest.mark.parametrize("how", ["rotated", "cut off", "deleted with its folder"])
+def test_following_reads_a_new_log_from_its_start(tmp_path: Path, how: str) -> None:
+    log = tmp_path / "server" / "console.log"
+    log.parent.mkdir()
+    log.write_text("old one\nold two\n")
+    found, stopped = following(log)
+    assert taken(found, 2) == ["old one", "old two"]
+    if how == "rotated":
+        with log.open("a") as file:
+            file.write("old three\n")
+        log.rename(log.with_suffix(".1"))
+    elif how == "deleted with its folder":
+        shutil.rmtree(log.parent)
+        log.parent.mkdir()
+    log.write_text("new\n")
+    expected = ["old three", "new"] if how == "rotated" else ["new"]
+    assert taken(found, len(expected)) == expected
+    stopped.set()
+    assert taken(found, 1) == [None]
+
+
+def test_following_lives_through_a_restart(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_text("first\n")
+    found, stopped = following(log, patience_s=5)
+    assert taken(found, 1) == ["first"]
+    stopped.set()
+    log.unlink()
+    time.sleep(0.1)
+    log.write_text("second\n")
+    stopped.clear()
+    assert taken(found, 1) == ["second"]
+    stopped.set()
