@@ -54,6 +54,7 @@ class RunningServer:
     store: Path
     log: list[str] = field(default_factory=list)
     port: int = 0
+    timeout_s: float = 20  # for each answer
     _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
 
     def read(self) -> None:
@@ -78,7 +79,7 @@ class RunningServer:
         raise AssertionError(f"no line matches {pattern!r} in:\n" + "\n".join(self.log))
 
     def open(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout_s)
 
     def send(self, method: str, path: str, body: bytes | object = b"", **headers: str) -> Answer:
         """Sends one request on its own connection; headers are given with `_` for `-`."""
@@ -219,6 +220,20 @@ def start() -> Iterator[Callable[..., RunningServer]]:
     ) -> RunningServer:
         servers.append(launch(store, *flags, env=env))
         return ready(servers[-1]) if wait else servers[-1]
+
+    yield starter
+    for server in servers:
+        end(server)
+
+
+@pytest.fixture(scope="module")
+def module_start() -> Iterator[Callable[..., RunningServer]]:
+    """As `start`, for servers that end with the module."""
+    servers: list[RunningServer] = []
+
+    def starter(store: Path, *flags: str, env: dict[str, str] | None = None) -> RunningServer:
+        servers.append(launch(store, *flags, env=env))
+        return ready(servers[-1])
 
     yield starter
     for server in servers:

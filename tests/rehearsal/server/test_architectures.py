@@ -1,0 +1,148 @@
+"""DJL 0.25's built-in handler behind the rehearsal server: all six architectures over HTTP, from tiny checkpoints.
+
+Two models an architecture, because each is a worker that takes seconds to start: a stream from eight-bit weights, and
+a rolling batch. Texts at once and every other way are tested in the worker alone (tests/rehearsal/neuron).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import RunningServer
+
+pytestmark = pytest.mark.timeout(600)  # twelve workers import PyTorch; 20 s where nothing else runs
+ARCHITECTURES = ["bloom", "gpt2", "gpt_neox", "gptj", "llama", "opt"]
+HANDLER = """
+    engine=Python
+    option.entryPoint=djl_python.transformers_neuronx
+    option.model_id={checkpoint}
+    option.tensor_parallel_degree=2
+    option.n_positions=128
+    option.dtype=fp16
+    option.env=SERVING_DOWNLOAD_DIR={scratch}
+"""
+WAYS = {
+    "stream": "option.batch_size=1\noption.load_in_8bit=true\noption.enable_streaming=true\n",
+    "rolling": "option.batch_size=2\noption.rolling_batch=auto\noption.max_rolling_batch_size=2\n",
+}
+
+# Random weights in which words score far above the special tokens, so that no text ends early.
+WRITE = """
+import sys, torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import BloomConfig, GPT2Config, GPTJConfig, GPTNeoXConfig, LlamaConfig, OPTConfig
+
+common = {"vocab_size": 100, "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
+gpt = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
+hf = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128}
+configs = [
+    BloomConfig(hidden_size=32, n_layer=2, n_head=4, **common), GPT2Config(**gpt, **common),
+    GPTNeoXConfig(intermediate_size=64, **hf, **common), GPTJConfig(rotary_dim=4, **gpt, **common),
+    LlamaConfig(intermediate_size=64, num_key_value_heads=2, **hf, **common),
+    OPTConfig(ffn_dim=64, word_embed_proj_dim=32, **hf, **common),
+]
+words = {"<unk>": 0, "<pad>": 1, "</s>": 2, **{f"w{i}": i for i in range(3, 100)}}
+raw = Tokenizer(WordLevel(words, unk_token="<unk>"))
+raw.pre_tokenizer = Whitespace()
+tokenizer = PreTrainedTokenizerFast(
+    tokenizer_object=raw, model_input_names=["input_ids", "attention_mask"],
+    eos_token="</s>", bos_token="</s>", pad_token="<pad>", unk_token="<unk>")
+torch.manual_seed(0)
+for config in configs:
+    model = AutoModelForCausalLM.from_config(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    model.tie_weights()
+    scores = model.get_output_embeddings().weight.data
+    scores *= 16
+    scores[:3] = 0.0
+    model.save_pretrained(f"{sys.argv[1]}/{config.model_type}")
+    tokenizer.save_pretrained(f"{sys.argv[1]}/{config.model_type}")
+"""
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one Hugging Face folder an architecture, written in a process of its own."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WRITE, str(folder)], env=environment, check=True, capture_output=True
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chip(module_start: Callable, tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
+    """One server on an emulated chip for all of them; models come and go through its management API."""
+    store = tmp_path_factory.mktemp("architectures") / "store"
+    store.mkdir()
+    environment = {"HF_HUB_OFFLINE": "1", "NEURON_CC_FLAGS": "--logfile compile.log"}
+    server = module_start(store, "--neuron-cores", "24", "--worker-limit", "1", env=environment)
+    server.timeout_s = 150  # loading a model on a busy machine
+    return server
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def server(request: pytest.FixtureRequest, chip: RunningServer, checkpoints: Path) -> Iterator[RunningServer]:
+    """The server with the models of one architecture, loaded side by side."""
+
+    def load(way: str) -> int:
+        scratch, folder = chip.store / f"scratch-{request.param}-{way}", chip.store / request.param / way
+        scratch.mkdir()
+        folder.mkdir(parents=True)
+        lines = HANDLER.format(checkpoint=checkpoints / request.param, scratch=scratch).replace("    ", "")
+        (folder / "serving.properties").write_text(lines + WAYS[way])
+        return chip.send("POST", f"/models?url=file://{folder}&model_name={way}").status
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(load, WAYS)) == [200] * len(WAYS), "\n".join(chip.log[-40:])
+    yield chip
+    for way in WAYS:
+        chip.send("DELETE", f"/models/{way}")
+
+
+def test_eight_bit_weights_stream_in_lines(server: RunningServer) -> None:
+    answer = server.predict("stream", {"inputs": "w5 w6 w7"})
+    assert (answer.status, answer.header("content-type")) == (200, "application/jsonlines")
+    assert answer.header("transfer-encoding") == "chunked"
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert len(lines) > 1
+    assert all(word.startswith("w") for line in lines for text in line["outputs"] for word in text.split())
+
+
+def test_a_rolling_batch_answers_one_request(server: RunningServer) -> None:
+    first, second = (roll(server, "w5 w6 w7", 12) for _ in range(2))
+    assert first == second, "nothing is drawn unless asked for"
+    assert len(first) == 12
+
+
+def test_a_rolling_batch_answers_two_requests(server: RunningServer) -> None:
+    asked = {"w5 w6 w7": 30, "w8 w9": 4}
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda pair: roll(server, *pair), asked.items()))
+    # At least: when a request joins, 0.25's scheduler begins to count the tokens of those under way anew.
+    assert [len(words) >= length for words, length in zip(answers, asked.values(), strict=True)] == [
+        True,
+        True,
+    ]
+
+
+def roll(server: RunningServer, prompt: str, length: int) -> list[str]:
+    """The new words of one request to the rolling batch."""
+    answer = server.predict("rolling", {"inputs": prompt, "parameters": {"max_new_tokens": length}})
+    assert (answer.status, answer.header("transfer-encoding")) == (200, "chunked")
+    return json.loads(answer.body)["generated_text"].split()
