@@ -28,7 +28,20 @@ if TYPE_CHECKING:
 
     from inf2lab import ModelFolder
 
-COMMANDS = ["doctor", "plan", "lint", "serve", "status", "logs", "stop", "call", "fetch", "forget"]
+COMMANDS = [
+    "doctor",
+    "plan",
+    "lint",
+    "serve",
+    "status",
+    "logs",
+    "stop",
+    "call",
+    "fetch",
+    "forget",
+    "drill",
+    "explain",
+]
 
 
 def run(*words: str | Path | int) -> Result:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from inf2lab.cli import _prepare, _serving, _weights
+from inf2lab.cli import _drills, _prepare, _serving, _weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,5 +15,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Serve a model folder on Inferentia2, or rehearse it here.",
 )
-for group in (_prepare, _serving, _weights):  # in the order of a walk-through, which `inf2lab --help` shows
+for group in (
+    _prepare,
+    _serving,
+    _weights,
+    _drills,
+):  # in the order of a walk-through, which `inf2lab --help` shows
     app.add_typer(group.commands)

@@ -1,0 +1,22 @@
+"""Failures on purpose: each is caused against a running server, and compared with what is written about it.
+
+The same data makes docs/troubleshooting.md and lets `explain` name the cause of a line in a log.
+"""
+
+from inf2lab.drills._explain import Match, explain, newest_log
+from inf2lab.drills._interface import Drill, Result, Scene, Sighting
+from inf2lab.drills._registry import DRILLS, find
+from inf2lab.drills._run import run
+
+__all__ = [
+    "DRILLS",
+    "Drill",
+    "Match",
+    "Result",
+    "Scene",
+    "Sighting",
+    "explain",
+    "find",
+    "newest_log",
+    "run",
+]

@@ -1,0 +1,50 @@
+"""From a log to a cause: which known failures a text shows, and what to do about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from inf2lab import catalog, paths
+from inf2lab.drills._interface import Spot, spots, spots_of
+from inf2lab.drills._registry import DRILLS
+
+
+@dataclass(frozen=True)
+class Match:
+    """A known failure in a text: where it was seen first, and how often."""
+
+    name: str
+    title: str
+    line_number: int
+    line: str
+    times: int
+    cause: str
+    fix: str
+    drill: bool  # whether `inf2lab drill NAME` causes it here
+
+
+def explain(text: str) -> list[Match]:
+    """Return the known failures in a server's log (or in what a terminal showed), in the order of their lines."""
+    found = []
+    covered: set[str] = set()
+    for drill in DRILLS.values():
+        if places := spots_of(drill, text):
+            covered.update(drill.covers)
+            found.append(_match(drill.name, drill.title, places, drill.cause, drill.fix, drill=True))
+    for row in catalog.troubles().values():
+        places = spots(row.pattern, text, last_line=True)
+        if places and row.id not in covered:
+            found.append(_match(row.id, row.symptom, places, row.cause, row.fix, drill=False))
+    return sorted(found, key=lambda match: match.line_number)
+
+
+def newest_log() -> Path | None:
+    """Return the log of the server that this clone started last; None if there is none."""
+    logs = [*paths.logs().glob("server-*/console.log"), *paths.logs().glob("serving.log")]
+    return max(logs, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _match(name: str, title: str, places: list[Spot], cause: str, fix: str, *, drill: bool) -> Match:
+    first = places[0]
+    return Match(name, title, first.line_number, first.line, len(places), cause, fix, drill)

@@ -1,0 +1,204 @@
+"""inf2lab.drills: every failure is really caused, looks as it is written, is explained from its log, leaves nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from inf2lab import Server, Settings, drills
+from inf2lab.drills import DRILLS, Drill, Result, Scene, Sighting
+from inf2lab.drills._folders import ENGINE, OBEDIENT
+from inf2lab.drills._interface import Unavailable
+from inf2lab.drills._run import compare
+from inf2lab.drills._stage import Stage
+from inf2lab.errors import SettingsError
+from inf2lab.lint.article import write_article
+from inf2lab.serving import left_over
+
+# Drills of one scene stand together, so that they share a server here as in `inf2lab drill --all`.
+SCENES = list(dict.fromkeys(drill.scene for drill in DRILLS.values()))
+_results: dict[str, Result] = {}
+
+
+def result_of(name: str) -> Result:
+    """Run all drills of the scene of a drill, once, and return this one's result."""
+    if name not in _results:
+        scene = DRILLS[name].scene
+        for result in drills.run(drill for drill in DRILLS.values() if drill.scene is scene):
+            _results[result.drill.name] = result
+    return _results[name]
+
+
+@pytest.fixture(params=DRILLS, ids=str)
+def result(request: pytest.FixtureRequest) -> Result:
+    """A drill that was run."""
+    found = result_of(request.param)
+    if found.unavailable:
+        pytest.skip(found.unavailable)
+    return found
+
+
+def test_it_happens_as_it_is_written(result: Result) -> None:
+    assert result.missing == (), f"{result.sighting.answer}\n{result.sighting.log}"
+    assert result.verdict == "PASS"
+    assert result.line
+
+
+def test_its_log_is_explained_by_it_alone(result: Result) -> None:
+    """Where the log says nothing, what the terminal shows is explained."""
+    sighting = result.sighting
+    for text in (sighting.log if result.drill.log else sighting.answer, sighting.log + sighting.answer):
+        assert [match.name for match in drills.explain(text)] == [result.drill.name]
+
+
+def test_nothing_is_left(logs: Path) -> None:
+    """Of a stage on which a server ran: no process, no file, no listener."""
+    with Stage(Scene(ENGINE, OBEDIENT)) as stage:
+        stage.start()
+        assert len(stage.leftovers()) >= 4
+    assert stage.leftovers() == []
+    assert [path for path in logs.rglob("*") if path.is_file()] == []
+
+
+def test_nothing_is_left_of_an_interrupted_drill(logs: Path) -> None:
+    stage = Stage(Scene(ENGINE, OBEDIENT))
+
+    def interrupted() -> None:
+        with stage:
+            stage.start(wait=False)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert stage.leftovers() == []
+
+
+def test_nothing_is_left_if_a_process_has_no_state_file_yet() -> None:
+    with Stage(Scene(ENGINE, OBEDIENT)) as stage:
+        stage.start()
+        for path in stage.server.log_path.parents[1].glob("state/*.json"):
+            path.unlink()
+        assert left_over() != []
+    assert left_over() == []
+
+
+def test_another_server_of_the_clone_is_left_alone(echo, free_port: int) -> None:
+    other = Server.start(Settings(port=free_port), echo.path, report=lambda _: None)
+    try:
+        (result,) = drills.run([DRILLS["port-taken"]])
+        assert result.ok
+        assert other.endpoint.ping().ok
+    finally:
+        other.stop()
+
+
+def test_drills_that_share_a_scene_stand_together() -> None:
+    scenes = [drill.scene for drill in DRILLS.values()]
+    assert [scene for i, scene in enumerate(scenes) if i and scene is not scenes[i - 1]] == SCENES[1:]
+
+
+def test_there_are_all_that_the_tutorial_promises() -> None:
+    assert len(DRILLS) >= 20
+    for name, drill in DRILLS.items():
+        assert name == drill.name
+        for text in (drill.title, drill.how, drill.cause, drill.fix, drill.chip):
+            assert len(text) > 10, name
+
+
+def test_something_else_than_is_written_is_no_pass() -> None:
+    drill = DRILLS["wrong-schema"]
+    result = compare(drill, Sighting("HTTP/1.1 200 OK", ""))
+    assert (result.verdict, result.missing) == ("FAIL", (drill.answer, drill.log))
+    assert result.line == ""
+
+
+def test_a_machine_that_cannot_cause_it_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for name in ("disk-full", "read-only-model-folder"):
+        (result,) = drills.run([DRILLS[name]])
+        assert (result.verdict, result.unavailable) == (
+            "SKIP",
+            "needs Linux with `unshare`, to mount a disk for one process",
+        )
+
+
+def test_mounts_end_with_the_worker() -> None:
+    before = Path("/proc/self/mounts").read_text() if sys.platform == "linux" else ""
+    if result_of("disk-full").unavailable:
+        pytest.skip(result_of("disk-full").unavailable)
+    assert "inf2lab-" not in before
+    assert "inf2lab-" not in Path("/proc/self/mounts").read_text()
+
+
+def test_an_unknown_drill_is_refused_with_a_near_name() -> None:
+    with pytest.raises(SettingsError, match=r"did you mean (?:.* or )?queue-full"):
+        drills.find("queue-ful")
+
+
+def _asked(server, bodies: list[object]) -> Iterator[int]:
+    for body in bodies:
+        yield server.endpoint.send(body).status
+
+
+def test_a_clean_log_is_explained_by_nothing(tmp_path: Path, free_port: int) -> None:
+    folder = write_article("model.py", tmp_path)
+    server = Server.start(Settings(profile="seed-0.21", port=free_port), folder, report=lambda _: None)
+    try:
+        prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
+        statuses = list(_asked(server, [{"seq_length": 20, "text": prompts}] * 3))
+        server.endpoint.ping()
+        server.endpoint.describe()
+    finally:
+        server.stop()
+    assert statuses == [200] * 3
+    text = server.log_path.read_text()
+    assert "initialized." in text
+    assert drills.explain(text) == []
+    assert drills.newest_log() == server.log_path
+
+
+def test_a_log_of_the_chip_is_explained_by_the_catalog() -> None:
+    text = "INFO  a\nERROR TDRV NeuronCore(s) not available - Requested:nc2 Available:0\nINFO  b\n"
+    (match,) = drills.explain(text)
+    assert (match.name, match.line_number, match.times, match.drill) == ("cores-taken", 2, 1, False)
+    assert "neuron-ls -a" in match.fix
+
+
+def test_two_failures_come_in_the_order_of_their_lines() -> None:
+    first, second = result_of("wrong-schema").sighting.log, result_of("unequal-prompts").sighting.log
+    names = [match.name for match in drills.explain(first + second + first)]
+    assert names == ["wrong-schema", "unequal-prompts"]
+    assert next(iter(drills.explain(first + second + first))).times == 2
+
+
+def test_a_failing_act_takes_the_stage_down() -> None:
+    seen: list[Stage] = []
+
+    def act(stage: Stage) -> Sighting:
+        stage.start()
+        seen.append(stage)
+        raise ZeroDivisionError
+
+    drill = _drill(act)
+    with pytest.raises(ZeroDivisionError):
+        list(drills.run([drill]))
+    assert seen[0].leftovers() == []
+
+
+def test_a_scene_that_cannot_be_set_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(Scene({**ENGINE}, OBEDIENT, shell="true"))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(Unavailable), stage:
+        pass
+    assert stage.leftovers() == []
+    assert psutil.pid_exists(psutil.Process().pid)
+
+
+def _drill(act: Callable[[Stage], Sighting]) -> Drill:
+    text = "nothing that matters here"
+    return Drill("own", text, text, "x", text, text, text, Scene(ENGINE, OBEDIENT), act)
