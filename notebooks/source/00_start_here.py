@@ -147,16 +147,21 @@ for prompt in prompts:
 #
 # ## The path
 #
-# | notebook | what you do | on the chip it costs |
+# | notebook | what you do | what it costs on the chip |
 # |---|---|---|
+# | 01 | rent an instance, with a deadline; in the rehearsal, see the exact request | instance time from here on |
 # | 02 | decide how the model is split over NeuronCores | nothing |
-# | 03 | serve it without code: `serving.properties` | instance time |
+# | 03 | lint the article's files, then serve without code: `serving.properties` | instance time |
 # | 04 | write your own handler: `model.py` | instance time |
 # | 05 | start the server, watch it get ready | instance time |
-# | 06 | send the article's request | instance time |
-# | 99 | stop everything and prove it | saves money |
+# | 06 | send the article's request, and wrong ones | instance time |
+# | 07 | put load on it, and read the answer times | instance time |
+# | 08 | break it on purpose, and learn the symptoms | instance time |
+# | 09 | run more than one copy: the same folder elsewhere | instance time |
+# | 99 | stop everything and prove it | ends the bill |
 #
-# Prices are in `lib/inf2lab/catalog`, with date and source.
+# The short path is 02, 03, 04, 05, 06 and 99. In the rehearsal 01 spends nothing. Prices are in `lib/inf2lab/catalog`,
+# with date and source.
 
 # %% [markdown] id="nb00-c17"
 # ## Check yourself
@@ -177,6 +182,6 @@ check(
 # %% [markdown] id="nb00-c19"
 # **What you have now:** a machine that is ready, a picture of the two lanes, a small model behind a big name.
 #
-# **Try it:** set `profile = "djl-0.36"` in the parameters and run the two cells below it. What does the error say?
+# **Try it:** set `profile = "djl-0.36"` in the parameters and run the cell below it. What does the error say?
 #
 # Next: [02 Plan how the model is split](02_plan.ipynb)
