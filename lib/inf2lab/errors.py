@@ -8,6 +8,7 @@ LabError                 base; `str()` is one sentence with the value, the rule 
 │   ├── PortInUse        somebody else listens where the server should
 │   ├── LoadFailed       the server stopped while it loaded the model
 │   └── NotReady         the server runs, but it did not open its port in time
+├── MeasureError         a measurement lacks something: prompts, a tokenizer, a log
 └── EndpointError        a request was not answered with 200
     └── EndpointDown     nothing listens at the endpoint's address
 """
@@ -93,6 +94,10 @@ class NotReady(ServerError):
             f"{self.model} is not ready after {self.waited_s:.0f} s; last log line: {self.last_line!r}. "
             f"Wait again with `server.wait_ready()`, or look with `inf2lab logs`"
         )
+
+
+class MeasureError(LabError):
+    """A measurement that cannot be made, or whose data cannot be read."""
 
 
 class EndpointError(LabError):

@@ -37,6 +37,7 @@ COMMANDS = [
     "logs",
     "stop",
     "call",
+    "load",
     "fetch",
     "forget",
     "drill",

@@ -9,7 +9,14 @@ import types
 
 import pytest
 
-PACKAGES = ("inf2lab", "inf2lab.catalog", "inf2lab.folder", "inf2lab.planning", "inf2lab.serving")
+PACKAGES = (
+    "inf2lab",
+    "inf2lab.catalog",
+    "inf2lab.folder",
+    "inf2lab.measure",
+    "inf2lab.planning",
+    "inf2lab.serving",
+)
 HEAVY = ("torch", "transformers", "matplotlib", "boto3", "numpy", "tokenizers", "rehearsal")
 
 

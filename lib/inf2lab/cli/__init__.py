@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from inf2lab.cli import _drills, _prepare, _serving, _weights
+from inf2lab.cli import _drills, _load, _prepare, _serving, _weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +18,7 @@ app = typer.Typer(
 for group in (
     _prepare,
     _serving,
+    _load,
     _weights,
     _drills,
 ):  # in the order of a walk-through, which `inf2lab --help` shows

@@ -112,6 +112,8 @@ async def _serve(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
     if worker.process.lost and shared.strict:  # died while idle
         _fail(jobs, ApiError.translate("Backend Python process is stopped."))
         return
+    for job in jobs:
+        shared.log.timing("QueueTime", job.waited_us)
     try:
         if shared.model.rolling_size:
             await roll(worker, shared, jobs)
@@ -125,6 +127,10 @@ async def _serve(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
             await _replace(worker, shared)
             return
         worker.failures = 0
+        for (
+            job
+        ) in jobs:  # the name that DJLServing's BatchAggregator had until 2024; since then RequestLatency
+            shared.log.timing("ModelLatency", job.waited_us, shared.model.name)
         if reply.is_stream:
             await _stream(worker, jobs, reply)
         else:

@@ -91,7 +91,7 @@ class Inference:
         if not parse_boolean(_property(message, "x-synchronous") or "true"):
             return self._start(entry, job)
         response = answer_response(await self._run(entry, job))
-        self._log.metric("server_metric", f"Response_{response.status // 100}XX.Count:1")
+        self._log.count(f"Response_{response.status // 100}XX")
         return response
 
     async def _run(self, entry: Entry, job: Job) -> Answer:

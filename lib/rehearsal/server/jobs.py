@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,12 @@ class Job:
 
     message: Message
     result: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    created: float = field(default_factory=time.perf_counter)
+
+    @property
+    def waited_us(self) -> int:
+        """Microseconds since it came in."""
+        return round((time.perf_counter() - self.created) * 1e6)
 
     def answer(self, answer: Answer) -> None:
         """Hands over the answer, unless the client is gone."""

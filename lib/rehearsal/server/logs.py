@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ class ServerLog:
         self._console = sys.stdout if console is None else console
         self._files: dict[str, TextIO] = {}
         self._second, self._stamp = 0, ""
+        self._host = socket.gethostname()
         if log_dir is None:
             return
         try:
@@ -57,6 +59,15 @@ class ServerLog:
         """One line of server_metric.log or model_metric.log."""
         if file := self._files.get(kind):
             file.write(f"{self._now()} INFO  {text}\n")
+
+    def count(self, name: str) -> None:
+        """Adds one to a counter of the server, as DJL's Metric class writes it."""
+        self.metric("server_metric", f"{name}.Count:1|#Host:{self._host}")
+
+    def timing(self, name: str, microseconds: int, model: str = "") -> None:
+        """A time in server_metric.log, of the host or of one model, as DJL's Metric class writes it."""
+        dimension = f"Model:{model}" if model else f"Host:{self._host}"
+        self.metric("server_metric", f"{name}.Microseconds:{microseconds}|#{dimension}")
 
     def close(self) -> None:
         """Closes the files; the console stays open."""

@@ -376,6 +376,12 @@ def test_logs_on_stdout_and_in_files(start, model, tmp_path):
         folder / "access.log", stamp + r'/127\.0\.0\.1:\d+ "POST /predictions/tokens HTTP/1\.1" 200 \d+$'
     )
     assert _matches(folder / "model_metric.log", r"\[METRICS\]tokens")
+    for metric in (  # as ai.djl.metric.Metric of 0.25 prints them
+        r"QueueTime\.Microseconds:\d+\|#Host:\S+$",
+        r"ModelLatency\.Microseconds:\d+\|#Model:tokens$",
+        r"Response_2XX\.Count:1\|#Host:\S+$",
+    ):
+        assert _matches(folder / "server_metric.log", stamp + "INFO  " + metric)
 
 
 def test_start_is_quick_and_small(start, model, tmp_path):

@@ -1,0 +1,53 @@
+"""Put a load on an endpoint, and say what it showed.
+
+from inf2lab import measure
+result = measure.run(measure.Target.of(server), measure.Load(clients=4, requests=40))
+"""
+
+from inf2lab.measure._aiperf import aiperf_command, as_typed
+from inf2lab.measure._figures import chip_cost, chip_rates, latencies, overview, throughput
+from inf2lab.measure._load import Load
+from inf2lab.measure._monitor import ChipMoment, ChipView, read_document, read_monitor, watching
+from inf2lab.measure._report import page, summary, write_report
+from inf2lab.measure._result import Result
+from inf2lab.measure._rows import Row
+from inf2lab.measure._run import Knee, knee, run, sweep, sweep_batches, usd_per_million_tokens
+from inf2lab.measure._server_view import Mark, Metric, ServerView, read_metric, view_of
+from inf2lab.measure._stats import Times
+from inf2lab.measure._target import Target
+from inf2lab.measure._tokens import Tokens
+
+__all__ = [
+    "ChipMoment",
+    "ChipView",
+    "Knee",
+    "Load",
+    "Mark",
+    "Metric",
+    "Result",
+    "Row",
+    "ServerView",
+    "Target",
+    "Times",
+    "Tokens",
+    "aiperf_command",
+    "as_typed",
+    "chip_cost",
+    "chip_rates",
+    "knee",
+    "latencies",
+    "overview",
+    "page",
+    "read_document",
+    "read_metric",
+    "read_monitor",
+    "run",
+    "summary",
+    "sweep",
+    "sweep_batches",
+    "throughput",
+    "usd_per_million_tokens",
+    "view_of",
+    "watching",
+    "write_report",
+]

@@ -1,0 +1,112 @@
+"""The server's metrics logs: lines as DJL writes them, and those of a rehearsal under load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inf2lab import ModelFolder, Server, Settings, measure
+from inf2lab.errors import MeasureError
+from inf2lab.measure import Load, Mark, Target, read_metric, view_of
+from inf2lab.serving import ModelServer, stop_everything
+
+# Printed by DJL 0.25's own class (ai.djl:api:0.25.0, ai.djl.metric.Metric) behind the stamp of the server's log.
+LINES = [
+    "2026-11-23 05:11:04 INFO  djl-serving.Count:1|#Version:0.25.0",
+    "2026-11-23 05:11:04 INFO  QueueTime.Microseconds:123|#Host:vm",
+    "2026-11-23 05:11:05 INFO  ModelLatency.Microseconds:4567|#Model:opt13b",
+    "2026-11-23 05:11:05 INFO  Response_2XX.Count:1|#Host:vm",
+    "2026-11-23 05:11:05 INFO  QueueTime.Microseconds:2000|#Model:opt13b",
+    "2026-11-23 05:11:06 INFO  RequestLatency.Microseconds:7000|#Model:opt13b",
+    "2026-11-23 05:11:06 INFO  RESPONSE_4_XX.Count:1|#Host:vm",
+    "2026-11-23 05:11:06 INFO  something else",
+]
+
+
+def test_a_line_of_djls_class_is_read() -> None:
+    metric = read_metric("x.Milliseconds:1.5|#Host:h,Model:m")
+    assert metric is not None
+    assert (metric.name, metric.unit, metric.value) == ("x", "Milliseconds", 1.5)
+    assert metric.dimensions == {"Host": "h", "Model": "m"}
+    assert read_metric(LINES[-1]) is None
+    bare = read_metric("Response_2XX.Count:1")
+    assert bare is not None
+    assert bare.dimensions == {}
+
+
+def test_the_models_time_is_what_is_not_waiting() -> None:
+    view = view_of(LINES)
+    assert view.queue.ordered == pytest.approx((0.123, 2.0))
+    assert view.model.ordered == pytest.approx((4.444, 5.0))
+    assert view.responses == {"2XX": 1, "4XX": 1}
+
+
+def test_only_what_comes_after_the_mark_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "server_metric.log"
+    log.write_text("\n".join(LINES[:4]) + "\n")
+    mark = Mark.here(tmp_path)
+    with log.open("a") as file:
+        file.write("\n".join(LINES[4:]) + "\n")
+    assert mark.view().queue.ordered == (2.0,)
+    log.write_text(LINES[1] + "\n")  # rotated: a new file
+    assert mark.view().queue.ordered == pytest.approx((0.123,))
+
+
+def test_a_server_without_such_a_log_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MeasureError, match="/opt/djl/logs"):
+        Mark.here(tmp_path).view()
+
+
+SLOW = """\
+import time
+from djl_python import Input, Output
+
+
+def handle(inputs: Input):
+    if inputs.is_empty():
+        return None
+    time.sleep(0.05)
+    return Output().add_as_json({"outputs": [text + " done" for text in inputs.get_as_json()["text"]]})
+"""
+
+
+@pytest.fixture
+def slow(free_port: int, write_folder: object) -> Iterator[ModelServer]:
+    folder = write_folder("slow", {"engine": "Python", "option.batch_size": 2}, handler=SLOW)  # type: ignore[operator]
+    yield Server.start(Settings(port=free_port), folder.path, report=lambda line: None)
+    stop_everything(patience_s=5)
+
+
+def test_a_rehearsal_notes_waiting_and_working(slow: ModelServer) -> None:
+    target = Target.of(slow)
+    assert (target.kind, target.rows, target.lane, target.model) == ("article", 2, "rehearsal", "slow")
+    assert target.metrics is not None
+    mark = Mark.here(target.metrics)
+    alone = measure.run(target, Load(requests=4, warm_up=0))
+    assert alone.errors == {}
+    view = mark.view()
+    assert (view.queue.count, view.model.count, view.responses) == (4, 4, {"2XX": 4})
+    assert 50 <= view.model.at(0) <= view.model.at(1) <= alone.latency.at(1)
+    mark = Mark.here(target.metrics)
+    crowd = measure.run(target, Load(clients=3, requests=9, warm_up=0))
+    view = mark.view()
+    assert view.queue.at(1) >= 50  # with one worker the second of three waits for the first
+    assert crowd.latency.at(1) >= view.queue.at(1)
+
+
+def test_batches_are_served_one_after_the_other(free_port: int, write_folder: object) -> None:
+    folder: ModelFolder = write_folder(  # type: ignore[operator]
+        "slow", {"engine": "Python", "option.batch_size": 2}, handler=SLOW
+    )
+    before = folder.fingerprint()
+    told: list[str] = []
+    results = measure.sweep_batches(
+        Settings(port=free_port), folder, [1, 3], Load(requests=2), report=told.append
+    )
+    assert [result.target.rows for result in results] == [1, 3]
+    assert [result.errors for result in results] == [{}, {}]
+    assert [line.split(":")[0] for line in told] == ["batch 1", "batch 3"]
+    assert folder.fingerprint() == before
+    assert stop_everything() == 0
