@@ -42,6 +42,9 @@ COMMANDS = [
     "forget",
     "drill",
     "explain",
+    "launch",
+    "extend",
+    "sweep",
 ]
 
 

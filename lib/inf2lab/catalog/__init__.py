@@ -3,6 +3,15 @@
 Every number from the outside world that inf2lab uses comes from here.
 """
 
+from inf2lab.catalog._cloud import (
+    CloudFacts,
+    HostImage,
+    Quota,
+    UnitPrice,
+    cloud_facts,
+    host_image,
+    launch_quota,
+)
 from inf2lab.catalog._decode_model import decode_model
 from inf2lab.catalog._instances import (
     Instance,
@@ -32,6 +41,8 @@ from inf2lab.catalog._troubles import Trouble, trouble, troubles
 from inf2lab.catalog._weights import PackagedWeights, find_packaged, packaged_weights
 
 __all__ = [
+    "CloudFacts",
+    "HostImage",
     "Instance",
     "Latency",
     "MemoryCase",
@@ -41,16 +52,21 @@ __all__ = [
     "PackagedWeights",
     "PriceBasis",
     "Profile",
+    "Quota",
     "RequestShape",
     "Topology",
     "Trouble",
+    "UnitPrice",
+    "cloud_facts",
     "decode_model",
     "default_profile",
     "find_model",
     "find_packaged",
+    "host_image",
     "instance",
     "instances",
     "latencies",
+    "launch_quota",
     "memory_cases",
     "model",
     "model_entries",

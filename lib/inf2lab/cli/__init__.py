@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from inf2lab.cli import _drills, _load, _prepare, _serving, _weights
+from inf2lab.cli import _cloud, _drills, _load, _prepare, _serving, _weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,5 +21,6 @@ for group in (
     _load,
     _weights,
     _drills,
+    _cloud,
 ):  # in the order of a walk-through, which `inf2lab --help` shows
     app.add_typer(group.commands)

@@ -1,0 +1,108 @@
+"""Commands about instances: launch, extend, sweep. In the rehearsal lane they show everything and ask nobody."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inf2lab.cli._common import DEFAULTS, Instance, Lane, console, one_sentence
+from inf2lab.settings import Settings
+
+commands = typer.Typer()
+
+DEFAULT_REGION = "us-east-2"
+Region = Annotated[str, typer.Option(help="AWS region.", envvar=["INF2LAB_REGION", "AWS_DEFAULT_REGION"])]
+
+
+@commands.command()
+def launch(
+    lane: Lane = DEFAULTS.lane,
+    instance: Instance = DEFAULTS.instance,
+    region: Region = DEFAULT_REGION,
+    hours: Annotated[int, typer.Option(help="The instance ends itself after so many hours.")] = 4,
+    image: Annotated[
+        str, typer.Option(help="Machine image (ami-...); left out: the newest base Neuron one.")
+    ] = "",
+    spot: Annotated[bool, typer.Option("--spot", help="Cheaper, and AWS may take it back.")] = False,
+    disk: Annotated[int | None, typer.Option(help="GiB of the root volume.")] = None,
+    repository: Annotated[
+        str, typer.Option(help="Address that the instance clones this repository from.")
+    ] = "",
+    another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
+) -> None:
+    """Show the launch request and its price; with --lane inf2 ask AWS (a dry run), with --confirm start it."""
+    from inf2lab import cloud
+
+    with one_sentence():
+        here = cloud.connect(Settings(lane=lane, instance=instance), region=region)
+        console.print(str(here))
+        offered = cloud.offering(here, instance)
+        console.print(str(offered))
+        console.print(str(cloud.quota(here, instance, spot=spot)))
+        found = cloud.look_up_image(here, image_id=image)
+        request = cloud.launch_request(
+            here,
+            instance,
+            found,
+            hours=hours,
+            offered=offered,
+            spot=spot,
+            disk_gib=disk,
+            repository=repository,
+        )
+        console.print(
+            f"\n{cloud.describe_calls(request)}\n\n{request}\n\n{cloud.price_table(here, request)}\n"
+        )
+        done = cloud.launch(here, request, confirm=confirm, another=another, report=console.print)
+        console.print(str(done))
+        if done.run:
+            console.print(cloud.tunnel_command(done.run.instance_id, region))
+            console.print(cloud.token_command(done.run.instance_id, region))
+
+
+@commands.command()
+def extend(
+    hours: Annotated[int, typer.Option(help="Hours to add; -1 brings the end nearer.")],
+    run: Annotated[str, typer.Option(help="Run id; left out: the one run that is open.")] = "",
+) -> None:
+    """Move a running instance's deadline."""
+    from inf2lab import cloud
+    from inf2lab.errors import SettingsError
+
+    with one_sentence():
+        open_runs = [one for one in cloud.open_runs() if run in ("", one.id)]
+        if len(open_runs) != 1:
+            known = ", ".join(one.id for one in cloud.open_runs()) or "none"
+            raise SettingsError("run", run, f"names no single run that is open; open runs: {known}")
+        (found,) = open_runs
+        here = cloud.connect(Settings(lane="inf2"), region=found.region)
+        moved = cloud.extend(here, found, hours=hours, report=console.print)
+        console.print(f"run {moved.id} ends at {moved.deadline}")
+
+
+@commands.command()
+def sweep(
+    run: Annotated[str, typer.Option(help="A run that is not on record here; needs --region.")] = "",
+    region: Annotated[list[str] | None, typer.Option(help="Look there too; may be repeated.")] = None,
+) -> None:
+    """Terminate what was launched from here, remove what it left, prove it. Exit code 1 while anything is left."""
+    from inf2lab import cloud
+    from inf2lab.errors import SettingsError
+
+    with one_sentence():
+        regions = list(region or ())
+        runs = [one for one in cloud.all_runs() if run in ("", one.id)]
+        if run and not runs:
+            if not regions:
+                raise SettingsError("run", run, "is not on record here: say where with --region")
+            runs = [cloud.Run(run, where, "", "", "") for where in regions]
+        if not runs:
+            console.print("no run is on record: nothing was launched from here")
+            return
+        here = cloud.connect(Settings(lane="inf2"), region=runs[-1].region)
+        swept = cloud.sweep(here, runs, regions=regions, report=console.print)
+    console.print(str(swept))
+    if not swept.clean:
+        raise typer.Exit(1)

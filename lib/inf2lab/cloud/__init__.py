@@ -1,0 +1,77 @@
+"""An instance with a price tag and an end: look-ups, the request, the launch, its deadline, the sweep.
+
+In the rehearsal lane nothing here asks AWS. In the inf2 lane a launch is a dry run unless `confirm=True`.
+"""
+
+from inf2lab.cloud._aws import Cloud, connect
+from inf2lab.cloud._deadline import extend
+from inf2lab.cloud._errors import (
+    ClockSkew,
+    CloudError,
+    NoAccess,
+    NoCapacity,
+    NoImage,
+    NotAllowed,
+    NotThere,
+    Protected,
+    QuotaTooSmall,
+    RunOnRecord,
+    StillInUse,
+    Throttled,
+    WrongRegion,
+)
+from inf2lab.cloud._launch import Launched, LaunchFailed, describe_calls, launch
+from inf2lab.cloud._lookups import Image, Offering, QuotaAnswer, look_up_image, offering, quota
+from inf2lab.cloud._price import PriceRow, PriceTable, price_table
+from inf2lab.cloud._request import Call, LaunchRequest, launch_request
+from inf2lab.cloud._resources import Found
+from inf2lab.cloud._review import Point, review
+from inf2lab.cloud._runs import Run, all_runs, open_runs, run_on_record
+from inf2lab.cloud._sweep import SweepReport, sweep
+from inf2lab.cloud._tunnel import token_command, tunnel_command
+
+__all__ = [
+    "Call",
+    "ClockSkew",
+    "Cloud",
+    "CloudError",
+    "Found",
+    "Image",
+    "LaunchFailed",
+    "LaunchRequest",
+    "Launched",
+    "NoAccess",
+    "NoCapacity",
+    "NoImage",
+    "NotAllowed",
+    "NotThere",
+    "Offering",
+    "Point",
+    "PriceRow",
+    "PriceTable",
+    "Protected",
+    "QuotaAnswer",
+    "QuotaTooSmall",
+    "Run",
+    "RunOnRecord",
+    "StillInUse",
+    "SweepReport",
+    "Throttled",
+    "WrongRegion",
+    "all_runs",
+    "connect",
+    "describe_calls",
+    "extend",
+    "launch",
+    "launch_request",
+    "look_up_image",
+    "offering",
+    "open_runs",
+    "price_table",
+    "quota",
+    "review",
+    "run_on_record",
+    "sweep",
+    "token_command",
+    "tunnel_command",
+]

@@ -1,0 +1,171 @@
+"""What AWS refuses, as one tree, and the one table that translates its error codes.
+
+CloudError            base; says which call, what AWS answered and what to do
+├── NoAccess          nobody to ask as: credentials are missing, wrong or expired
+├── NotAllowed        this identity lacks a permission
+├── QuotaTooSmall     the account may not run that many vCPUs
+├── NoCapacity        the zone or region has no such instance free, or takes it back
+├── NoImage           the machine image is not there
+├── WrongRegion       the region does not offer the instance, or does not answer
+├── ClockSkew         this machine's clock is too far off for signed requests
+├── Throttled         too many requests, after all retries
+├── Protected         somebody has forbidden to terminate it
+├── StillInUse        something else holds on to it
+├── NotThere          it does not exist, or not yet, or not any more
+└── RunOnRecord       an earlier run was not swept yet
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from inf2lab.errors import LabError
+
+
+class CloudError(LabError):
+    """A call that AWS did not answer as asked: the `call`, its error `code`, AWS's `message`, and the `remedy`."""
+
+    def __init__(self, call: str, code: str, message: str, remedy: str) -> None:
+        super().__init__(call, code, message, remedy)
+        self.call, self.code, self.message, self.remedy = call, code, message, remedy
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        return f"{self.call}: {self.code}{said}; {self.remedy}"
+
+
+class NoAccess(CloudError):
+    """Credentials are missing, wrong or expired."""
+
+
+class NotAllowed(CloudError):
+    """The identity may not make this call."""
+
+
+class QuotaTooSmall(CloudError):
+    """The account's vCPU quota is below what the instance needs."""
+
+
+class NoCapacity(CloudError):
+    """AWS has no such instance free."""
+
+
+class NoImage(CloudError):
+    """The machine image does not exist, or is hidden."""
+
+
+class WrongRegion(CloudError):
+    """The region does not offer the instance, or there is no such region."""
+
+
+class ClockSkew(CloudError):
+    """This machine's clock differs from AWS's by more than a signature allows."""
+
+
+class Throttled(CloudError):
+    """AWS asked for fewer requests, and all retries are used up."""
+
+
+class Protected(CloudError):
+    """Termination protection is on."""
+
+
+class StillInUse(CloudError):
+    """Something else uses the resource."""
+
+
+class NotThere(CloudError):
+    """The resource does not exist (yet, or any more)."""
+
+
+class RunOnRecord(CloudError):
+    """A run is on record that was not swept: a second bill would start."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Error codes of one meaning, as a pattern, and what a person does about them."""
+
+    pattern: str
+    kind: type[CloudError]
+    remedy: str
+
+
+SIGN_IN = "sign in again (`aws sso login`, or new keys with `aws configure`), then repeat: this call changed nothing"
+
+# The first match counts. Codes: EC2 API error codes and botocore's service models (1.44.5).
+RULES = (
+    Rule(
+        r"RequestExpired|RequestTimeTooSkewed|RequestInTheFuture|SignatureDoesNotMatch|InvalidSignatureException",
+        ClockSkew,
+        "a signature is good for 5 minutes: set this machine's clock (`timedatectl set-ntp true`); if the clock is "
+        "right, the secret key is wrong",
+    ),
+    Rule(
+        r"ExpiredToken(Exception)?|InvalidClientTokenId|UnrecognizedClientException|AuthFailure|MissingAuthenticationToken"
+        r"|InvalidAccessKeyId|IncompleteSignature",
+        NoAccess,
+        SIGN_IN,
+    ),
+    Rule(
+        r"UnauthorizedOperation|AccessDenied(Exception)?|Client\.UnauthorizedOperation|NotAuthorized|OptInRequired",
+        NotAllowed,
+        "ask the account's administrator for this permission; deploy/cloudformation/README.md lists all that are used",
+    ),
+    Rule(
+        r"VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow",
+        QuotaTooSmall,
+        "retrying does not help: request the quota of notebook 01 for this region (a day or two), or take a smaller "
+        "instance: inf2.xlarge needs 4 vCPUs",
+    ),
+    Rule(
+        r"InsufficientInstanceCapacity|InsufficientHostCapacity|Server\.InsufficientInstanceCapacity|Unsupported"
+        r"|SpotInstanceTermination|InsufficientFreeAddressesInSubnet",
+        NoCapacity,
+        "try another region, a smaller size, or later; the quota is not the reason",
+    ),
+    Rule(
+        r"InvalidAMIID\.\w+",
+        NoImage,
+        "leave the image out to take the newest base image, or name one of this region",
+    ),
+    Rule(
+        r"Throttling(Exception)?|ThrottledException|RequestLimitExceeded|TooManyRequestsException|RequestThrottled",
+        Throttled,
+        "wait a minute and repeat; nothing is lost",
+    ),
+    Rule(
+        r"OperationNotPermitted",
+        Protected,
+        "termination protection is on: take it off if that was not on purpose (`aws ec2 modify-instance-attribute "
+        "--no-disable-api-termination --instance-id ...`), then sweep again",
+    ),
+    Rule(
+        r"VolumeInUse|DependencyViolation|InvalidGroup\.InUse|DeleteConflict(Exception)?|InvalidSnapshot\.InUse"
+        r"|InvalidIPAddress\.InUse",
+        StillInUse,
+        "something else holds on to it: detach it there, then sweep again",
+    ),
+    Rule(
+        r"\w+(\.\w+)*\.NotFound|NoSuchEntity(Exception)?|ResourceNotFoundException|ParameterNotFound|NoSuchResourceException"
+        r"|InvalidVolumeID\.\w+|InvalidInstanceID\.\w+",
+        NotThere,
+        "look with `inf2lab sweep` what there is",
+    ),
+    Rule(
+        r"VPCIdNotSpecified|MissingInput|DefaultVpcDoesNotExist",
+        WrongRegion,
+        "the region has no default network: make one (`aws ec2 create-default-vpc`), or choose another region",
+    ),
+)
+OTHER = "see the EC2 guide's page of error codes"
+
+
+def error_for(call: str, code: str, message: str) -> CloudError:
+    """Return the error that AWS's `code` means; CloudError itself for a code that no rule knows."""
+    message = re.sub(r"\s*Encoded authorization failure message:.*", "", message, flags=re.DOTALL).strip()
+    for rule in RULES:
+        if re.fullmatch(rule.pattern, code):
+            return rule.kind(call, code, message.rstrip("."), rule.remedy)
+    return CloudError(call, code, message.rstrip("."), OTHER)

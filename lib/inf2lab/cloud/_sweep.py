@@ -1,0 +1,231 @@
+"""The sweep: end what our runs have started, then look by tag, in every region used, for anything that is left.
+
+Only what carries the tag of a named run is touched. A sweep may be repeated, and interrupted at any point.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from inf2lab.cloud._aws import Cloud
+from inf2lab.cloud._errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
+from inf2lab.cloud._request import RUN_TAG, stamp
+from inf2lab.cloud._resources import KINDS, Found, Kind, volume_rate
+from inf2lab.cloud._runs import Run
+
+Report = Callable[[str], None]
+PATIENCE_S = 600
+STEP_S = 5
+TRIES = 12  # a minute for what something else holds on to
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep removed and what remains; `unknown` says where it could not look, which is never taken for zero."""
+
+    runs: tuple[str, ...]
+    regions: tuple[str, ...]
+    removed: tuple[Found, ...]
+    remaining: tuple[Found, ...]
+    problems: tuple[str, ...]
+    unknown: tuple[str, ...]
+    not_ours: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether it is proved that nothing of these runs is left."""
+        return not self.remaining and not self.unknown
+
+    @property
+    def usd_per_hour(self) -> float:
+        """What remains bills this much an hour."""
+        return sum(found.usd_per_hour for found in self.remaining)
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return "no run is on record: nothing was launched from here"
+        lines = [
+            f"looked for {len(self.runs)} runs in {', '.join(self.regions)}; removed {len(self.removed)}"
+        ]
+        lines += [f"  left: {found}" for found in self.remaining]
+        lines += [f"  problem: {text}" for text in self.problems]
+        lines += [f"  could not look: {text}" for text in self.unknown]
+        lines += [f"  not touched: {text}" for text in self.not_ours]
+        if self.clean:
+            lines.append("nothing is left, nothing bills: 0 USD/h")
+        elif self.remaining:
+            lines.append(f"{len(self.remaining)} left, {self.usd_per_hour:.4f} USD/h: sweep again")
+        return "\n".join(lines)
+
+
+def sweep(
+    cloud: Cloud,
+    runs: Sequence[Run],
+    *,
+    regions: Iterable[str] = (),
+    patience_s: float = PATIENCE_S,
+    report: Report = print,
+) -> SweepReport:
+    """Remove everything of these runs in their regions (and `regions`), wait, look again, and say what remains.
+
+    Raises NoAccess or ClockSkew when AWS does not answer us at all; nothing is taken for gone then.
+    """
+    ids = frozenset(run.id for run in runs)
+    where = tuple(sorted({*(run.region for run in runs), *regions}))
+    if not ids:
+        return SweepReport((), where, (), (), (), (), ())
+    work = _Work(cloud, ids, where, patience_s, report)
+    runs = [_with_volumes(cloud, run) for run in runs]
+    for kind in KINDS:
+        work.remove_all(kind)
+    work.unknown.clear()  # only the last look counts
+    remaining = [found for kind in KINDS for found in work.look(kind)]
+    remaining += _untagged_volumes(cloud, runs, {found.id for found in remaining})
+    left = {found.id for found in remaining}
+    result = SweepReport(
+        tuple(sorted(ids)),
+        where,
+        tuple(found for found in work.removed.values() if found.id not in left),
+        tuple(remaining),
+        tuple(text for name, text in work.problems.items() if name in left),
+        tuple(dict.fromkeys(work.unknown)),
+        tuple(_of_others(cloud, where, ids)),
+    )
+    _record(cloud, runs, result)
+    return result
+
+
+class _Work:
+    """One sweep under way: what was removed, what would not go, where nobody could look."""
+
+    def __init__(
+        self, cloud: Cloud, ids: frozenset[str], regions: Sequence[str], patience_s: float, report: Report
+    ) -> None:
+        self.cloud, self.ids, self.regions, self.report = cloud, ids, regions, report
+        self.patience_s = patience_s  # for all waiting of this sweep together
+        self.removed: dict[str, Found] = {}
+        self.problems: dict[str, str] = {}
+        self.unknown: list[str] = []
+
+    def look(self, kind: Kind) -> list[Found]:
+        """Return what there is of a kind; where AWS does not let us look, that is noted."""
+        found: list[Found] = []
+        for region in self.regions if kind.regional else self.regions[:1]:
+            try:
+                found += kind.find(self.cloud, region, self.ids)
+            except (NoAccess, ClockSkew):
+                raise
+            except CloudError as error:
+                place = f" in {region}" if kind.regional else ""
+                self.unknown.append(f"{kind.name}s{place}: {error.code}")
+        return found
+
+    def remove_all(self, kind: Kind) -> None:
+        """Remove everything of a kind and wait until it is gone, or does not go."""
+        tries: Counter[str] = Counter()
+        told: dict[str, str] = {}
+        while present := [found for found in self.look(kind) if tries[found.id] < TRIES or found.going]:
+            for found in present:
+                if told.get(found.id) != found.state:
+                    self.report(f"  {found}")
+                    told[found.id] = found.state
+                if not found.going:
+                    tries[found.id] += 1
+                    tries[found.id] += self._remove(kind, found)
+            if self.patience_s <= 0:
+                return
+            if self.look(kind):
+                self.cloud.pause(STEP_S)
+                self.patience_s -= STEP_S
+
+    def _remove(self, kind: Kind, found: Found) -> int:
+        """Remove one thing; returns how many more tries a refusal takes away."""
+        if found.run not in self.ids:  # no tag of ours, no touch: the searches never return such a thing
+            raise CloudError("sweep", "not ours", found.id, "nothing was done to it")
+        try:
+            kind.remove(self.cloud, found)
+        except (NoAccess, ClockSkew):
+            raise
+        except NotThere:
+            return 0
+        except StillInUse as error:  # passes when what holds it has gone
+            self.problems[found.id] = str(error)
+            return 0
+        except CloudError as error:
+            self.problems[found.id] = str(error)
+            return TRIES
+        self.removed[found.id] = found
+        return 0
+
+
+def _with_volumes(cloud: Cloud, run: Run) -> Run:
+    """Note the disks of a run's instance, also those attached by hand, so that they are looked for afterwards."""
+    if not run.path.exists():
+        return run
+    disks = set(run.volumes)
+    filters = [{"Name": f"tag:{RUN_TAG}", "Values": [run.id]}]
+    try:
+        groups = list(
+            cloud.pages("ec2", "describe_instances", "Reservations", region=run.region, Filters=filters)
+        )
+    except (NoAccess, ClockSkew):
+        raise
+    except CloudError:  # the search for instances says so
+        return run
+    for row in (instance for group in groups for instance in group["Instances"]):
+        disks |= {disk["Ebs"]["VolumeId"] for disk in row.get("BlockDeviceMappings", ()) if "Ebs" in disk}
+    return run if disks == set(run.volumes) else run.with_(volumes=tuple(sorted(disks)))
+
+
+def _untagged_volumes(cloud: Cloud, runs: Iterable[Run], seen: set[str]) -> list[Found]:
+    """Return disks that hung on our instances and do not carry our tag: they bill, and they are not ours to delete."""
+    found = []
+    for run in runs:
+        if not run.volumes:
+            continue
+        filters = [{"Name": "volume-id", "Values": list(run.volumes)}]
+        try:
+            rows = list(cloud.pages("ec2", "describe_volumes", "Volumes", region=run.region, Filters=filters))
+        except (NoAccess, ClockSkew):
+            raise
+        except CloudError:  # the search for volumes says so
+            continue
+        for row in rows:
+            if row["VolumeId"] not in seen:
+                state = f"{row['State']}, without our tag: not touched, delete it by hand"
+                found.append(Found("volume", row["VolumeId"], run.region, run.id, state, volume_rate(row)))
+    return found
+
+
+def _of_others(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) -> Iterator[str]:
+    """Yield instances of runs that were not named: another person's, or another machine's record."""
+    filters = [
+        {"Name": "tag-key", "Values": [RUN_TAG]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    for region in regions:
+        try:
+            groups = list(
+                cloud.pages("ec2", "describe_instances", "Reservations", region=region, Filters=filters)
+            )
+        except (NoAccess, ClockSkew):
+            raise
+        except CloudError:
+            continue
+        for row in (instance for group in groups for instance in group["Instances"]):
+            run = next(tag["Value"] for tag in row["Tags"] if tag["Key"] == RUN_TAG)
+            if run not in ids:
+                again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
+                yield f"{row['InstanceId']} in {region} is of run {run}; {again}"
+
+
+def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> None:
+    """Mark the runs that are proved gone; one that is not, or that came back, is open again."""
+    for run in runs:
+        if run.path.exists():
+            left = result.unknown or any(found.run == run.id for found in result.remaining)
+            swept = "" if left else run.swept or stamp(cloud.now())
+            if swept != run.swept:
+                run.with_(swept=swept)
