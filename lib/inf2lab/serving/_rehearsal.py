@@ -21,6 +21,9 @@ from inf2lab.serving._interface import ModelServer, Report, ServerStatus
 from inf2lab.serving._state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
 
+# What the command or config.properties says; to DJLServing a variable would be stronger.
+_STATED = ("MODEL_STORE", "LOAD_MODELS", "INFERENCE_ADDRESS", "MANAGEMENT_ADDRESS")
+
 
 class RehearsalServer(ModelServer):
     """A `python -m rehearsal.server` process that outlives the notebook which started it."""
@@ -165,7 +168,9 @@ class RehearsalServer(ModelServer):
         scratch = tempfile.mkdtemp(
             prefix=_processes.SCRATCH_PREFIX
         )  # handlers write split checkpoints into TMPDIR
-        surroundings = os.environ | self.environment() | self._scratch_variables(scratch)
+        stated = {f"SERVING_{key}" for key in _STATED}
+        inherited = {name: value for name, value in os.environ.items() if name not in stated}
+        surroundings = inherited | self.environment() | self._scratch_variables(scratch)
         with self.log_path.open("wb") as log:
             pid = _processes.start_apart(
                 self.command(),

@@ -33,7 +33,7 @@ class App:
             work = asyncio.ensure_future(self._management.handle(request, connection.send))
             work.add_done_callback(lambda task: task.cancelled() or task.exception())
             return await asyncio.shield(work)
-        if request.method == "OPTIONS" and len(request.segments) < 2:
+        if request.method == "OPTIONS" and request.path == "/":
             return json_response({})
         raise ApiError.no_resource()
 

@@ -1,4 +1,7 @@
-"""What the server was told: flags, then SERVING_* variables, then config.properties, then DJLServing's defaults."""
+"""What the server was told: SERVING_* variables, then DJLServing's own flags, then config.properties, then defaults.
+
+--host and --port are the rehearsal's own, and win over all.
+"""
 
 from __future__ import annotations
 
@@ -87,10 +90,14 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
     """The settings that apply. Raises SetupError for a value that cannot be used."""
     path = _config_file(flags, environ)
     keys = load_properties(path) if path else {}
+    if flags.model_store:
+        keys["model_store"] = str(flags.model_store)
+    if flags.models:
+        keys["load_models"] = ",".join(flags.models)
     keys |= {k[8:].lower(): v for k, v in environ.items() if k.startswith("SERVING_")}
     read = _Reader(keys, str(path) if path else "SERVING_*")
     inference, management = _addresses(keys, flags)
-    store = flags.model_store or (Path(keys["model_store"]) if keys.get("model_store") else None)
+    store = Path(keys["model_store"]) if keys.get("model_store") else None
     home = environ.get("MODEL_SERVER_HOME")
     cors = tuple(
         (f"access-control-allow-{name}", value)
@@ -101,7 +108,7 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
         inference=inference,
         management=management,
         model_store=store.expanduser().absolute() if store else None,
-        load_models=flags.models or _model_list(keys.get("load_models"), store),
+        load_models=_model_list(keys.get("load_models"), store),
         job_queue_size=read.number("job_queue_size", 1000),
         batch_size=read.number("batch_size", 1),
         max_batch_delay_ms=read.number("max_batch_delay", 100),

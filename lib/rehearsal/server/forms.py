@@ -7,21 +7,69 @@ import re
 from .errors import ApiError
 
 Parts = list[tuple[str | None, bytes]]
+# A key, perhaps `=` and a value, and what ends them; only a value can hold no end of line.
+FIELD = re.compile(rb"([^=&]*)(?:(=)([^&\r\n]*))?(&|\r?\n|\Z)?", re.DOTALL)
+
+
+def percent_decode(text: str, *, plus: bool = True) -> str:
+    """`text` with %XX read as UTF-8. Raises the IllegalArgumentException of Netty for a broken escape."""
+    if plus:
+        text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    out = bytearray()
+    at = 0
+    while at < len(text):
+        if text[at] != "%":
+            out += text[at].encode("utf-8", "replace")
+            at += 1
+            continue
+        code = text[at + 1 : at + 3]
+        if len(code) < 2:
+            raise ApiError.illegal_argument(f"unterminated escape sequence at end of string: {text}")
+        if not re.fullmatch("[0-9a-fA-F]{2}", code):
+            raise ApiError.illegal_argument(f"invalid hex byte '{code}' at index {at + 1} of '{text}'")
+        out.append(int(code, 16))
+        at += 3
+    return out.decode("utf-8", "replace")
 
 
 def form_fields(body: bytes) -> Parts:
-    """The fields of an application/x-www-form-urlencoded body.
+    """The fields of an application/x-www-form-urlencoded body, up to the first end of line in a value.
 
     A last piece without `=` is no field: a JSON body sent that way (curl -d without a header) has none at all.
     """
     fields: Parts = []
-    pieces = body.strip(b"\r\n").split(b"&")
-    for i, piece in enumerate(pieces):
-        key, equals, value = piece.partition(b"=")
-        if not equals and (i == len(pieces) - 1 or not key):
-            continue
-        fields.append((_unescape(key).decode("utf-8", "replace"), _unescape(value)))
+    at = 0
+    while match := FIELD.match(body, at):
+        key, equals, value, end = match.groups()
+        at = match.end()
+        if equals or (key and end == b"&"):
+            fields.append((_decoded(key), _decoded(value or b"").encode("utf-8", "replace")))
+        if end != b"&":
+            break
     return fields
+
+
+def boundary(content_type: str) -> bytes | None:
+    """The boundary of a multipart/form-data body; None for any other type, or one without that parameter.
+
+    Raises the 500 that the original's decoder ends with for `boundary` and `boundary=`.
+    """
+    if not content_type.startswith("multipart/form-data"):  # no capital letters
+        return None
+    parameters = (part.strip() for part in content_type.split(";", 2)[1:])
+    named = next((text for text in parameters if text[:8].lower() == "boundary"), None)
+    if named is None:
+        return None
+    _, equals, value = named.partition("=")
+    if not equals:
+        raise ApiError(500, "ErrorDataDecoderException", "Needs a boundary value")
+    if not value:
+        raise ApiError(500, "StringIndexOutOfBoundsException", "String index out of range: 0")
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    return value.encode("latin-1", "replace")
 
 
 def multipart_parts(body: bytes, boundary: bytes) -> Parts:
@@ -56,9 +104,8 @@ def _name(head: bytes) -> str | None:
     return None
 
 
-def _unescape(data: bytes) -> bytes:
-    data = data.replace(b"+", b" ")
-    if re.search(b"%(?![0-9a-fA-F]{2})", data):
-        text = data.decode("utf-8", "replace")
-        raise ApiError(400, "ErrorDataDecoderException", f"Bad string: '{text}'")
-    return re.sub(b"%([0-9a-fA-F]{2})", lambda match: bytes([int(match[1], 16)]), data)
+def _decoded(data: bytes) -> str:
+    try:
+        return percent_decode(data.decode("utf-8", "replace"))
+    except ApiError as error:  # the class of the outer exception, the message of the inner one
+        raise ApiError(500, "ErrorDataDecoderException", error.message) from error

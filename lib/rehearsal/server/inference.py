@@ -9,7 +9,7 @@ import uuid
 from .codec import Reply
 from .config import ServerConfig
 from .errors import ApiError
-from .java import parse_boolean
+from .java import parse_boolean, parse_int
 from .jobs import Answer, Job, Message
 from .logs import ServerLog
 from .model_info import FAILED, PENDING
@@ -61,12 +61,10 @@ class Inference:
         contents = {
             key: data.decode("utf-8", "replace") for key, data in reversed(message.contents) if key != "data"
         }
-        name = (
-            name
-            or request.parameter("model_name")
-            or _property(message, "model_name")
-            or contents.get("model_name")
-        )
+        name = name or request.parameter("model_name")
+        if not name:  # an empty header or field counts as a name, an empty parameter does not
+            name = _property(message, "model_name")
+            name = contents.get("model_name") if name is None else name
         if name is None:
             name = self._registry.only_startup_model()
         if name is None:
@@ -80,6 +78,9 @@ class Inference:
     async def _predict(self, request: Request, message: Message, name: str, version: str | None) -> Response:
         token = _property(message, STARTING_TOKEN)
         if token is not None and request.method != "OPTIONS":
+            parse_int(
+                _property(message, "x-max-items") or "-1"
+            )  # pieces of a stream; an answer is stored whole
             return self._look_up(token)
         entry = self._registry.find(name, version, rotate=True)
         if entry is None:

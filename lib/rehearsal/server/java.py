@@ -35,9 +35,14 @@ def hash_order(keys: Iterable[str]) -> list[str]:
 def parse_int(text: str) -> int:
     """`Integer.parseInt`: raises the 500 NumberFormatException that DJLServing answers with."""
     digits = text[1:] if text[:1] in ("-", "+") else text
-    if digits.isdigit() and -(2**31) <= int(text) < 2**31:
+    if digits.isdecimal() and -(2**31) <= int(text) < 2**31:
         return int(text)
     raise ApiError.number_format(text)
+
+
+def as_int(number: int) -> int:
+    """A number as it is left in an `int`, which runs over."""
+    return (number + 2**31) % 2**32 - 2**31
 
 
 def parse_boolean(text: str | None) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .config import ServerConfig
 from .errors import ApiError
-from .java import parse_boolean, parse_int
+from .java import as_int, parse_boolean, parse_int
 from .logs import ServerLog
 from .model_info import READY, Registration, folder_of, model_name
 from .registry import Entry, Registry, describe
@@ -35,7 +35,7 @@ class Page:
         start = parse_int(request.parameter("next_page_token") or "0")
         limit = limit if 0 <= limit <= PAGE else PAGE
         start = max(start, 0)
-        return cls(start, start + limit)
+        return cls(start, as_int(start + limit))
 
 
 class Management:
@@ -96,24 +96,26 @@ class Management:
         return json_response([describe(entry, name) for entry in entries])
 
     async def _scale(self, request: Request, name: str, version: str | None) -> Response:
-        entry = self._registry.find(name, version)
-        if entry is None:
-            raise ApiError.no_model(f"Model or workflow not found: {name}")
         try:
             low = parse_int(request.parameter("min_worker") or "-1")
             high = parse_int(request.parameter("max_worker") or "-1")
         except ApiError as error:
             text = str(error.message)
             raise ApiError.bad_request(text, reason=f"parameter is invalid number.{text}") from error
-        if entry.model.status != READY:
-            text = f"Model is not ready: {entry.model.status}"
-            raise ApiError(503, "ServiceUnavailableException", text)
-        for device in list(entry.pool.groups):
-            await entry.pool.scale(device, low, high)
-        text = (
-            f'Workflow "{name}" worker scaled. New Worker configuration min workers:{low} max workers:{high}'
-        )
-        return status_response(text)
+        endpoint = self._registry.endpoints.get(name)
+        found = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
+        if not found:
+            raise ApiError.no_model(f"Model or workflow not found: {name}")
+        said = []
+        for entry in found:  # all versions, when none is named
+            if entry.model.status != READY:
+                text = f"Model or workflow is not ready: {name}"
+                raise ApiError(503, "ServiceUnavailableException", text)
+            for device in list(entry.pool.groups):
+                await entry.pool.scale(device, low, high)
+            said.append(f'Workflow "{name}" worker scaled. New Worker configuration min workers:{low} '
+                        f"max workers:{high}")  # fmt: skip
+        return status_response("\n".join(said))
 
     def _unregister(self, name: str, version: str | None) -> Response:
         if not self._registry.remove(name, version):
@@ -121,7 +123,7 @@ class Management:
         return status_response(f'Model or workflow "{name}" unregistered')
 
     async def _register(self, request: Request, late: Late) -> Response:
-        wanted, synchronous = _registration(request)
+        wanted, synchronous = _registration(request, strict=self._config.strict)
         self._check_url(wanted.url)
         folder_of(wanted.url)  # the 404 of a wrong URL comes before the name is taken
         entry = self._registry.add(wanted)
@@ -171,16 +173,19 @@ def _listed(entry: Entry, name: str) -> dict[str, object]:
     return {"modelName": name, **version, "modelUrl": entry.model.url, "status": entry.model.status}
 
 
-def _registration(request: Request) -> tuple[Registration, bool]:
+def _registration(request: Request, *, strict: bool) -> tuple[Registration, bool]:
     """What a POST asks for, and whether it waits. Parameters of the query, or the keys of a JSON body."""
     kind = (request.header("content-type") or "").split(";")[0].strip().lower()
     values: Mapping[str, str | None]
     if kind == "application/json":
-        values = _json_values(request.body)
+        values = _json_values(request.body, strict=strict)
     else:
         values = {key: request.parameter(key) for key, _ in request.query}
     url = values.get("url")
     if url is None:
+        if strict and kind == "application/json":
+            text = 'Cannot invoke "String.startsWith(String)" because "link" is null'
+            raise ApiError(500, "NullPointerException", text)
         raise ApiError.bad_request("Parameter url is required.")
     name = values.get("model_name")
     if name is None and kind == "application/json":
@@ -201,13 +206,15 @@ def _registration(request: Request) -> tuple[Registration, bool]:
     return wanted, parse_boolean(values.get("synchronous") or "true")
 
 
-def _json_values(body: bytes) -> dict[str, str | None]:
+def _json_values(body: bytes, *, strict: bool) -> dict[str, str | None]:
     try:
         data = json.loads(body)
+        if not isinstance(data, dict):
+            raise ValueError("an object is required")
     except (ValueError, RecursionError) as error:
+        if strict:  # its message is Gson's own, which is not played
+            raise ApiError(500, "JsonSyntaxException", str(error)) from error
         raise ApiError.bad_request(f"Malformed JSON body: {error}") from error
-    if not isinstance(data, dict):
-        raise ApiError.bad_request("Malformed JSON body: an object is required")
     return {
         key: None if value is None else json.dumps(value) if not isinstance(value, str) else value
         for key, value in data.items()

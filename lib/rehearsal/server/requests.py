@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from .errors import ApiError
-from .forms import form_fields, multipart_parts
+from .forms import boundary, form_fields, multipart_parts, percent_decode
 from .jobs import Contents, Message
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -57,6 +57,7 @@ def parse_query(text: str) -> list[tuple[str, str]]:
     """The pairs of a query string by Netty's rules: `&` or `;` between, `+` is a blank."""
     pairs = []
     for item in re.split("[&;]", text)[:MAX_PARAMETERS]:
+        item = item.lstrip("=")  # a name cannot begin with it
         if item:
             key, _, value = item.partition("=")
             pairs.append((percent_decode(key), percent_decode(value)))
@@ -71,39 +72,15 @@ def grouped(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(key, value) for key, many in values.items() for value in many]
 
 
-def percent_decode(text: str, *, plus: bool = True) -> str:
-    """`text` with %XX read as UTF-8. Raises the IllegalArgumentException of Netty for a broken escape."""
-    if plus:
-        text = text.replace("+", " ")
-    if "%" not in text:
-        return text
-    out = bytearray()
-    at = 0
-    while at < len(text):
-        if text[at] != "%":
-            out += text[at].encode("utf-8", "replace")
-            at += 1
-            continue
-        code = text[at + 1 : at + 3]
-        if len(code) < 2:
-            raise ApiError.illegal_argument(f"unterminated escape sequence at end of string: {text}")
-        if not re.fullmatch("[0-9a-fA-F]{2}", code):
-            raise ApiError.illegal_argument(f"invalid hex byte '{code}' at index {at + 1} of '{text}'")
-        out.append(int(code, 16))
-        at += 3
-    return out.decode("utf-8", "replace")
-
-
 def handler_message(request: Request, *, allow_override: bool) -> Message:
     """What a handler gets for a request. Raises ApiError for a body or header that is refused."""
     contents: Contents = [(key, value.encode()) for key, value in request.query]
     properties = _properties(request)
     content_type = request.header("content-type") or ""
-    kind = content_type.split(";", 1)[0].strip().lower()
-    boundary = _boundary(content_type) if kind.startswith("multipart/") else None
-    if boundary is not None:
-        contents += multipart_parts(request.body, boundary)
-    elif kind == "application/x-www-form-urlencoded":
+    delimiter = boundary(content_type)
+    if delimiter is not None:
+        contents += multipart_parts(request.body, delimiter)
+    elif content_type.split(";", 1)[0].lower() == "application/x-www-form-urlencoded":
         contents += form_fields(request.body)
     else:
         contents.append(("data", request.body))
@@ -129,10 +106,3 @@ def _properties(request: Request) -> dict[str, tuple[str, str]]:
             if equals:
                 put(key.strip(), text.strip())
     return properties
-
-
-def _boundary(content_type: str) -> bytes | None:
-    match = re.search(r'boundary=(?:"([^"]*)"|([^;]*))', content_type, re.IGNORECASE)
-    if match is None:
-        return None
-    return (match[1] if match[1] is not None else match[2].strip()).encode("latin-1", "replace")

@@ -248,6 +248,27 @@ def test_options_head_and_other_methods(zoo):
     assert zoo.send("POST", "/predictions/%65cho", b"[1]").status == 200
 
 
+@pytest.mark.parametrize(("target", "status"), [("/?a=b", 200), ("//", 404), ("*", 404), ("/x", 404)])
+def test_options_describe_the_root_only(zoo, target, status):
+    assert zoo.send("OPTIONS", target).status == status
+
+
+@pytest.mark.parametrize(
+    ("target", "header", "says"),
+    [
+        ("/invocations?model_name=", "", "Model or workflow not found: "),  # the parameter is a content, too
+        ("/invocations", "model_name: ", "Model or workflow not found: "),
+        ("/invocations", "", "Parameter model_name is required."),
+        ("/invocations?model_name=nope", "model_name: echo", "Model or workflow not found: nope"),
+    ],
+)
+def test_an_empty_model_name_is_a_name(zoo, target, header, says):
+    lines = "\r\n".join(
+        [f"POST {target} HTTP/1.1", "Content-Length: 2", *([header] if header else []), "", "{}"]
+    )
+    assert zoo.raw(lines.encode()).json()["message"] == says
+
+
 def test_the_handler_cannot_be_chosen_by_a_client(zoo):
     answer = zoo.predict("echo", b"{}", Handler="other")
     assert (answer.status, answer.reason) == (400, "The handler can't be overridden in a request")
@@ -297,3 +318,5 @@ def test_asynchronous_answers(zoo):
         assert later.reason == "The model result is not yet available"
     assert (later.status, later.body) == (200, b"[\n  1\n]")
     assert zoo.predict("echo", b"", x_starting_token="bad").status == 400
+    wrong = zoo.predict("echo", b"", x_starting_token=token, x_max_items="many")
+    assert (wrong.status, wrong.json()["type"]) == (500, "NumberFormatException")

@@ -81,6 +81,15 @@ def test_refused_registrations(server):
     }
 
 
+@pytest.mark.parametrize(("strict", "statuses"), [("off", {400}), ("on", {500})])
+def test_json_that_registers_nothing(start, tmp_path, strict, statuses):
+    (tmp_path / "s").mkdir()
+    server = start(tmp_path / "s", "--strict", strict)
+    for body in (b"{", b"", b"[]", b'{"model_name": "m"}'):
+        said = server.send("POST", "/models", body, Content_Type="application/json")
+        assert {said.status} == statuses, body
+
+
 def test_a_folder_outside_the_store_is_not_run(server):
     outside = server.store.parent / "outside"
     for wanted in (
@@ -113,6 +122,12 @@ def test_paging(server):
     assert server.send("GET", "/models?limit=0").json() == {"nextPageToken": "0", "models": []}
     assert server.send("GET", "/models?next_page_token=9").json() == {"models": []}
     assert server.send("GET", "/models?limit=abc").status == 500
+    assert server.send("GET", "/models?limit=").json().keys() == {"models"}  # as if it were not there
+    assert server.send("GET", "/models?limit=101&next_page_token=-5").json().keys() == {"models"}
+    assert server.send("GET", "/models?next_page_token=2147483647").json() == {  # Java's int runs over
+        "nextPageToken": "-2147483549",
+        "models": [],
+    }
     assert server.send("GET", "/workflows").json()["workflows"] == [
         {"workflowName": "echo"},
         {"workflowName": "other"},
@@ -135,6 +150,22 @@ def test_scaling(server):
     assert (
         server.send("PUT", "/models/zz?min_worker=1").json()["message"] == "Model or workflow not found: zz"
     )
+
+
+def test_scaling_without_a_version_scales_all(server):
+    for version in ("v1", "v2"):
+        server.send("POST", f"/models?url={url(server, 'other')}&model_version={version}&max_worker=1")
+    said = server.send("PUT", "/models/other?min_worker=2&max_worker=2").json()
+    one = 'Workflow "other" worker scaled. New Worker configuration min workers:2 max workers:2'
+    assert said == {"status": f"{one}\n{one}"}
+    assert server.send("PUT", "/models/other/v1?min_worker=1").json()["status"].count("\n") == 0
+    described = server.send("GET", "/models/other").json()
+    counts = [
+        [w["status"] for w in d["models"][0]["workerGroups"][0]["workers"]].count("READY") for d in described
+    ]
+    assert counts == [1, 2]
+    assert server.send("PUT", "/models/other/v9?min_worker=1").status == 404
+    assert server.send("PUT", "/models/nope?min_worker=x").status == 400  # numbers are read first
 
 
 def test_unknown_models(server):

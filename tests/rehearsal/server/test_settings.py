@@ -22,7 +22,7 @@ def configured(folder, environ=None, *, cores=0, **registration):
     return info
 
 
-def test_flags_beat_variables_beat_the_file(tmp_path):
+def test_variables_beat_flags_beat_the_file_and_the_port_beats_all(tmp_path):
     file = tmp_path / "config.properties"
     file.write_text(
         "job_queue_size=5\nbatch_size=6\ninference_address=http://127.0.0.1:9000\nmystery=1\nwait_model_loading=FALSE\n"
@@ -32,6 +32,40 @@ def test_flags_beat_variables_beat_the_file(tmp_path):
     assert config.inference == config.management == Address("127.0.0.1", 1234)
     assert config.unknown_keys == ("mystery", "odd")
     assert not config.wait_model_loading
+
+
+def test_a_variable_is_stronger_than_a_flag_as_in_the_original(tmp_path):
+    file = tmp_path / "config.properties"
+    file.write_text(f"model_store={tmp_path}/file\nload_models=a\n")
+    flags = Flags(config_file=file, model_store=tmp_path / "flag", models=("b", "c=/x"), host="127.0.0.2")
+    config = load_config(flags, {})
+    assert (config.model_store, config.load_models) == (tmp_path / "flag", ("b", "c=/x"))
+    told = {"SERVING_MODEL_STORE": f"{tmp_path}/variable", "SERVING_LOAD_MODELS": "d, e"}
+    config = load_config(flags, told | {"SERVING_INFERENCE_ADDRESS": "http://127.0.0.1:9"})
+    assert (config.model_store, config.load_models) == (tmp_path / "variable", ("d", "e"))
+    assert config.inference == Address("127.0.0.2", 9)
+
+
+def test_an_unknown_key_is_passed_on_and_named_once(start, model, tmp_path):
+    code = """
+    seen = None
+    def handle(inputs):
+        global seen
+        seen = seen or dict(inputs.get_properties())
+        return None if inputs.is_empty() else Output().add_as_json(seen)
+    """
+    model(tmp_path / "s", "m", code, "engine=Python\nmystery_key=1\noption.mystery_option=2\n")
+    (tmp_path / "config.properties").write_text("odd_key=3\n")
+    server = start(tmp_path / "s", "-f", str(tmp_path / "config.properties"), env={"SERVING_OTHER_KEY": "4"})
+    seen = server.predict("m", {}).json()
+    assert (seen["mystery_key"], seen["mystery_option"]) == ("1", "2")
+    for named, once in {
+        "mystery_key: 1": 1,
+        "option.mystery_option: 2": 1,
+        "WARN  Rehearsal configuration key odd_key is not used by the rehearsal": 1,
+        "WARN  Rehearsal configuration key other_key is not used by the rehearsal": 1,
+    }.items():
+        assert sum(named in line for line in server.log) == once, named
 
 
 def test_separate_management_address(tmp_path):
@@ -106,7 +140,7 @@ def test_numbers(text, value):
     assert parse_int(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1.5", " 1", "2147483648", "--1"])
+@pytest.mark.parametrize("text", ["", "abc", "1.5", " 1", "2147483648", "--1", "+", "²"])
 def test_no_numbers(text):
     with pytest.raises(ApiError, match="For input string"):
         parse_int(text)

@@ -1,0 +1,92 @@
+"""Form bodies as Netty's decoder reads them, edge by edge."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.server.errors import ApiError
+from rehearsal.server.forms import boundary, form_fields, percent_decode
+from rehearsal.server.requests import Request
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"a=1&b=two+x%21", [("a", b"1"), ("b", b"two x!")]),
+        (b"a=&b=", [("a", b""), ("b", b"")]),
+        (b"a&b=1", [("a", b""), ("b", b"1")]),
+        (b"a=1&b", [("a", b"1")]),
+        (b"a=1=2", [("a", b"1=2")]),
+        (b"a=1&a=2", [("a", b"1"), ("a", b"2")]),
+        (b"a=1\r\nb=2", [("a", b"1")]),
+        (b"a=1\nb=2", [("a", b"1")]),
+        (b"a=1&\r\n", [("a", b"1")]),
+        (b'{"seq_length": 8}', []),
+        (b'{"q": "a&b"}', [('{"q": "a', b"")]),
+        (b'{\n"q": "a=b"}', [('{\n"q": "a', b'b"}')]),
+        (b"k=%C3%A4&%C3%A4=\xc3\xa4", [("k", "ä".encode()), ("ä", "ä".encode())]),
+        (b"k=\xff", [("k", "\ufffd".encode())]),
+        (b"", []),
+    ],
+)
+def test_fields(body, fields):
+    assert form_fields(body) == fields
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"a=%zz", "invalid hex byte 'zz' at index 1 of '%zz'"),
+        (b"a%2=1", "unterminated escape sequence at end of string: a%2"),
+    ],
+)
+def test_a_broken_escape_is_the_decoders_error(body, message):
+    with pytest.raises(ApiError) as caught:
+        form_fields(body)
+    error = caught.value
+    assert (error.status, error.java_type, error.message) == (500, "ErrorDataDecoderException", message)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        ("multipart/form-data; boundary=BB", b"BB"),
+        ('multipart/form-data; boundary="B B"', b"B B"),
+        ("multipart/form-data;charset=utf-8; Boundary=BB", b"BB"),
+        ("multipart/form-data; boundary=a=b", b"a=b"),
+        ("multipart/form-data; a=1; b=2; boundary=BB", None),
+        ("multipart/form-data", None),
+        ("multipart/mixed; boundary=BB", None),
+        ("Multipart/Form-Data; boundary=BB", None),
+        ("application/json", None),
+        ("", None),
+    ],
+)
+def test_boundaries(content_type, found):
+    assert boundary(content_type) == found
+
+
+@pytest.mark.parametrize("parameter", ["boundary", "boundary="])
+def test_a_boundary_without_a_value_is_refused(parameter):
+    with pytest.raises(ApiError) as caught:
+        boundary(f"multipart/form-data; {parameter}")
+    assert caught.value.status == 500
+
+
+@pytest.mark.parametrize(
+    ("query", "pairs"),
+    [
+        ("a=1;b=2&c", [("a", "1"), ("b", "2"), ("c", "")]),
+        ("=x", [("x", "")]),
+        ("a==b&&a=c", [("a", "=b"), ("a", "c")]),
+        ("a=1&b=2&a=3", [("a", "1"), ("a", "3"), ("b", "2")]),
+        ("a=%C3%A4+%2B", [("a", "ä +")]),
+        ("", []),
+    ],
+)
+def test_queries(query, pairs):
+    assert Request("GET", f"/x?{query}", []).query == pairs
+
+
+def test_a_plus_in_a_path_stays():
+    assert percent_decode("/a+b%20c", plus=False) == "/a+b c"
