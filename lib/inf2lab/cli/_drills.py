@@ -110,8 +110,7 @@ def _show(result: Result) -> None:
 
 def _explained(source: str, match: Match) -> None:
     times = f", {match.times} times" if match.times > 1 else ""
-    console.print(f"{source}, line {match.line_number}{times}: {match.title}")
-    console.print(f"  {match.line}\n  cause: {match.cause}\n  fix:   {match.fix}")
+    console.print(f"{source}, line {match.line_number}{times}: {match}")
     if match.drill:
         console.print(f"  see it happen: inf2lab drill {match.name}")
 

@@ -7,6 +7,7 @@ from inf2lab.drills._explain import Match, explain, newest_log
 from inf2lab.drills._interface import Drill, Result, Scene, Sighting
 from inf2lab.drills._registry import DRILLS, find
 from inf2lab.drills._run import run
+from inf2lab.drills._seen import Seen, seen
 
 __all__ = [
     "DRILLS",
@@ -14,9 +15,11 @@ __all__ = [
     "Match",
     "Result",
     "Scene",
+    "Seen",
     "Sighting",
     "explain",
     "find",
     "newest_log",
     "run",
+    "seen",
 ]

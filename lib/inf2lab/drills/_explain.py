@@ -8,6 +8,7 @@ from pathlib import Path
 from inf2lab import catalog, paths
 from inf2lab.drills._interface import Spot, spots, spots_of
 from inf2lab.drills._registry import DRILLS
+from inf2lab.serving._log import plain
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Match:
     cause: str
     fix: str
     drill: bool  # whether `inf2lab drill NAME` causes it here
+
+    def __str__(self) -> str:
+        """Title, line without its prefix, cause and fix, each on a line."""
+        return f"{self.title}\n  {plain(self.line)}\n  cause: {self.cause}\n  fix:   {self.fix}"
 
 
 def explain(text: str) -> list[Match]:

@@ -15,6 +15,7 @@ from inf2lab.drills import DRILLS, Drill, Result, Scene, Sighting
 from inf2lab.drills._folders import ENGINE, OBEDIENT
 from inf2lab.drills._interface import Unavailable
 from inf2lab.drills._run import compare
+from inf2lab.drills._seen import seen_in
 from inf2lab.drills._stage import Stage
 from inf2lab.errors import SettingsError
 from inf2lab.lint.article import write_article
@@ -47,6 +48,11 @@ def test_it_happens_as_it_is_written(result: Result) -> None:
     assert result.missing == (), f"{result.sighting.answer}\n{result.sighting.log}"
     assert result.verdict == "PASS"
     assert result.line
+
+
+def test_it_looks_as_it_was_recorded(result: Result) -> None:
+    """What docs/troubleshooting.md shows is what happens."""
+    assert seen_in(result) == drills.seen()[result.drill.name], "run tools/write_troubleshooting.py --record"
 
 
 def test_its_log_is_explained_by_it_alone(result: Result) -> None:
