@@ -83,7 +83,7 @@ def answer_response(answer: Answer) -> Response:
 
 def has_no_body(status: int) -> bool:
     """Whether HTTP forbids a body with this status."""
-    return status in (204, 304) or 100 <= status < 200
+    return status in (204, 205, 304) or 100 <= status < 200
 
 
 def head(
@@ -98,9 +98,11 @@ def head(
     lines += NO_CACHE
     if length is None:
         lines.append(("transfer-encoding", "chunked"))
-    elif response.status != 204 and not 100 <= response.status < 200:
+    elif response.status not in (204, 205) and not 100 <= response.status < 200:
         lines.append(("content-length", str(length)))
     lines.append(("connection", "close" if response.status >= 400 else "keep-alive"))
+    if response.status == 205:  # Netty's encoder puts it there
+        lines.append(("content-length", "0"))
     text = "".join(f"{name}: {value}\r\n" for name, value in lines)
     start = f"HTTP/1.1 {response.status} ".encode() + response.reason.encode("ascii", "replace")
     return start + b"\r\n" + text.encode("latin-1", "replace") + b"\r\n"

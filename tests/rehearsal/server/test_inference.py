@@ -135,6 +135,10 @@ def test_codes_and_reasons_of_a_handler(zoo):
             b"body here",
             after,
         )
+    for code, length in [(204, None), (205, "0")]:  # HTTP gives these no body, whatever a handler adds
+        empty = zoo.predict("fails", {"kind": {"code": code, "message": "custom"}})
+        assert (empty.status, empty.reason, empty.body, empty.after) == (code, "custom", b"", "open")
+        assert empty.header("content-length") == length
     broken = zoo.predict("fails", {"kind": {"code": 500, "message": "line1\nline2"}})
     assert broken.status == 500
     assert broken.body == java_error(
