@@ -6,6 +6,7 @@ LabError                 base; `str()` is one sentence with the value, the rule 
 ├── StandInError         the rehearsal has no small weights that can answer for the named model
 ├── ServerError          a server could not be started or is not there
 │   ├── PortInUse        somebody else listens where the server should
+│   ├── EngineError      Docker is not there, may not be used, or did not do what was asked
 │   ├── LoadFailed       the server stopped while it loaded the model
 │   └── NotReady         the server runs, but it did not open its port in time
 ├── MeasureError         a measurement lacks something: prompts, a tokenizer, a log
@@ -69,6 +70,17 @@ class PortInUse(ServerError):
             f"port {self.port} is taken by {self.owner}: stop it (`inf2lab stop` stops what the lab started), "
             f"or choose another port (`port = {self.port + 1}`)"
         )
+
+
+class EngineError(ServerError):
+    """Docker did not do `what`; `said` is its own reason in short, `remedy` what to do."""
+
+    def __init__(self, what: str, said: str, remedy: str) -> None:
+        super().__init__(what, said, remedy)
+        self.what, self.said, self.remedy = what, said, remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.said}; {self.remedy}"
 
 
 class LoadFailed(ServerError):

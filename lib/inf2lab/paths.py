@@ -6,6 +6,7 @@
 | INF2LAB_CACHE | downloads and prepared stand-ins | the user's cache folder + `/inf2lab` |
 | INF2LAB_LOGS | server logs, state files, executed runs | `logs/` of the repository |
 | DJL_SERVING_HOME | an unpacked DJLServing, for `inf2lab serve --server djl` | a Docker image is tried |
+| INF2LAB_DEVICES | folder of the Neuron device files | `/dev` |
 | INF2LAB_<PARAMETER> | replaces a notebook parameter's default, e.g. INF2LAB_PORT=8081 | - |
 """
 
@@ -67,6 +68,17 @@ def djl_serving_home() -> Path | None:
     """Return the unpacked DJLServing that a person named, or None; whether one lies there is not looked at."""
     named = os.environ.get("DJL_SERVING_HOME")
     return Path(named).expanduser().resolve() if named else None
+
+
+def container_cache() -> Path:
+    """Return the folder whose parts the container keeps downloads and compiled programs in: in the clone, so that
+    it lies on the volume that was made large enough, and is found again after the container is gone."""
+    return root() / "cache"
+
+
+def devices() -> Path:
+    """Return the folder with neuron0, neuron1, ...: /dev, unless INF2LAB_DEVICES names another."""
+    return Path(os.environ.get(f"{PREFIX}DEVICES") or "/dev").resolve()
 
 
 def shown(path: Path | str) -> str:

@@ -18,6 +18,10 @@ LANES = {
     "rehearsal": "this machine's processor plays the chip; nothing is billed",
     "inf2": "an instance with /dev/neuron* runs the real container",
 }
+NETWORKS = {
+    "bridge": "the container has a network of its own, and one port of it is published on 127.0.0.1",
+    "host": "the container shares the machine's network and listens on 127.0.0.1",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,10 @@ class Settings:
     n_positions: int = 2048
     dtype: str = "f16"
     port: int = 8080
+    copies: int = 1  # of the model, each a worker with cores of its own
+    image: str = ""  # the container's image; empty: the profile's
+    network: str = "bridge"
+    docker_options: str = ""  # further words for `docker run`, as in "-e HF_TOKEN --shm-size 8g"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -44,7 +52,10 @@ class Settings:
         if self.lane not in LANES:
             known = "; ".join(f"{lane!r}: {meaning}" for lane, meaning in LANES.items())
             raise SettingsError("lane", self.lane, f"use one of {known}")
-        for name in ("batch_size", "n_positions", "tensor_parallel_degree"):
+        if self.network not in NETWORKS:
+            known = "; ".join(f"{network!r}: {meaning}" for network, meaning in NETWORKS.items())
+            raise SettingsError("network", self.network, f"use one of {known}")
+        for name in ("batch_size", "copies", "n_positions", "tensor_parallel_degree"):
             if getattr(self, name) < 1:
                 raise SettingsError(name, getattr(self, name), "must be 1 or more")
         if not 1 <= self.port <= 65535:

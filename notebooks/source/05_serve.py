@@ -15,7 +15,7 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | read the docker command for the chip, start the rehearsal, follow it until it answers, see three loads fail |
+# | **You will do** | read the docker command for the chip, start the server, follow it until it answers, see three loads fail |
 # | **You will be able to** | tell loading from ready, read the log, and find out why a model did not load |
 # | **Before you start** | [04 Write your own handler](04_model_py.ipynb): it writes `models/opt13b` |
 # | **Time** | 20 minutes to read; 1 minute to run in the rehearsal; 20 minutes to load on the chip |
@@ -31,9 +31,11 @@ profile: str = "djl-0.25"
 instance: str = "inf2.48xlarge"
 model_name: str = "opt13b"
 port: int = 8080
+network: str = "bridge"
 
 # %% [markdown] id="nb05-c04"
-# The degree and the batch are not parameters here. They are in the folder.
+# The degree and the batch are not parameters here. They are in the folder. `network` is the container's, and counts on
+# the chip only.
 
 # %% id="nb05-c05"
 from inf2lab import (
@@ -56,7 +58,7 @@ print(f"serving {folder.name} at degree {degree} in the {settings.lane} lane")
 # %% [markdown] id="nb05-c06"
 # ## What exactly is served?
 #
-# Take the folder's fingerprint: the beginning of each file's SHA-256. You will compare it at the end.
+# Two files. Keep their fingerprint, the beginning of each one's SHA-256: you will compare it at the end.
 
 # %% id="nb05-c07"
 before = folder.fingerprint()
@@ -74,34 +76,58 @@ on_chip = Server.of(dataclasses.replace(settings, lane="inf2"), folder.path)
 print(on_chip.typed())
 
 # %% [markdown] id="nb05-c10"
-# Compare it with the article's command:
+# And this is the article's:
+#
+# ```bash
+# docker run -it --rm --network=host \
+#     -v `pwd`/models:/opt/ml/model \
+#     -v `pwd`/logs:/opt/djl/logs \
+#     -u djl --device /dev/neuron0 --device /dev/neuron10 --device /dev/neuron2 --device /dev/neuron4 \
+#     --device /dev/neuron6 --device /dev/neuron8 --device /dev/neuron1 --device /dev/neuron11 \
+#     -e MODEL_LOADING_TIMEOUT=7200 -e PREDICT_TIMEOUT=360 \
+#     deepjavalibrary/djl-serving:0.21.0-pytorch-inf2 serve
+# ```
+#
+# Go through them side by side. **Before you read on:** which of the differences is about safety?
 #
 # | article | here | why |
 # |---|---|---|
-# | eight devices, in the order 0, 10, 2, 4, ... | neighbours from 0 on, as many as one copy needs | cores of one copy must be neighbours |
+# | `--device` 0, 10, 2, 4, 6, 8, 1, 11 | neighbours from 0 on, as many as one copy needs | the cores of one copy must be neighbours; more devices would mean more copies |
 # | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password; nobody else should reach it |
+# | predictions and management on one port | two addresses, the second one unpublished | who reaches management can load a model, and so run code |
 # | all of `models/`, writable | one folder, read-only | two models in one store would both load |
-# | image 0.21.0 | the profile's image | the article's handler names do not exist in 0.21.0 |
+# | no caches | `cache/huggingface` and the compiler's | else each start downloads and compiles again |
+# | `-u djl` | `-u 1000` | images number their users differently; a log that cannot be written is empty |
+# | `-it --rm` | `--detach --init`, `--restart no` | it outlives this terminal, ends when it is told to, and a failed one stays to be looked at |
+# | image 0.21.0, by tag | the profile's, by digest once it was pulled | the handler names of the article do not exist in 0.21.0; a tag can move |
 # | `MODEL_LOADING_TIMEOUT=7200` | the profile's, and the file's option wins anyway | see notebook 03 |
+# | | `OPT_OUT_TRACKING=true` | the image calls home otherwise |
+# | | a label with this clone's log folder | notebook 99 finds the container by it, also after a crash |
+#
+# Three are about safety: the network, the two addresses, and the read-only folder.
+#
+# You need not type it. The next cell runs it: on the chip `Server.start` looks at the devices, the port and the folder,
+# pulls the image, prints the command once more and starts it. Prefer a file? `docker/compose.yaml` says the same.
 #
 # ## Start, without waiting
 #
 # `wait=False` returns at once. **Predict, then run:** does the server already answer `/ping`?
 
 # %% id="nb05-c11"
-from inf2lab.errors import EndpointDown
+from inf2lab.errors import EndpointError
 
 server = Server.start(settings, folder.path, wait=False)
 try:
     print("ping:", server.endpoint.ping().status)
-except EndpointDown:
-    print("ping: nothing listens yet; the server is", server.status().state)
+except EndpointError:
+    print("ping: no answer yet; the server is", server.status().state)
 
 # %% [markdown] id="nb05-c12"
 # DJLServing opens its port only **after** the models are loaded. A closed port is not an error; it means *not
 # yet*. So a health check that kills the container after a minute would never let it load.
 #
-# Wait properly. Each line is a milestone in the server's log.
+# Wait properly. Each line is a milestone in the server's log. On the chip there is one more, the compiler; there, minutes
+# without a new line are normal, and a line a minute says that it still works.
 
 # %% id="nb05-c13"
 ready = server.wait_ready()
@@ -109,7 +135,8 @@ ready = server.wait_ready()
 # %% [markdown] id="nb05-c14"
 # ## Ready: what it says of itself
 #
-# Two questions tell you everything: `/ping` and `/models/<name>`.
+# Two questions tell you everything: `/ping` and `/models/<name>`. The second one belongs to management. On the chip it is
+# asked from inside the container, because nobody outside should.
 
 # %% id="nb05-c15"
 print(server.endpoint.ping().text)
@@ -131,7 +158,7 @@ for line in server.logs(400):
         print(line.replace(str(folder.path.parent.parent), "")[:150])
 
 # %% [markdown] id="nb05-c18"
-# In a terminal: `inf2lab status` and `inf2lab logs`. On the chip: `docker logs inf2lab-opt13b`.
+# In a terminal: `inf2lab status`, and `inf2lab logs -f` to follow. On the chip that is `docker logs -f inf2lab-opt13b`.
 #
 # ## Three loads that fail
 #
@@ -212,8 +239,13 @@ check(
 )
 check(
     "the docker command mounts this folder read-only",
-    any(word.endswith(":ro") for word in on_chip.command()),
+    f"{folder.path}:/opt/ml/model/{folder.name}:ro" in on_chip.command(),
     hint="see the -v option",
+)
+check(
+    "it publishes nothing beyond this machine",
+    not any("0.0.0.0:" in word for word in on_chip.command() if not word.startswith("SERVING_")),
+    hint="see the -p option",
 )
 
 # %% [markdown] id="nb05-c32"

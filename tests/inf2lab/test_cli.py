@@ -220,14 +220,15 @@ def test_a_port_in_use_is_code_2(free_port: int, echo: ModelFolder) -> None:
     assert f"port {free_port} is taken by" in result.stderr
 
 
-def test_the_chips_lane_prints_a_command_that_can_be_copied(
-    clone: Path, write_folder: WriteFolder, free_port: int
+def test_the_chips_lane_without_the_chip_is_one_sentence(
+    write_folder: WriteFolder, free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_folder("a_rather_long_name_of_a_model_folder", {"option.tensor_parallel_degree": 8})
-    words = ["serve", str(folder.path), "--lane", "inf2", "--no-wait", "--port", str(free_port)]
-    result = CliRunner(env={"COLUMNS": "40"}).invoke(app, words)
-    assert result.exit_code == 0
-    assert f"-v {folder.path}:/opt/ml/model/{folder.name}:ro \\\n" in result.stdout
+    monkeypatch.setenv("INF2LAB_DEVICES", str(tmp_path))
+    folder = write_folder("m", {"option.tensor_parallel_degree": 8})
+    result = run("serve", folder.path, "--lane", "inf2", "--port", free_port)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "neuron0: degree 8 needs 4 Neuron devices, 0 are here" in result.stderr
+    assert "use lane='rehearsal'" in result.stderr
 
 
 def test_a_status_line_is_not_broken_by_a_narrow_terminal_nor_read_as_markup(

@@ -18,6 +18,10 @@ SAMPLES: list[tuple[LabError, list[str]]] = [
     (errors.ServerError("profile x cannot be rehearsed"), ["profile x cannot be rehearsed"]),
     (errors.PortInUse(8080, "java (process 7)"), ["8080", "java (process 7)", "inf2lab stop", "8081"]),
     (
+        errors.EngineError("docker pull x", "there is no such image", "check the name"),
+        ["docker pull x: there is no such image; check the name"],
+    ),
+    (
         errors.LoadFailed("opt13b", "KeyError: 'fp16'", "logs/console.log"),
         ["opt13b", "KeyError: 'fp16'", "logs/console.log"],
     ),
@@ -59,6 +63,7 @@ def test_a_message_is_one_sentence_with_the_values(error: LabError, said: list[s
     ("kind", "base"),
     [
         (errors.PortInUse, errors.ServerError),
+        (errors.EngineError, errors.ServerError),
         (errors.LoadFailed, errors.ServerError),
         (errors.NotReady, errors.ServerError),
         (errors.EndpointDown, errors.EndpointError),

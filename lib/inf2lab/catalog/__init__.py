@@ -37,7 +37,7 @@ from inf2lab.catalog._profiles import (
     profile,
     profiles,
 )
-from inf2lab.catalog._troubles import Trouble, trouble, troubles
+from inf2lab.catalog._troubles import Trouble, recognise, trouble, troubles
 from inf2lab.catalog._weights import PackagedWeights, find_packaged, packaged_weights
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "price_basis",
     "profile",
     "profiles",
+    "recognise",
     "topology",
     "trouble",
     "troubles",

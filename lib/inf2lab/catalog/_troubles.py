@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,3 +30,9 @@ def troubles() -> dict[str, Trouble]:
 def trouble(name: str) -> Trouble:
     """Return one row; raises SettingsError with the known ids."""
     return one("trouble", name, troubles())
+
+
+def recognise(text: str) -> Trouble | None:
+    """Return the first row whose line is in `text`, or None."""
+    rows = troubles().values()
+    return next((row for row in rows if row.pattern and re.search(row.pattern, text, re.MULTILINE)), None)

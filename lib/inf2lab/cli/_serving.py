@@ -29,13 +29,34 @@ def serve(
     server: Annotated[
         str, typer.Option(help="rehearsal, or djl: a real DJLServing on this machine (DJL_SERVING_HOME).")
     ] = "rehearsal",
+    copies: Annotated[
+        int, typer.Option(help="Copies of the model, each on cores of its own.", envvar="INF2LAB_COPIES")
+    ] = DEFAULTS.copies,
+    image: Annotated[
+        str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")
+    ] = DEFAULTS.image,
+    network: Annotated[
+        str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")
+    ] = DEFAULTS.network,
+    docker_options: Annotated[
+        str, typer.Option(help="Further words for `docker run`.", envvar="INF2LAB_DOCKER_OPTIONS")
+    ] = DEFAULTS.docker_options,
     wait: Annotated[bool, typer.Option(help="Wait until the model answers.")] = True,
 ) -> None:
     """Serve a model folder; the folder's own files say what and how."""
     from inf2lab.serving import Server
 
     with one_sentence():
-        settings = Settings(lane=lane, profile=profile, instance=instance, port=port)
+        settings = Settings(
+            lane=lane,
+            profile=profile,
+            instance=instance,
+            port=port,
+            copies=copies,
+            image=image,
+            network=network,
+            docker_options=docker_options,
+        )
         Server.start(settings, folder, wait=wait, report=console.print, server=server)
 
 
@@ -67,10 +88,10 @@ def logs(
     port: Port = DEFAULTS.port,
 ) -> None:
     """Print the end of a server's log."""
-    from inf2lab.serving import Server
+    from inf2lab.serving import Server, on_record
 
     with one_sentence():
-        server = Server.of(Settings(port=port))
+        server = on_record(port) or Server.of(Settings(port=port))
         text = server.logs(lines)
     if not text and not (follow and server.exists()):
         print(f"inf2lab: no log for port {port}: no server was started on it", file=sys.stderr)

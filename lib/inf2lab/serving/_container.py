@@ -1,89 +1,269 @@
-"""The inf2 lane: the `docker run` line for the real container. For now a person runs it; the lab waits and asks.
-
-Paths inside the image: DJLServing's own (`/opt/ml/model`, `/opt/djl/logs`; serving/docker/config.properties).
-"""
+"""The inf2 lane: DJLServing's container on an instance, started, waited for, looked at and stopped through Docker."""
 
 from __future__ import annotations
 
-import re
-import shlex
+import datetime
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from inf2lab import paths
-from inf2lab.serving._interface import ModelServer, Report, ServerStatus
+from inf2lab import catalog, paths
+from inf2lab.errors import EndpointError, EngineError, FolderError, ServerError
+from inf2lab.folder import ModelFolder
+from inf2lab.serving import _docker, _log, _ports
+from inf2lab.serving._docker_run import USER, RunLine
+from inf2lab.serving._interface import ModelServer, Report, ServerStatus, Worker, workers_of
+from inf2lab.serving._state import ServerState, read_state, state_path
+from inf2lab.settings import Settings
+
+# Asks the management address from inside the container; python3 runs the worker, so every image has it.
+_ASK = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=5).read().decode())"
+_DIGESTS = "image-digests.json"
 
 
 class ContainerServer(ModelServer):
-    """DJLServing's inf2 image on an instance, started by hand with the printed command."""
+    """A container of DJLServing's inf2 image that outlives the notebook which started it."""
+
+    poll_s = 0.5  # each look is three runs of `docker`
+
+    def __init__(self, settings: Settings, folder: ModelFolder) -> None:
+        super().__init__(settings, folder)
+        self._log_folder = paths.logs() / f"server-{settings.port}"
 
     @property
     def container(self) -> str:
         """The container's name."""
-        return f"inf2lab-{self.folder.name}"
+        return self._line.name
+
+    @property
+    def image(self) -> str:
+        """The image: the one that was asked for, else the profile's, by digest once it was pulled here."""
+        return self.settings.image or _known_digests().get(
+            self.settings.stack.image, self.settings.stack.image
+        )
 
     @property
     def log_path(self) -> Path:
-        """The server's log, as the container writes it through the mounted folder."""
-        return paths.logs() / "serving.log"
-
-    def options(self) -> list[list[str]]:
-        """Return the command in the groups of words that belong on one line."""
-        settings, stack = self.settings, self.settings.stack
-        stated = self.folder.option("tensor_parallel_degree", "1")
-        degree = settings.hardware.cores if stated == "max" else int(stated)  # `max` is legal since 0.24
-        devices = -(-degree // settings.hardware.cores_per_chip)  # of one copy of the model
-        environment = {
-            "MODEL_LOADING_TIMEOUT": stack.loading_timeout_s,
-            "PREDICT_TIMEOUT": stack.predict_timeout_s,
-            "OPT_OUT_TRACKING": "true",  # the image calls home otherwise
-        }
-        return [
-            ["docker", "run", "--detach", "--name", self.container],
-            *(["--device", f"/dev/neuron{number}"] for number in range(devices)),
-            ["-p", f"127.0.0.1:{settings.port}:8080"],
-            ["-v", f"{self.folder.path}:/opt/ml/model/{self.folder.path.name}:ro"],
-            ["-v", f"{paths.logs()}:/opt/djl/logs"],
-            *(["-e", f"{name}={value}"] for name, value in environment.items()),
-            [stack.image, "serve"],
-        ]
+        """What the container has printed, as of the last look at it."""
+        return self._log_folder / "console.log"
 
     def command(self) -> list[str]:
         """Return the `docker run` line: contiguous devices, read-only model, loopback port, the profile's time-outs."""
-        return [word for group in self.options() for word in group]
+        return self._line.words()
 
     def typed(self) -> str:
         """Return the command as a person would type it in the repository's folder, one option a line."""
-        root = str(paths.root())
-        lines = [" ".join(_quoted(word, root) for word in group) for group in self.options()]
-        return " \\\n    ".join(lines)
+        return self._line.typed()
+
+    def check(self) -> None:
+        """Raise LabError if the folder cannot be served on this machine; nothing is started or stopped."""
+        super().check()
+        self._line.words()  # the degree, and words that are none
+        self._check_devices()
+        self._check_readable()
 
     def start(self, report: Report) -> None:
-        """Print the command for a terminal on the instance; nothing is run."""
+        """Pull the image if it is not here, and run it; returns once the container runs. Raises LabError.
+
+        Devices, port and folders are looked at first: Docker would say it later, and worse.
+        """
         self.check()
-        report("run this in a terminal on the instance, then go on here:")
+        self._check_name()
+        for port in self._ports():
+            _ports.claim(port)
+        if not _docker.has_image(self.image):
+            report(f"pulling {self.image}: minutes the first time, and kept afterwards")
+            _docker.pull(self.image, report)
+            self._remember_digest(report)
+        self._make_folders()
         report(self.typed())
+        name = self._line.name
+        try:
+            identity = _docker.docker(*self.command()[1:], what=f"docker run {name}").split()[-1]
+        except EngineError:
+            _docker.remove(name, patience_s=0)  # Docker leaves what it could not start
+            raise
+        self._write_state(identity)
 
     def exists(self) -> bool:
-        """Return whether the container's port answers."""
-        return self._answers() is not None
+        """Return whether the container runs."""
+        try:
+            seen = _docker.find(self._identity())
+        except EngineError:
+            return False
+        return seen is not None and seen.running
 
     def status(self) -> ServerStatus:
-        """Return ready when the model answers; anything else is the container's own business for now."""
+        """Return its state from Docker, the port and the log."""
+        try:
+            seen = _docker.find(self._identity())
+            if seen is None:
+                return ServerStatus("stopped", f"there is no container {self.container}")
+            _docker.save_log(seen.id, self.log_path)
+        except EngineError as error:
+            return ServerStatus("stopped", str(error))
+        if not seen.running and seen.state != "created":
+            return ServerStatus("failed", self._cause(seen))
         workers = self._answers()
         if workers is not None:
             return ServerStatus("ready", f"{self.folder.name} answers at {self.url}", workers)
-        return ServerStatus(
-            "loading", f"nothing answers at {self.url} yet; look with `docker logs {self.container}`"
-        )
+        return ServerStatus("loading", _log.last_line(self.log_path) or "the container has started")
 
     def stop(self, *, patience_s: float = 10) -> bool:
-        """Return False: the container was started by hand, and `docker rm --force NAME` ends it."""
-        return False
+        """Stop and remove the container; returns whether it was running. Image and caches are kept."""
+        state = self._state()
+        seen = _docker.find(self._identity())
+        running = False
+        if seen and (state or seen.owner == str(paths.logs())):
+            if seen.running:
+                _docker.save_log(seen.id, self.log_path)
+            running = _docker.remove(seen.id, patience_s=patience_s)
+        if state:
+            state.remove()
+        return running
+
+    def logs(self, lines: int = 20) -> list[str]:
+        """Return the last lines of what the container printed; those of its last look once it is gone."""
+        self.status()
+        return super().logs(lines)
+
+    def follow(self, lines: int = 20) -> Iterator[str]:
+        """Yield the last lines that the container printed and then each new one, until it is stopped."""
+        return _docker.follow(self._identity(), lines)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the server says of the model, asked inside the container; raises EndpointError."""
+        _, management = self._line.addresses
+        address = f"{management}/models/{self.folder.name}"
+        try:
+            words = ("exec", self._identity(), "python3", "-c", _ASK, address)
+            return json.loads(_docker.docker(*words, what="docker exec"))[0]["models"][0]
+        except (EngineError, ValueError, LookupError, TypeError) as error:
+            raise EndpointError(0, "nothing", f"no description of {self.folder.name}: {error}") from error
+
+    def _answers(self) -> tuple[Worker, ...] | None:
+        """Return the workers once the port is open: DJLServing opens it when its models are loaded."""
+        try:
+            if not self.endpoint.ping().ok:
+                return None
+            return workers_of(self.describe())
+        except EndpointError:
+            return None
+
+    @property
+    def _line(self) -> RunLine:
+        return RunLine(self.settings, self.folder, self._log_folder, self.image)
+
+    def _state(self) -> ServerState | None:
+        state = read_state(state_path(self.settings.port))
+        return state if state and state.container and state.folder == str(self.folder.path) else None
+
+    def _identity(self) -> str:
+        """The container's id where this clone started it, else its name: a person may have typed the command."""
+        state = self._state()
+        return state.container if state else self._line.name
+
+    def _ports(self) -> list[int]:
+        _, management = self._line.addresses
+        host = self.settings.network == "host"
+        return [self.settings.port, *([int(management.rpartition(":")[2])] if host else [])]
+
+    def _cause(self, seen: _docker.Container) -> str:
+        if seen.out_of_memory:
+            row = catalog.trouble("host-memory")
+            return f"the kernel killed it. {row.cause} {row.fix}"
+        cause = (
+            _log.cause_of_failure(self.log_path) or f"it ended with code {seen.exit_code} and printed nothing"
+        )
+        row = catalog.recognise(cause)
+        return f"{cause} - {row.cause} {row.fix}" if row else cause
+
+    def _check_devices(self) -> None:
+        wanted = self._line.devices
+        missing = [path for path in wanted if not path.exists()]
+        if missing:
+            found = len(list(wanted[0].parent.glob("neuron[0-9]*")))
+            row = catalog.trouble("no-device-file")
+            raise ServerError(
+                f"no {missing[0]}: degree {self._line.degree} needs {len(wanted)} Neuron devices, {found} are here: "
+                f"use lane='rehearsal' without the chip. {row.cause} {row.fix}"
+            )
+
+    def _check_readable(self) -> None:
+        for path in (self.folder.path, *self.folder.path.rglob("*")):
+            seen = path.stat()
+            needed = 0o5 if path.is_dir() else 0o4
+            if seen.st_uid != USER and seen.st_mode & needed != needed:
+                reason = f"the container's user {USER} may not read it: `chmod -R o+rX {paths.shown(self.folder.path)}`"
+                raise FolderError(paths.shown(path), reason)
+
+    def _check_name(self) -> None:
+        seen = _docker.find(self._line.name)
+        if seen is None:
+            return
+        if seen.owner == str(paths.logs()) and not seen.running:
+            _docker.remove(seen.id, patience_s=0)
+            return
+        raise ServerError(
+            f"there is a container {seen.name} already ({seen.state}): "
+            f"stop it with `inf2lab stop`, or `docker rm --force {seen.name}`"
+        )
+
+    def _make_folders(self) -> None:
+        """Make the folders that the container writes, logs anew, and let its user write them.
+
+        Root gives them away; any other user opens them to all.
+        """
+        shutil.rmtree(self._log_folder, ignore_errors=True)  # files of another user would stop the log
+        for folder in self._line.written:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                if os.geteuid() == 0:
+                    os.chown(folder, USER, USER)
+                elif os.geteuid() != USER:
+                    folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o777)
+            except PermissionError:
+                row = catalog.trouble("log-folder")
+                raise ServerError(
+                    f"{paths.shown(folder)} cannot be made writable for the container's user {USER}: "
+                    f"`sudo chown -R {USER} {paths.shown(folder)}` ({row.symptom})"
+                ) from None
+
+    def _remember_digest(self, report: Report) -> None:
+        pinned = _docker.digest(self.image)
+        if pinned and not self.settings.image:
+            path = paths.container_cache() / _DIGESTS
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(
+                json.dumps(_known_digests() | {self.settings.stack.image: pinned}, indent=2) + "\n"
+            )
+            report(f"the tag stands for {pinned}: used from now on")
+
+    def _write_state(self, identity: str) -> None:
+        ServerState(
+            pid=0,
+            created=0,
+            port=self.settings.port,
+            lane=self.settings.lane,
+            profile=self.settings.profile,
+            instance=self.settings.instance,
+            folder=str(self.folder.path),
+            scratch="",
+            started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            container=identity,
+            copies=self.settings.copies,
+            image=self.settings.image,
+            network=self.settings.network,
+        ).write()
 
 
-def _quoted(word: str, root: str) -> str:
-    """Return a word for the shell, with the repository's folder as $PWD where the word begins with it."""
-    inside = word.removeprefix(root)
-    if inside == word or inside[:1] not in ("", "/"):
-        return shlex.quote(word)
-    return '"$PWD' + re.sub(r'(["$`\\])', r"\\\1", inside) + '"'
+def _known_digests() -> dict[str, str]:
+    """Return {tag: repository@sha256:...} of the images that were pulled here by tag."""
+    try:
+        return dict(json.loads((paths.container_cache() / _DIGESTS).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}

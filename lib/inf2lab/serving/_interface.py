@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
@@ -37,6 +38,9 @@ class ServerStatus:
 
 class ModelServer(ABC):
     """A server for one model folder: started once, found again by its state file, stopped by its own process id."""
+
+    poll_s = 0.1  # between two looks while it loads
+    note_s = 60.0  # a line at least this often, also when nothing happens
 
     def __init__(self, settings: Settings, folder: ModelFolder) -> None:
         self.settings, self.folder = settings, folder
@@ -87,12 +91,20 @@ class ModelServer(ABC):
         """
         patience_s = self.settings.stack.loading_timeout_s if timeout_s is None else timeout_s
         started, told = time.monotonic(), 0
+        quiet_since = started
         while True:
             status = self.status()
             seen = milestones(self.log_path)  # after the status: the last steps come with "ready"
             for line in seen[told:]:
-                report(f"{time.monotonic() - started:.1f} s  {line}")
+                quiet_since = time.monotonic()
+                report(f"{quiet_since - started:.1f} s  {line}")
             told = max(told, len(seen))
+            if status.state == "loading" and time.monotonic() - quiet_since > self.note_s:
+                quiet_since = time.monotonic()
+                waited_s = quiet_since - started
+                report(
+                    f"{waited_s:.1f} s  still loading, of at most {patience_s:.0f} s: {status.detail[:100]}"
+                )
             if status.state == "ready":
                 report(f"{time.monotonic() - started:.1f} s  ready at {self.url}")
                 return status
@@ -100,11 +112,15 @@ class ModelServer(ABC):
                 raise LoadFailed(self.folder.name, status.detail, paths.shown(self.log_path))
             if time.monotonic() - started > patience_s:
                 raise NotReady(self.folder.name, patience_s, status.detail)
-            time.sleep(0.1)
+            time.sleep(self.poll_s)
 
     def logs(self, lines: int = 20) -> list[str]:
         """Return the last lines of the log; none before the first start."""
         return read_lines(self.log_path)[-lines:]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the server says of the model: workers, devices, queue; raises EndpointError."""
+        return Endpoint(self.url, self.folder.name, timeout_s=5).describe()
 
     def follow(self, lines: int = 20) -> Iterator[str]:
         """Yield the last lines of the log and then each new one, until the server is stopped; a restart goes on."""
@@ -113,15 +129,18 @@ class ModelServer(ABC):
     def _answers(self) -> tuple[Worker, ...] | None:
         """Return the model's workers if the server answers for the model, else None."""
         try:
-            client = Endpoint(self.url, self.folder.name, timeout_s=5)
-            groups = client.describe()["workerGroups"]
+            return workers_of(self.describe())
         except EndpointError:
             return None
-        return tuple(
-            Worker(_device_name(group["device"]), worker["status"])
-            for group in groups
-            for worker in group["workers"]
-        )
+
+
+def workers_of(description: dict[str, Any]) -> tuple[Worker, ...]:
+    """Return the workers in a server's description of a model."""
+    return tuple(
+        Worker(_device_name(group["device"]), worker["status"])
+        for group in description["workerGroups"]
+        for worker in group["workers"]
+    )
 
 
 def _device_name(device: dict[str, object]) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# What DJLServing 0.25 prints (facts on its log lines), and what it means to a reader.
+# What DJLServing 0.25 prints (facts on its log lines) and neuronx-cc's wrapper (optimum-neuron#407, #129, #698;
+# aws-neuron-sdk#825, #872), and what it means to a reader.
 _MILESTONES = (
     ("Found model ", "model folder found"),
     ("Start process: ", "worker process started"),
@@ -19,6 +20,8 @@ _MILESTONES = (
         "words come from stand-in",
         "stand-in weights speak, by the named model's rules",
     ),  # the rehearsal's own line
+    ("Call compiler with cmd", "compiling for the chip: minutes, longer than everything else"),
+    ("Using a cached neff", "a compiled program is in the cache"),
     (" initialized.", "model loaded"),
     ("API bind to: ", "port open"),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,9 +13,9 @@ from pathlib import Path
 import psutil
 
 from inf2lab import catalog, paths
-from inf2lab.errors import PortInUse, ServerError
+from inf2lab.errors import ServerError
 from inf2lab.folder import ModelFolder
-from inf2lab.serving import _log, _processes, standins
+from inf2lab.serving import _log, _ports, _processes, standins
 from inf2lab.serving._interface import ModelServer, Report, ServerStatus
 from inf2lab.serving._state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
@@ -47,7 +46,7 @@ class RehearsalServer(ModelServer):
             *("--port", str(self.settings.port)),
             *("--djl-version", str(self.settings.stack.rehearsed_by)),
             *("--neuron-cores", str(self.settings.hardware.cores)),
-            *("--worker-limit", "1"),  # a laptop holds one copy of the model, an inf2.48xlarge twelve
+            *("--worker-limit", str(self.settings.copies)),  # of the many that the instance has room for
             *("--log-dir", str(self._log_folder)),
         ]
 
@@ -141,25 +140,11 @@ class RehearsalServer(ModelServer):
         """Write what the server reads besides its command line: nothing, in the rehearsal."""
 
     def _claim_port(self) -> None:
-        if self._port_is_free():
+        if _ports.is_free(self.settings.port):
             return
         running = [process for state in all_states() if (process := state.process())]
         _processes.end_orphans(running, patience_s=10)  # what a killed run left must not hold the port
-        if not self._port_is_free():
-            raise PortInUse(self.settings.port, _processes.listener(self.settings.port))
-
-    def _port_is_free(self) -> bool:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.settings.port))
-            except PermissionError:
-                raise ServerError(
-                    f"port {self.settings.port} may not be opened by this user: use 1024 or more, such as 8080"
-                ) from None
-            except OSError:
-                return False
-        return True
+        _ports.claim(self.settings.port)
 
     def _launch(self) -> None:
         shutil.rmtree(self._log_folder, ignore_errors=True)
@@ -191,6 +176,7 @@ class RehearsalServer(ModelServer):
             scratch=scratch,
             started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             server=self.server,
+            copies=self.settings.copies,
         ).write()
 
     def _scratch_variables(self, scratch: str) -> dict[str, str]:

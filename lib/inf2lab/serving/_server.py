@@ -7,7 +7,7 @@ from pathlib import Path
 from inf2lab import paths
 from inf2lab.errors import LabError, ServerError
 from inf2lab.folder import ModelFolder
-from inf2lab.serving import _processes
+from inf2lab.serving import _docker, _processes
 from inf2lab.serving._container import ContainerServer
 from inf2lab.serving._distribution import DistributionServer
 from inf2lab.serving._interface import ModelServer, Report
@@ -52,7 +52,9 @@ class Server:
         """
         made = Server.of(settings, folder, server=server)
         made.check()
-        made.stop()
+        recorded = on_record(settings.port)
+        if recorded:
+            recorded.stop()
         made.start(report)
         if wait:
             made.wait_ready(report=report)
@@ -61,10 +63,9 @@ class Server:
     @staticmethod
     def running(settings: Settings) -> ModelServer:
         """Return the server that another notebook or command started on the port; raises ServerError if none runs."""
-        if settings.lane == "inf2":
-            return Server.of(settings)
-        state = read_state(state_path(settings.port))
-        server = _from_state(state) if state else None
+        server = on_record(settings.port)
+        if server is None and settings.lane == "inf2":
+            server = Server.of(settings)  # a person may have typed the command
         if server is None or not server.exists():
             raise ServerError(
                 f"no server of this lab runs on port {settings.port}: "
@@ -73,28 +74,48 @@ class Server:
         return server
 
 
+def on_record(port: int) -> ModelServer | None:
+    """Return the server of either lane that was started on a port, running or not; None where none is on record."""
+    state = read_state(state_path(port))
+    return _from_state(state) if state else None
+
+
 def all_servers() -> list[ModelServer]:
     """Return every server on record, by port, running or not."""
-    found = []
-    for state in all_states():
-        try:
-            found.append(_from_state(state))
-        except LabError:  # of a profile or instance that the catalog has lost: its process still has the mark
-            state.remove()
-    return found
+    return [server for state in all_states() if (server := _from_state(state))]
 
 
 def stop_everything(*, patience_s: float = 10) -> int:
     """Stop every server of this clone and what a killed one left behind; returns how many of both were running."""
     ended = sum(server.stop(patience_s=patience_s) for server in all_servers())
+    ended += sum(
+        _docker.remove(container, patience_s=patience_s) for container in _docker.owned(_processes.owner())
+    )
     return ended + len(_processes.end_orphans([], patience_s))
 
 
 def left_over() -> list[str]:
-    """Return a line for each process of this clone's servers that still runs."""
-    return [f"process {process.pid}: {process.name()}" for process in _processes.ours()]
+    """Return a line for each process and container of this clone's servers that is still there."""
+    containers = _docker.owned(_processes.owner())
+    return [
+        *(f"process {process.pid}: {process.name()}" for process in _processes.ours()),
+        *(f"container {container[:12]}" for container in containers),
+    ]
 
 
-def _from_state(state: ServerState) -> ModelServer:
-    settings = Settings(lane=state.lane, profile=state.profile, instance=state.instance, port=state.port)
+def _from_state(state: ServerState) -> ModelServer | None:
+    """Return the server that a state file tells of; None, without the file, where the catalog has lost its profile."""
+    try:
+        settings = Settings(
+            lane=state.lane,
+            profile=state.profile,
+            instance=state.instance,
+            port=state.port,
+            copies=state.copies,
+            image=state.image,
+            network=state.network,
+        )
+    except LabError:  # its process still has the mark, its container the label
+        state.remove()
+        return None
     return Server.of(settings, state.folder, server=state.server)

@@ -14,7 +14,10 @@ from inf2lab import paths
 
 @dataclass(frozen=True)
 class ServerState:
-    """What is needed to find a server again. `created` tells its process from a later one with the same id."""
+    """What is needed to find a server again. `created` tells its process from a later one with the same id.
+
+    A container has its own id instead, and 0 for both. No option that may hold a secret is written down.
+    """
 
     pid: int
     created: float
@@ -26,6 +29,10 @@ class ServerState:
     scratch: str
     started: str  # ISO time, for people
     server: str = "rehearsal"  # or djl, the real one
+    container: str = ""  # id; empty for a process
+    copies: int = 1
+    image: str = ""
+    network: str = "bridge"
 
     @property
     def path(self) -> Path:

@@ -48,6 +48,12 @@ def test_a_pattern_finds_the_line_and_no_other_rows_line(row: catalog.Trouble) -
     assert [name for name, line in LINES.items() if name != row.id and pattern.search(line)] == []
 
 
+def test_a_log_leads_to_its_row_and_a_clean_one_to_none() -> None:
+    found = catalog.recognise("INFO  one line\nOSError: [Errno 28] No space left on device\n")
+    assert found == catalog.trouble("disk-full")
+    assert catalog.recognise("INFO  PyProcess Model [opt13b] initialized.") is None
+
+
 def test_there_are_twenty_rows_and_an_unknown_one_is_refused_with_the_names() -> None:
     assert len(ROWS) == 20
     assert catalog.trouble("disk-full").symptom.startswith("no space left")

@@ -1,20 +1,18 @@
-"""inf2lab.serving's container: the `docker run` line for the chip, word by word and as a person types it."""
+"""inf2lab.serving's container: the `docker run` line for the chip, word by word and as a person types it.
+
+What Docker makes of it is in tests/docker; what is said where Docker refuses, in test_docker.py.
+"""
 
 from __future__ import annotations
 
-import json
 import subprocess
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from inf2lab import ModelFolder, Server, Settings, write_properties
-from inf2lab.errors import FolderError, NotReady
-from inf2lab.serving import Worker
+from inf2lab import ModelFolder, Server, Settings, lint, write_properties
+from inf2lab.errors import FolderError, ServerError, SettingsError
 from inf2lab.serving._container import ContainerServer
 
 if TYPE_CHECKING:
@@ -47,20 +45,93 @@ def test_the_lane_chooses_the_container(opt13b: ModelFolder) -> None:
 
 def test_the_command_runs_the_profiles_image(opt13b: ModelFolder) -> None:
     words = container(opt13b).command()
-    assert words[:5] == ["docker", "run", "--detach", "--name", "inf2lab-opt13b"]
+    assert words[:6] == ["docker", "run", "--detach", "--init", "--name", "inf2lab-opt13b"]
     assert words[-2:] == ["deepjavalibrary/djl-serving:0.25.0-pytorch-inf2", "serve"]
     assert container(opt13b, profile="seed-0.21").command()[-2].endswith(":0.21.0-pytorch-inf2")
 
 
 def test_the_model_folder_is_mounted_read_only_and_the_logs_are_kept(opt13b: ModelFolder, logs: Path) -> None:
     words = container(opt13b).command()
-    assert after(words, "-v") == [f"{opt13b.path}:/opt/ml/model/opt13b:ro", f"{logs}:/opt/djl/logs"]
+    model, log, *caches = after(words, "-v")
+    assert model == f"{opt13b.path}:/opt/ml/model/opt13b:ro"
+    assert log == f"{logs}/server-8080:/opt/djl/logs"
+    assert caches == [
+        f"{opt13b.path.parents[1]}/cache/huggingface:/cache/huggingface",
+        f"{opt13b.path.parents[1]}/cache/neuron-compile-cache:/var/tmp/neuron-compile-cache",
+    ]
+    assert f"HF_HOME={caches[0].split(':')[1]}" in after(words, "-e")
 
 
-def test_the_port_is_published_on_loopback_only(opt13b: ModelFolder) -> None:
+def addresses(words: list[str]) -> dict[str, str]:
+    """Where inference and management listen, by the variables that say it."""
+    names = dict(word.split("=", 1) for word in after(words, "-e"))
+    return {name: names[f"SERVING_{name.upper()}_ADDRESS"] for name in ("inference", "management")}
+
+
+def test_the_port_is_published_on_loopback_only_and_management_not_at_all(opt13b: ModelFolder) -> None:
     words = container(opt13b, port=8081).command()
     assert after(words, "-p") == ["127.0.0.1:8081:8080"]
+    assert addresses(words) == {"inference": "http://0.0.0.0:8080", "management": "http://127.0.0.1:8081"}
     assert not any("--network" in word for word in words)
+
+
+def test_on_the_hosts_network_both_listen_on_loopback(opt13b: ModelFolder) -> None:
+    words = container(opt13b, port=8081, network="host").command()
+    assert after(words, "--network") == ["host"]
+    assert after(words, "-p") == []
+    assert addresses(words) == {"inference": "http://127.0.0.1:8081", "management": "http://127.0.0.1:8091"}
+
+
+def test_the_user_is_a_number_and_nothing_restarts_by_itself(opt13b: ModelFolder, logs: Path) -> None:
+    words = container(opt13b).command()
+    assert after(words, "-u") == ["1000"]
+    assert after(words, "--restart") == ["no"]
+    assert after(words, "--label") == [f"inf2lab.owner={logs}"]
+
+
+def test_an_image_of_ones_own_and_further_options_stand_before_serve(opt13b: ModelFolder) -> None:
+    pinned = "acme/djl@sha256:" + 64 * "a"
+    words = container(opt13b, image=pinned, docker_options="-e HF_TOKEN --shm-size '8 g'").command()
+    assert words[-6:] == ["-e", "HF_TOKEN", "--shm-size", "8 g", pinned, "serve"]
+    with pytest.raises(SettingsError, match="No closing quotation"):
+        container(opt13b, docker_options="-e 'HF").command()
+
+
+def test_the_linter_finds_nothing_in_our_command(opt13b: ModelFolder) -> None:
+    """The rules about containers: devices, mounts, network, image, time-outs."""
+    for network in ("bridge", "host"):
+        server = container(opt13b, network=network)
+        (opt13b.path / "run.sh").write_text(server.typed().replace("$PWD/models/opt13b:", "$PWD:") + "\n")
+        assert [f for f in lint(opt13b.path, server.settings).findings if f.file == "run.sh"] == []
+    script = opt13b.path / "run.sh"
+    script.write_text(script.read_text().replace("SERVING_MANAGEMENT_ADDRESS=", "X="))
+    assert any(f.file == "run.sh" for f in lint(opt13b.path).findings), "the linter does read the command"
+
+
+def test_files_that_only_a_group_may_open_bring_the_group_along(
+    opt13b: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INF2LAB_DEVICES", str(tmp_path))
+    device = tmp_path / "neuron0"
+    device.touch()
+    device.chmod(0o660)
+    words = container(opt13b).command()
+    assert after(words, "--group-add") == [str(device.stat().st_gid)]
+    assert after(words, "--device") == [f"{device}:/dev/neuron0"]
+    device.chmod(0o666)
+    assert after(container(opt13b).command(), "--group-add") == []
+
+
+def test_copies_take_further_neighbours(write_folder: WriteFolder) -> None:
+    folder = write_folder("m", {"option.tensor_parallel_degree": 4})
+    assert len(after(container(folder, copies=3).command(), "--device")) == 6
+    with pytest.raises(ServerError, match=r"7 x degree 4 needs 28 NeuronCores, and inf2.48xlarge has 24"):
+        container(folder, copies=7).command()
+
+
+def test_a_degree_that_is_no_number_is_named(write_folder: WriteFolder) -> None:
+    with pytest.raises(ServerError, match="tensor_parallel_degree=two"):
+        container(write_folder("m", {"option.tensor_parallel_degree": "two"})).command()
 
 
 @pytest.mark.parametrize(
@@ -136,77 +207,6 @@ def test_a_folder_whose_path_only_begins_like_the_clones_is_written_out(clone: P
     assert words_of_shell(typed, clone) == container(folder).command()
 
 
-def test_start_prints_the_command_and_runs_nothing(opt13b: ModelFolder) -> None:
-    said: list[str] = []
-    server = container(opt13b)
-    server.start(said.append)
-    assert said[1] == server.typed()
-    assert "terminal on the instance" in said[0]
-
-
 def test_start_refuses_a_folder_that_cannot_be_served(write_folder: WriteFolder) -> None:
     with pytest.raises(FolderError, match="neither"):
         container(write_folder("m")).start(print)
-
-
-def test_before_the_container_answers_it_is_loading(opt13b: ModelFolder, free_port: int) -> None:
-    server = container(opt13b, port=free_port)
-    status = server.status()
-    assert (status.state, server.exists()) == ("loading", False)
-    assert "docker logs inf2lab-opt13b" in status.detail
-    with pytest.raises(NotReady, match=r"docker logs inf2lab-opt13b"):
-        server.wait_ready(timeout_s=0.2, report=lambda _: None)
-
-
-DESCRIPTION = {
-    "modelName": "opt13b",
-    "status": "Healthy",
-    "workerGroups": [
-        {"device": {"deviceType": "nc", "deviceId": 0}, "workers": [{"id": 1, "status": "READY"}]},
-        {"device": {"deviceType": "nc", "deviceId": 2}, "workers": [{"id": 2, "status": "UNLOADING"}]},
-        {"device": {"deviceType": "cpu", "deviceId": -1}, "workers": []},
-        {"device": {"deviceType": "cpu", "deviceId": -1}, "workers": [{"id": 3, "status": "READY"}]},
-    ],
-}
-
-
-@pytest.fixture
-def answering() -> Iterator[int]:
-    """The port of a server that describes its model as DJLServing does."""
-    body = json.dumps([{"workflowName": "opt13b", "models": [DESCRIPTION]}]).encode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/models/opt13b" else 404)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
-def test_once_the_container_answers_it_is_ready_with_its_workers(opt13b: ModelFolder, answering: int) -> None:
-    server = container(opt13b, port=answering)
-    said: list[str] = []
-    status = server.wait_ready(timeout_s=5, report=said.append)
-    assert server.exists()
-    assert (status.state, status.detail) == ("ready", f"opt13b answers at http://127.0.0.1:{answering}")
-    assert status.workers == (Worker("nc0", "READY"), Worker("nc2", "UNLOADING"), Worker("cpu", "READY"))
-    assert said[-1].endswith(f"ready at http://127.0.0.1:{answering}")
-
-
-def test_a_server_that_does_not_know_the_model_is_not_ready(
-    write_folder: WriteFolder, answering: int
-) -> None:
-    folder = write_folder("other", {"engine": "Python"})
-    assert container(folder, port=answering).status().state == "loading"
-
-
-def test_stop_leaves_a_container_that_a_person_started(opt13b: ModelFolder) -> None:
-    assert container(opt13b).stop() is False

@@ -93,8 +93,9 @@ def test_what_was_never_started_is_stopped(free_port: int) -> None:
     assert server.stop() is False
 
 
-def test_in_the_chips_lane_the_container_is_taken_to_run() -> None:
-    assert isinstance(Server.running(Settings(lane="inf2")), ContainerServer)
+def test_in_the_chips_lane_a_container_must_run_as_well(clone: Path, free_port: int) -> None:
+    with pytest.raises(ServerError, match=f"no server of this lab runs on port {free_port}"):
+        Server.running(Settings(lane="inf2", port=free_port))
 
 
 def test_stopping_never_ends_a_process_that_got_the_servers_number(

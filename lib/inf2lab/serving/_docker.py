@@ -1,0 +1,221 @@
+"""Docker's command line: run it, read what it knows of containers and images, and say in one sentence what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.errors import EngineError
+
+OWNER = "inf2lab.owner"  # label of every container of a clone: its log folder
+PATIENCE_S = 60
+_PULL_NOTE_S = 15
+
+# What Docker says, what it means, and what to do. The rest of the table is in the catalog's troubles.
+_REFUSALS = (
+    (
+        r"permission denied.{0,160}docker\.sock|permission denied while trying to connect",
+        "this user may not talk to the Docker engine",
+        catalog.trouble("docker-socket").fix,
+    ),
+    (
+        r"[Cc]annot connect to the Docker daemon|error during connect|docker daemon running|failed to connect",
+        "the Docker engine does not run",
+        "start it with `sudo systemctl start docker`",
+    ),
+    (
+        r"address already in use|port is already allocated",
+        "the port is taken",
+        "stop who listens there (`inf2lab stop` stops what the lab started), or choose another port",
+    ),
+    (
+        r"container name .* is already in use",
+        "a container of that name is there already",
+        "look at it with `docker ps --all`; if nobody needs it, `docker rm --force` its name",
+    ),
+    (
+        r"manifest unknown|manifest for .* not found|pull access denied|repository does not exist",
+        "there is no such image, or it may not be pulled",
+        "check the name, or name a copy with image=",
+    ),
+    (
+        r"no such host|i/o timeout|TLS handshake|[Cc]onnection refused|network is unreachable|deadline exceeded",
+        "the image's registry does not answer",
+        "check the instance's way to the internet (route, proxy), then run this again: what was pulled is kept",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as Docker describes it. `state` is created, running, exited or dead."""
+
+    id: str
+    name: str
+    state: str
+    exit_code: int
+    out_of_memory: bool
+    owner: str
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state in ("running", "restarting", "paused")
+
+
+def docker(*words: str, what: str, patience_s: float = PATIENCE_S) -> str:
+    """Run `docker WORDS` and return its output; raises EngineError, which begins with `what`."""
+    done = _run(words, what, patience_s)
+    if done.returncode:
+        raise _refusal(what, done.stderr or done.stdout)
+    return done.stdout
+
+
+def find(name: str) -> Container | None:
+    """Return the container of that name or id, or None; raises EngineError."""
+    what = f"docker inspect {name}"
+    done = _run(("inspect", "--type", "container", name), what, PATIENCE_S)
+    if done.returncode:
+        if re.search("no such container", done.stderr, re.IGNORECASE):
+            return None
+        raise _refusal(what, done.stderr)
+    (seen,) = json.loads(done.stdout)
+    state: dict[str, Any] = seen["State"]
+    return Container(
+        id=seen["Id"],
+        name=seen["Name"].removeprefix("/"),
+        state=state["Status"],
+        exit_code=state["ExitCode"],
+        out_of_memory=state["OOMKilled"],
+        owner=(seen["Config"].get("Labels") or {}).get(OWNER, ""),
+    )
+
+
+def owned(owner: str) -> list[str]:
+    """Return the ids of a clone's containers, running or not; none where there is no engine to ask."""
+    words = ("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={OWNER}={owner}")
+    try:
+        return docker(*words, what="docker ps", patience_s=10).split()
+    except EngineError:  # no engine, no container
+        return []
+
+
+def remove(container: str, *, patience_s: float) -> bool:
+    """Ask a container to end, remove it, and return whether it was running; a missing one is no error."""
+    seen = find(container)
+    if seen is None:
+        return False
+    if seen.running:
+        seconds = str(max(1, round(patience_s)))
+        docker("stop", "--time", seconds, seen.id, what="docker stop", patience_s=patience_s + PATIENCE_S)
+    done = _run(("rm", "--force", "--volumes", seen.id), "docker rm", PATIENCE_S)
+    if done.returncode and not re.search("no such container|in progress", done.stderr, re.IGNORECASE):
+        raise _refusal("docker rm", done.stderr)
+    return seen.running
+
+
+def save_log(container: str, path: Path) -> None:
+    """Write everything that a container has printed to `path`, whole or not at all; raises EngineError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    with temporary.open("wb") as file:
+        command = ["docker", "logs", container]
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=PATIENCE_S, check=False)
+    if done.returncode:
+        text = temporary.read_text(errors="replace")
+        temporary.unlink()
+        raise _refusal("docker logs", text)
+    temporary.replace(path)
+
+
+def follow(container: str, lines: int) -> Iterator[str]:
+    """Yield the last lines that a container printed and then each new one, until it ends."""
+    command = ["docker", "logs", "--follow", "--tail", str(lines), container]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                yield line.rstrip("\n")
+        finally:
+            process.terminate()
+
+
+def has_image(image: str) -> bool:
+    """Return whether the engine has the image; raises EngineError if there is no engine to ask."""
+    done = _run(("image", "inspect", "--format", "{{.Id}}", image), "docker image inspect", PATIENCE_S)
+    if done.returncode and not re.search("no such image", done.stderr, re.IGNORECASE):
+        raise _refusal("docker image inspect", done.stderr)
+    return done.returncode == 0
+
+
+def digest(image: str) -> str | None:
+    """Return `repository@sha256:...` of an image that was pulled; None for one that was made here."""
+    words = ("image", "inspect", "--format", "{{json .RepoDigests}}", image)
+    names = json.loads(docker(*words, what="docker image inspect")) or []
+    return names[0] if names else None
+
+
+def pull(image: str, report: Callable[[str], None]) -> None:
+    """Fetch an image, with a line now and then on how many layers are there; raises EngineError."""
+    try:
+        process = subprocess.Popen(
+            ["docker", "pull", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except FileNotFoundError:
+        raise _no_docker(f"docker pull {image}") from None
+    started = told = time.monotonic()
+    layers, done, said = 0, 0, ""
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            layers += ": Pulling fs layer" in line or ": Already exists" in line
+            done += ": Pull complete" in line or ": Already exists" in line
+            said = line
+            if time.monotonic() - told > _PULL_NOTE_S:
+                told = time.monotonic()
+                report(f"{told - started:.1f} s  pulling: {done} of {layers} layers are here")
+    if process.returncode:
+        raise _refusal(f"docker pull {image}", said)
+    report(f"{time.monotonic() - started:.1f} s  image pulled ({layers} layers)")
+
+
+def _run(words: tuple[str, ...], what: str, patience_s: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["docker", *words],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=patience_s,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise _no_docker(what) from None
+    except subprocess.TimeoutExpired:
+        reason = f"no answer within {patience_s:.0f} s"
+        raise EngineError(what, reason, "look at the engine with `sudo systemctl status docker`") from None
+
+
+def _no_docker(what: str) -> EngineError:
+    remedy = "install it (`sudo apt-get install docker.io`), and add yourself to the group docker"
+    return EngineError(what, "Docker is not installed", remedy)
+
+
+def _refusal(what: str, text: str) -> EngineError:
+    """Return the error for what Docker printed: its meaning where that is known, else its own last words."""
+    for pattern, said, remedy in _REFUSALS:
+        if re.search(pattern, text):
+            return EngineError(what, said, remedy)
+    words = " ".join(text.split()).removeprefix("docker: ").partition(" Run 'docker")[0][:300]
+    words = words or "Docker said nothing"
+    row = catalog.recognise(text)
+    if row:
+        return EngineError(what, f"{words} - {row.cause.rstrip('.')}", row.fix)
+    return EngineError(what, words, "look at the engine with `docker info`")
