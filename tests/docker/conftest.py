@@ -1,0 +1,106 @@
+"""A real Docker engine, an image with the rehearsal at the real image's paths, and device files to map into it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import chip_image  # tools/
+from inf2lab import ModelFolder, Settings, write_properties
+from inf2lab.serving import stop_everything
+
+WriteFolder = Callable[..., ModelFolder]
+MakeSettings = Callable[..., Settings]
+
+
+def no_engine() -> str:
+    """Why there is no engine to test with; empty where there is one."""
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    done = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, check=False
+    )
+    return done.stderr.strip().partition("\n")[0] if done.returncode else ""
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The engine's version; without an engine the tests are skipped, or fail where REQUIRE_DOCKER is set."""
+    reason = no_engine()
+    if reason and os.environ.get("REQUIRE_DOCKER"):
+        pytest.fail(f"REQUIRE_DOCKER is set, and there is no engine: {reason}")
+    if reason:
+        pytest.skip(f"no Docker engine: {reason}")
+    words = ["docker", "version", "--format", "{{.Server.Version}}"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def image(engine: str) -> str:
+    """The rehearsal at the real image's paths."""
+    return chip_image.build("inf2lab-chip-rehearsal:tests")
+
+
+@pytest.fixture(scope="session")
+def mounts(engine: str) -> str:
+    """The further options that the image lives on."""
+    return chip_image.docker_options()
+
+
+@pytest.fixture(scope="session")
+def has_bridge(engine: str) -> bool:
+    """Whether the engine has the bridge network; ours in continuous integration has not."""
+    words = ["docker", "network", "ls", "--format", "{{.Name}}"]
+    return "bridge" in subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """INF2LAB_ROOT, _LOGS and _DEVICES: a clone of its own on a machine with twelve Neuron devices."""
+    folder = (tmp_path / "clone").resolve()
+    for name in ("notebooks", "lib/inf2lab", "models"):
+        (folder / name).mkdir(parents=True)
+    monkeypatch.setenv("INF2LAB_ROOT", str(folder))
+    monkeypatch.setenv("INF2LAB_LOGS", str(folder / "logs"))
+    monkeypatch.setenv("INF2LAB_DEVICES", str(chip_image.make_devices(tmp_path / "dev", 12)))
+    yield folder
+    monkeypatch.setenv("INF2LAB_ROOT", str(folder))
+    monkeypatch.setenv("INF2LAB_LOGS", str(folder / "logs"))
+    stop_everything(patience_s=1)
+
+
+@pytest.fixture
+def write_folder(clone: Path) -> WriteFolder:
+    """A function that writes a model folder into the clone."""
+
+    def write(name: str, handler: str, properties: Mapping[str, object] | None = None) -> ModelFolder:
+        folder = ModelFolder(clone / "models" / name)
+        folder.path.mkdir(exist_ok=True)
+        write_properties(folder.properties_path, {"engine": "Python"} | dict(properties or {}))
+        folder.handler_path.write_text(handler)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def settings(image: str, mounts: str, clone: Path, free_port: int) -> MakeSettings:
+    """A function that makes settings of the chip's lane for this image, on the host's network."""
+
+    def make(*, also: str = "", **choices: object) -> Settings:
+        options = shlex.join([*shlex.split(mounts), *shlex.split(also)])
+        given: dict[str, object] = {
+            "port": free_port,
+            "image": image,
+            "network": "host",
+            "docker_options": options,
+        }
+        return Settings(lane="inf2", **(given | choices))
+
+    return make
