@@ -32,7 +32,7 @@ class Planner(VBox):
         self.n_positions = _slider("n_positions", _positions(request), request.n_positions, wide)
         self.plan = plan_request(request)
         self._shown = pictures.verdicts(self.plan)
-        self._picture = Image(value=self._shown._repr_png_(), format="png")
+        self._picture = Image(value=self._shown._repr_png_(), format="png", width=720)
         choices = [self.instance, self.degree, self.batch_size, self.n_positions]
         super().__init__([*choices, self._picture])
         self.instance.observe(self._offer_its_degrees, "value")

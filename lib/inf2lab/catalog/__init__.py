@@ -3,6 +3,7 @@
 Every number from the outside world that inf2lab uses comes from here.
 """
 
+from inf2lab.catalog._access import Provenance, provenance
 from inf2lab.catalog._cloud import (
     CloudFacts,
     HostImage,
@@ -52,6 +53,7 @@ __all__ = [
     "PackagedWeights",
     "PriceBasis",
     "Profile",
+    "Provenance",
     "Quota",
     "RequestShape",
     "Topology",
@@ -78,6 +80,7 @@ __all__ = [
     "price_basis",
     "profile",
     "profiles",
+    "provenance",
     "recognise",
     "topology",
     "trouble",

@@ -61,6 +61,40 @@ def test_a_data_file_names_its_source_and_the_day_it_was_checked(path: Path) -> 
     assert datetime.date.fromisoformat(data["checked"]) >= datetime.date(2026, 1, 1)
 
 
+def tables() -> list[tuple[str, str, str]]:
+    """(file, table, row) of every row that has a name."""
+    found = []
+    for path in sorted(FOLDER.glob("*.json")):
+        for table, rows in json.loads(path.read_text()).items():
+            if isinstance(rows, dict):
+                found += [(path.stem, table, name) for name, row in rows.items() if isinstance(row, dict)]
+    return found
+
+
+def test_every_row_has_a_source_and_a_date() -> None:
+    assert len(tables()) > 100
+    for row in tables():
+        found = catalog.provenance(*row)
+        assert len(found.source) > 10, row
+        assert datetime.date.fromisoformat(found.checked) >= datetime.date(2026, 1, 1), row
+
+
+def test_a_rows_own_source_wins_over_its_files() -> None:
+    ours = catalog.provenance("instances", "price_bases", "on-demand")
+    assert "On-Demand hourly rate" in ours.source
+    assert ours.checked == catalog.provenance("instances").checked
+    assert "neuron-ls" in catalog.provenance("instances", "topologies", "2D torus").source
+    with pytest.raises(SettingsError, match=r"instances='inf2\.tiny': not in the catalog"):
+        catalog.provenance("instances", "instances", "inf2.tiny")
+
+
+@pytest.mark.parametrize("name", catalog.instances())
+def test_an_instances_topology_is_known(name: str) -> None:
+    found = catalog.topology(catalog.instance(name).topology)
+    assert (found.columns is None) == (found.name != "2D torus")
+    assert found.container_devices in (None, (1, 4, 8, 16))
+
+
 @pytest.mark.parametrize("name", catalog.instances())
 def test_instance(name: str) -> None:
     entry = catalog.instance(name)

@@ -6,6 +6,7 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -43,6 +44,35 @@ def test_the_issues_line_gives_json() -> None:
         "fits",
         "extrapolated",
     )
+
+
+def test_a_folder_with_a_config_is_a_model(tmp_path: Path) -> None:
+    config = {"model_type": "opt", "hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40}
+    config |= {"ffn_dim": 20480, "vocab_size": 50272, "max_position_embeddings": 2048}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    words = [str(tmp_path) if word == "opt-13b" else word for word in ISSUE]
+    named, own = (json.loads(run(*asked).stdout) for asked in (ISSUE, words))
+    for part in ("tensor_parallel", "memory", "decode", "devices", "workers", "cost"):
+        assert own[part] == named[part]
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("tensor_parallel", {"legal", "reasons"}),
+        ("memory", {"verdict", "per_core_gib"}),
+        ("memory.per_core_gib", {"weights", "kv_cache", "padding", "reserve"}),
+        ("decode", {"ms_per_token", "basis"}),
+        ("decode.ms_per_token", {"low", "mid", "high"}),
+        ("cost.usd_per_million_tokens", {"low", "mid", "high"}),
+        ("", {"devices", "workers"}),
+    ],
+)
+def test_the_keys_that_were_promised(path: str, keys: set[str]) -> None:
+    found = json.loads(run(*ISSUE).stdout)
+    for name in filter(None, path.split(".")):
+        found = found[name]
+    assert keys <= set(found)
 
 
 def test_int8_weights_take_half_the_room() -> None:
