@@ -52,10 +52,10 @@ load_models=ALL
 FILES = {
     "usr/local/bin/dockerd-entrypoint.sh": (0o755, ENTRY_POINT),
     "opt/djl/conf/config.properties": (0o644, CONFIGURATION),
-    "etc/passwd": (0o644, "root:x:0:0::/root:/bin/sh\ndjl:x:1000:1000::/home/djl:/bin/sh\n"),
+    "etc/passwd": (0o644, "root:x:0:0::/:/bin/sh\ndjl:x:1000:1000::/opt/djl:/bin/sh\n"),
     "etc/group": (0o644, "root:x:0:\ndjl:x:1000:\n"),
 }
-FOLDERS = {"tmp": 0o1777, "home/djl": 0o777, "opt/djl/logs": 0o777, "opt/ml/model": 0o755}
+FOLDERS = {"tmp": 0o1777, "opt/djl": 0o777, "opt/djl/logs": 0o777, "opt/ml/model": 0o755}
 SYSTEM = (
     "/usr/bin",
     "/usr/lib",
@@ -69,7 +69,7 @@ def build(image: str = IMAGE, *, files: Mapping[str, tuple[int, str]] = FILES) -
     environment = {
         "PATH": f"{python}:/usr/local/bin:/usr/bin",
         "MODEL_SERVER_HOME": "/opt/djl",
-        "HOME": "/home/djl",
+        "HOME": "/opt/djl",
         "PYTHONPATH": LIB,
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
