@@ -1,7 +1,8 @@
 """inf2lab.serving with a real DJLServing: its command, environment and configuration; and one run where it is there.
 
-The run without it is given a folder shaped like the distribution, whose `bin/serving` starts the rehearsal server with
-the same `-f`: what is tested there is how a program of that shape is started, found, read and stopped.
+The runs without it are given a folder shaped like the distribution, or a program that takes Docker's words; either
+starts the rehearsal server with the same `-f`. What is tested there is how a program of that shape is started, found,
+read and stopped.
 """
 
 from __future__ import annotations
@@ -31,6 +32,24 @@ SERVING = """#!{python}
 import os, sys
 print("home", os.environ["MODEL_SERVER_HOME"], "java", os.environ["JAVA_OPTS"], flush=True)
 os.execv(sys.executable, [sys.executable, "-m", "rehearsal.server", *sys.argv[1:]])
+"""
+DOCKER = """#!{python}
+import os, subprocess, sys
+words = sys.argv[1:]
+with open({log!r}, "a") as log:
+    print(*words[:2], *words[-1:], file=log)
+if words[0] == "run":
+    mounts = [words[i + 1].split(":")[:2] for i, word in enumerate(words) if word == "-v"]
+    config = words[-1]
+    for outside, inside in mounts:
+        config = config.replace(inside, outside)
+    text = open(config).read()
+    for outside, inside in mounts:
+        text = text.replace(os.path.dirname(inside) + "\\n", os.path.dirname(outside) + "\\n")
+    open(config, "w").write(text)
+    port = words[words.index("-p") + 1].split(":")[1]
+    server = [sys.executable, "-m", "rehearsal.server", "-f", config, "--host", "127.0.0.1", "--port", port]
+    sys.exit(subprocess.call(server))
 """
 TELLS = """\
 import os, sys
@@ -210,6 +229,25 @@ def test_it_is_started_found_read_and_stopped_like_the_rehearsal(
     assert found.stop() is True
     assert found.status().state == "stopped"
     assert not Path(state.scratch).exists()
+
+
+def test_the_container_is_found_and_stopped_by_its_own_process(
+    settings: Settings, echo: ModelFolder, no_home: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, said = tmp_path / "path", tmp_path / "said"
+    folder.mkdir()
+    (folder / "docker").write_text(DOCKER.format(python=sys.executable, log=str(said)))
+    (folder / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    server = Server.start(settings, echo.path, report=lambda _: None, server="djl")
+    assert server.endpoint.generate(["Hello,"], 64) == ["Hello,"]
+    assert server.stop() is True
+    name = f"inf2lab-djl-{settings.port}"
+    assert said.read_text().splitlines() == [
+        "image inspect inf2lab-djl:0.25.0",
+        "run --rm /opt/inf2lab/run/config.properties",
+        f"rm --force {name}",
+    ]
 
 
 @pytest.mark.skipif(not REAL, reason="DJL_SERVING_HOME names no DJLServing")
