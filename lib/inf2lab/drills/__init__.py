@@ -5,6 +5,7 @@ The same data makes docs/troubleshooting.md and lets `explain` name the cause of
 
 from inf2lab.drills._explain import Match, explain, newest_log
 from inf2lab.drills._interface import Drill, Result, Scene, Sighting
+from inf2lab.drills._log import log_until
 from inf2lab.drills._registry import DRILLS, find
 from inf2lab.drills._run import run
 from inf2lab.drills._seen import Seen, seen
@@ -19,6 +20,7 @@ __all__ = [
     "Sighting",
     "explain",
     "find",
+    "log_until",
     "newest_log",
     "run",
     "seen",

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from inf2lab.drills._folders import ENGINE, OBEDIENT
 from inf2lab.drills._interface import Drill, Scene, Sighting
-from inf2lab.drills._stage import PATIENCE_S, Stage, curl, kill, terminal
+from inf2lab.drills._log import PATIENCE_S
+from inf2lab.drills._stage import Stage, curl, kill, terminal
 from inf2lab.endpoint import Answer
 from inf2lab.errors import EndpointError, PortInUse, ServerError
 from inf2lab.serving import Server, all_servers
 from inf2lab.serving._state import read_state, state_path
 
-_SMALL = Scene({**ENGINE, "option.predict_timeout": 1}, OBEDIENT)
+_SMALL = Scene({**ENGINE, "option.predict_timeout": 2}, OBEDIENT)
 _SHORT_QUEUE = Scene({**ENGINE, "job_queue_size": 2}, OBEDIENT)
 _AGAIN = r"PyProcess Model \[.*\] initialized\."  # the replacement has loaded the model
 
@@ -107,7 +108,7 @@ RUNNING = (
     Drill(
         name="predict-timeout",
         title="An answer takes longer than the timeout",
-        how="allow 1 second (option.predict_timeout=1) and ask for 30",
+        how="allow 2 seconds (option.predict_timeout=2) and ask for 30",
         answer=r"^HTTP/1\.1 503 (?s:.*)TimeoutException(?s:.*)^HTTP/1\.1 200 ",
         log=r"predict\[init=false\] exception: java\.util\.concurrent\.TimeoutException",
         cause="The server gives up, kills the worker and starts another: the model is loaded again.",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import psutil
 
 from inf2lab import paths
 from inf2lab.drills._interface import Scene, Sighting, Unavailable
+from inf2lab.drills._log import PATIENCE_S, log_until
 from inf2lab.endpoint import Answer
 from inf2lab.errors import LabError, LoadFailed
 from inf2lab.folder import ModelFolder, write_properties
@@ -30,7 +29,6 @@ from inf2lab.serving._state import all_states
 from inf2lab.settings import Settings
 
 NAME = "drill"
-PATIENCE_S = 60  # for a line of the log, on a machine with much else to do
 _LAST_OF_AN_EXCEPTION = r"-stderr: Arguments: \("  # DJL's 0.25 worker ends a handler's traceback with it
 
 
@@ -99,14 +97,7 @@ class Stage:
 
     def since(self, mark: int, until: str = "") -> str:
         """Return what the log gained since `mark`, after waiting for a line with `until`; raises LabError."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            gained = self.server.log_path.read_bytes()[mark:].decode(errors="replace")
-            if re.search(until, gained, re.MULTILINE):
-                return gained
-            if time.monotonic() > deadline:
-                raise LabError(f"the log got no line with {until!r} within {PATIENCE_S} s:\n{gained}")
-            time.sleep(0.02)
+        return log_until(self.server, until, start=mark)
 
     @contextmanager
     def second_server(self) -> Iterator[SecondServer]:
