@@ -222,14 +222,14 @@ for degree in (2, 4, 8):
     print(judge_devices(hardware, degree, listed).text.partition(". Pass")[0])
 
 # %% [markdown] id="nb02-c28"
-# At degree 2 a copy is one device, and any list will do. At degree 8 both copies are torn apart. See it on the
-# ring:
+# At degree 2 a copy is one device, and the ring does not matter. At degree 8 both copies are torn apart. And at every
+# degree the numbers have gaps, which AWS's troubleshooting page forbids. See the ring:
 
 # %% id="nb02-c29"
 pictures.ring(plan(Settings(tensor_parallel_degree=8)), devices=listed)
 
 # %% [markdown] id="nb02-c30"
-# Pass devices 0 to 7, and both copies sit on neighbours. (The ring is the documentation's figure. That copies take
+# Pass devices 0 to 7, and all is well. (The ring is the documentation's figure. That copies take
 # the devices in the order of their numbers is inferred from the server's source. Nobody has measured either here.)
 #
 # ## How fast, and for how much?

@@ -52,7 +52,8 @@ def judge_devices(hardware: Instance, degree: int, devices: Iterable[int]) -> De
     """Judge a list of devices for copies of `degree` cores; raises SettingsError for a device that is not there.
 
     Copies take devices in ascending order of their number, whatever the order of the flags. Only devices that
-    links join may work together, and a torus is handed out in certain numbers (catalog.topology names the source).
+    links join may work together, a torus is handed out in certain numbers (catalog.topology names the source), and
+    inside a container the numbers run from 0 without gaps.
     """
     given = tuple(sorted(set(devices)))
     if not given or given[0] < 0 or given[-1] >= hardware.chips:
@@ -125,7 +126,10 @@ def _sentence(found: DeviceList, degree: int, sizes: tuple[int, ...], topology: 
         )
     if wrong_number:
         text += f"; a container on this {topology} is given {', '.join(map(str, sizes))} devices"
-    if found.broken or wrong_number:
+    gaps = found.given != tuple(range(number))
+    if gaps:  # aws-neuron-sdk, deploy/troubleshooting.rst: "Could not open the nd1", "Neuron cores are not contiguous"
+        text += "; the runtime wants device numbers from 0 on without gaps"
+    if found.broken or wrong_number or gaps:
         text += f". Pass {' '.join(f'--device /dev/neuron{device}' for device in found.instead)}"
     return text
 

@@ -42,6 +42,12 @@ def test_the_articles_list_is_good_for_degree_2_and_for_nothing_larger() -> None
     assert "--device /dev/neuron7" in large.text
 
 
+def test_numbers_with_gaps_are_named_at_every_degree() -> None:
+    assert "from 0 on without gaps. Pass --device /dev/neuron0" in judge_devices(BIG, 2, ARTICLE).text
+    assert "gaps" not in judge_devices(BIG, 2, range(8)).text
+    assert "gaps" in judge_devices(BIG, 2, range(4, 8)).text
+
+
 def test_what_is_proposed_instead_has_no_broken_copy() -> None:
     judged = judge_devices(BIG, 8, ARTICLE)
     assert judge_devices(BIG, 8, judged.instead).broken == ()
