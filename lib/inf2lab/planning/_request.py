@@ -107,14 +107,14 @@ def request_for(
             raise SettingsError(name, value, "must not be negative; leave it out for half of n_positions")
     made = Request(
         model=model_dims(model),
-        hardware=catalog.instance(instance),
+        hardware=catalog.instance(instance.lower()),  # AWS's tables write Inf2.48xlarge
         stack=stack,
         tensor_parallel_degree=tensor_parallel_degree,
         batch_size=batch_size,
         n_positions=n_positions,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        dtype=stack.handler_dtypes.get(dtype, dtype),  # fp16 is the handler's spelling of f16
+        dtype=stack.handler_dtypes.get(dtype.lower(), dtype.lower()),  # fp16 is the handler's spelling of f16
         weights=None if weights in (None, "none", dtype) else weights,
     )
     if made.dtype not in made.generation.dtypes:

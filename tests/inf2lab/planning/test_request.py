@@ -100,6 +100,15 @@ def test_what_is_no_value_is_refused_with_the_remedy(choices: dict[str, Any], sa
         request_for(**({"model": "opt-13b"} | choices))
 
 
+def test_the_spelling_of_published_tables_is_understood(request_of: RequestOf) -> None:
+    asked = request_of("Llama-2-13b", instance="Inf2.48xlarge", dtype="BF16")
+    assert (asked.model.name, asked.instance, asked.dtype) == (
+        "meta-llama/Llama-2-13b-hf",
+        "inf2.48xlarge",
+        "bf16",
+    )
+
+
 def test_the_handlers_spelling_of_a_dtype_is_understood(request_of: RequestOf) -> None:
     assert request_of(dtype="fp16").dtype == "f16"
 
