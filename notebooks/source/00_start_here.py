@@ -150,6 +150,7 @@ for prompt in prompts:
 # | notebook | what you do | what it costs on the chip |
 # |---|---|---|
 # | 01 | rent an instance, with a deadline; in the rehearsal, see the exact request | instance time from here on |
+# | 01 | read the launch request, its price, its end; start it if you want | nothing until you confirm |
 # | 02 | decide how the model is split over NeuronCores | nothing |
 # | 03 | lint the article's files, then serve without code: `serving.properties` | instance time |
 # | 04 | write your own handler: `model.py` | instance time |

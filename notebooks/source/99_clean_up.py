@@ -64,25 +64,35 @@ print("servers on record:", len(all_servers()))
 print("somebody listens on the port:", answers)
 
 # %% [markdown] id="nb99-c10"
-# ## On the chip
+# ## And on AWS
 #
-# In the inf2 lane you started the container by hand, and you end it by hand. This prints the commands.
+# Run this on the machine that **launched** the instance: its record says which runs there were, in which regions. The
+# sweep terminates the instance, waits, and then looks by tag for everything that a run can leave: volumes, addresses,
+# snapshots, groups, schedules, stacks, roles. What carries another tag, or none, is not touched.
+#
+# A **stopped** instance still bills its disk. Only **terminated** ends it.
 
-# %% id="nb99-c11"
-if settings.lane == "inf2":
-    print("docker rm --force inf2lab-opt13b\nsudo shutdown -h now")
-else:
-    print("rehearsal: nothing was billed")
+# %% id="nb99-c11" tags=["nbval-ignore-output"]
+from inf2lab import cloud
+
+for run in cloud.open_runs():
+    print(f"run {run.id}: {run.instance} in {run.region}, ends by itself at {run.deadline}")
+swept = cloud.sweep_on_record(settings)
+print(swept)
 
 # %% [markdown] id="nb99-c12"
-# A **stopped** instance still bills its disk and its address. Only **terminated** ends it. Look in the EC2 console,
-# in every region you used, for instances, volumes and addresses.
+# On the instance itself there is no record. There, `sudo shutdown -h now` ends it: notebook 01 has set that a shutdown
+# terminates. Then run this notebook on your own machine, for the proof.
+#
+# If something is left, the lines above say what, what it bills an hour, and why it did not go. Run the cell again: a
+# sweep may be repeated and interrupted as often as you like. In a terminal it is `inf2lab sweep`.
 #
 # ## Check yourself
 
 # %% id="nb99-c13" tags=["check"]
 check("no process is left", not left_over(), hint="`inf2lab stop` in a terminal, then run this again")
 check("no server is on record", not all_servers(), hint="run the stop cell again")
+check("no run on AWS is open", not cloud.open_runs(), hint="set lane = 'inf2', or `inf2lab sweep`")
 check(
     "the port is free",
     not answers,

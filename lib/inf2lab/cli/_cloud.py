@@ -89,20 +89,11 @@ def sweep(
 ) -> None:
     """Terminate what was launched from here, remove what it left, prove it. Exit code 1 while anything is left."""
     from inf2lab import cloud
-    from inf2lab.errors import SettingsError
 
     with one_sentence():
-        regions = list(region or ())
-        runs = [one for one in cloud.all_runs() if run in ("", one.id)]
-        if run and not runs:
-            if not regions:
-                raise SettingsError("run", run, "is not on record here: say where with --region")
-            runs = [cloud.Run(run, where, "", "", "") for where in regions]
-        if not runs:
-            console.print("no run is on record: nothing was launched from here")
-            return
-        here = cloud.connect(Settings(lane="inf2"), region=runs[-1].region)
-        swept = cloud.sweep(here, runs, regions=regions, report=console.print)
+        swept = cloud.sweep_on_record(
+            Settings(lane="inf2"), run=run, regions=list(region or ()), report=console.print
+        )
     console.print(str(swept))
     if not swept.clean:
         raise typer.Exit(1)

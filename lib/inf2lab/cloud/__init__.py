@@ -27,7 +27,7 @@ from inf2lab.cloud._request import Call, LaunchRequest, launch_request
 from inf2lab.cloud._resources import Found
 from inf2lab.cloud._review import Point, review
 from inf2lab.cloud._runs import Run, all_runs, open_runs, run_on_record
-from inf2lab.cloud._sweep import SweepReport, sweep
+from inf2lab.cloud._sweep import SweepReport, sweep, sweep_on_record
 from inf2lab.cloud._tunnel import token_command, tunnel_command
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "review",
     "run_on_record",
     "sweep",
+    "sweep_on_record",
     "token_command",
     "tunnel_command",
 ]

@@ -52,8 +52,8 @@ class QuotaAnswer:
         return None if self.allowed is None else self.allowed >= self.needed
 
     def __str__(self) -> str:
-        has = "unknown" if self.allowed is None else f"{self.allowed:.0f}"
-        return f"{self.quota.name} ({self.quota.code}): {self.needed} vCPUs needed, {has} allowed ({self.source})"
+        has = "how many are allowed is not known" if self.allowed is None else f"{self.allowed:.0f} allowed"
+        return f"{self.quota.name} ({self.quota.code}): {self.needed} vCPUs needed; {has} ({self.source})"
 
 
 def look_up_image(cloud: Cloud, *, image_id: str = "", family: str | None = None) -> Image:

@@ -280,5 +280,6 @@ def _wrapped(name: str, text: str) -> list[str]:
     line = f"  {name}={text},"
     if len(line) <= SHOWN_WIDTH:
         return [line]
-    pieces = textwrap.wrap(f"{text},", SHOWN_WIDTH - 6, break_long_words=False, break_on_hyphens=False)
-    return [f"  {name}=", *(f"      {piece}" for piece in pieces)]
+    kept = f"{text},".replace("': ", "':\N{NO-BREAK SPACE}")  # a key stays with its value
+    pieces = textwrap.wrap(kept, SHOWN_WIDTH - 6, break_long_words=False, break_on_hyphens=False)
+    return [f"  {name}=", *(f"      {piece}".replace("\N{NO-BREAK SPACE}", " ") for piece in pieces)]

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from inf2lab.cloud._aws import Cloud
+from inf2lab.cloud._aws import Cloud, connect
 from inf2lab.cloud._errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
 from inf2lab.cloud._request import RUN_TAG, stamp
 from inf2lab.cloud._resources import KINDS, Found, Kind, volume_rate
-from inf2lab.cloud._runs import Run
+from inf2lab.cloud._runs import Run, all_runs
+from inf2lab.errors import SettingsError
+from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
 PATIENCE_S = 600
@@ -45,7 +47,7 @@ class SweepReport:
 
     def __str__(self) -> str:
         if not self.runs:
-            return "no run is on record: nothing was launched from here"
+            return "no run was swept: this machine has launched nothing, or AWS was not asked"
         lines = [
             f"looked for {len(self.runs)} runs in {', '.join(self.regions)}; removed {len(self.removed)}"
         ]
@@ -95,6 +97,23 @@ def sweep(
     )
     _record(cloud, runs, result)
     return result
+
+
+def sweep_on_record(
+    settings: Settings, *, run: str = "", regions: Sequence[str] = (), report: Report = print
+) -> SweepReport:
+    """Sweep every run on record, or the named one; raises CloudError, SettingsError.
+
+    The rehearsal lane asks nobody. A run that is not on record here needs `regions`.
+    """
+    runs = [one for one in all_runs() if run in ("", one.id)]
+    if run and not runs:
+        if not regions:
+            raise SettingsError("run", run, "is not on record here: say where it is with --region")
+        runs = [Run(run, where, "", "", "") for where in regions]
+    if settings.lane != "inf2" or not runs:
+        return SweepReport((), (), (), (), (), (), ())
+    return sweep(connect(settings, region=runs[-1].region), runs, regions=regions, report=report)
 
 
 class _Work:

@@ -24,13 +24,20 @@ def tunnel_command(
         )
         raise SettingsError("port", port, reason)
     parameters = f"portNumber={port},localPortNumber={local_port or port}"
-    words = ["aws", "ssm", "start-session", "--region", region, "--target", instance_id]
-    words += ["--document-name", facts.tunnel_document, "--parameters", parameters]
-    return shlex.join(words)
+    return _session(instance_id, region, facts.tunnel_document, parameters)
 
 
 def token_command(instance_id: str, region: str) -> str:
     """Return the command that shows Jupyter's token, which never leaves the instance otherwise."""
-    words = ["aws", "ssm", "start-session", "--region", region, "--target", instance_id]
-    words += ["--document-name", "AWS-StartInteractiveCommand"]
-    return shlex.join([*words, "--parameters", "command=sudo cat /etc/inf2lab/jupyter-token"])
+    command = "command=sudo cat /etc/inf2lab/jupyter-token"
+    return _session(instance_id, region, "AWS-StartInteractiveCommand", command)
+
+
+def _session(instance_id: str, region: str, document: str, parameters: str) -> str:
+    """Return the command on three lines, as it can be pasted."""
+    lines = (
+        ("aws", "ssm", "start-session", "--region", region, "--target", instance_id),
+        ("--document-name", document),
+        ("--parameters", parameters),
+    )
+    return " \\\n    ".join(shlex.join(words) for words in lines)
