@@ -1,9 +1,11 @@
 """Start, wait for, look at and stop the server that answers for a model folder, in either lane."""
 
+from inf2lab.serving._docker_run import USER as CONTAINER_USER
 from inf2lab.serving._interface import ModelServer, ServerStatus, Worker
 from inf2lab.serving._server import Server, all_servers, left_over, on_record, stop_everything
 
 __all__ = [
+    "CONTAINER_USER",
     "ModelServer",
     "Server",
     "ServerStatus",

@@ -1,4 +1,4 @@
-"""inf2lab.doctor: each finding in each of its states, and that looking changes nothing."""
+"""inf2lab.doctor on any machine: each finding in each of its states, and that looking changes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inf2lab import Settings, doctor
-from inf2lab.doctor import GIB, Finding, examine
+from inf2lab import Settings
+from inf2lab.doctor import Finding, _machine, examine
+from neuron_rules import GIB
 
 Usage = namedtuple("Usage", "total used free")
 Memory = namedtuple("Memory", "available")
@@ -36,17 +37,14 @@ def found(settings: Settings, subject: str) -> Finding:
     return finding
 
 
-def test_each_lane_is_asked_what_it_needs(machine: Path, settings: Settings) -> None:
-    common = ["Python", "packages", "memory", "disk", f"port {settings.port}"]
-    rehearsal = [finding.subject for finding in examine(settings)]
-    assert rehearsal == [*common, "stand-in weights", "DJL's worker"]
-    chip = [finding.subject for finding in examine(Settings(lane="inf2", port=settings.port))]
-    assert chip == [*common, "Neuron devices", "Docker"]
+def test_the_rehearsal_is_asked_what_it_needs(machine: Path, settings: Settings) -> None:
+    assert [finding.subject for finding in examine(settings)] == [
+        *("Python", "packages", "memory", "disk", f"port {settings.port}", "stand-in weights", "DJL's worker")
+    ]
 
 
-@pytest.mark.parametrize("lane", ["rehearsal", "inf2"])
-def test_whatever_is_not_ok_has_a_remedy(machine: Path, free_port: int, lane: str) -> None:
-    for finding in examine(Settings(lane=lane, port=free_port)):
+def test_whatever_is_not_ok_has_a_remedy(machine: Path, settings: Settings) -> None:
+    for finding in examine(settings):
         assert finding.level in ("ok", "note", "missing")
         assert finding.found
         assert finding.level == "ok" or finding.remedy
@@ -63,7 +61,7 @@ def test_this_python_is_in_range_and_an_older_one_is_not(
 ) -> None:
     assert found(settings, "Python").level == "ok"
     for version in ((3, 10, 9), (3, 14, 0)):
-        monkeypatch.setattr(doctor.sys, "version_info", version)
+        monkeypatch.setattr(_machine.sys, "version_info", version)
         finding = found(settings, "Python")
         assert (finding.level, "3.11, 3.12 or 3.13" in finding.remedy) == ("missing", True)
 
@@ -84,32 +82,29 @@ def test_a_local_build_of_a_pinned_version_is_that_version(
     machine: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (machine / "requirements.txt").write_text("torch==2.7.1\n")
-    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda _: "2.7.1+cpu")
+    monkeypatch.setattr(_machine.importlib.metadata, "version", lambda _: "2.7.1+cpu")
     assert found(settings, "packages").level == "ok"
 
 
 def test_the_pins_of_this_repository_are_all_read(root: Path) -> None:
     lines = (root / "requirements.txt").read_text().splitlines()
-    assert len(doctor.pins()) == sum("==" in line.split("#")[0] for line in lines) > 10
+    assert len(_machine.pins()) == sum("==" in line.split("#")[0] for line in lines) > 10
 
 
 @pytest.mark.parametrize(("free_gib", "level"), [(8, "ok"), (2, "ok"), (1.9, "note")])
 def test_little_memory_is_a_note(
     machine: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, free_gib: float, level: str
 ) -> None:
-    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: Memory(free_gib * GIB))
+    monkeypatch.setattr(_machine.psutil, "virtual_memory", lambda: Memory(free_gib * GIB))
     assert found(settings, "memory").level == level
 
 
-@pytest.mark.parametrize(
-    ("lane", "free_gib", "level"),
-    [("rehearsal", 3, "ok"), ("rehearsal", 1, "missing"), ("inf2", 99, "missing"), ("inf2", 101, "ok")],
-)
-def test_the_chips_lane_needs_more_disk(
-    machine: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, lane: str, free_gib: int, level: str
+@pytest.mark.parametrize(("free_gib", "level"), [(3, "ok"), (1, "missing")])
+def test_a_full_disk_is_missing(
+    machine: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, free_gib: int, level: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, free_gib * GIB))
-    assert found(Settings(lane=lane, port=free_port), "disk").level == level
+    assert found(settings, "disk").level == level
 
 
 def test_a_port_in_use_is_a_note_with_two_ways_out(machine: Path, settings: Settings) -> None:
@@ -149,23 +144,3 @@ def test_the_worker_is_found_where_the_server_keeps_it(
     monkeypatch.setenv("INF2LAB_CACHE", str(cache))
     finding = found(settings, "DJL's worker")
     assert (finding.level, finding.found) == ("ok", "0.25.0 in the cache")
-
-
-def test_without_devices_the_chips_lane_says_what_it_needs(machine: Path, free_port: int) -> None:
-    if list(Path("/dev").glob("neuron[0-9]*")):
-        pytest.skip("this machine has Neuron devices")
-    finding = found(Settings(lane="inf2", port=free_port), "Neuron devices")
-    assert finding.level == "missing"
-    assert "lane='rehearsal'" in finding.remedy
-
-
-def test_docker_is_looked_for_on_the_path(
-    machine: Path, free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = Settings(lane="inf2", port=free_port)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert found(settings, "Docker").level == "missing"
-    program = tmp_path / "docker"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    assert found(settings, "Docker") == Finding("Docker", "ok", str(program))

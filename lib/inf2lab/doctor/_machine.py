@@ -1,4 +1,4 @@
-"""What this machine can do, finding by finding, and what to do about what is missing."""
+"""What both lanes need of a machine, and what the rehearsal needs besides."""
 
 from __future__ import annotations
 
@@ -8,33 +8,14 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
 from inf2lab import paths
+from inf2lab.doctor._finding import Finding
 from inf2lab.serving import standins
 from inf2lab.settings import Settings
 from neuron_rules import GIB
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report. `level` is ok, note (works with less) or missing (must be mended for this lane)."""
-
-    subject: str
-    level: str
-    found: str
-    remedy: str = ""
-
-
-def examine(settings: Settings) -> list[Finding]:
-    """Return every finding for the lane of `settings`; none of the checks changes anything."""
-    checks: list[Callable[[Settings], Finding]] = [_python, _packages, _memory, _disk, _port]
-    checks += [_weights, _worker] if settings.lane == "rehearsal" else [_devices, _docker]
-    return [check(settings) for check in checks]
 
 
 def pins() -> dict[str, str]:
@@ -43,7 +24,8 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s#]+)", text, flags=re.MULTILINE))
 
 
-def _python(settings: Settings) -> Finding:
+def python(settings: Settings) -> Finding:
+    """Whether this Python is in range."""
     version = platform.python_version()
     if (3, 11) <= sys.version_info[:2] < (3, 14):
         return Finding("Python", "ok", version)
@@ -52,7 +34,8 @@ def _python(settings: Settings) -> Finding:
     )
 
 
-def _packages(settings: Settings) -> Finding:
+def packages(settings: Settings) -> Finding:
+    """Whether what requirements.txt pins is installed."""
     wrong = []
     for name, pinned in pins().items():
         try:
@@ -68,7 +51,8 @@ def _packages(settings: Settings) -> Finding:
     )
 
 
-def _memory(settings: Settings) -> Finding:
+def memory(settings: Settings) -> Finding:
+    """Whether the rehearsal has room."""
     free = psutil.virtual_memory().available / GIB
     if free >= 2:
         return Finding("memory", "ok", f"{free:.0f} GiB free")
@@ -77,18 +61,16 @@ def _memory(settings: Settings) -> Finding:
     )
 
 
-def _disk(settings: Settings) -> Finding:
-    wanted = 2 if settings.lane == "rehearsal" else 100
+def disk(settings: Settings) -> Finding:
+    """Whether logs and stand-ins fit."""
     free = shutil.disk_usage(paths.root()).free / GIB
-    if free >= wanted:
+    if free >= 2:
         return Finding("disk", "ok", f"{free:.0f} GiB free")
-    reason = f"free {wanted} GiB" + (
-        "" if settings.lane == "rehearsal" else ": the image and OPT-13B's checkpoints need it"
-    )
-    return Finding("disk", "missing", f"{free:.1f} GiB free", reason)
+    return Finding("disk", "missing", f"{free:.1f} GiB free", "free 2 GiB")
 
 
-def _port(settings: Settings) -> Finding:
+def port(settings: Settings) -> Finding:
+    """Whether the server's port is free."""
     with socket.socket() as probe:
         probe.settimeout(1)
         taken = probe.connect_ex(("127.0.0.1", settings.port)) == 0
@@ -99,7 +81,8 @@ def _port(settings: Settings) -> Finding:
     )
 
 
-def _weights(settings: Settings) -> Finding:
+def weights(settings: Settings) -> Finding:
+    """Whether the small models are here."""
     missing = [
         name
         for name in standins.WEIGHTS.values()
@@ -110,7 +93,8 @@ def _weights(settings: Settings) -> Finding:
     return Finding("stand-in weights", "missing", f"no {', '.join(missing)}", "`git checkout models`")
 
 
-def _worker(settings: Settings) -> Finding:
+def worker(settings: Settings) -> Finding:
+    """Whether DJL's worker is in the cache."""
     version = settings.stack.rehearsed_by
     if version is None:
         return Finding(
@@ -120,23 +104,4 @@ def _worker(settings: Settings) -> Finding:
         return Finding("DJL's worker", "ok", f"{version} in the cache")
     return Finding(
         "DJL's worker", "note", f"{version} not fetched yet", "the first start fetches it (170 KB)"
-    )
-
-
-def _devices(settings: Settings) -> Finding:
-    devices = sorted(Path("/dev").glob("neuron[0-9]*"))
-    if devices:
-        return Finding("Neuron devices", "ok", f"{len(devices)} of {settings.hardware.chips}")
-    remedy = (
-        "this lane needs an inf2 instance with the Neuron driver; on any other machine use lane='rehearsal'"
-    )
-    return Finding("Neuron devices", "missing", "no /dev/neuron*", remedy)
-
-
-def _docker(settings: Settings) -> Finding:
-    path = shutil.which("docker")
-    if path:
-        return Finding("Docker", "ok", path)
-    return Finding(
-        "Docker", "missing", "not installed", "install Docker and add yourself to the docker group"
     )

@@ -1,0 +1,226 @@
+"""inf2lab.doctor on an instance that is played: neuron-ls, the driver's folder, the packages and Docker are scripts."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from inf2lab import Settings
+from inf2lab.doctor import Finding, _instance, examine
+from neuron_rules import GIB
+
+DOCUMENTS = Path(__file__).parent / "neuron_ls"
+Memory = namedtuple("Memory", "total")
+Usage = namedtuple("Usage", "total used free")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Folders of the played instance, and a way to put a program on its PATH."""
+
+    programs: Path
+    devices: Path
+    driver: Path
+    port: int
+
+    def program(self, name: str, script: str) -> None:
+        """Puts a program on PATH."""
+        path = self.programs / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def neuron_ls(self, document: str) -> None:
+        """Installs a neuron-ls that prints a document."""
+        self.program("neuron-ls", f'[ "$1" = --json-output ] && cat {DOCUMENTS}/{document}.json')
+
+    def found(self, subject: str, **choices: object) -> Finding:
+        """The one finding about a subject."""
+        settings = Settings(lane="inf2", port=self.port, **choices)
+        (finding,) = [finding for finding in examine(settings) if finding.subject == subject]
+        return finding
+
+
+@pytest.fixture
+def instance(clone: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    """An inf2.48xlarge in order: driver, twelve devices, packages, 768 GiB, a large disk, Docker without the image."""
+    (clone / "requirements.txt").write_text(f"psutil=={psutil.__version__}\n")
+    made = Instance(*(tmp_path / name for name in ("bin", "dev", "neuron")), free_port)
+    for folder in (made.programs, made.devices, made.driver):
+        folder.mkdir()
+    for number in range(12):
+        (made.devices / f"neuron{number}").touch()
+    (made.driver / "version").write_text("2.21.37.0\n")
+    made.neuron_ls("inf2.48xlarge")
+    made.program("dpkg-query", 'case "$4" in *dkms) printf 2.21.37.0;; *tools) printf 2.25.145.0;; esac')
+    made.program(
+        "docker",
+        'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo "No such image" >&2; exit 1;; esac',
+    )
+    monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
+    monkeypatch.setenv("INF2LAB_DEVICES", str(made.devices))
+    monkeypatch.setattr(_instance, "DRIVER", made.driver)
+    monkeypatch.setattr(_instance, "TOOLS", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(_instance, "_query", _instance._query.__wrapped__)
+    monkeypatch.setattr(_instance.psutil, "virtual_memory", lambda: Memory(768 * GIB))
+    monkeypatch.setattr(_instance.shutil, "disk_usage", lambda _: Usage(0, 0, 400 * GIB))
+    monkeypatch.setattr(_instance.os, "getuid", lambda: 1000)
+    return made
+
+
+def test_an_instance_in_order_lacks_only_the_image(instance: Instance) -> None:
+    findings = examine(Settings(lane="inf2", port=instance.port))
+    assert [finding.subject for finding in findings] == [
+        *("Python", "packages", "user", "Neuron driver", "Neuron devices", "NeuronCores", "memory", "Docker"),
+        *("disk of this clone", f"port {instance.port}", "image"),
+    ]
+    assert {finding.subject for finding in findings if finding.level != "ok"} == {"image"}
+    assert instance.found("Neuron devices").found == "12 with 24 cores and 384 GiB"
+    assert instance.found("Neuron driver").found == (
+        "2.21.37.0 (aws-neuronx-dkms 2.21.37.0, aws-neuronx-tools 2.25.145.0)"
+    )
+
+
+def test_without_a_driver_the_table_of_troubles_says_what_to_do(instance: Instance) -> None:
+    (instance.driver / "version").unlink()
+    instance.driver.rmdir()
+    finding = instance.found("Neuron driver")
+    assert (finding.level, finding.found[:10]) == ("missing", "not loaded")
+    assert "aws-neuronx-dkms" in finding.remedy
+    instance.program("neuron-ls", f"cat {DOCUMENTS}/no_driver.txt >&2; exit 1")
+    finding = instance.found("Neuron devices")
+    assert finding.level == "missing"
+    assert "Unable to read device information from the driver" in finding.found
+
+
+def test_a_new_driver_that_is_not_loaded_yet_is_missing(instance: Instance) -> None:
+    (instance.driver / "version").write_text("2.18.12.0\n")
+    finding = instance.found("Neuron driver")
+    assert (finding.level, finding.found) == ("missing", "2.18.12.0 runs, 2.21.37.0 is installed")
+    assert "driver" in finding.remedy
+
+
+def test_without_packages_or_version_the_loaded_driver_is_enough(instance: Instance) -> None:
+    (instance.driver / "version").unlink()
+    instance.program("dpkg-query", "exit 1")
+    assert instance.found("Neuron driver") == Finding("Neuron driver", "ok", "loaded")
+
+
+def test_without_device_files_this_is_no_instance(instance: Instance) -> None:
+    for path in instance.devices.iterdir():
+        path.unlink()
+    finding = instance.found("Neuron devices")
+    assert finding.level == "missing"
+    assert "lane='rehearsal'" in finding.remedy
+
+
+def test_without_neuron_ls_the_files_are_counted(instance: Instance) -> None:
+    (instance.programs / "neuron-ls").unlink()
+    finding = instance.found("Neuron devices")
+    assert (finding.level, finding.found) == ("note", "12 files; no neuron-ls to ask")
+    assert "aws-neuronx-tools" in finding.remedy
+    assert "NeuronCores" not in [f.subject for f in examine(Settings(lane="inf2", port=instance.port))]
+
+
+def test_another_instance_than_the_named_one_is_noted(instance: Instance) -> None:
+    instance.neuron_ls("inf2.xlarge")
+    finding = instance.found("Neuron devices")
+    assert (finding.level, finding.found) == ("note", "1 with 2 cores and 32 GiB; inf2.48xlarge has 12")
+    assert "INF2LAB_INSTANCE" in finding.remedy
+    assert instance.found("Neuron devices", instance="inf2.xlarge").level == "ok"
+
+
+def test_older_tools_are_enough(instance: Instance) -> None:
+    instance.neuron_ls("old_tools")
+    assert instance.found("Neuron devices", instance="inf2.24xlarge").level == "ok"
+
+
+def test_devices_with_gaps_and_other_links_are_told(instance: Instance) -> None:
+    document = (DOCUMENTS / "inf2.48xlarge.json").read_text()
+    (instance.programs / "gaps").write_text(document.replace('"neuron_device": 11', '"neuron_device": 12'))
+    instance.program("neuron-ls", f"cat {instance.programs}/gaps")
+    finding = instance.found("Neuron devices")
+    assert (finding.level, "8, 9, 10, 12" in finding.found) == ("missing", True)
+    links = document.replace("   11,\n   1\n", "   6,\n   1\n", 1)
+    assert links != document
+    (instance.programs / "links").write_text(links)
+    instance.program("neuron-ls", f"cat {instance.programs}/links")
+    finding = instance.found("Neuron devices")
+    assert (finding.level, finding.found.endswith("; 0 joined otherwise")) == ("note", True)
+
+
+def test_who_holds_cores_is_named(instance: Instance) -> None:
+    instance.neuron_ls("busy")
+    finding = instance.found("NeuronCores")
+    assert (finding.level, finding.found) == ("note", "in use by process 4242: python3 djl_python_engine.py")
+    assert "neuron-ls -a" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("total_gib", "copies", "level"), [(768, 1, "ok"), (768, 12, "ok"), (16, 1, "note"), (1, 12, "missing")]
+)
+def test_memory_is_judged_by_the_plan(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, total_gib: int, copies: int, level: str
+) -> None:
+    monkeypatch.setattr(_instance.psutil, "virtual_memory", lambda: Memory(total_gib * GIB))
+    assert instance.found("memory", copies=copies).level == level
+
+
+def test_a_small_disk_is_missing(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_instance.shutil, "disk_usage", lambda _: Usage(0, 0, 9 * GIB))
+    finding = instance.found("disk of this clone")
+    assert (finding.level, finding.found) == ("missing", "9.0 GiB free, 100 are needed")
+    assert "512 GB" in finding.remedy
+
+
+def test_another_user_is_told_what_that_means(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_instance.os, "getuid", lambda: 1001)
+    finding = instance.found("user")
+    assert (finding.level, finding.found) == ("note", "uid 1001, and the container's is 1000")
+
+
+def test_docker_is_asked_and_its_refusal_told_once(instance: Instance) -> None:
+    assert instance.found("Docker") == Finding("Docker", "ok", "27.3.1")
+    instance.program("docker", "echo permission denied ... unix:///var/run/docker.sock >&2; exit 1")
+    finding = instance.found("Docker")
+    assert (finding.level, finding.found) == ("missing", "this user may not talk to the Docker engine")
+    assert "usermod -aG docker" in finding.remedy
+    assert "image" not in [f.subject for f in examine(Settings(lane="inf2", port=instance.port))]
+
+
+def packages(**changes: str) -> str:
+    """A `docker` whose image has the packages of djl-0.25, with changes."""
+    found = {
+        "torch-neuronx": "1.13.1.1.12.0+a1",
+        "transformers-neuronx": "0.8.268.12",
+        "neuronx-cc": "2.11.0.35+4f5279863",
+        "transformers": "4.34.0",
+        "pydantic": "1.10.13",
+    }
+    listed = ", ".join(f'\\"{name}\\": \\"{version}\\"' for name, version in (found | changes).items())
+    return (
+        f'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo x;; run) echo "{{{listed}}}";; esac'
+    )
+
+
+def test_the_packages_of_the_image_are_those_of_the_profile(instance: Instance) -> None:
+    instance.program("docker", packages())
+    finding = instance.found("image")
+    assert (finding.level, "transformers-neuronx 0.8.268.12" in finding.found) == ("ok", True)
+    instance.program("docker", packages(transformers="4.34.10", pydantic="none"))
+    finding = instance.found("image")
+    assert (finding.level, finding.found) == (
+        "missing",
+        "transformers 4.34.10 instead of 4.34.0; pydantic none instead of 1.10.13",
+    )
+    assert "profile" in finding.remedy
+
+
+def test_a_release_that_asks_the_metadata_needs_two_hops(instance: Instance) -> None:
+    finding = instance.found("metadata", profile="seed-0.21")
+    assert (finding.level, "hop limit" in finding.remedy) == ("note", True)
+    settings = Settings(lane="inf2", profile="seed-0.21", network="host", port=instance.port)
+    assert "metadata" not in [f.subject for f in examine(settings)]
