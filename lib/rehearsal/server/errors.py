@@ -16,7 +16,11 @@ from http import HTTPStatus
 JAVA_PACKAGES = {
     "EngineException": "ai.djl.engine",
     "ModelNotFoundException": "ai.djl.repository.zoo",
+    "TranslateException": "ai.djl.translate",
+    "WlmCapacityException": "ai.djl.serving.wlm.util",
+    "WlmException": "ai.djl.serving.wlm.util",
     "WlmOutOfMemoryException": "ai.djl.serving.wlm.util",
+    "WlmShutdownException": "ai.djl.serving.wlm.util",
     "FileNotFoundException": "java.io",
     "IOException": "java.io",
 }  # of the classes that a log names in full; all others are java.lang's

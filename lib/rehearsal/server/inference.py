@@ -69,7 +69,9 @@ class Inference:
             name = self._registry.only_startup_model()
         if name is None:
             raise ApiError.bad_request("Parameter model_name is required.")
-        version = request.parameter("model_version") or _property(message, "model_version")
+        version = request.parameter("model_version")
+        if version is None:
+            version = _property(message, "model_version")
         return await self._predict(request, message, name, version)
 
     def _message(self, request: Request) -> Message:
@@ -126,7 +128,7 @@ class Inference:
                     Reply(answer.reply.code, answer.reply.message, answer.reply.properties, [(None, body)])
                 )
         except ApiError as error:
-            answer = Answer(Reply(500, str(error.message)))
+            answer = Answer(Reply(500, error.causes[0]))  # with its Java class, as the original stores it
         self._store(token, answer)
 
     def _store(self, token: str, answer: Answer) -> None:

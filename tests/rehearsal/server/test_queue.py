@@ -61,6 +61,21 @@ def test_a_full_queue_refuses_and_says_the_limit(start, model, tmp_path, size, a
     assert server.predict("q").status == 200
 
 
+def test_an_asynchronous_request_that_is_refused_says_so_later(start, model, tmp_path):
+    model(tmp_path / "s", "q", SLOW, ONE + "job_queue_size=1\n")
+    server = start(tmp_path / "s")
+    busy = threading.Thread(target=server.predict, args=("q", {"sleep": 1}))
+    busy.start()
+    time.sleep(0.3)
+    token = server.predict("q", {}, x_synchronous="false").header("x-next-token")
+    later = server.predict("q", b"", x_starting_token=token)
+    assert later.status == 500
+    assert later.reason.startswith(
+        "ai.djl.serving.wlm.util.WlmCapacityException: Worker queue capacity exceeded"
+    )
+    busy.join()
+
+
 def test_requests_are_batched(start, model, tmp_path):
     model(tmp_path / "s", "b", BATCH, ONE + "batch_size=3\nmax_batch_delay=700\n")
     server = start(tmp_path / "s")
