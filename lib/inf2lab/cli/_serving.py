@@ -99,7 +99,7 @@ def logs(
     if not follow:
         print("\n".join(text))
         return
-    with contextlib.suppress(KeyboardInterrupt):
+    with one_sentence(), contextlib.suppress(KeyboardInterrupt):
         for line in server.follow(lines):
             print(line, flush=True)
 

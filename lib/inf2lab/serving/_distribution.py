@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from inf2lab import paths
 from inf2lab.errors import ServerError
 from inf2lab.folder import write_properties
-from inf2lab.serving import _processes, standins
+from inf2lab.serving import _docker, _processes, standins
 from inf2lab.serving._rehearsal import RehearsalServer
 
 JAVA_OPTIONS = (
@@ -59,20 +58,22 @@ class DistributionServer(RehearsalServer):
         return self._docker_run()
 
     def configuration(self) -> dict[str, str]:
-        """Return config.properties: loopback, this folder as the one model, and a NeuronCore that need not exist.
+        """Return config.properties: loopback, this folder as the one model, and NeuronCores that need not exist.
 
-        `nc0` makes DJLServing place one worker and name its cores to it, as on an instance; no device is looked for.
+        `nc0;nc2` makes DJLServing place two workers and name their cores to them as on an instance; it looks for no device.
         """
         host, port, store = "127.0.0.1", self.settings.port, str(self.folder.path)
         if self.home is None:  # inside the container; only loopback is published
             host, port, store = "0.0.0.0", 8080, STORE
         address = f"http://{host}:{port}"
+        stated = self.folder.option("tensor_parallel_degree", "1")
+        degree = int(stated) if stated.isdecimal() else self.settings.hardware.cores  # `max`
         return {
             "inference_address": address,
             "management_address": address,
             "model_store": store,
             "load_models": "ALL",
-            "load_on_devices": "nc0",
+            "load_on_devices": ";".join(f"nc{copy * degree}" for copy in range(self.settings.copies)),
         }
 
     def environment(self) -> dict[str, str]:
@@ -92,7 +93,7 @@ class DistributionServer(RehearsalServer):
         in_docker = process is not None and process.name() == "docker"
         stopped = super().stop(patience_s=patience_s)
         if in_docker:
-            _docker("rm", "--force", self.container)
+            _docker.remove(self.container, patience_s=patience_s)
         return stopped
 
     def _check_profile(self) -> None:
@@ -120,7 +121,7 @@ class DistributionServer(RehearsalServer):
 
     def _provide(self) -> None:
         """Have the image, or raise ServerError with the command that builds it; a distribution brings all it needs."""
-        if self.home is None and _docker("image", "inspect", self.image) != 0:
+        if self.home is None and not _docker.has_image(self.image):
             build = f"docker build -t {self.image} -f docker/djl-cpu.Dockerfile ."
             raise ServerError(f"Docker has no image {self.image}: build it with `{build}` in the repository")
 
@@ -159,6 +160,7 @@ class DistributionServer(RehearsalServer):
         del inside[_processes.MARK]  # what runs in a container is not found by it
         return [
             *("docker", "run", "--rm", "--init", "--name", self.container),
+            *("--label", f"{_docker.OWNER}={_processes.owner()}"),
             *("--user", f"{os.getuid()}:{os.getgid()}"),  # else its logs would belong to root
             *("-p", f"127.0.0.1:{self.settings.port}:8080"),
             *(word for where, path in mounts.items() for word in ("-v", f"{path}:{where}")),
@@ -170,8 +172,3 @@ class DistributionServer(RehearsalServer):
 def _emulated_chip(library: str) -> tuple[str, str]:
     """Return what a worker must have on its PYTHONPATH: transformers_neuronx as played here, and the chip's rules."""
     return f"{library}/rehearsal/neuron", library
-
-
-def _docker(*words: str) -> int:
-    """Run a docker command silently and return its exit code."""
-    return subprocess.run(["docker", *words], capture_output=True, check=False).returncode

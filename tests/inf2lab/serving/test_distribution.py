@@ -38,6 +38,8 @@ import os, subprocess, sys
 words = sys.argv[1:]
 with open({log!r}, "a") as log:
     print(*words[:2], *words[-1:], file=log)
+if words[0] == "inspect":
+    sys.exit("Error: No such container: " + words[-1])
 if words[0] == "run":
     mounts = [words[i + 1].split(":")[:2] for i, word in enumerate(words) if word == "-v"]
     config = words[-1]
@@ -135,6 +137,11 @@ def test_the_command_and_the_configuration(
     }
 
 
+def test_each_copy_has_cores_of_its_own(free_port: int, tells: ModelFolder, home: Path) -> None:
+    server = DistributionServer(Settings(port=free_port, copies=3), tells)  # degree 2
+    assert server.configuration()["load_on_devices"] == "nc0;nc2;nc4"
+
+
 def test_the_environment_leads_the_worker_to_the_emulated_chip(
     settings: Settings, echo: ModelFolder, home: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +210,7 @@ def test_no_java_no_docker_no_image(
         ServerError, match=r"set DJL_SERVING_HOME to an unpacked DJLServing 0\.25\.0, or install Docker"
     ):
         Server.start(settings, echo.path, server="djl")
-    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").write_text("#!/bin/sh\necho 'Error: No such image' >&2\nexit 1\n")
     (tmp_path / "docker").chmod(0o755)
     with pytest.raises(ServerError, match=r"no image inf2lab-djl:0\.25\.0: build it with `docker build -t"):
         Server.start(settings, echo.path, server="djl")
@@ -246,7 +253,7 @@ def test_the_container_is_found_and_stopped_by_its_own_process(
     assert said.read_text().splitlines() == [
         "image inspect inf2lab-djl:0.25.0",
         "run --rm /opt/inf2lab/run/config.properties",
-        f"rm --force {name}",
+        f"inspect --type {name}",
     ]
 
 
