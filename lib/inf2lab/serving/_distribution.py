@@ -60,7 +60,7 @@ class DistributionServer(RehearsalServer):
     def configuration(self) -> dict[str, str]:
         """Return config.properties: loopback, this folder as the one model, and NeuronCores that need not exist.
 
-        `nc0;nc2` makes DJLServing place two workers and name their cores to them as on an instance; it looks for no device.
+        `nc0;nc2` makes DJLServing place two workers and name their cores to them, without looking for a device.
         """
         host, port, store = "127.0.0.1", self.settings.port, str(self.folder.path)
         if self.home is None:  # inside the container; only loopback is published
