@@ -55,7 +55,7 @@ class Loader:
         """The output matrix, never in eight bits."""
         name, family = self.layout.lm_head, self.spec.dims.family
         bias = self._rounded(self._fetch(f"{name}.bias")) if family.lm_head_bias else None
-        return pack(self._rounded(self._fetch(f"{name}.weight")), bias, self.rows)
+        return pack(self._rounded(self._fetch(f"{name}.weight")), bias, self.rows, self.amp)
 
     def layer(self, index: int) -> Layer:
         """All of block `index`."""
@@ -108,7 +108,7 @@ class Loader:
         return weight, self._rounded(self._fetch(f"{name}.bias")) if has_bias else None
 
     def _stored(self, weight: Tensor, bias: Tensor | None) -> Matrix:
-        return to_int8(weight, bias) if self.matrix_dtype == "s8" else pack(weight, bias, self.rows)
+        return to_int8(weight, bias) if self.matrix_dtype == "s8" else pack(weight, bias, self.rows, self.amp)
 
     def _rounded(self, weight: Tensor) -> Tensor:
         return weight.to(self.amp).to(self.compute)

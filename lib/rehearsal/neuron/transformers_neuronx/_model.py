@@ -29,7 +29,7 @@ from ._checkpoint import open_checkpoint
 from ._decoder import Decoder
 from ._device import allocate, claim_cores
 from ._environment import RehearsalError, read_environment
-from ._host import check_host_memory
+from ._host import check_host_memory, return_freed_memory
 from ._layers import ACTIVATIONS
 from ._report import RehearsalReport, stand_in_line
 from ._specs import Spec
@@ -121,6 +121,7 @@ class ModelForSampling:
             batch_size=self.batch_size, n_positions=self.n_positions, matrix_dtype=self.matrix_dtype,
         )  # fmt: skip
         self._weights = None
+        return_freed_memory()
 
     def sample(self, **arguments: Any) -> Tensor:
         """Generate to a total length: int64 (B, max(prompt, sequence_length)), the prompt first and never cut.
