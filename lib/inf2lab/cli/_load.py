@@ -120,7 +120,6 @@ def _own(
     import dataclasses
 
     from inf2lab import measure
-    from inf2lab.planning import plan_for
     from inf2lab.serving import Server
 
     server = Server.running(settings)
@@ -128,16 +127,7 @@ def _own(
     if tokenizer or kind:
         tokens = measure.Tokens(tokenizer) if tokenizer else target.tokens
         target = dataclasses.replace(target, tokens=tokens, kind=kind or target.kind)
-    folder = server.folder
-    plan = plan_for(
-        folder.option("model_id", settings.model_id),
-        profile=server.settings.profile,
-        instance=server.settings.instance,
-        tensor_parallel_degree=int(folder.option("tensor_parallel_degree", "1")),
-        batch_size=target.rows,
-        n_positions=int(folder.option("n_positions", "2048")),
-    )
-    return target, plan
+    return target, measure.plan_of(server)
 
 
 def _measured(target: Target, one: Load, counts: list[int]) -> list[Result]:

@@ -4,14 +4,16 @@ from inf2lab import measure
 result = measure.run(measure.Target.of(server), measure.Load(clients=4, requests=40))
 """
 
+from inf2lab.errors import MeasureError
 from inf2lab.measure._aiperf import aiperf_command, as_typed
-from inf2lab.measure._figures import chip_cost, chip_rates, latencies, overview, throughput
+from inf2lab.measure._figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
+from inf2lab.measure._freeze import freezing
 from inf2lab.measure._load import Load
-from inf2lab.measure._monitor import ChipMoment, ChipView, read_document, read_monitor, watching
-from inf2lab.measure._report import page, summary, write_report
+from inf2lab.measure._monitor import ChipMoment, ChipView, read_document, read_monitor, recorded, watching
+from inf2lab.measure._report import page, summary, table, write_report
 from inf2lab.measure._result import Result
 from inf2lab.measure._rows import Row
-from inf2lab.measure._run import Knee, knee, run, sweep, sweep_batches, usd_per_million_tokens
+from inf2lab.measure._run import Knee, knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
 from inf2lab.measure._server_view import Mark, Metric, ServerView, read_metric, view_of
 from inf2lab.measure._stats import Times
 from inf2lab.measure._target import Target
@@ -23,6 +25,7 @@ __all__ = [
     "Knee",
     "Load",
     "Mark",
+    "MeasureError",
     "Metric",
     "Result",
     "Row",
@@ -34,17 +37,22 @@ __all__ = [
     "as_typed",
     "chip_cost",
     "chip_rates",
+    "fitting",
+    "freezing",
     "knee",
     "latencies",
     "overview",
     "page",
+    "plan_of",
     "read_document",
     "read_metric",
     "read_monitor",
+    "recorded",
     "run",
     "summary",
     "sweep",
     "sweep_batches",
+    "table",
     "throughput",
     "usd_per_million_tokens",
     "view_of",

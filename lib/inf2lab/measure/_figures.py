@@ -122,9 +122,9 @@ def draw_throughput(axes: Axes, results: Sequence[Result]) -> None:
     axes.set(
         xlabel="requests a second asked for" if is_open else "clients", ylabel="answers a second", xticks=xs
     )
-    axes.set_ylim(bottom=0)
     beside.set(ylabel="p50 in ms")
-    beside.set_ylim(bottom=0)
+    for each in (axes, beside):
+        each.set_ylim(0, 1.15 * max(each.get_ylim()[1], 1e-9))
     handles, bend = [rates, medians], knee(results)
     if bend:
         line = axes.axvline(

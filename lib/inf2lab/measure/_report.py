@@ -33,13 +33,14 @@ NOT_AVAILABLE = "n/a"
 
 def summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of a table of loads: times in ms, `first` and `next` token as p50; n/a: not measured."""
-    heads = ["load", "ok", "failed", "ok/s", "p50", "p90", "p99", "tokens/s", "first", "next"]
+    heads = ["load", "batch", "ok", "failed", "ok/s", "p50", "p90", "p99", "tokens/s", "first", "next"]
     lines = []
     for result in results:
         errors = ", ".join(f"{count} x {code}" for code, count in result.errors.items()) or "0"
         lines.append(
             [
                 result.load.title,
+                str(result.target.rows),
                 str(len(result.good)),
                 errors,
                 _number(result.requests_per_s, 2),
@@ -50,6 +51,19 @@ def summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
             ]
         )
     return heads, lines
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the summary as text, with its lane."""
+    heads, lines = summary(results)
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+    text = "\n".join(
+        "  ".join(
+            cell.ljust(width) if not place else cell.rjust(width) for place, (cell, width) in enumerate(pairs)
+        )
+        for pairs in (list(zip(line, widths, strict=True)) for line in (heads, *lines))
+    )
+    return f"{text}\n{_figures.LANES[results[0].target.lane]}; times in ms; n/a: not measured"
 
 
 def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerView | None = None) -> str:

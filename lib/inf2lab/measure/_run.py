@@ -16,7 +16,8 @@ from inf2lab.measure._processes import Progress, run_samples
 from inf2lab.measure._result import Result
 from inf2lab.measure._rows import rows_of
 from inf2lab.measure._target import Target, fingerprint
-from inf2lab.serving import Server
+from inf2lab.planning import Plan, plan_for
+from inf2lab.serving import ModelServer, Server
 from inf2lab.settings import Settings
 
 NEAR_THE_TOP = 0.9  # of the highest throughput: more clients than that buy waiting, not work
@@ -89,6 +90,19 @@ def sweep_batches(
             finally:
                 server.stop()
     return results
+
+
+def plan_of(server: ModelServer) -> Plan:
+    """Return the chip's plan for the folder that a server serves, whatever lane it is in; raises SettingsError."""
+    folder, settings = server.folder, server.settings
+    return plan_for(
+        folder.option("model_id", settings.model_id),
+        profile=settings.profile,
+        instance=settings.instance,
+        tensor_parallel_degree=int(folder.option("tensor_parallel_degree", "1")),
+        batch_size=int(folder.option("batch_size", "1")),
+        n_positions=int(folder.option("n_positions", "2048")),
+    )
 
 
 def knee(results: Sequence[Result]) -> Knee | None:

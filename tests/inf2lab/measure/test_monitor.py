@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from inf2lab.errors import MeasureError
-from inf2lab.measure import read_document, read_monitor, watching
+from inf2lab.measure import read_document, read_monitor, recorded, watching
 from inf2lab.measure._monitor import CONFIGURATION
 
 FIXTURES = Path(__file__).with_name("fixtures")
 
 
 def lines(name: str) -> list[str]:
-    return (FIXTURES / f"{name}.jsonl").read_text().splitlines()
+    return recorded() if name == "inf2_2026" else (FIXTURES / f"{name}.jsonl").read_text().splitlines()
 
 
 def test_a_document_of_inf2() -> None:
@@ -82,9 +82,9 @@ def test_the_program_is_run_beside_a_block(tmp_path: Path, monkeypatch: pytest.M
         f"#!{sys.executable}\n"
         "import json, sys, time\n"
         f"assert json.load(open(sys.argv[2])) == {CONFIGURATION!r}\n"
-        f"line = open({str(FIXTURES / 'inf2_2026.jsonl')!r}).read()\n"
+        f"line = {recorded()[0]!r}\n"
         "while True:\n"
-        "    print(line, end='', flush=True)\n"
+        "    print(line, flush=True)\n"
         f"    open({str(tmp_path / 'printed')!r}, 'w').close()\n"
         "    print('{\"cut', end='', flush=True)\n"
         "    time.sleep(60)\n"

@@ -142,8 +142,11 @@ def test_what_was_not_measured_is_not_available(sweep: list[measure.Result]) -> 
     heads, lines = measure.summary(sweep)
     found = dict(zip(heads, lines[0], strict=True))
     assert (found["ok"], found["first"], found["next"]) == ("10", "n/a", "n/a")
+    text = measure.table(sweep).splitlines()
+    assert len({len(line) for line in text[:-1]}) == 1
+    assert text[-1].startswith("REHEARSAL: this machine, no chip")
     failed = result_of([])
-    assert measure.summary([failed])[1][0][4] == "n/a"
+    assert measure.summary([failed])[1][0][5] == "n/a"
     assert measure.page([failed])  # a load of which nothing came back has a page, too
 
 

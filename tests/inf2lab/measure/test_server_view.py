@@ -96,6 +96,23 @@ def test_a_rehearsal_notes_waiting_and_working(slow: ModelServer) -> None:
     assert crowd.latency.at(1) >= view.queue.at(1)
 
 
+def test_a_frozen_server_answers_late_and_goes_on(slow: ModelServer) -> None:
+    target = Target.of(slow)
+    with measure.freezing(slow, after_s=0, for_s=1.0):
+        held = measure.run(target, Load(requests=1, warm_up=0))
+    assert held.latency.at(1) >= 900
+    assert measure.run(target, Load(requests=2)).errors == {}
+    with measure.freezing(slow, after_s=60, for_s=60):
+        pass  # ends with the block, frozen or not
+    assert slow.status().state == "ready"
+
+
+def test_only_a_rehearsal_can_be_frozen(free_port: int) -> None:
+    server = Server.of(Settings(port=free_port, lane="inf2"))
+    with pytest.raises(MeasureError, match="docker pause"), measure.freezing(server, after_s=0, for_s=1):
+        pass
+
+
 def test_batches_are_served_one_after_the_other(free_port: int, write_folder: object) -> None:
     folder: ModelFolder = write_folder(  # type: ignore[operator]
         "slow", {"engine": "Python", "option.batch_size": 2}, handler=SLOW
