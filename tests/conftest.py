@@ -1,10 +1,12 @@
-"""What all tests share: the repository's root, its tools as modules, a clean environment, a free port."""
+"""What all tests share: the root, its tools as modules, a clean environment, a free port, a Docker engine."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,3 +39,25 @@ def free_port() -> int:
             with contextlib.suppress(OSError, OverflowError):
                 second.bind(("127.0.0.1", port + 1))
                 return port
+
+
+def no_engine() -> str:
+    """Why there is no engine to test with; empty where there is one."""
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    done = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, check=False
+    )
+    return done.stderr.strip().partition("\n")[0] if done.returncode else ""
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The engine's version; without an engine the tests are skipped, or fail where REQUIRE_DOCKER is set."""
+    reason = no_engine()
+    if reason and os.environ.get("REQUIRE_DOCKER"):
+        pytest.fail(f"REQUIRE_DOCKER is set, and there is no engine: {reason}")
+    if reason:
+        pytest.skip(f"no Docker engine: {reason}")
+    words = ["docker", "version", "--format", "{{.Server.Version}}"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()

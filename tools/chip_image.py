@@ -23,6 +23,7 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.serving import standins
+from inf2lab.serving._hub_cache import Repository
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "inf2lab-chip-rehearsal:latest"
@@ -124,9 +125,11 @@ def make_devices(folder: Path, count: int) -> Path:
 def put_weights(model_id: str, cache: Path) -> None:
     """Puts the stand-in for a model where the container finds its downloads: `cache` is its HF_HOME."""
     prepared = standins.prepare(model_id)
-    repository = prepared.snapshot.parents[1]
-    shutil.copytree(repository, cache / "hub" / repository.name, dirs_exist_ok=True)
-    shutil.copyfile(repository.parent / "version.txt", cache / "hub" / "version.txt")
+    place = Repository(cache, model_id)
+    shutil.copytree(prepared.snapshot, place.snapshot(prepared.snapshot.name), dirs_exist_ok=True)
+    place.point("main", prepared.snapshot.name)
+    for path in (cache, *cache.rglob("*")):  # another user reads it
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _tar(files: Mapping[str, tuple[int, str]]) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,28 +15,6 @@ from inf2lab.serving import stop_everything
 
 WriteFolder = Callable[..., ModelFolder]
 MakeSettings = Callable[..., Settings]
-
-
-def no_engine() -> str:
-    """Why there is no engine to test with; empty where there is one."""
-    if shutil.which("docker") is None:
-        return "docker is not installed"
-    done = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, check=False
-    )
-    return done.stderr.strip().partition("\n")[0] if done.returncode else ""
-
-
-@pytest.fixture(scope="session")
-def engine() -> str:
-    """The engine's version; without an engine the tests are skipped, or fail where REQUIRE_DOCKER is set."""
-    reason = no_engine()
-    if reason and os.environ.get("REQUIRE_DOCKER"):
-        pytest.fail(f"REQUIRE_DOCKER is set, and there is no engine: {reason}")
-    if reason:
-        pytest.skip(f"no Docker engine: {reason}")
-    words = ["docker", "version", "--format", "{{.Server.Version}}"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(scope="session")
