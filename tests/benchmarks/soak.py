@@ -1,11 +1,11 @@
 """Whether the rehearsal server stays whole under a bad handler for a long time; run it by hand.
 
-    python tests/benchmarks/soak.py [--minutes 30] [--clients 8] [--workers 1] [--seed 1]
+    python tests/benchmarks/soak.py [--minutes 30] [--clients 8] [--workers 1] [--crashes 0.001] [--seed 1]
 
 Each client asks without a pause on its own connection. The handler fails 5 % of the requests and ends its own process
-in 0.1 %. A request must get its own echo, the handler's error, or a clean 503; nothing may be left over at the end, and
-memory, open files and threads of the server must not grow (memory: at most 5 % after the first tenth of the run, judged
-in runs of 5 minutes and more). Prints a line a minute and the sums; exit code 1 names each broken promise.
+in 0.1 % (--crashes). A request must get its own echo, the handler's error, or a clean 503; nothing may be left over at
+the end, and memory and open files of the server must not grow (memory: at most 5 % after the first tenth of the run,
+judged in runs of 5 minutes and more). Prints a line a minute and the sums; exit code 1 names each broken promise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-FAILS, CRASHES = 0.05, 0.001
+FAILS = 0.05  # of the requests
 GROWTH_LIMIT, JUDGED_FROM_S = 0.05, 300
 SAMPLE_S = 2
 PROPERTIES = "engine=Python\noption.entryPoint=model.py\nminWorkers={workers}\nmaxWorkers={workers}\n"
@@ -83,14 +83,14 @@ def judge(kind: str, asked: dict[str, object], status: int, body: bytes) -> str:
     raise ValueError(f"{kind} was answered with {status} {body[:200]!r}")
 
 
-def client(port: int, seed: int, until: float, tally: Tally, lock: threading.Lock) -> None:
+def client(port: int, seed: int, crashes: float, until: float, tally: Tally, lock: threading.Lock) -> None:
     """Asks one thing after the other until the time is over."""
     draw, number = random.Random(seed), 0
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     while time.monotonic() < until:
         number += 1
         chance = draw.random()
-        kind = "crash" if chance < CRASHES else "fail" if chance < CRASHES + FAILS else "ok"
+        kind = "crash" if chance < crashes else "fail" if chance < crashes + FAILS else "ok"
         asked: dict[str, object] = {"kind": kind, "n": f"{seed}-{number}", "text": "x" * draw.randrange(200)}
         began = time.monotonic()
         try:
@@ -141,14 +141,14 @@ def start(folder: Path, workers: int) -> tuple[psutil.Popen, int]:
 
 
 def soak(
-    process: psutil.Popen, port: int, *, seconds: float, clients: int, seed: int
+    process: psutil.Popen, port: int, *, seconds: float, clients: int, crashes: float, seed: int
 ) -> tuple[Tally, list[Sample]]:
     """Runs the clients, and looks at the server meanwhile; ends early when the server does."""
     tally, lock, samples = Tally(), threading.Lock(), []
     began = time.monotonic()
     until = began + seconds
     threads = [
-        threading.Thread(target=client, args=(port, seed * 1000 + i, until, tally, lock))
+        threading.Thread(target=client, args=(port, seed * 1000 + i, crashes, until, tally, lock))
         for i in range(clients)
     ]
     for thread in threads:
@@ -170,6 +170,16 @@ def soak(
     if process.poll() is not None:
         tally.broken.append(f"the server ended with {process.returncode}")
     return tally, samples
+
+
+def at_rest(process: psutil.Popen, workers: int, files: int) -> tuple[int, int]:
+    """How many workers and open files there are, once connections are closed and the last replacement is up."""
+    deadline = time.monotonic() + 30
+    while True:
+        found = len(process.children(recursive=True)), process.num_fds()
+        if found == (workers, files) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
 
 
 def growth(samples: list[Sample], what: str) -> float:
@@ -198,6 +208,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--crashes", type=float, default=0.001, help="part of the requests that end the worker"
+    )
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -206,13 +219,16 @@ def main(argv: list[str] | None = None) -> int:
         try:
             idle_files = process.num_fds()
             tally, samples = soak(
-                process, port, seconds=args.minutes * 60, clients=args.clients, seed=args.seed
+                process,
+                port,
+                seconds=args.minutes * 60,
+                clients=args.clients,
+                crashes=args.crashes,
+                seed=args.seed,
             )
             broken = tally.broken
             if process.poll() is None:
-                time.sleep(3)  # connections close, the last replacement is up
-                workers = len(process.children(recursive=True))
-                files = process.num_fds()
+                workers, files = at_rest(process, args.workers, idle_files)
                 if workers != args.workers:
                     broken.append(f"{workers} workers at the end, not {args.workers}")
                 if files > idle_files:
