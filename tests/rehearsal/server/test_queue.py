@@ -62,13 +62,15 @@ def test_a_full_queue_refuses_and_says_the_limit(start, model, tmp_path, size, a
 
 
 def test_an_asynchronous_request_that_is_refused_says_so_later(start, model, tmp_path):
-    model(tmp_path / "s", "q", SLOW, ONE + "job_queue_size=1\n")
+    code = SLOW.replace("    time.sleep", "    print('busy', flush=True)\n    time.sleep")
+    model(tmp_path / "s", "q", code, ONE + "job_queue_size=1\n")
     server = start(tmp_path / "s")
-    busy = threading.Thread(target=server.predict, args=("q", {"sleep": 1}))
+    busy = threading.Thread(target=server.predict, args=("q", {"sleep": 4}))
     busy.start()
-    time.sleep(0.3)
+    server.wait_for("busy")
     token = server.predict("q", {}, x_synchronous="false").header("x-next-token")
-    later = server.predict("q", b"", x_starting_token=token)
+    while (later := server.predict("q", b"", x_starting_token=token)).status == 202:
+        time.sleep(0.05)
     assert later.status == 500
     assert later.reason.startswith(
         "ai.djl.serving.wlm.util.WlmCapacityException: Worker queue capacity exceeded"
