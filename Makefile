@@ -32,6 +32,7 @@ test: $(STAMP) ## every check and test, with all notebooks executed twice
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(TOOL)/build_notebooks.py --check
+	$(TOOL)/build_exercises.py --check
 	$(BIN)/python -m pytest tests
 	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
 	$(WITH_PATH) $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
@@ -43,6 +44,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
 	@$(TOOL)/build_notebooks.py $(ARGS)
+	@$(TOOL)/build_exercises.py
 
 html: $(STAMP) ## render the notebooks to logs/html; ARGS=--screenshot adds pictures where Chromium is installed
 	@$(TOOL)/render_notebooks.py $(ARGS)

@@ -332,4 +332,6 @@ check("your plan is legal and may fit", not mine.problems, hint="; ".join(mine.p
 # **Try it:** set `n_positions = 256`, as the article's first file does. How much memory does it save, and which
 # requests become impossible?
 #
+# **Exercise:** [how far can it be split?](exercises/02_plan.ipynb)
+#
 # Next: [03 Serve without code](03_serving_properties.ipynb)

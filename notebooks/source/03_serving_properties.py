@@ -321,4 +321,6 @@ check("nothing is left running", not server.exists(), hint="server.stop()")
 #
 # **Try it:** add `option.n_positions=256` and ask for 512 tokens. What does the handler say?
 #
+# **Exercise:** [mend a serving.properties](exercises/03_serving_properties.ipynb)
+#
 # Next: [04 Write your own handler](04_model_py.ipynb)

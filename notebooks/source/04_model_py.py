@@ -337,4 +337,6 @@ check("nothing is left running", not server.exists(), hint="server.stop()")
 # **Try it:** accept fewer prompts than the batch has rows. Fill the batch with empty prompts, and cut the answer
 # back. The built-in handler does it like that.
 #
+# **Exercise:** [fewer prompts than rows](exercises/04_model_py.ipynb)
+#
 # Next: [05 Start the server](05_serve.ipynb)

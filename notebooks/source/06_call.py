@@ -237,4 +237,6 @@ check("the server still answers", endpoint.ping().ok, hint="inf2lab status")
 #
 # **Try it:** ask for `seq_length` 4096. The model was compiled for 2048 positions. Which message do you get?
 #
+# **Exercise:** [a client that does not give up](exercises/06_call.ipynb)
+#
 # Next: [07 Measure the endpoint](07_measure.ipynb). The server still runs.

@@ -263,6 +263,6 @@ check("nothing of this notebook is left", not server.exists(), hint="inf2lab sto
 # %% [markdown] id="nb08-c44"
 # **What you have now:** the way from a symptom to a cause, a page to search, and a command that reads logs.
 #
-# **Try it:** [exercise 08](exercises/08_break_it.ipynb) gives you a folder that does not load. Find out why.
+# **Exercise:** [a folder that does not load](exercises/08_break_it.ipynb)
 #
 # Next: [99 Clean up](99_clean_up.ipynb). The server of notebook 05 still runs.

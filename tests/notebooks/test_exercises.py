@@ -1,0 +1,143 @@
+"""The exercises: what readers get is made from a solution; the solution passes its check, the exercise fails it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+import build_exercises
+import build_notebooks
+from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of
+
+LINKED = ["02", "03", "04", "06", "08"]
+LESSONS = ROOT / "notebooks" / "source"
+SOURCES = sorted(build_exercises.SOLUTIONS.glob("*.py"))
+every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+SMALL = """\
+# %% id="nb02-c01"
+degree = 1
+# solution: double it
+degree = 2
+# end of solution
+print(degree)
+
+# %% id="nb02-c02"
+# %%writefile model.py
+# def handle(inputs):
+#     rows = []
+#     # solution: fill it
+#     rows += [1]
+#
+#     rows += [2]
+#     # end of solution
+#     return rows
+"""
+
+
+@pytest.fixture(autouse=True)
+def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -> Iterator[None]:
+    """A port and logs of its own; the folders that exercises write are removed."""
+    monkeypatch.setenv("INF2LAB_PORT", str(free_port))
+    monkeypatch.setenv("INF2LAB_LOGS", str(tmp_path / "logs"))
+    yield
+    for folder in (ROOT / "models").glob("exercise_*"):
+        shutil.rmtree(folder)
+
+
+def run(notebook: NotebookNode, tmp_path: Path) -> NotebookNode:
+    """Execute a notebook in place, from the repository's folder."""
+    return build_notebooks.execute(notebook, cwd=ROOT, log=tmp_path / "kernel.log", timeout_s=150)
+
+
+def printed(notebook: NotebookNode) -> str:
+    """Return what the last code cell, the check, printed."""
+    cell = [cell for cell in notebook.cells if cell.cell_type == "code"][-1]
+    assert tags_of(cell) == ["check"]
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+@every_source
+def test_the_solution_passes_its_check(source: Path, tmp_path: Path) -> None:
+    text = printed(run(build_notebooks.build(source), tmp_path))
+    assert "PASS" in text
+    assert "FAIL" not in text
+
+
+@every_source
+def test_the_exercise_runs_up_to_its_check_and_fails_it_with_a_hint(source: Path, tmp_path: Path) -> None:
+    notebook = build_exercises.exercise(source)
+    with pytest.raises(CellExecutionError, match="CheckFailed"):
+        run(notebook, tmp_path)
+    assert "FAIL" in printed(notebook)
+
+
+@every_source
+def test_the_exercise_that_readers_get_is_made_from_its_source(source: Path) -> None:
+    assert build_exercises.differences([source], build_exercises.EXERCISES) == [
+        f"notebooks/exercises/{other.stem}.ipynb has no source" for other in SOURCES if other != source
+    ], "run tools/build_exercises.py"
+
+
+@every_source
+def test_an_exercise_leads_to_its_solution_and_does_not_hold_it(source: Path) -> None:
+    exercise = read_notebook(build_exercises.EXERCISES / f"{source.stem}.ipynb")
+    assert f"../source/exercises/{source.name}" in exercise.cells[-1].source
+    assert all("solution:" not in cell.source for cell in exercise.cells)
+
+
+@pytest.mark.parametrize("number", LINKED)
+def test_an_exercise_is_linked_from_its_notebook(number: str) -> None:
+    ((lesson,), (exercise,)) = (
+        folder.glob(f"{number}_*.py") for folder in (LESSONS, build_exercises.SOLUTIONS)
+    )
+    assert f"(exercises/{exercise.stem}.ipynb)" in lesson.read_text(encoding="utf-8")
+
+
+def test_solutions_are_taken_out_and_hints_stay(tmp_path: Path) -> None:
+    source = tmp_path / "02_small.py"
+    source.write_text(SMALL)
+    first, second = build_exercises.exercise(source).cells
+    assert first.source == "degree = 1\n# Your turn: double it\nprint(degree)"
+    assert second.source == (
+        "%%writefile model.py\ndef handle(inputs):\n    rows = []\n    # Your turn: fill it\n    return rows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("# end of solution\nprint", "print", "a solution begins with"),
+        ("# solution: double it", "# solution", "a solution begins with"),
+    ],
+)
+def test_a_mark_without_its_partner_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    source = tmp_path / "02_small.py"
+    source.write_text(SMALL.replace(old, new))
+    with pytest.raises(NotebookToolError, match=said):
+        build_exercises.exercise(source)
+
+
+def test_a_source_without_a_solution_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "02_small.py"
+    source.write_text('# %% id="nb02-c01"\nprint(1)\n')
+    with pytest.raises(NotebookToolError, match="nothing to solve"):
+        build_exercises.exercise(source)
+
+
+def test_the_command_writes_compares_and_refuses(tmp_path: Path) -> None:
+    folder, out = tmp_path / "source", tmp_path / "out"
+    folder.mkdir()
+    words = ["--source", str(folder), "--out", str(out)]
+    assert build_exercises.main(words) == 2
+    (folder / "02_small.py").write_text(SMALL)
+    assert build_exercises.main([*words, "--check"]) == 1
+    assert build_exercises.main(words) == 0
+    assert build_exercises.main([*words, "--check"]) == 0
+    (folder / "02_small.py").write_text(SMALL.replace("double", "triple"))
+    assert build_exercises.main([*words, "--check"]) == 1
