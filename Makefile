@@ -24,8 +24,8 @@ help: ## list these commands
 setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the others when it is due)
 	@echo "$(VENV) is ready: `$(BIN)/python --version`"
 
-run: $(STAMP) ## run every notebook in order; make run P="-p tensor_parallel_degree 8" changes a parameter
-	@$(TOOL)/run_notebooks.py $(P) $(ARGS)
+run: $(STAMP) ## run every notebook in order; P="-p tensor_parallel_degree 8" changes a parameter, MODEL=smollm2-135m the model
+	@$(TOOL)/run_notebooks.py $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
 
 test: $(STAMP) ## every check and test, with all notebooks executed twice
 	$(BIN)/ruff check .

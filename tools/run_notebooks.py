@@ -3,6 +3,7 @@
     python tools/run_notebooks.py                              all of notebooks/
     python tools/run_notebooks.py -p tensor_parallel_degree 8  with a parameter changed where it is declared
     python tools/run_notebooks.py 02 03                        some of them
+    python tools/run_notebooks.py --model smollm2-135m         with a model that speaks for itself, fetched first
 
 The executed copies stay in logs/runs/<time>/ (the last five runs); the notebooks themselves are not changed.
 """
@@ -19,13 +20,17 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import papermill
 from nbformat import NotebookNode
 
+from inf2lab.errors import LabError
+from inf2lab.serving import weights
+from inf2lab.settings import Settings
+from neuron_rules import GENERATIONS, check_degree
 from notebook_files import (
     NOTEBOOKS,
     ROOT,
@@ -48,6 +53,9 @@ ANSWER = "answer.json"  # in the logs folder, written by the notebook that calls
 SHOWN_WORDS = 120  # of each text; the article asks for 2048 tokens
 KEPT_RUNS = 5
 KERNEL_LOG = "kernels.log"
+# What --model changes, in the notebooks that write or serve a model folder: those with a parameter `model_name`.
+# A laptop draws 2048 tokens of a real model in minutes, so less is asked of it.
+MODEL_LENGTH = 256
 _STAMP = re.compile(r"\d{8}-\d{6}(-\d+)?")
 
 
@@ -59,6 +67,7 @@ class Run:
     cwd: Path
     cell_timeout_s: int
     started: float  # time.time(): tells this run's answer and server logs from older ones
+    model: dict[str, Any] = field(default_factory=dict)  # parameters that --model stands for
 
 
 def new_run_folder(runs: Path, *, keep: int) -> Path:
@@ -80,7 +89,9 @@ def new_run_folder(runs: Path, *, keep: int) -> Path:
 def execute(path: Path, run: Run, values: dict[str, Any]) -> Failure | None:
     """Executes one notebook into the run's folder, with those values it declares; returns where it failed."""
     notebook = read_notebook(path)
-    mine = {name: value for name, value in values.items() if name in parameters_of(notebook)}
+    declared = parameters_of(notebook)
+    given = {**run.model, **values} if "model_name" in declared else values
+    mine = {name: value for name, value in given.items() if name in declared}
     target, error = run.out / path.name, None
     try:
         papermill.execute_notebook(
@@ -162,8 +173,11 @@ def show_answer(answer: Path, since: float) -> None:
         print(f"This run wrote no answer to {shown(answer)}.")
         return
     content = json.loads(answer.read_text(encoding="utf-8"))
-    rehearsed = content.get("lane") == "rehearsal"
-    where = " on this machine's processor, with small stand-in weights" if rehearsed else ""
+    where = ""
+    if content.get("lane") == "rehearsal":
+        speaker = content.get("played_by")
+        itself = speaker is not None and speaker == content.get("model")
+        where = f" on this machine's processor, {f'by {speaker} itself' if itself else 'with small stand-in weights'}"
     print(f"\nThe endpoint's answer ({content['seconds']:.1f} s{where}):")
     for prompt, text in zip(content["prompt"], content["text"], strict=True):
         words = text.split()
@@ -172,6 +186,42 @@ def show_answer(answer: Path, since: float) -> None:
         print(f"\n  prompt: {prompt}")
         wrapped = textwrap.wrap(" ".join(words[:SHOWN_WORDS]) + rest, width=100)
         print(textwrap.indent("\n".join(wrapped), " " * 10).replace(" " * 10, "  answer: ", 1))
+
+
+def model_parameters(name: str) -> dict[str, Any]:
+    """Fetches the model that a person means, says what its heads allow, and returns the parameters it stands for.
+
+    Raises LabError: an unknown name, weights that cannot be had.
+    """
+    standin = weights.fetch(name)
+    print("\n".join(degrees(standin.model_id)))
+    folder = re.sub(r"\W+", "_", standin.model_id.rpartition("/")[2].lower())
+    print(f"Notebooks with a model folder write and serve models/{folder}; the others keep OPT-13B,")
+    print(
+        "and so does the text around the cells: where it speaks of OPT-13B, this model answers.\n", flush=True
+    )
+    return {"model_id": standin.model_id, "model_name": folder, "seq_length": MODEL_LENGTH}
+
+
+def degrees(model_id: str) -> list[str]:
+    """Lines that say which tensor parallel degrees suit the model's heads, in both generations of the rules."""
+    settings = Settings(model_id=model_id, tensor_parallel_degree=1)
+    model = settings.model
+    lines = [f"It has {model.heads} attention heads, and keys and values for {model.kv_heads}:"]
+    for degree in (1, 2, 3, 4):
+        verdict = check_degree(degree, model, generation=settings.generation, cores=settings.hardware.cores)
+        said = (
+            [reason.text for reason in verdict.reasons]
+            or list(verdict.notes)
+            or ["whole heads on every core"]
+        )
+        divides = verdict.reasons and model.heads % degree == 0
+        lines.append(f"  degree {degree}: {'it divides the heads, but ' if divides else ''}{'; '.join(said)}")
+    older = GENERATIONS["0.2"]
+    if model.architecture not in older.architectures:
+        lines.append(f"  The article's generation has no {model.family.title} at all, at any degree.")
+    used = Settings().tensor_parallel_degree
+    return [*lines, f"This run uses degree {used}, unless -p tensor_parallel_degree changes it."]
 
 
 def all_parameters(notebooks: list[NotebookNode]) -> dict[str, Parameter]:
@@ -206,6 +256,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar=("NAME", "VALUE"),
         help="change a parameter wherever it is declared",
     )
+    parser.add_argument(
+        "--model", metavar="NAME", help="fetch this model and serve it: smollm2-135m, or a name on the hub"
+    )
     parser.add_argument("--source", type=Path, default=NOTEBOOKS, help="folder of the notebooks")
     parser.add_argument("--out", type=Path, help="folder that holds one folder a run (logs/runs)")
     parser.add_argument("--answer", type=Path, help=f"where a notebook leaves the answer (logs/{ANSWER})")
@@ -229,7 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         values = parse_parameters(
             [tuple(pair) for pair in options.p], all_parameters([read_notebook(path) for path in paths])
         )
-    except NotebookToolError as error:
+        model = model_parameters(options.model) if options.model else {}
+    except (NotebookToolError, LabError) as error:
         print(error, file=sys.stderr)
         return 2
     run = Run(
@@ -237,6 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.cwd,
         options.cell_timeout,
         time.time(),
+        model,
     )
     code = run_in_order(paths, run, values)
     if code == 0 and not options.names:

@@ -32,6 +32,7 @@ lane: str = "rehearsal"
 profile: str = "djl-0.25"
 instance: str = "inf2.48xlarge"
 model_id: str = "facebook/opt-13b"
+model_name: str = "opt13b"
 tensor_parallel_degree: int = 2
 batch_size: int = 2
 n_positions: int = 2048
@@ -117,10 +118,11 @@ print(annotated(second, "model.py", whole=False))
 #
 # ## Write your own file
 #
-# One key a line. Keys that begin with `option.` go to the handler. `%%writefile` writes the cell's text to disk.
+# One key a line. Keys that begin with `option.` go to the handler. `%%writefile` writes the cell's text to disk;
+# `{settings.model_name}` stands for the parameter.
 
 # %% id="nb03-c15"
-folder = ModelFolder.named("opt13b_builtin")
+folder = ModelFolder.named(f"{settings.model_name}_builtin")
 folder.path.mkdir(parents=True, exist_ok=True)
 print("the model will be called", folder.name)
 
@@ -129,7 +131,7 @@ print("the model will be called", folder.name)
 # how long may it take to load.
 
 # %% id="nb03-c17"
-# %%writefile models/opt13b_builtin/serving.properties
+# %%writefile models/{settings.model_name}_builtin/serving.properties
 # engine=Python
 # option.entryPoint=djl_python.transformers_neuronx
 # option.model_id=facebook/opt-13b

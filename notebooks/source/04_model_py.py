@@ -32,6 +32,7 @@ lane: str = "rehearsal"
 profile: str = "djl-0.25"
 instance: str = "inf2.48xlarge"
 model_id: str = "facebook/opt-13b"
+model_name: str = "opt13b"
 tensor_parallel_degree: int = 2
 batch_size: int = 2
 n_positions: int = 2048
@@ -46,7 +47,7 @@ from inf2lab import LabError, ModelFolder, Server, Settings, check, enter_reposi
 
 enter_repository()
 settings = Settings.from_notebook(globals())
-folder = ModelFolder.named("opt13b")
+folder = ModelFolder.named(settings.model_name)
 folder.path.mkdir(parents=True, exist_ok=True)
 degree, rows = settings.tensor_parallel_degree, settings.batch_size
 print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}")
@@ -57,22 +58,24 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # `djl_python` comes with the worker, `transformers_neuronx` with the image. In the rehearsal the second one is an
 # emulation with the same names. The file cannot tell.
 #
-# `%%writefile` starts the file anew. The cells after it **append** to it, so run them in order.
+# `%%writefile` starts the file anew; `{settings.model_name}` stands for the parameter. The cells after it **append** to
+# the file, so run them in order.
 
 # %% id="nb04-c07"
-# %%writefile models/opt13b/model.py
-# """Serve OPT through transformers-neuronx. Python 3.8 syntax: that is what the image has."""
+# %%writefile models/{settings.model_name}/model.py
+# """Serve a language model through transformers-neuronx. Python 3.8 syntax: that is what the image has."""
+# import importlib
 # import inspect
 # import shutil
 # import tempfile
 #
 # import torch
 # from djl_python import Input, Output
-# from transformers import AutoTokenizer
-# from transformers.models.opt import OPTForCausalLM
+# from transformers import AutoModelForCausalLM, AutoTokenizer
 # from transformers_neuronx import dtypes
 # from transformers_neuronx.module import save_pretrained_split
-# from transformers_neuronx.opt.model import OPTForSampling
+#
+# CLASSES = {"opt": "OPTForSampling", "llama": "LlamaForSampling"}  # the library has one for each family
 #
 # model = None
 # tokenizer = None
@@ -83,28 +86,29 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #
 # `properties` holds the options of `serving.properties`, as text. The steps are the library's own order:
 # read the checkpoint, cast the big matrices, write them **split** (one file a tensor), read them back tensor by
-# tensor onto the cores.
+# tensor onto the cores. The class comes from the model's family: for OPT, `transformers_neuronx.opt.model`.
 
 # %% id="nb04-c09"
-# %%writefile -a models/opt13b/model.py
+# %%writefile -a models/{settings.model_name}/model.py
 #
 #
 # def load_model(properties):
 #     """Return the compiled model, its tokenizer and its batch size, as serving.properties asks."""
 #     rows = int(properties.get("batch_size", 2))
 #     amp = properties.get("dtype", "f16")
-#     checkpoint = OPTForCausalLM.from_pretrained(properties["model_id"], low_cpu_mem_usage=True)
-#     for block in checkpoint.model.decoder.layers:
-#         for part in (block.self_attn, block.fc1, block.fc2):
+#     checkpoint = AutoModelForCausalLM.from_pretrained(properties["model_id"], low_cpu_mem_usage=True)
+#     for part in checkpoint.modules():
+#         if isinstance(part, torch.nn.Linear):
 #             part.to(dtypes.to_torch_dtype(amp))
-#     checkpoint.lm_head.to(dtypes.to_torch_dtype(amp))
-#     split = tempfile.mkdtemp(prefix="opt-split-")  # one for each worker: copies must not share a folder
+#     family = checkpoint.config.model_type
+#     for_sampling = getattr(importlib.import_module("transformers_neuronx.%s.model" % family), CLASSES[family])
+#     split = tempfile.mkdtemp(prefix="split-")  # one for each worker: copies must not share a folder
 #     try:
 #         save_pretrained_split(checkpoint, split)
 #         del checkpoint  # else the host holds the weights twice
 #         degree = int(properties.get("tensor_parallel_degree", 2))
 #         positions = int(properties.get("n_positions", 2048))
-#         compiled = OPTForSampling.from_pretrained(
+#         compiled = for_sampling.from_pretrained(
 #             split, batch_size=rows, amp=amp, tp_degree=degree, n_positions=positions)
 #         compiled.to_neuron()
 #     finally:
@@ -112,11 +116,12 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #     return compiled, AutoTokenizer.from_pretrained(properties["model_id"]), rows
 
 # %% [markdown] id="nb04-c10"
-# Three things differ from the article:
+# Four things differ from the article:
 #
 # - The model's name comes from the file. The article's code ignores the file and always loads OPT-13B.
 # - `n_positions` comes from the file too. The article never passes it on.
 # - The split checkpoint has a folder of its own, and is removed. In the article all workers write to one place.
+# - The family chooses the class. The article's code knows OPT only; this one serves a Llama as well.
 #
 # ## Part 3: turn prompts into text
 #
@@ -125,7 +130,7 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # generation of the library has no `start_ids`. There the honest answer is an error that names the lengths.
 
 # %% id="nb04-c11"
-# %%writefile -a models/opt13b/model.py
+# %%writefile -a models/{settings.model_name}/model.py
 #
 #
 # def infer(seq_length, prompts):
@@ -138,7 +143,8 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #         if "start_ids" not in inspect.signature(model.sample).parameters:
 #             raise ValueError("the prompts have %s tokens: this version needs equal lengths" % lengths)
 #         extra["start_ids"] = torch.as_tensor(padding)
-#     ids = [[tokenizer.pad_token_id] * pad + row for pad, row in zip(padding, rows)]
+#     blank = tokenizer.pad_token_id or 0  # the model never looks at it
+#     ids = [[blank] * pad + row for pad, row in zip(padding, rows)]
 #     with torch.inference_mode():
 #         generated = model.sample(torch.as_tensor(ids), sequence_length=seq_length, **extra)
 #     return [tokenizer.decode(row, skip_special_tokens=True) for row in generated]
@@ -150,7 +156,7 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # answered with `None`. Every later call carries a request.
 
 # %% id="nb04-c13"
-# %%writefile -a models/opt13b/model.py
+# %%writefile -a models/{settings.model_name}/model.py
 #
 #
 # def handle(inputs: Input):
@@ -187,7 +193,7 @@ print("functions:", ", ".join(functions))
 # `dtype`: this code hands it to the library, so it is `f16` now.
 
 # %% id="nb04-c17"
-# %%writefile models/opt13b/serving.properties
+# %%writefile models/{settings.model_name}/serving.properties
 # engine=Python
 # option.model_id=facebook/opt-13b
 # option.tensor_parallel_degree=2
@@ -235,9 +241,9 @@ print(*texts, sep="\n\n")
 # **Predict, then run.** How many tokens has each text, if `seq_length` is 64 and a prompt has 9?
 
 # %% id="nb04-c25" tags=["nbval-ignore-output"]
-from tokenizers import Tokenizer
+from inf2lab.serving import standins
 
-tokenizer = Tokenizer.from_file("models/tiny-opt/tokenizer.json")
+tokenizer = standins.prepare(settings.model_id).tokenizer()
 counts = [len(tokenizer.encode(text).ids) for text in texts]
 print("tokens:", counts)
 
@@ -262,7 +268,7 @@ print("prompts kept:", [text.startswith(prompt) for text, prompt in zip(texts, u
 # %% id="nb04-c29"
 import dataclasses
 
-if settings.lane == "rehearsal" and settings.batch_size > 1:
+if settings.lane == "rehearsal" and settings.batch_size > 1 and settings.model.architecture == "opt":
     server = Server.start(
         dataclasses.replace(settings, profile="seed-0.21"), folder.path, report=lambda line: None
     )

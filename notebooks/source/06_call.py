@@ -105,9 +105,10 @@ for prompt, text in zip(prompts, outputs, strict=True):
 # **Predict, then run.** Both texts have the same number of tokens. How many?
 
 # %% id="nb06-c15" tags=["nbval-ignore-output"]
-from tokenizers import Tokenizer
+from inf2lab.serving import standins
 
-tokenizer = Tokenizer.from_file("models/tiny-opt/tokenizer.json")
+speaker = standins.prepare(server.folder.option("model_id"))
+tokenizer = speaker.tokenizer()
 counts = [len(tokenizer.encode(text).ids) for text in outputs]
 print("tokens:", counts)
 
@@ -187,7 +188,7 @@ with expect_failure(EndpointError, about="404"):
 # %% id="nb06-c27"
 import dataclasses
 
-no_code = ModelFolder.named("opt13b_builtin")
+no_code = ModelFolder.named(f"{settings.model_name}_builtin")
 if settings.lane == "rehearsal" and settings.stack.worker and no_code.properties_path.exists():
     beside = Server.start(
         dataclasses.replace(settings, port=settings.port + 1), no_code.path, report=lambda line: None
@@ -205,7 +206,7 @@ if settings.lane == "rehearsal" and settings.stack.worker and no_code.properties
 # The next number is about this machine, the small weights and the emulation. It says **nothing** about the chip.
 
 # %% id="nb06-c29" tags=["nbval-ignore-output"]
-made = len(outputs) * (seq_length - len(tokenizer.encode(prompts[0]).ids))
+made = sum(counts) - sum(len(tokenizer.encode(prompt).ids) for prompt in prompts)
 print(f"{settings.lane} lane: {made} tokens in {seconds:.1f} s, {made / seconds:.0f} tokens a second")
 
 # %% [markdown] id="nb06-c30"
@@ -215,6 +216,7 @@ print(f"{settings.lane} lane: {made} tokens in {seconds:.1f} s, {made / seconds:
 from inf2lab import paths
 
 record = {"lane": settings.lane, "prompt": prompts, "text": outputs, "seconds": round(seconds, 1)}
+record |= {"model": speaker.model_id, "played_by": speaker.played_by}
 path = paths.logs() / "answer.json"
 path.write_text(json.dumps(record, indent=2) + "\n")
 print("kept in", path.name)

@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import psutil
 import pytest
 
 import build_notebooks
 import run_notebooks
+from inf2lab.serving.standins import StandIn
 from notebook_files import find_notebooks, read_notebook
 
 if TYPE_CHECKING:
@@ -170,3 +172,60 @@ def test_an_old_answer_is_not_shown_as_new(tmp_path: Path, capsys: pytest.Captur
 def test_notebooks_come_in_reading_order_whatever_the_arguments_order(built: Tutorial) -> None:
     found = find_notebooks(built.notebooks, ["99", "00_start.ipynb"])
     assert [path.stem for path in found] == ["00_start", "99_clean_up"]
+
+
+# --- with a model that speaks for itself
+
+
+def test_a_model_changes_what_serves_it_and_its_heads_are_explained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    monkeypatch.setattr(
+        run_notebooks.weights, "fetch", lambda asked: StandIn(name, name, 134515008, Path("snapshot"))
+    )
+    assert run_notebooks.model_parameters("smollm2-135m") == {
+        "model_id": name, "model_name": "smollm2_135m_instruct", "seq_length": 256,
+    }  # fmt: skip
+    said = capsys.readouterr().out
+    assert "9 attention heads, and keys and values for 3" in said
+    assert "degree 2: 9 attention heads are padded to 10" in said
+    assert "degree 3: it divides the heads, but tensor parallel degree 3 is not supported" in said
+    assert "The article's generation has no Llama at all" in said
+    assert "This run uses degree 2, unless" in said
+
+
+def test_only_notebooks_with_a_model_folder_get_the_model(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    model = {"model_id": "smol", "model_name": "folder", "seq_length": 256}
+    run = run_notebooks.Run(out, tmp_path, 60, 0.0, model)
+    said = {}
+    for name, more in {"02_plan": "", "03_serve": 'model_name: str = "b"'}.items():
+        declared = nbformat.v4.new_code_cell(
+            f'model_id: str = "a"\n{more}', metadata={"tags": ["parameters"]}
+        )
+        show = nbformat.v4.new_code_cell("print(model_id)")
+        path = tmp_path / f"{name}.ipynb"
+        python = {"language_info": {"name": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=[declared, show], metadata=python), path)
+        assert run_notebooks.execute(path, run, {}) is None
+        said[name] = read_notebook(out / path.name).cells[-1].outputs[0].text.strip()
+    assert said == {"02_plan": "a", "03_serve": "smol"}
+
+
+def test_a_model_that_cannot_be_had_stops_before_anything_runs(
+    built: Tutorial, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_notebooks.main([*built.run_arguments(), "--model", "smollm2-136m"]) == 2
+    assert "did you mean" in capsys.readouterr().err
+    assert not (built.logs / "runs").exists()
+
+
+def test_the_answer_of_a_model_itself_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = tmp_path / "answer.json"
+    names = {"model": "facebook/opt-125m", "played_by": "facebook/opt-125m"}
+    content = {"lane": "rehearsal", "prompt": ["a"], "text": ["a b"], "seconds": 1, **names}
+    answer.write_text(json.dumps(content))
+    run_notebooks.show_answer(answer, 0)
+    assert "(1.0 s on this machine's processor, by facebook/opt-125m itself)" in capsys.readouterr().out

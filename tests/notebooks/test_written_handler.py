@@ -92,7 +92,8 @@ def test_it_imports_only_what_the_image_has():
     tree = ast.parse(handler_source())
     imported = {a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names}
     imported |= {node.module.split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
-    known = {"inspect", "shutil", "tempfile", "torch", "djl_python", "transformers", "transformers_neuronx"}
+    known = {"importlib", "inspect", "shutil", "tempfile", "torch"}
+    known |= {"djl_python", "transformers", "transformers_neuronx"}
     assert imported == known
 
 

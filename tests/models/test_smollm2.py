@@ -1,0 +1,143 @@
+"""SmolLM2-135M, a real language model: the rehearsal against Hugging Face, and the tutorial with it.
+
+Runs where the model was fetched (`inf2lab fetch smollm2-135m`, 93 MB). CI fetches it; elsewhere FETCH_MODELS=1 does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from inf2lab.serving import standins, weights
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+PROMPTS = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
+pytestmark = pytest.mark.timeout(900)
+
+Load = Callable[..., object]
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> Path:
+    """The fetched model's folder."""
+    own = standins.repository(MODEL).own()
+    if own is None and not (os.environ.get("CI") or os.environ.get("FETCH_MODELS")):
+        pytest.skip("SmolLM2 is not here: `inf2lab fetch smollm2-135m`, or set FETCH_MODELS=1 (93 MB)")
+    return own or weights.fetch(MODEL).snapshot
+
+
+@pytest.fixture(scope="module")
+def reference(snapshot: Path) -> PreTrainedModel:
+    """Hugging Face's own, in f32."""
+    return AutoModelForCausalLM.from_pretrained(snapshot, torch_dtype=torch.float32).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(snapshot: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(snapshot)
+
+
+@pytest.fixture
+def load(reference: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Puts the weights on the emulated device; degree 1, one row, f32 unless the arguments say otherwise."""
+    monkeypatch.syspath_prepend(str(ROOT / "lib" / "rehearsal" / "neuron"))
+    from transformers_neuronx.llama.model import LlamaForSampling
+
+    def build(**arguments: object) -> object:
+        arguments = {"batch_size": 1, "amp": "f32", "tp_degree": 1, "n_positions": 512, **arguments}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch_dtype of the configuration")
+            model = LlamaForSampling(reference.config, **arguments)
+        model.load_state_dict_low_memory(reference.state_dict())
+        model.to_neuron()
+        return model
+
+    return build
+
+
+def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> Tensor:
+    return tokenizer(text, return_tensors="pt").input_ids
+
+
+def test_logits_are_hugging_faces(reference: PreTrainedModel, load: Load) -> None:
+    tokens = torch.randint(20, 49000, (2, 300), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = reference(tokens).logits
+    model = load(batch_size=2)
+    whole = model.forward(tokens[:, :280], torch.arange(280))
+    torch.testing.assert_close(whole, expected[:, 279], atol=1e-4, rtol=0)
+    for position in range(280, 300):  # then token by token
+        step = model.forward(tokens[:, position : position + 1], torch.tensor([position]))
+        torch.testing.assert_close(step, expected[:, position], atol=1e-4, rtol=0)
+
+
+def test_greedy_text_is_identical_for_256_tokens(
+    reference: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, load: Load
+) -> None:
+    ids = ids_of(tokenizer, PROMPTS[0])
+    length = ids.shape[1] + 256
+    expected = reference.generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_length=length,
+        suppress_tokens=[tokenizer.eos_token_id],
+    )  # fmt: skip
+    assert expected.shape == (1, length)
+    ours = load().sample(ids, length, top_k=1, eos_token_override=-1)
+    assert torch.equal(ours, expected)
+
+
+def test_a_left_padded_batch_gives_the_texts_of_single_runs(
+    tokenizer: PreTrainedTokenizerBase, load: Load
+) -> None:
+    rows = [ids_of(tokenizer, prompt)[0] for prompt in PROMPTS]
+    longest = max(map(len, rows))
+    pads = [longest - len(row) for row in rows]
+    assert pads == [0, 1]
+    batch = torch.stack([torch.nn.functional.pad(row, (longest - len(row), 0)) for row in rows])
+    together = load(batch_size=2).sample(batch, longest + 64, start_ids=torch.tensor(pads), top_k=1)
+    alone = load()
+    for row, pad, text in zip(rows, pads, together, strict=True):
+        expected = alone.sample(row[None], longest + 64 - pad, top_k=1)[0]
+        assert tokenizer.decode(text[pad : pad + len(expected)]) == tokenizer.decode(expected)
+
+
+@pytest.mark.parametrize("amp", ["f32", "f16", "bf16"])
+def test_it_is_on_the_device_within_ten_seconds(reference: PreTrainedModel, load: Load, amp: str) -> None:
+    started = time.process_time()  # of all threads: on a machine that does nothing else it takes no longer
+    load(amp=amp)
+    assert time.process_time() - started < 10
+
+
+def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> None:
+    asked = [{"role": "user", "content": "What is the capital of France?"}]
+    ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt")
+    answer = load(amp="f16").sample(ids, ids.shape[1] + 40, top_k=1)[0, ids.shape[1] :]
+    text = tokenizer.decode(answer, skip_special_tokens=True)
+    assert "Paris" in text
+    assert tokenizer.eos_token_id in answer.tolist(), "an answer to a question comes to an end"
+
+
+def test_the_tutorial_runs_with_it(snapshot: Path, tmp_path: Path, free_port: int) -> None:
+    """`make run MODEL=smollm2-135m`: the built-in handler (03), model.py (04), and the endpoint's answer (06)."""
+    command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "--model", "smollm2-135m"]
+    done = subprocess.run(
+        [*command, "03", "04", "05", "06", "99"],
+        env={**os.environ, "INF2LAB_LOGS": str(tmp_path), "INF2LAB_PORT": str(free_port)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "degree 2: 9 attention heads are padded to 10" in done.stdout
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert (answer["model"], answer["played_by"]) == (MODEL, MODEL)
+    assert all(map(str.startswith, answer["text"], answer["prompt"]))
