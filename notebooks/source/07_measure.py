@@ -260,4 +260,6 @@ check(
 # **Try it:** run the open loop at `rate=50`. The server cannot keep up. What happens to the latencies the longer you
 # let it run, and why is there no percentile you could quote?
 #
+# **Exercise:** [read a measurement](exercises/07_measure.ipynb)
+#
 # Next: [08 Break it](08_break_it.ipynb). The server still runs.

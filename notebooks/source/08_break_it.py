@@ -17,7 +17,7 @@
 # |---|---|
 # | **You will do** | break a server in three ways, read what it says, find the cause, mend it; then see all the other ways |
 # | **You will be able to** | go from a line in a log to its cause, and know what a failure costs on the chip |
-# | **Before you start** | [06 Call the endpoint](06_call.ipynb) |
+# | **Before you start** | [07 Measure the endpoint](07_measure.ipynb) |
 # | **Time** | 30 minutes to read; 1 minute to run |
 # | **Cost** | nothing: also on an instance this notebook breaks the rehearsal, and not the container |
 

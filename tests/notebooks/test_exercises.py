@@ -14,7 +14,6 @@ import build_exercises
 import build_notebooks
 from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of
 
-LINKED = ["02", "03", "04", "06", "08"]
 LESSONS = ROOT / "notebooks" / "source"
 SOURCES = sorted(build_exercises.SOLUTIONS.glob("*.py"))
 every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -91,12 +90,11 @@ def test_an_exercise_leads_to_its_solution_and_does_not_hold_it(source: Path) ->
     assert all("solution:" not in cell.source for cell in exercise.cells)
 
 
-@pytest.mark.parametrize("number", LINKED)
-def test_an_exercise_is_linked_from_its_notebook(number: str) -> None:
-    ((lesson,), (exercise,)) = (
-        folder.glob(f"{number}_*.py") for folder in (LESSONS, build_exercises.SOLUTIONS)
-    )
-    assert f"(exercises/{exercise.stem}.ipynb)" in lesson.read_text(encoding="utf-8")
+@every_source
+def test_an_exercise_and_its_notebook_link_to_each_other(source: Path) -> None:
+    (lesson,) = LESSONS.glob(f"{source.stem[:2]}_*.py")
+    assert f"(exercises/{source.stem}.ipynb)" in lesson.read_text(encoding="utf-8")
+    assert f"(../{lesson.stem}.ipynb)" in source.read_text(encoding="utf-8")
 
 
 def test_solutions_are_taken_out_and_hints_stay(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,9 +38,7 @@ def drill(
     if list_them:
         _list(list(drills.DRILLS.values()))
         return
-    # A terminal that is closed must take the server down too; Python itself does so for Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with one_sentence():
+    with one_sentence(), _ending_tidily():
         if not names and not all_of_them:
             raise LabError("name a drill (`inf2lab drill --list`), or run them all with --all")
         chosen = list(drills.DRILLS.values()) if all_of_them else [drills.find(name) for name in names or ()]
@@ -74,6 +74,16 @@ def explain(
             _explained(source, match)
     if matches:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Let SIGTERM take the server down as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _list(drills: list[Drill]) -> None:

@@ -46,8 +46,7 @@ def explain(text: str) -> list[Match]:
 
 def newest_log() -> Path | None:
     """Return the log of the server that this clone started last; None if there is none."""
-    logs = [*paths.logs().glob("server-*/console.log"), *paths.logs().glob("serving.log")]
-    return max(logs, key=lambda path: path.stat().st_mtime, default=None)
+    return max(paths.logs().glob("server-*/console.log"), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _match(name: str, title: str, places: list[Spot], cause: str, fix: str, *, drill: bool) -> Match:

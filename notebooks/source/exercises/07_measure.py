@@ -13,7 +13,7 @@
 # %% [markdown] id="nb07-c01"
 # # Exercise 07: read a measurement
 #
-# After notebook 07. Fifteen minutes.
+# After [07 Measure the endpoint](../07_measure.ipynb). Fifteen minutes.
 #
 # Two small functions tell most of what a load test has to say: the **percentile**, and **Little's law**: requests under
 # way = requests a second x seconds a request. It holds for every queue, also for this server.
