@@ -26,6 +26,11 @@ class Found:
     going: bool = False  # its removal is under way
     note: str = ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from everything else: a role and a profile may share a name."""
+        return self.kind, self.id
+
     def __str__(self) -> str:
         bill = f"{self.usd_per_hour:.4f} USD/h" if self.usd_per_hour else "bills nothing"
         return f"{self.kind} {self.id} in {self.region}, run {self.run}: {self.state}, {bill}"

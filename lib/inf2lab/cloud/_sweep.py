@@ -18,6 +18,7 @@ from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
+Key = tuple[str, str]
 PATIENCE_S = 600
 STEP_S = 5
 TRIES = 12  # a minute for what something else holds on to
@@ -85,11 +86,11 @@ def sweep(
     work.unknown.clear()  # only the last look counts
     remaining = [found for kind in KINDS for found in work.look(kind)]
     remaining += _untagged_volumes(cloud, runs, {found.id for found in remaining})
-    left = {found.id for found in remaining}
+    left = {found.key for found in remaining}
     result = SweepReport(
         tuple(sorted(ids)),
         where,
-        tuple(found for found in work.removed.values() if found.id not in left),
+        tuple(found for found in work.removed.values() if found.key not in left),
         tuple(remaining),
         tuple(text for name, text in work.problems.items() if name in left),
         tuple(dict.fromkeys(work.unknown)),
@@ -124,8 +125,8 @@ class _Work:
     ) -> None:
         self.cloud, self.ids, self.regions, self.report = cloud, ids, regions, report
         self.patience_s = patience_s  # for all waiting of this sweep together
-        self.removed: dict[str, Found] = {}
-        self.problems: dict[str, str] = {}
+        self.removed: dict[Key, Found] = {}
+        self.problems: dict[Key, str] = {}
         self.unknown: list[str] = []
 
     def look(self, kind: Kind) -> list[Found]:
@@ -143,16 +144,16 @@ class _Work:
 
     def remove_all(self, kind: Kind) -> None:
         """Remove everything of a kind and wait until it is gone, or does not go."""
-        tries: Counter[str] = Counter()
-        told: dict[str, str] = {}
-        while present := [found for found in self.look(kind) if tries[found.id] < TRIES or found.going]:
+        tries: Counter[Key] = Counter()
+        told: dict[Key, str] = {}
+        while present := [found for found in self.look(kind) if tries[found.key] < TRIES or found.going]:
             for found in present:
-                if told.get(found.id) != found.state:
+                if told.get(found.key) != found.state:
                     self.report(f"  {found}")
-                    told[found.id] = found.state
+                    told[found.key] = found.state
                 if not found.going:
-                    tries[found.id] += 1
-                    tries[found.id] += self._remove(kind, found)
+                    tries[found.key] += 1
+                    tries[found.key] += self._remove(kind, found)
             if self.patience_s <= 0:
                 return
             if self.look(kind):
@@ -170,12 +171,12 @@ class _Work:
         except NotThere:
             return 0
         except StillInUse as error:  # passes when what holds it has gone
-            self.problems[found.id] = str(error)
+            self.problems[found.key] = str(error)
             return 0
         except CloudError as error:
-            self.problems[found.id] = str(error)
+            self.problems[found.key] = str(error)
             return TRIES
-        self.removed[found.id] = found
+        self.removed[found.key] = found
         return 0
 
 

@@ -126,7 +126,7 @@ class PlayedAws:
             found += [
                 f"snapshot {one['SnapshotId']}"
                 for one in snapshots
-                if not one["Description"].startswith(
+                if not one.get("Description", "").startswith(
                     "Auto-created snapshot for AMI"
                 )  # moto's images have them
             ]

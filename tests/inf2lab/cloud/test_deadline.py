@@ -1,0 +1,70 @@
+"""inf2lab extend: both clocks move; if one does not, the instance still ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from inf2lab import cloud
+from inf2lab.cloud._request import read_stamp, stamp
+from inf2lab.errors import SettingsError
+
+if TYPE_CHECKING:
+    from conftest import Launching, PlayedAws
+
+
+def clocks(aws: PlayedAws, run: cloud.Run) -> tuple[str, str]:
+    """The deadline of the schedule outside, and of the tag that the instance reads."""
+    schedule = aws.client("scheduler").get_schedule(Name="deadline", GroupName=f"inf2lab-{run.id}")
+    (group,) = aws.client("ec2").describe_instances(InstanceIds=[run.instance_id])["Reservations"]
+    tags = {tag["Key"]: tag["Value"] for tag in group["Instances"][0]["Tags"]}
+    outside = schedule["ScheduleExpression"].removeprefix("at(").removesuffix(")") + "Z"
+    assert schedule["Target"]["Input"] == f'{{"InstanceIds": ["{run.instance_id}"]}}'
+    return outside, tags["inf2lab:deadline"]
+
+
+@pytest.mark.parametrize("hours", [2, 5])
+def test_both_clocks_move(aws: PlayedAws, launching: Launching, hours: int) -> None:
+    run = launching()
+    moved = cloud.extend(aws.cloud(), run, hours=hours, report=lambda line: None)
+    wanted = stamp(read_stamp(run.deadline) + timedelta(hours=hours))
+    assert clocks(aws, run) == (wanted, wanted)
+    assert moved.deadline == wanted
+    assert cloud.run_on_record(run.id) == moved
+
+
+def test_it_can_be_brought_nearer(aws: PlayedAws, launching: Launching) -> None:
+    run = cloud.extend(aws.cloud(), launching(), hours=3, report=lambda line: None)
+    back = cloud.extend(aws.cloud(), run, hours=-2, report=lambda line: None)
+    assert read_stamp(back.deadline) == read_stamp(run.deadline) - timedelta(hours=2)
+
+
+def test_if_the_second_step_fails_the_instance_ends_at_the_old_time(
+    aws: PlayedAws, launching: Launching
+) -> None:
+    run = launching()
+    aws.fail("ec2.CreateTags", "UnauthorizedOperation")
+    with pytest.raises(cloud.NotAllowed):
+        cloud.extend(aws.cloud(), run, hours=2, report=lambda line: None)
+    outside, inside = clocks(aws, run)
+    assert inside == run.deadline < outside
+    assert cloud.run_on_record(run.id).deadline == run.deadline
+
+
+@pytest.mark.parametrize("hours", [-1, 72])
+def test_a_deadline_in_the_past_or_far_away_is_refused(
+    aws: PlayedAws, launching: Launching, hours: int
+) -> None:
+    run = launching()
+    with pytest.raises(SettingsError, match="72 hours at most"):
+        cloud.extend(aws.cloud(), run, hours=hours)
+    assert clocks(aws, run) == (run.deadline, run.deadline)
+
+
+def test_what_has_ended_is_not_extended(aws: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    aws.client("ec2").terminate_instances(InstanceIds=[run.instance_id])
+    with pytest.raises(cloud.NotThere, match="launch a new one"):
+        cloud.extend(aws.cloud(), run, hours=1)

@@ -1,0 +1,102 @@
+"""inf2lab launch, extend, sweep: what they print, and their exit codes, with AWS played in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+import played_aws
+from inf2lab import cloud
+from inf2lab.cli import app
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS played by moto; waiting takes no time."""
+    for name, value in played_aws.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("inf2lab.cloud._aws.time.sleep", lambda seconds: None)
+    with mock_aws():
+        played_aws.put_in(["us-east-2"])
+        yield
+
+
+def run(*words: str) -> Result:
+    return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, list(words))
+
+
+LAUNCH = ("launch", "--lane", "inf2", "--instance", "inf2.xlarge", "--hours", "1")
+
+
+def test_the_rehearsal_shows_the_request_and_asks_nobody() -> None:
+    result = run("launch", "--hours", "2")
+    assert result.exit_code == 0, result.output
+    for said in ("ec2.run_instances(", "resolve:ssm:/aws/service/neuron", "together", "nothing was sent"):
+        assert said in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("launch", "--confirm"), "lane='inf2'"),
+        (("launch", "--hours", "100"), "hours=100"),
+        (("launch", "--region", "us-west-1"), "not offered"),
+        (("launch", "--instance", "trn1.2xlarge"), "trn1.2xlarge in us-east-2: not offered"),
+        (("extend", "--hours", "1"), "open runs: none"),
+        (("sweep", "--run", "x"), "--region"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_done_is_one_sentence_and_code_2(words: tuple[str, ...], said: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_credentials_the_inf2_lane_says_who_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in played_aws.ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    result = run(*LAUNCH)
+    assert result.exit_code == 2
+    assert "no credentials" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_sweep_is_code_1_while_something_is_left_and_0_when_nothing_is(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("sweep").exit_code == 0
+    assert "dry run" in run(*LAUNCH).stdout
+    launched = run(*LAUNCH, "--confirm")
+    assert launched.exit_code == 0, launched.output
+    assert "AWS-StartPortForwardingSession" in launched.stdout
+    (open_run,) = cloud.open_runs()
+    import boto3
+
+    ec2 = boto3.client("ec2", region_name="us-east-2")
+    ec2.modify_instance_attribute(InstanceId=open_run.instance_id, DisableApiTermination={"Value": True})
+    left = run("sweep")
+    assert left.exit_code == 1
+    assert f"left: instance {open_run.instance_id}" in left.stdout
+    assert "USD/h: sweep again" in left.stdout
+    ec2.modify_instance_attribute(InstanceId=open_run.instance_id, DisableApiTermination={"Value": False})
+    swept = run("sweep")
+    assert (swept.exit_code, swept.stdout.splitlines()[-1]) == (0, "nothing is left, nothing bills: 0 USD/h")
+
+
+def test_extend_names_the_new_end(aws: None) -> None:
+    run(*LAUNCH, "--confirm")
+    (before,) = cloud.open_runs()
+    result = run("extend", "--hours", "2", "--run", before.id)
+    assert result.exit_code == 0, result.output
+    (after,) = cloud.open_runs()
+    assert f"run {after.id} ends at {after.deadline}" in result.stdout
+    assert after.deadline > before.deadline
+    assert run("sweep").exit_code == 0
