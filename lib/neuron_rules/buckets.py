@@ -7,10 +7,10 @@ from collections.abc import Sequence
 SMALLEST_BUCKET = 128
 
 
-def token_buckets(n_positions: int) -> tuple[int, ...]:
+def token_buckets(n_positions: int, smallest: int = SMALLEST_BUCKET) -> tuple[int, ...]:
     """Program lengths for decoding: 128 doubled below n_positions, then n_positions (300: 128, 256, 300)."""
     buckets = []
-    size = SMALLEST_BUCKET
+    size = smallest
     while size < n_positions:
         buckets.append(size)
         size *= 2

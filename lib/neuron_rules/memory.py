@@ -125,7 +125,7 @@ def sum_bytes(tensors: Iterable[CoreTensor]) -> CoreBytes:
 
 def core_tensors(
     dims: ModelDims, *, generation: Generation, degree: int, batch_size: int, n_positions: int, dtype: str,
-    matrix_dtype: str | None = None,
+    matrix_dtype: str | None = None, vocab_divisor: int = 1,
 ) -> Iterator[CoreTensor]:  # fmt: skip
     """Every tensor that one of `degree` cores holds, in order of placement: layer by layer, then the rest."""
     family, head_dim = dims.family, dims.head_dim
@@ -152,7 +152,7 @@ def core_tensors(
     yield from split.norms("final_", 1, dims.hidden, family.norm_bias)
     head = _Splitter(degree, dtype)  # the output matrix keeps its dtype
     yield from head.columns(
-        "lm_head", dims.hidden, dims.vocab, padded_vocab(dims, degree), 1, family.lm_head_bias
+        "lm_head", dims.hidden, dims.vocab, padded_vocab(dims, degree, vocab_divisor), 1, family.lm_head_bias
     )
 
 

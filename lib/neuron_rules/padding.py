@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .dims import ModelDims
 from .generations import Generation
 
@@ -32,9 +34,12 @@ def placed_kv_heads(dims: ModelDims, degree: int, generation: Generation) -> int
     return padded_heads(dims, degree, generation)
 
 
-def padded_vocab(dims: ModelDims, degree: int) -> int:
-    """Columns of the output matrix on the device: the vocabulary, zero-padded to a multiple of the degree."""
-    return padded(dims.vocab, degree)
+def padded_vocab(dims: ModelDims, degree: int, divisor: int = 1) -> int:
+    """Columns of the output matrix on the device: the vocabulary, zero-padded to a multiple of degree and divisor.
+
+    `divisor` is NEURON_VOCAB_PAD_DIVISOR, which transformers-neuronx reads from 0.5.
+    """
+    return padded(dims.vocab, math.lcm(degree, divisor))
 
 
 def padded_ffn(dims: ModelDims, degree: int, generation: Generation) -> int:

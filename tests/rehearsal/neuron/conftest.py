@@ -75,7 +75,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test begins on 24 cores of generation 0.8."""
     for name in (
         "REHEARSAL_TNX_GENERATION", "REHEARSAL_NEURON_CORES", "REHEARSAL_NEURON_FAMILY", "NEURON_RT_VISIBLE_CORES",
-        "NEURON_RT_NUM_CORES",
+        "NEURON_RT_NUM_CORES", "NEURON_VOCAB_PAD_DIVISOR", "NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     torch.manual_seed(0)

@@ -210,3 +210,13 @@ def test_trn1_has_its_own_topologies(
             place("66b", degree, amp="bf16")
     else:
         assert len(place("30b", degree).rehearsal_report().cores) == degree
+
+
+def test_vocabulary_is_padded_to_the_divisor(place: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = place("13b", 2).rehearsal_report().core_bytes
+    monkeypatch.setenv("NEURON_VOCAB_PAD_DIVISOR", "1000")  # facts, section 6: 50272 rows become 51000
+    padded = place("13b", 2).rehearsal_report().core_bytes
+    assert (
+        padded.padding - plain.padding == 728 * 5120 * 2 // 2
+    )  # columns, width, bytes of f16; half on each core
+    assert padded.weights == plain.weights

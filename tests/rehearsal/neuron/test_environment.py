@@ -34,6 +34,8 @@ def test_default_generation_is_that_of_the_default_profile() -> None:
         ({"REHEARSAL_NEURON_CORES": "many"}, "REHEARSAL_NEURON_CORES='many'"),
         ({"REHEARSAL_NEURON_FAMILY": "inf1"}, "'inf1'"),
         ({"NEURON_RT_VISIBLE_CORES": "0,2"}, "'0,2'"),
+        ({"NEURON_VOCAB_PAD_DIVISOR": "x"}, "NEURON_VOCAB_PAD_DIVISOR='x'"),
+        ({"NEURON_VOCAB_PAD_DIVISOR": "0"}, "NEURON_VOCAB_PAD_DIVISOR='0'"),
     ],
 )
 def test_wrong_values_name_themselves(environ: dict[str, str], named: str) -> None:
@@ -44,3 +46,16 @@ def test_wrong_values_name_themselves(environ: dict[str, str], named: str) -> No
 def test_cores_that_the_instance_lacks_are_refused() -> None:
     with pytest.raises(RuntimeError, match=r"22-25.*has 24 \(0-23\)"):
         read_environment({"NEURON_RT_VISIBLE_CORES": "22-25"})
+
+
+# Facts, sections 5 and 6: both came after 0.2.
+@pytest.mark.parametrize(("generation", "expected"), [("0.2", (1, False)), ("0.8", (512, True))])
+def test_settings_that_only_later_generations_know(generation: str, expected: tuple[int, bool]) -> None:
+    environment = read_environment(
+        {
+            "REHEARSAL_TNX_GENERATION": generation,
+            "NEURON_VOCAB_PAD_DIVISOR": "512",
+            "NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL": "1",
+        }
+    )
+    assert (environment.vocab_divisor, environment.equal_prompts) == expected

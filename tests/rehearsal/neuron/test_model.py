@@ -308,6 +308,20 @@ def test_start_ids_make_a_padded_batch_equal_single_rows(
     assert torch.equal(tokens[1], alone.sample(padded[1:], 60, top_k=1)[0])
 
 
+def test_padding_stays_visible_where_prompts_are_said_to_be_equal(
+    opt_reference: PreTrainedModel, load: Load, prompts: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts, index = torch.tensor([4, 0]), torch.arange(9)
+    other = prompts.clone()
+    other[0, :4] = torch.tensor([11, 12, 13, 14])  # other padding
+    hidden = load(opt_reference)
+    assert torch.equal(hidden.forward(prompts, index, starts), hidden.forward(other, index, starts))
+    monkeypatch.setenv("NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL", "1")  # facts, section 5
+    seen = load(opt_reference)
+    assert not torch.equal(seen.forward(prompts, index, starts)[0], seen.forward(other, index, starts)[0])
+    assert torch.equal(seen.forward(prompts, index), hidden.forward(prompts, index))
+
+
 @pytest.mark.usefixtures("old_generation")
 def test_02_forward_takes_position_ids(opt_reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     model = load(opt_reference)

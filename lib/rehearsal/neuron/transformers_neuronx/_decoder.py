@@ -46,7 +46,7 @@ class Decoder:
 
     def __init__(
         self, spec: Spec, weights: Mapping[str, Tensor], *, amp: torch.dtype, compute: torch.dtype,
-        batch_size: int, n_positions: int, matrix_dtype: str | None = None,
+        batch_size: int, n_positions: int, matrix_dtype: str | None = None, hide_padding: bool = True,
     ) -> None:  # fmt: skip
         """Round the layers' weights to `amp` and hold them in `compute`, or their matrices in eight bits.
 
@@ -62,7 +62,7 @@ class Decoder:
         self.final_norm = loader.norm(layout.final_norm)
         self.lm_head = loader.lm_head()
         self.activation = ACTIVATIONS[spec.activation]
-        self.rows, self.n_positions = batch_size, n_positions
+        self.rows, self.n_positions, self.hide_padding = batch_size, n_positions, hide_padding
         self.caches = [self._empty_cache(0) for _ in self.layers]
         self.index = torch.arange(n_positions)
         self.turns = _rotary_table(spec, n_positions) if spec.rotary_dim else None
@@ -160,7 +160,7 @@ class Decoder:
         )
         if self.slopes is not None:
             bias = bias + self.slopes[:, None, None] * index  # (H, T, S)
-        if pads is not None:
+        if pads is not None and self.hide_padding:
             bias = bias + torch.where(index < pads[:, None], _MASKED, 0.0)[:, None, None]  # (B, H or 1, T, S)
         return bias.to(self.dtype)
 

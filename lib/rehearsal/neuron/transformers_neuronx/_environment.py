@@ -29,10 +29,12 @@ class Environment:
     family: str  # inf2 or trn1
     cores: int  # of the whole instance
     visible: range  # of this process
+    vocab_divisor: int = 1  # what the output matrix is padded to, besides the degree
+    equal_prompts: bool = False  # whether left padding stays visible
 
 
 def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
-    """Read REHEARSAL_* and NEURON_RT_*; raises RehearsalSettingError, RuntimeError (cores that do not exist)."""
+    """Read REHEARSAL_* and NEURON_*; raises RehearsalSettingError, RuntimeError (cores that do not exist)."""
     environ = os.environ if environ is None else environ
     try:
         rules = generation(environ.get("REHEARSAL_TNX_GENERATION") or DEFAULT_GENERATION)
@@ -44,7 +46,15 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     if family not in rules.documented_degrees:
         accepted = ", ".join(rules.documented_degrees)
         raise RehearsalSettingError(f"REHEARSAL_NEURON_FAMILY={family!r}: use one of {accepted}")
-    return Environment(rules, family, cores, visible)
+    if not rules.context_buckets:  # 0.2 knows neither of the two
+        return Environment(rules, family, cores, visible)
+    divisor = _count(environ, "NEURON_VOCAB_PAD_DIVISOR", "1")
+    if divisor == 0:
+        raise RehearsalSettingError(
+            "NEURON_VOCAB_PAD_DIVISOR='0': write the number that the vocabulary is padded to"
+        )
+    equal = environ.get("NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL") == "1"
+    return Environment(rules, family, cores, visible, divisor, equal)
 
 
 def _visible_cores(environ: Mapping[str, str], cores: int) -> range:
@@ -64,5 +74,5 @@ def _visible_cores(environ: Mapping[str, str], cores: int) -> range:
 def _count(environ: Mapping[str, str], key: str, default: str) -> int:
     text = environ.get(key) or default
     if not text.strip().isdecimal():
-        raise RehearsalSettingError(f"{key}={text!r}: write a number of NeuronCores, such as {DEFAULT_CORES}")
+        raise RehearsalSettingError(f"{key}={text!r}: write a whole number, such as {DEFAULT_CORES}")
     return int(text)

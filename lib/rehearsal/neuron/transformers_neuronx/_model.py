@@ -119,6 +119,7 @@ class ModelForSampling:
         self._decoder = Decoder(
             self.spec, self._weights, amp=self.dtype, compute=_COMPUTE[self.dtype],
             batch_size=self.batch_size, n_positions=self.n_positions, matrix_dtype=self.matrix_dtype,
+            hide_padding=not self.environment.equal_prompts,
         )  # fmt: skip
         self._weights = None
         return_freed_memory()
@@ -181,6 +182,10 @@ class ModelForSampling:
 
     def step(self, input_ids: Tensor, start: int, start_ids: Tensor | None = None) -> Tensor:
         """Logits (B, V) after `input_ids` (B, T) at cache positions from `start` on; raises as `sample` does."""
+        if not torch.is_inference_mode_enabled():  # a loop of the caller's own
+            with self._running():
+                logits = self.step(input_ids, start, start_ids)
+            return logits.clone()
         decoder = self.decoder
         if input_ids.shape[0] != self.batch_size:
             self._refuse_batch(input_ids)
@@ -222,6 +227,7 @@ class ModelForSampling:
         tensors = core_tensors(
             dims, generation=generation, degree=self.tp_degree, batch_size=self.batch_size,
             n_positions=self.n_positions, dtype=dtypes.split_amp(self.amp)[0], matrix_dtype=self.matrix_dtype,
+            vocab_divisor=self.environment.vocab_divisor,
         )  # fmt: skip
         return RehearsalReport(
             model=dims.name, stand_in=self.config_stands_for, generation=generation.name, cores=tuple(cores),

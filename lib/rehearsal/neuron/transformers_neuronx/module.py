@@ -12,9 +12,31 @@ from typing import TYPE_CHECKING
 import torch
 
 from ._checkpoint import KEY_MAP
+from ._low_memory import (
+    LowMemoryEmbedding,
+    LowMemoryLayerNorm,
+    LowMemoryLazyLinear,
+    LowMemoryModule,
+    LowMemoryModuleList,
+    PretrainedModel,
+    WrappingCheckpointCompatibleModel,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+__all__ = [
+    "LowMemoryEmbedding",
+    "LowMemoryLayerNorm",
+    "LowMemoryLazyLinear",
+    "LowMemoryModule",
+    "LowMemoryModuleList",
+    "PretrainedModel",
+    "WrappingCheckpointCompatibleModel",
+    "sanitize_file_name",
+    "save_pretrained_split",
+    "save_split",
+]
 
 # One shard whatever the size: the split saver below divides by tensor instead.
 _ONE_SHARD = "10000GB"

@@ -39,17 +39,32 @@ def simple_sample(
     random generator draws. All families but Llama.
     """
     logits = model.step(input_ids, 0, start_ids)
+    return sample_loop(model, input_ids, start_ids, logits, sequence_length, eos_token_id, top_k)
+
+
+def sample_loop(
+    model: Stepper, input_ids: Tensor, start_ids: Tensor | None, next_token_scores: Tensor, sequence_length: int,
+    eos_token_id: int | None = None, top_k: int = 50,
+) -> Tensor:  # fmt: skip
+    """What follows the prompt's own pass in simple_sample(): `next_token_scores` (B, V) are its logits."""
     tokens = _room(input_ids, sequence_length)
     for position in range(input_ids.shape[1], sequence_length):
         if eos_token_id is not None:
-            logits[:, eos_token_id] = -math.inf
-        drawn = draw(logits, top_k)
+            next_token_scores[:, eos_token_id] = -math.inf
+        drawn = select_tokens(next_token_scores, top_k)
         tokens[:, position] = drawn[:, 0]
         if position + 1 < sequence_length:
-            logits = model.step(drawn, position, start_ids)
+            next_token_scores = model.step(drawn, position, start_ids)
         else:
             model.check_discarded(position)
     return tokens
+
+
+def sample_greedy(
+    model: Stepper, input_ids: Tensor, start_ids: Tensor | None = None, sequence_length: int = 128
+) -> Tensor:
+    """simple_sample() that always takes the likeliest token, the end of the text included."""
+    return simple_sample(model, input_ids, sequence_length, start_ids=start_ids, top_k=1)
 
 
 def sample_llama(
@@ -65,7 +80,7 @@ def sample_llama(
     tokens = _room(input_ids, sequence_length)
     done = torch.zeros(input_ids.shape[0], 1, dtype=torch.bool)
     for position in range(input_ids.shape[1], sequence_length):
-        drawn = draw(logits, top_k, top_p=top_p, temperature=temperature)
+        drawn = select_tokens(logits, top_k, top_p, temperature)
         if eos_token_id is not None:
             drawn = drawn.masked_fill(done, eos_token_id)
             done = done | (drawn == eos_token_id)
@@ -82,19 +97,28 @@ def sample_llama(
     return tokens
 
 
-def draw(logits: Tensor, top_k: int, *, top_p: float = 1.0, temperature: float = 1.0) -> Tensor:
-    """One token (B, 1) from the softmax over the `top_k` largest logits; RuntimeError if the vocabulary is smaller.
-
-    `top_p` keeps the most likely of these that together reach this probability, the last one included.
-    """
-    values, indices = torch.topk(logits, top_k)
-    probabilities = (values if temperature == 1.0 else values / temperature).softmax(-1)
-    if top_p < 1.0:
-        before = (
-            probabilities.cumsum(-1) - probabilities
-        )  # topk sorts, so this is the probability of all better ones
-        probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+def select_tokens(
+    next_token_scores: Tensor, top_k: int = 1, top_p: float = 1.0, temperature: float = 1.0
+) -> Tensor:
+    """One token (B, 1) drawn from the softmax over what the filters leave of logits (B, V)."""
+    probabilities, indices = top_k_top_p_filtering(
+        next_token_scores if temperature == 1.0 else next_token_scores / temperature, top_k, top_p
+    )
     return indices.gather(1, torch.multinomial(probabilities, 1))
+
+
+def top_k_top_p_filtering(scores: Tensor, top_k: int, top_p: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Probabilities and token numbers (B, top_k) of the largest logits, in falling order.
+
+    `top_p` keeps the most likely of them that together reach this probability, the last one included. A vocabulary
+    smaller than `top_k` is torch's RuntimeError.
+    """
+    values, indices = torch.topk(scores, top_k)
+    probabilities = values.softmax(-1)
+    if top_p < 1.0:
+        before = probabilities.cumsum(-1) - probabilities  # topk sorts: the probability of all better ones
+        probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    return probabilities, indices
 
 
 def _room(input_ids: Tensor, sequence_length: int) -> Tensor:

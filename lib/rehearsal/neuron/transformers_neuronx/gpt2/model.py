@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from torch import Tensor
 from transformers import PretrainedConfig
 
 from .._arguments import paddings
+from .._artifacts import check_program, load_program, save_program
 from .._environment import read_environment
 from .._model import ModelForSampling
 
 
 class GPT2ForSampling(ModelForSampling):
-    """A model of the GPT-2 family."""
+    """A model of the GPT-2 family; the only one of 0.8 that can save and load its compiled programs."""
 
     architecture = "gpt2"
+    _artifacts: dict[str, object] | None = None
+
+    def to_neuron(self) -> None:
+        """As ModelForSampling; raises RuntimeError where loaded artifacts are for another shape."""
+        if self._artifacts is not None:
+            check_program(self._artifacts, self._program())
+        super().to_neuron()
+
+    def _save_compiled_artifacts(self, directory: str) -> None:
+        """Write neuron-program.pkl; raises TypeError before to_neuron(), FileExistsError onto a file."""
+        self._need_artifacts()
+        self.rehearsal_report()
+        save_program(directory, self._program())
+
+    def _load_compiled_artifacts(self, directory: str) -> None:
+        """Use saved programs in to_neuron(), which comes afterwards; raises FileNotFoundError."""
+        self._need_artifacts()
+        self._artifacts = load_program(directory)
+
+    def _program(self) -> dict[str, object]:
+        """What a compiled program is made for."""
+        dims = dataclasses.asdict(dataclasses.replace(self.rule_dims, name=""))
+        names = ("tp_degree", "batch_size", "n_positions", "amp", "unroll")
+        return dims | {name: getattr(self, name) for name in names}
+
+    def _need_artifacts(self) -> None:
+        if self.environment.generation.name == "0.2":
+            raise AttributeError(
+                "compiled artifacts came with transformers-neuronx 0.3: profile seed-0.21 has none"
+            )
 
 
 class GPT2ForSamplingWithContextBroadcasting(GPT2ForSampling):
