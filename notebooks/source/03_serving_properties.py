@@ -66,7 +66,7 @@ from inf2lab.lint.article import write_article
 
 then = Target("seed-0.21", "inf2.48xlarge")  # the article's image and instance
 first = lint(write_article("built-in", "logs/article/built-in"), then)
-print(annotated(first))
+annotated(first)
 
 # %% [markdown] id="nb03-c08"
 # Four lines. Only the **error** stops the load. The **warning** and the **note** let it run, and not as meant:
@@ -107,7 +107,7 @@ for finding in first.findings:
 # %% id="nb03-c13"
 second = lint(write_article("model.py", "logs/article/model.py"), then)
 print("in serving.properties:", sum(f.file == "serving.properties" for f in second.findings))
-print(annotated(second, "model.py", whole=False))
+annotated(second, "model.py", whole=False)
 
 # %% [markdown] id="nb03-c14"
 # Nothing here is an error: the article's handler did run. It ran for these two prompts, for one model, with luck. In
@@ -262,8 +262,7 @@ print(too_many.text)
 # %% id="nb03-c35"
 broken = ModelFolder.named("opt13b_broken")
 write_properties(broken.properties_path, folder.properties() | {"option.dtype": "f16"})
-for finding in lint(broken.path, settings).findings:
-    print(finding)
+annotated(lint(broken.path, settings), whole=False)
 
 # %% [markdown] id="nb03-c36"
 # Start it all the same, to see what the server says. On the chip you would wait and pay for this sentence.

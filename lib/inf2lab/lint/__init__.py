@@ -3,14 +3,16 @@
 report = lint("models/opt13b", settings)
 """
 
+from inf2lab.lint._annotated import AnnotatedFile, annotated
 from inf2lab.lint._folder import Target
 from inf2lab.lint._interface import Example, Finding, Severity
-from inf2lab.lint._output import annotated, as_json, as_sarif, as_text, render
+from inf2lab.lint._output import as_json, as_sarif, as_text, render
 from inf2lab.lint._run import Report, lint, lint_paths
 from inf2lab.lint.registry import RULES
 
 __all__ = [
     "RULES",
+    "AnnotatedFile",
     "Example",
     "Finding",
     "Report",

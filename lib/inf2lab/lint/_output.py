@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inf2lab.lint._interface import PROPERTIES, Finding, Severity
+from inf2lab.lint._interface import Finding, Severity
 from inf2lab.lint._run import REMOVED, REMOVED_NAME, Report
 from inf2lab.lint.registry import RULES
 
@@ -30,19 +30,6 @@ def as_text(reports: Sequence[Report]) -> str:
     )
     fixed = sum(report.fixed for report in reports)
     lines.append((counts or "clean") + (f", {fixed} fixed" if fixed else ""))
-    return "\n".join(lines)
-
-
-def annotated(report: Report, file: str = PROPERTIES, *, whole: bool = True) -> str:
-    """The lines of one of the folder's files, each with what was found in it; without `whole` only those lines."""
-    text = (report.folder / file).read_text(encoding="latin-1" if file == PROPERTIES else "utf-8")
-    lines: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        found = [f for f in report.findings if (f.file, f.line) == (file, number)]
-        if whole or found:
-            lines.append(f"{number:3} | {line}")
-        for finding in found:
-            lines.append(f"      {finding.severity} {finding.rule}: {finding.message}. Fix: {finding.fix}")
     return "\n".join(lines)
 
 

@@ -13,7 +13,6 @@ from inf2lab.lint import (
     Report,
     Severity,
     Target,
-    annotated,
     as_json,
     as_sarif,
     as_text,
@@ -34,23 +33,6 @@ def test_text_is_file_line_rule_severity_message_fix(report: Report) -> None:
     for line in lines:
         assert re.fullmatch(r"\S+/opt13b/[\w.]+:\d+ [A-Z]\d{3} (?:error|warning|note) .+\. Fix: .+", line)
     assert re.fullmatch(r"\d+ errors, \d+ warnings, 1 note", counts)
-
-
-def test_an_annotated_file_has_each_finding_below_its_line(report: Report) -> None:
-    lines = annotated(report).splitlines()
-    file = (report.folder / "serving.properties").read_text().splitlines()
-    assert [line[6:] for line in lines if line[4] == "|"] == file
-    at = next(number for number, line in enumerate(lines) if line.startswith("  8 | "))
-    assert lines[at + 1].startswith("      error E001: DJLServing 0.21.0 has no module")
-    assert len(lines) - len(file) == sum(f.file == "serving.properties" for f in report.findings)
-
-
-def test_without_the_whole_only_lines_with_a_finding_are_left(tmp_path: Path) -> None:
-    report = lint(write_article("model.py", tmp_path), Target("seed-0.21"))
-    lines = annotated(report, "model.py", whole=False).splitlines()
-    numbers = [int(line[:3]) for line in lines if line[4] == "|"]
-    assert numbers == sorted({f.line for f in report.findings if f.file == "model.py"})
-    assert annotated(report, whole=False) == ""
 
 
 def test_nothing_found_is_clean(tmp_path: Path) -> None:
