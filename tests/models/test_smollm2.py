@@ -1,6 +1,6 @@
 """SmolLM2-135M, a real language model: the rehearsal against Hugging Face, and the tutorial with it.
 
-They run where the model was fetched (`inf2lab fetch smollm2-135m`, 93 MB); with FETCH_MODELS=1, as in CI, they fetch it.
+They run where the model was fetched (`inf2lab fetch smollm2-135m`, 93 MB); FETCH_MODELS=1, as in CI, fetches it.
 """
 
 from __future__ import annotations
