@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import lock
 
@@ -54,6 +56,18 @@ def test_the_instances_pins_are_the_catalogs() -> None:
         assert packages[name].split(".")[: len(prefix)] == prefix, (
             f"{name}: catalog {packages[name]}, file {version}"
         )
+
+
+def test_every_pin_installs_on_the_oldest_python_that_is_promised() -> None:
+    """Debian 12 has Python 3.11.2; a package that asks for 3.11.5 would end `make setup` there."""
+    pins = lock.pins(text_of("requirements.txt")) | lock.pins(text_of("constraints.txt"))
+    wanted = {}
+    for found in metadata.distributions():
+        name = lock.normal(found.metadata["Name"])
+        if name in pins:
+            wanted[name] = SpecifierSet(found.metadata["Requires-Python"] or "")
+    assert len(wanted) > len(pins) / 2, "the environment has hardly anything of the pins"
+    assert [name for name, pythons in wanted.items() if not pythons.contains("3.11.2")] == []
 
 
 def test_constraints_hold_what_the_requirements_pull_in_and_nothing_else() -> None:

@@ -211,7 +211,7 @@ server = Server.start(settings, folder.path)
 # What did the server make of the folder?
 
 # %% id="nb03-c27"
-described = server.endpoint.describe()
+described = server.describe()
 for group in described["workerGroups"]:
     print("device", group["device"], "workers", len(group["workers"]), "of at most", group["maxWorkers"])
 print("status", described["status"], "- queue for", described["queueSize"], "requests")

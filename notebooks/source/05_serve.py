@@ -107,7 +107,9 @@ print(on_chip.typed())
 # Three are about safety: the network, the two addresses, and the read-only folder.
 #
 # You need not type it. The next cell runs it: on the chip `Server.start` looks at the devices, the port and the folder,
-# pulls the image, prints the command once more and starts it. Prefer a file? `docker/compose.yaml` says the same.
+# makes the folders, pulls the image, prints the command once more and starts it. (Typed by hand, the three folders that
+# the container writes must be there first and belong to user 1000: Docker would make them root's.) Prefer a file?
+# `docker/compose.yaml` says the same.
 #
 # ## Start, without waiting
 #

@@ -63,7 +63,7 @@ def instance(
         "INF2LAB_ROOT": str(clone),
         "INF2LAB_LOGS": str(clone / "logs"),
         "INF2LAB_PORT": str(free_port),
-        "INF2LAB_IMAGE": chip_image.build("inf2lab-chip-rehearsal:tests"),
+        "INF2LAB_IMAGE": chip_image.build("inf2lab-chip-rehearsal:notebooks"),
         "INF2LAB_NETWORK": "host",
         "INF2LAB_DOCKER_OPTIONS": chip_image.docker_options(),
         "INF2LAB_DEVICES": str(chip_image.make_devices(tmp_path / "dev", 12)),
@@ -99,4 +99,5 @@ def test_the_inf2_lane_runs_from_the_first_cell_to_the_last(
         ["docker", "ps", "--all", "-q", "--filter", label], capture_output=True, check=True
     )
     assert listed.stdout == b""
+    subprocess.run(["docker", "rmi", instance["INF2LAB_IMAGE"]], capture_output=True, check=True)
     assert folder.fingerprint() == before

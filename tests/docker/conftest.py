@@ -18,9 +18,11 @@ MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture(scope="session")
-def image(engine: str) -> str:
+def image(engine: str) -> Iterator[str]:
     """The rehearsal at the real image's paths."""
-    return chip_image.build("inf2lab-chip-rehearsal:tests")
+    name = chip_image.build("inf2lab-chip-rehearsal:tests")
+    yield name
+    subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session")

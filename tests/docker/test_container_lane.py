@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from inf2lab import ModelFolder, Server, Settings
+from inf2lab.doctor import examine
 from inf2lab.errors import EngineError, FolderError, LoadFailed, PortInUse, ServerError
 from inf2lab.serving import ModelServer, Worker, _docker, all_servers, left_over, stop_everything
 from inf2lab.serving._state import read_state, state_path
@@ -195,6 +196,44 @@ def test_another_notebook_finds_it_and_the_command_line_shows_it(
     assert "INFERENCE API bind to" in run("logs", "--port", str(chosen.port), "-n", "2")
     assert run("stop") == "1 stopped, 0 left\n"
     assert containers() == []
+
+
+def test_the_command_typed_by_hand_is_found_and_stopped_as_well(
+    settings: MakeSettings, write_folder: WriteFolder, clone: Path
+) -> None:
+    chosen = settings(model_name="echo")
+    server = Server.of(chosen, write_folder("echo", ECHO).path)
+    for name in (f"logs/server-{chosen.port}", "cache/huggingface", "cache/neuron-compile-cache"):
+        (clone / name).mkdir(parents=True)
+        (clone / name).chmod(0o777)
+    subprocess.run(["sh", "-c", server.typed()], cwd=clone, check=True, capture_output=True)
+    found = Server.running(chosen)
+    found.wait_ready(report=lambda line: None)
+    assert found.endpoint.generate(["x"], 8) == ["x"]
+    assert stop_everything(patience_s=1) == 1
+    assert containers() == []
+
+
+def test_a_long_load_says_now_and_then_that_it_goes_on(
+    settings: MakeSettings, write_folder: WriteFolder
+) -> None:
+    handler = ECHO.replace(
+        "    if inputs.is_empty():\n", "    if inputs.is_empty():\n        __import__('time').sleep(3)\n"
+    )
+    server = start(settings(), write_folder("echo", handler), wait=False)
+    server.note_s = 0.5
+    said: list[str] = []
+    server.wait_ready(report=said.append)
+    assert any("still loading, of at most 1200 s: " in line for line in said)
+
+
+def test_doctor_reads_the_packages_of_the_image(settings: MakeSettings, clone: Path) -> None:
+    (clone / "requirements.txt").write_text(f"psutil=={psutil.__version__}\n")
+    findings = {finding.subject: finding for finding in examine(settings())}
+    assert findings["Docker"].level == "ok"
+    assert findings["Neuron devices"].found == "12 files; no neuron-ls to ask"
+    assert findings["image"].level == "missing", "the image of these tests has the rehearsal's packages"
+    assert "torch-neuronx none instead of 1.13.1.1.12.0" in findings["image"].found
 
 
 def test_the_log_can_be_followed(settings: MakeSettings, write_folder: WriteFolder) -> None:

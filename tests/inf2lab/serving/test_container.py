@@ -13,6 +13,7 @@ import pytest
 
 from inf2lab import ModelFolder, Server, Settings, lint, write_properties
 from inf2lab.errors import FolderError, ServerError, SettingsError
+from inf2lab.serving import _container
 from inf2lab.serving._container import ContainerServer
 
 if TYPE_CHECKING:
@@ -205,6 +206,23 @@ def test_a_folder_whose_path_only_begins_like_the_clones_is_written_out(clone: P
     typed = container(folder).typed()
     assert f"{clone}2/models/opt13b:" in typed
     assert words_of_shell(typed, clone) == container(folder).command()
+
+
+@pytest.mark.parametrize(
+    ("uid", "mode", "given"), [(0, 0o755, True), (1000, 0o755, False), (1001, 0o777, False)]
+)
+def test_the_containers_user_may_write_logs_and_caches_whoever_starts_it(
+    opt13b: ModelFolder, monkeypatch: pytest.MonkeyPatch, uid: int, mode: int, given: bool
+) -> None:
+    """Root gives the folders away, user 1000 is the container's own, and anybody else opens them."""
+    owned: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr(_container.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(_container.os, "chown", lambda *words: owned.append(words))
+    server = container(opt13b)
+    server._make_folders()
+    written = [Path(words.split(":")[0]) for words in after(server.command(), "-v")[1:]]
+    assert {folder.stat().st_mode & 0o777 for folder in written} == {mode}
+    assert owned == ([(folder, 1000, 1000) for folder in written] if given else [])
 
 
 def test_start_refuses_a_folder_that_cannot_be_served(write_folder: WriteFolder) -> None:

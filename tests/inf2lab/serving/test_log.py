@@ -305,3 +305,15 @@ def test_following_lives_through_a_restart(tmp_path: Path) -> None:
     stopped.clear()
     assert taken(found, 1) == ["second"]
     stopped.set()
+
+
+def test_the_compiler_and_its_cache_are_steps_too(log: Path) -> None:
+    wrapper = "INFO  PyProcess W-9-m-stdout: 2023-10-24 05:53:27.000203: 7 INFO ||NEURON_CC_WRAPPER||: "
+    said = ("Call compiler with cmd: x", "Call compiler with cmd: y", "Using a cached neff at z")
+    lines = [*(wrapper + words for words in said), "INFO  PyProcess Model [m] initialized."]
+    log.write_text("\n".join(lines))
+    assert _log.milestones(log) == [
+        "compiling for the chip: minutes, longer than everything else",
+        "a compiled program is in the cache",
+        "model loaded",
+    ]
