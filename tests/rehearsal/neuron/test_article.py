@@ -70,3 +70,39 @@ def test_the_articles_fp16_dies_with_a_key_error(checkpoint: Path) -> None:
 def test_degree_3_dies_with_the_runtimes_error(checkpoint: Path) -> None:
     done = run_flow(checkpoint, "f16", 3)
     assert "RuntimeError: nrt_load_collectives status=2" in done.stderr
+
+
+# Facts, section 1: what came after 0.2 cannot be imported in the article's image, and what comes after 0.8 in neither.
+IMPORTS = """
+import importlib, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module("transformers_neuronx." + name)
+    except ModuleNotFoundError as error:
+        print(error.name)
+"""
+LATER = ["bloom.model", "config", "generation_utils", "gptneox.model", "llama.model"]
+
+
+@pytest.mark.parametrize(
+    ("generation", "missing"), [("0.2", [*LATER, "mistral.model"]), ("0.8", ["mistral"])]
+)
+def test_modules_of_each_generation(generation: str, missing: list[str]) -> None:
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("lib/rehearsal/neuron", "lib"))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, "opt.model", "gpt2.model", "gptj.model", "sampling", *LATER, "mistral.model"],
+        env={**os.environ, "PYTHONPATH": path, "REHEARSAL_TNX_GENERATION": generation},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stderr == ""
+    found = [
+        name.removeprefix("transformers_neuronx.").removesuffix(".model") for name in done.stdout.split()
+    ]
+    assert found == [name.removesuffix(".model") for name in missing]
+
+
+def test_the_articles_prompts_need_equal_lengths() -> None:
+    import torch  # facts, section 5, ragged prompts: torch refuses before the package is asked
+
+    with pytest.raises(ValueError, match="expected sequence of length"):
+        torch.as_tensor([[2, 5, 6, 7], [2, 8, 9]])

@@ -47,6 +47,19 @@ def test_safetensors_are_not_read_before_0_9(opt_reference: PreTrainedModel, tmp
         OPTForSampling.from_pretrained(tmp_path, **ARGUMENTS)
 
 
+def test_sharded_files_are_not_read_before_0_9(opt_reference: PreTrainedModel, tmp_path: Path) -> None:
+    opt_reference.save_pretrained(tmp_path, safe_serialization=False, max_shard_size="20KB")
+    assert (tmp_path / "pytorch_model.bin.index.json").is_file()
+    with pytest.raises(FileNotFoundError, match=r"pytorch_model\.bin"):
+        OPTForSampling.from_pretrained(tmp_path, **ARGUMENTS)
+
+
+def test_a_configuration_alone_is_not_enough(opt_reference: PreTrainedModel, tmp_path: Path) -> None:
+    opt_reference.config.save_pretrained(tmp_path)  # what a hub's name resolves to
+    with pytest.raises(FileNotFoundError, match=r"pytorch_model\.bin"):
+        OPTForSampling.from_pretrained(tmp_path, **ARGUMENTS)
+
+
 def test_missing_key_is_noticed_at_to_neuron(opt_reference: PreTrainedModel, tmp_path: Path) -> None:
     save_pretrained_split(opt_reference, tmp_path)
     key_map = tmp_path / "pytorch_model.bin" / "key_to_filename.json"

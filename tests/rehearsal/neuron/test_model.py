@@ -138,6 +138,26 @@ def test_02_has_no_bloom(tiny_config: Tiny) -> None:
         BloomForSampling(tiny_config("bloom"))
 
 
+@pytest.mark.parametrize(
+    ("architecture", "cls", "amp"),
+    [("opt", OPTForSampling, "f16"), ("gpt2", GPT2ForSampling, "f32"), ("gptj", GPTJForSampling, "f32")],
+)
+def test_defaults(tiny_config: Tiny, architecture: str, cls: type, amp: str) -> None:
+    config = tiny_config(architecture)
+    config.torch_dtype = torch.float16
+    model = cls(config, n_positions=128)
+    assert (model.batch_size, model.amp, model.tp_degree, model.unroll) == (1, amp, 2, None)
+
+
+@pytest.mark.filterwarnings("ignore:torch_dtype")
+def test_degree_heads_and_memory_are_not_checked_before_to_neuron(
+    opt_reference: PreTrainedModel, load: Load
+) -> None:
+    construct(opt_reference.config, amp="f32", tp_degree=3)
+    with pytest.raises(RuntimeError, match="degree 3"):
+        load(opt_reference, tp_degree=3)
+
+
 # --- to_neuron
 
 

@@ -12,6 +12,9 @@ import torch
 WEIGHTS = "pytorch_model.bin"  # a directory in the split format, a file otherwise
 KEY_MAP = "key_to_filename.json"
 PLACEHOLDER = ".empty_json"
+_DEVIATION = (
+    0.02  # of OPT's and GPT-2's matrices before training; norms and biases are 0, as in the real generator
+)
 
 
 class SplitCheckpoint(Mapping[str, torch.Tensor]):
@@ -51,6 +54,20 @@ def open_checkpoint(folder: str | Path) -> Mapping[str, torch.Tensor]:
     if path.is_dir():
         return SplitCheckpoint(path)
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def save_tensor(tensor: torch.Tensor, path: Path) -> Path:
+    """Write a tensor to `path`, or a placeholder beside it for one on the meta device; the file that was written."""
+    if tensor.is_meta:
+        path = path.with_name(path.name + PLACEHOLDER)
+        deviation = _DEVIATION if tensor.dim() > 1 else 0.0
+        placeholder = {"torch_dtype": str(tensor.dtype), "shape": list(tensor.shape), "init_std": deviation}
+        path.write_text(json.dumps(placeholder), encoding="utf-8")
+    else:
+        torch.save(
+            tensor.detach().clone(), path
+        )  # a clone, because all of a storage is written that a view shares
+    return path
 
 
 def _random_tensor(placeholder: dict) -> torch.Tensor:

@@ -57,6 +57,15 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     return Environment(rules, family, cores, visible, divisor, equal)
 
 
+def refuse_before(first: str, module: str) -> None:
+    """Raise ModuleNotFoundError, as the import of `module` does in a generation older than `first`."""
+    rules = read_environment().generation
+    if rules.name < first:
+        raise ModuleNotFoundError(
+            f"No module named '{module}': {rules.title} does not have it; choose a later profile", name=module
+        )
+
+
 def _visible_cores(environ: Mapping[str, str], cores: int) -> range:
     # NEURON_RT_VISIBLE_CORES wins over NEURON_RT_NUM_CORES; 0 or nothing means all (runtime parameters, SDK 2.10).
     text = environ.get("NEURON_RT_VISIBLE_CORES")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ._environment import refuse_before
+
+refuse_before("0.8", __name__)
+
 
 @dataclass
 class QuantizationConfig:

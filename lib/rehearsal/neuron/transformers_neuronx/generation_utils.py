@@ -10,9 +10,11 @@ from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from ._environment import refuse_before
 from ._model import ModelForSampling
 from ._rolling_batch import RollingBatchMixin
 
+refuse_before("0.8", __name__)
 logger = logging.getLogger("transformers_neuronx")
 
 # transformers reorders a cache only where it sees one; the real one never leaves the device.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ._checkpoint import KEY_MAP
+from ._checkpoint import KEY_MAP, save_tensor
 from ._low_memory import (
     LowMemoryEmbedding,
     LowMemoryLayerNorm,
@@ -43,7 +43,10 @@ _ONE_SHARD = "10000GB"
 
 
 def save_pretrained_split(model: PreTrainedModel, save_directory: str | os.PathLike) -> None:
-    """Write config.json and the directory `pytorch_model.bin/` with one file for each key, in the dtypes held."""
+    """Write config.json and the directory `pytorch_model.bin/` with one file for each key, in the dtypes held.
+
+    A model that was made under `torch.device("meta")` has no numbers: placeholders of a few bytes stand for them.
+    """
     model.save_pretrained(
         save_directory, save_function=save_split, max_shard_size=_ONE_SHARD, safe_serialization=False
     )
@@ -57,9 +60,8 @@ def save_split(state_dict: dict[str, torch.Tensor], save_directory: str | os.Pat
     partial.mkdir(parents=True)
     key_to_filename = {}
     for index, (key, tensor) in enumerate(state_dict.items()):
-        key_to_filename[key] = name = sanitize_file_name(f"p{index}.{key}")
-        # A clone, because torch.save writes all of a storage that a view shares.
-        torch.save(tensor.detach().clone(), partial / name)
+        path = save_tensor(tensor, partial / sanitize_file_name(f"p{index}.{key}"))
+        key_to_filename[key] = path.name
     (partial / KEY_MAP).write_text(json.dumps(key_to_filename, indent=2), encoding="utf-8")
     _replace(target, partial)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from .._environment import refuse_before
 from .._model import ModelForSampling
+
+refuse_before("0.8", __name__)
 
 
 class BloomForSampling(ModelForSampling):

@@ -6,7 +6,10 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
+from .._environment import refuse_before
 from .._model import ModelForSampling
+
+refuse_before("0.8", __name__)
 
 
 class GPTNeoXForSampling(ModelForSampling):

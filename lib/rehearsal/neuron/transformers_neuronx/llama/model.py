@@ -9,8 +9,11 @@ from torch import Tensor
 from transformers import PretrainedConfig
 
 from .._arguments import paddings
+from .._environment import refuse_before
 from .._model import ModelForSampling
 from ..sampling import sample_llama
+
+refuse_before("0.8", __name__)
 
 
 class LlamaForSampling(ModelForSampling):

@@ -8,15 +8,13 @@ With placeholders a model of hundreds of gigabytes is rehearsed up to the device
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import AutoConfig, OPTConfig, OPTForCausalLM
 
-from .._checkpoint import KEY_MAP, PLACEHOLDER, WEIGHTS
-from ..module import sanitize_file_name, save_pretrained_split
+from ..module import save_pretrained_split
 
 # Published sizes (Zhang et al. 2022, table 1), so that none has to be downloaded: hidden, layers, heads.
 SIZES = {
@@ -38,29 +36,6 @@ def named_config(name: str) -> OPTConfig:
     )  # fmt: skip
 
 
-def save_placeholders(config: OPTConfig, folder: Path) -> None:
-    """Write the split layout with one `.empty_json` for each tensor."""
-    weights = folder / WEIGHTS
-    weights.mkdir(parents=True)
-    config.architectures = ["OPTForCausalLM"]
-    config.save_pretrained(folder)
-    files = {}
-    for index, (key, shape, deviation) in enumerate(_tensors(config)):
-        files[key] = sanitize_file_name(f"p{index}.{key}") + PLACEHOLDER
-        dtype = config.torch_dtype or torch.float32
-        placeholder = {"torch_dtype": str(dtype), "shape": shape, "init_std": deviation}
-        (weights / files[key]).write_text(json.dumps(placeholder), encoding="utf-8")
-    (weights / KEY_MAP).write_text(json.dumps(files, indent=2), encoding="utf-8")
-
-
-def _tensors(config: OPTConfig) -> Iterator[tuple[str, list[int], float]]:
-    """Key, shape and deviation of every tensor; norms and biases are 0, as in the real generator."""
-    with torch.device("meta"):  # shapes without memory
-        model = OPTForCausalLM(config)
-    for key, tensor in model.state_dict().items():
-        yield key, list(tensor.shape), config.init_std if tensor.dim() > 1 else 0.0
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command; see the module's text."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -69,10 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--empty", action="store_true", help="placeholders instead of numbers")
     parsed = parser.parse_args(arguments)
     config = named_config(parsed.name)
-    if parsed.empty:
-        save_placeholders(config, parsed.folder)
-    else:
-        save_pretrained_split(OPTForCausalLM(config), parsed.folder)
+    with torch.device("meta" if parsed.empty else "cpu"):
+        model = OPTForCausalLM(config)
+    save_pretrained_split(model.to(config.torch_dtype or torch.float32), parsed.folder)
 
 
 if __name__ == "__main__":
