@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
@@ -19,6 +21,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in played_aws.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("inf2lab.cloud._aws.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("inf2lab.cloud._aws.LAUNCHED_HERE", Path("/nowhere"))
     with mock_aws():
         played_aws.put_in(["us-east-2"])
         yield
@@ -36,6 +39,13 @@ def test_the_rehearsal_shows_the_request_and_asks_nobody() -> None:
     assert result.exit_code == 0, result.output
     for said in ("ec2.run_instances(", "resolve:ssm:/aws/service/neuron", "together", "nothing was sent"):
         assert said in result.stdout
+
+
+def test_json_holds_every_parameter_of_every_call() -> None:
+    result = run("launch", "--json")
+    calls = json.loads(result.stdout)
+    assert [call["operation"] for call in calls][7] == "run_instances"
+    assert calls[7]["parameters"]["UserData"].startswith("#!/bin/bash")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -29,6 +31,9 @@ def launch(
     repository: Annotated[
         str, typer.Option(help="Address that the instance clones this repository from.")
     ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print every call with all its parameters as JSON, and end.")
+    ] = False,
     another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
     confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
 ) -> None:
@@ -37,10 +42,7 @@ def launch(
 
     with one_sentence():
         here = cloud.connect(Settings(lane=lane, instance=instance), region=region)
-        console.print(str(here))
         offered = cloud.offering(here, instance)
-        console.print(str(offered))
-        console.print(str(cloud.quota(here, instance, spot=spot)))
         found = cloud.look_up_image(here, image_id=image)
         request = cloud.launch_request(
             here,
@@ -52,9 +54,11 @@ def launch(
             disk_gib=disk,
             repository=repository,
         )
-        console.print(
-            f"\n{cloud.describe_calls(request)}\n\n{request}\n\n{cloud.price_table(here, request)}\n"
-        )
+        if as_json:
+            print(json.dumps([asdict(call) for call in request.calls], indent=2))
+            return
+        console.print(f"{here}\n{offered}\n{cloud.quota(here, instance, spot=spot)}\n{found}\n")
+        console.print(f"{cloud.describe_calls(request)}\n\n{request}\n\n{cloud.price_table(here, request)}\n")
         done = cloud.launch(here, request, confirm=confirm, another=another, report=console.print)
         console.print(str(done))
         if done.run:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 from inf2lab.cloud._errors import SIGN_IN, ClockSkew, CloudError, NoAccess, WrongRegion, error_for
@@ -14,16 +15,21 @@ from inf2lab.settings import Settings
 
 ATTEMPTS = 5  # of one call, with pauses that grow, before it counts as throttled
 
+LAUNCHED_HERE = Path("/etc/inf2lab/run")  # written by the first boot of an instance of ours
+CHIP = Path("/dev/neuron0")
+ON_INSTANCE = "this machine is the instance"
+
 
 @dataclass(frozen=True)
 class Cloud:
-    """A region as a notebook sees it; `session` is None in the rehearsal lane, where nothing may be asked."""
+    """A region as a notebook sees it; `session` is None where AWS may not be asked, and `why` says why not."""
 
     region: str
     session: Any = None
     account: str = ""
     ahead: timedelta = timedelta(0)  # AWS's clock minus this machine's
-    pause: Callable[[float], None] = time.sleep
+    pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds), repr=False)
+    why: str = "rehearsal lane"
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -33,7 +39,7 @@ class Cloud:
 
     def __str__(self) -> str:
         if not self.live:
-            return f"rehearsal lane: AWS is not asked; the catalog answers for {self.region}"
+            return f"{self.why}: AWS is not asked; the catalog answers for {self.region}"
         return f"inf2 lane: account ...{self.account[-4:]}, region {self.region}"
 
     def now(self) -> datetime:
@@ -43,7 +49,7 @@ class Cloud:
     def client(self, service: str, region: str | None = None) -> Any:
         """Return boto3's client, made once for each service and region."""
         if not self.live:
-            raise NoAccess(service, "rehearsal lane", "", "AWS is not asked in it: choose lane='inf2'")
+            raise NoAccess(service, self.why, "AWS is not asked", "use lane='inf2', on your own machine")
         key = service, region or self.region
         if key not in self._clients:
             from botocore.config import Config
@@ -54,7 +60,7 @@ class Cloud:
                 read_timeout=60,
                 user_agent_extra="inf2lab",
             )
-            with _told(f"{service} in {key[1]}"):
+            with _Translated(f"{service} in {key[1]}"):
                 self._clients[key] = self.session.client(service, region_name=key[1], config=config)
         return self._clients[key]
 
@@ -62,14 +68,14 @@ class Cloud:
         self, service: str, operation: str, *, region: str | None = None, **parameters: Any
     ) -> dict[str, Any]:
         """Return AWS's answer to one call; raises CloudError, by its meaning, with what to do."""
-        with _told(f"{service} {operation}"):
+        with _Translated(f"{service} {operation}"):
             return getattr(self.client(service, region), operation)(**parameters)
 
     def pages(
         self, service: str, operation: str, key: str, *, region: str | None = None, **parameters: Any
     ) -> Iterator[Any]:
         """Yield the items under `key` of every page of an answer; raises CloudError."""
-        with _told(f"{service} {operation}"):
+        with _Translated(f"{service} {operation}"):
             for page in self.client(service, region).get_paginator(operation).paginate(**parameters):
                 yield from page[key]
 
@@ -77,13 +83,24 @@ class Cloud:
 def connect(settings: Settings, *, region: str, session: Any = None) -> Cloud:
     """Return the way to AWS in `region`, having asked who we are; in the rehearsal lane one that asks nobody.
 
-    Raises NoAccess, ClockSkew or WrongRegion.
+    So does an instance, which has nothing to launch. Raises NoAccess, ClockSkew or WrongRegion.
     """
     if settings.lane != "inf2":
         return Cloud(region)
+    if LAUNCHED_HERE.exists():
+        return Cloud(region, why=ON_INSTANCE)
+    try:
+        return _asked(region, session)
+    except NoAccess:
+        if CHIP.exists():
+            return Cloud(region, why=ON_INSTANCE)
+        raise
+
+
+def _asked(region: str, session: Any) -> Cloud:
     import boto3
 
-    with _told("credentials"):
+    with _Translated("credentials"):
         session = session or boto3.Session(region_name=region)
     answer = Cloud(region, session).call("sts", "get_caller_identity")
     theirs = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
@@ -93,7 +110,7 @@ def connect(settings: Settings, *, region: str, session: Any = None) -> Cloud:
     return Cloud(region, session, answer["Account"], ahead)
 
 
-class _told:
+class _Translated:
     """Translates botocore's errors at this one boundary."""
 
     def __init__(self, call: str) -> None:

@@ -58,10 +58,9 @@ def launch(
     """
     if not cloud.live:
         if confirm:
-            raise SettingsError(
-                "confirm", True, "the rehearsal lane asks nobody: choose lane='inf2' to spend money"
-            )
-        return Launched(False, "rehearsal lane: nothing was sent")
+            reason = f"{cloud.why}: nothing is asked; use lane='inf2' on your own machine to spend money"
+            raise SettingsError("confirm", True, reason)
+        return Launched(False, f"{cloud.why}: nothing was sent")
     if not confirm:
         return _dry_run(cloud, request)
     _refuse_a_second_bill(another)
@@ -157,10 +156,13 @@ def _in_some_zone(cloud: Cloud, call: Call, request: LaunchRequest, report: Repo
         here = {**call.parameters, "Placement": {"AvailabilityZone": zone}, "ClientToken": token}
         try:
             return _settled(cloud, replace(call, parameters=here))
-        except NoCapacity as error:
+        except CloudError as error:
+            if not isinstance(error, NoCapacity) and "default subnet" not in error.message.lower():
+                raise
             report(f"  {zone}: {error.code}")
             last = error
-    raise NoCapacity(last.call, last.code, f"in none of {', '.join(request.zones)}", last.remedy) from last
+    said = f"in none of {', '.join(request.zones)}"
+    raise type(last)(last.call, last.code, said, last.remedy) from last
 
 
 def _wait_until_it_runs(cloud: Cloud, run: Run) -> Run:

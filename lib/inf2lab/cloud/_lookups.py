@@ -81,7 +81,10 @@ def look_up_image(cloud: Cloud, *, image_id: str = "", family: str | None = None
 
 def _described(cloud: Cloud, row: catalog.HostImage, image_id: str, source: str) -> Image:
     call = "ec2 describe_images"
-    found = cloud.call("ec2", "describe_images", ImageIds=[image_id], IncludeDeprecated=True)["Images"]
+    try:
+        found = cloud.call("ec2", "describe_images", ImageIds=[image_id], IncludeDeprecated=True)["Images"]
+    except NotAllowed as error:
+        return Image(image_id, "not looked up", row.root_device, row.user, f"{source}; AWS: {error.code}")
     if not found or found[0].get("State", "available") != "available":
         raise NoImage(call, "no such image", f"{image_id} from {source}", _NO_IMAGE)
     return Image(image_id, found[0].get("Name", ""), found[0]["RootDeviceName"], row.user, source)

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -184,6 +185,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, no_network: None) -> Iterator[PlayedAws
         "process_request",
         lambda self, request: None if hasattr(request, "refused") else play(self, request),
     )
+    monkeypatch.setattr("inf2lab.cloud._aws.LAUNCHED_HERE", Path("/nowhere"))
     with mock_aws():
         played_aws.put_in(list(WHITE_BOX))
         yield PlayedAws(_new_session())

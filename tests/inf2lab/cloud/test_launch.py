@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +147,27 @@ def test_no_secret_is_on_record(aws: PlayedAws, launching: Launching) -> None:
     assert keys.secret_key
     assert not [word for word in (keys.access_key, keys.secret_key, keys.token) if word in text]
     assert aws.cloud().account not in text
+
+
+def test_an_instance_launches_no_other(
+    no_network: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`make run` in the inf2 lane starts with notebook 01, on the instance too: it asks nobody there."""
+    marker = tmp_path / "run"
+    marker.write_text("r1")
+    monkeypatch.setattr("inf2lab.cloud._aws.LAUNCHED_HERE", marker)
+    here = cloud.connect(Settings(lane="inf2"), region="us-east-2")
+    assert str(here) == "this machine is the instance: AWS is not asked; the catalog answers for us-east-2"
+    request = cloud.launch_request(here, "inf2.xlarge", cloud.look_up_image(here), hours=1)
+    assert str(cloud.launch(here, request)) == "this machine is the instance: nothing was sent"
+    with pytest.raises(SettingsError, match="your own machine"):
+        cloud.launch(here, request, confirm=True)
+
+
+def test_a_zone_without_a_default_network_is_passed_over(aws: PlayedAws, launching: Launching) -> None:
+    said = "No default subnet for availability zone: 'us-east-2a'."
+    aws.fail("ec2.RunInstances", "MissingInput", said, only_if="us-east-2a")
+    run = launching()
+    (group,) = aws.client("ec2").describe_instances(InstanceIds=[run.instance_id])["Reservations"]
+    assert group["Instances"][0]["Placement"]["AvailabilityZone"] == "us-east-2b"
+    assert launching.sweep().clean

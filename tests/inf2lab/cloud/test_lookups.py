@@ -47,6 +47,13 @@ def test_another_family_has_another_root_device_and_user(aws: PlayedAws) -> None
     assert (image.id, image.root_device, image.user) == ("ami-0amazon2026new", "/dev/xvda", "ec2-user")
 
 
+def test_an_image_that_may_not_be_described_is_taken_by_the_catalog_s_word(aws: PlayedAws) -> None:
+    aws.fail("ec2.DescribeImages", "UnauthorizedOperation")
+    image = cloud.look_up_image(aws.cloud())
+    assert (image.id, image.root_device) == ("ami-0ubuntu2026new", "/dev/sda1")
+    assert "UnauthorizedOperation" in image.source
+
+
 def test_no_image_at_all_says_what_to_name(aws: PlayedAws) -> None:
     with pytest.raises(cloud.NoImage, match="none matches Deep Learning Base Neuron AMI"):
         cloud.look_up_image(aws.cloud("eu-west-1"))
