@@ -149,20 +149,18 @@ for prompt in prompts:
 #
 # | notebook | what you do | what it costs on the chip |
 # |---|---|---|
-# | 01 | rent an instance, with a deadline; in the rehearsal, see the exact request | instance time from here on |
-# | 01 | read the launch request, its price, its end; start it if you want | nothing until you confirm |
-# | 02 | decide how the model is split over NeuronCores | nothing |
-# | 03 | lint the article's files, then serve without code: `serving.properties` | instance time |
-# | 04 | write your own handler: `model.py` | instance time |
-# | 05 | start the server, watch it get ready | instance time |
-# | 06 | send the article's request, and wrong ones | instance time |
-# | 07 | put load on it, and read the answer times | instance time |
-# | 08 | break it on purpose, and learn the symptoms | instance time |
-# | 09 | run more than one copy: the same folder elsewhere | instance time |
-# | 99 | stop everything and prove it | ends the bill |
+# | [01](01_instance.ipynb) | read the launch request, its price, its end; start it if you want | nothing until you confirm |
+# | [02](02_plan.ipynb) | decide how the model is split over NeuronCores | nothing |
+# | [03](03_serving_properties.ipynb) | lint the article's files, then serve without code: `serving.properties` | instance time |
+# | [04](04_model_py.ipynb) | write your own handler: `model.py` | instance time |
+# | [05](05_serve.ipynb) | start the server, watch it get ready | instance time |
+# | [06](06_call.ipynb) | send the article's request, and wrong ones | instance time |
+# | [07](07_measure.ipynb) | put load on it: the knee, a stall, the price | instance time |
+# | [08](08_break_it.ipynb) | break it on purpose, and learn the symptoms | nothing: it breaks the rehearsal |
+# | [09](09_scale_out.ipynb) | serve the same folder more than once, elsewhere | nothing in the rehearsal lane |
+# | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
 #
-# The short path is 02, 03, 04, 05, 06 and 99. In the rehearsal 01 spends nothing. Prices are in `lib/inf2lab/catalog`,
-# with date and source.
+# The short path is 02, 03, 04, 05, 06 and 99. Prices are in `lib/inf2lab/catalog`, with date and source.
 
 # %% [markdown] id="nb00-c17"
 # ## Check yourself
@@ -185,4 +183,5 @@ check(
 #
 # **Try it:** set `profile = "djl-0.36"` in the parameters and run the cell below it. What does the error say?
 #
-# Next: [02 Plan how the model is split](02_plan.ipynb)
+# Next: [02 Plan how the model is split](02_plan.ipynb), or first [01 Get an instance](01_instance.ipynb) if you are
+# going to the chip today.

@@ -48,6 +48,13 @@ def test_the_main_path_is_complete(number: str) -> None:
     assert [path for path in BUILT_FILES if path.stem[:2] == number], "build it with `make notebooks`"
 
 
+@every_built
+def test_the_way_in_and_the_readme_lead_to_every_notebook(path: Path) -> None:
+    assert f"](notebooks/{path.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    start = next(SOURCES.glob("00_*.py"))
+    assert path.stem == start.stem or f"]({path.name})" in start.read_text(encoding="utf-8")
+
+
 def test_numbers_are_unique() -> None:
     numbers = [path.stem[:2] for path in SOURCE_FILES]
     assert len(numbers) == len(set(numbers))
