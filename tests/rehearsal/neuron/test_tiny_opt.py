@@ -35,11 +35,12 @@ def test_logits_at_late_positions(tiny_opt: PreTrainedModel, load: Callable) -> 
 
 
 def test_greedy_text_is_hugging_faces(tiny_opt: PreTrainedModel, load: Callable, ids: torch.Tensor) -> None:
-    end = tiny_opt.config.eos_token_id
+    end, length = tiny_opt.config.eos_token_id, ids.shape[1] + 256
     expected = tiny_opt.generate(
-        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_length=256, suppress_tokens=[end]
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_length=length, suppress_tokens=[end]
     )
-    assert torch.equal(load(tiny_opt, n_positions=256).sample(ids, 256, top_k=1), expected)
+    assert expected.shape == (2, length)
+    assert torch.equal(load(tiny_opt, n_positions=512).sample(ids, length, top_k=1), expected)
 
 
 def test_f16_text_starts_as_the_exact_one(
