@@ -53,9 +53,8 @@ ANSWER = "answer.json"  # in the logs folder, written by the notebook that calls
 SHOWN_WORDS = 120  # of each text; the article asks for 2048 tokens
 KEPT_RUNS = 5
 KERNEL_LOG = "kernels.log"
-# What --model changes, in the notebooks that write or serve a model folder: those with a parameter `model_name`.
-# A laptop draws 2048 tokens of a real model in minutes, so less is asked of it.
-MODEL_LENGTH = 256
+# A laptop draws 2048 tokens of a real model in minutes: with --model less is asked of it, by default.
+LESS = {"seq_length": 256, "output_tokens": 8}
 _STAMP = re.compile(r"\d{8}-\d{6}(-\d+)?")
 
 
@@ -200,7 +199,7 @@ def model_parameters(name: str) -> dict[str, Any]:
     print(
         "and so does the text around the cells: where it speaks of OPT-13B, this model answers.\n", flush=True
     )
-    return {"model_id": standin.model_id, "model_name": folder, "seq_length": MODEL_LENGTH}
+    return {"model_id": standin.model_id, "model_name": folder, **LESS}
 
 
 def degrees(model_id: str) -> list[str]:

@@ -185,7 +185,7 @@ def test_a_model_changes_what_serves_it_and_its_heads_are_explained(
         run_notebooks.weights, "fetch", lambda asked: StandIn(name, name, 134515008, Path("snapshot"))
     )
     assert run_notebooks.model_parameters("smollm2-135m") == {
-        "model_id": name, "model_name": "smollm2_135m_instruct", "seq_length": 256,
+        "model_id": name, "model_name": "smollm2_135m_instruct", "seq_length": 256, "output_tokens": 8,
     }  # fmt: skip
     said = capsys.readouterr().out
     assert "9 attention heads, and keys and values for 3" in said
