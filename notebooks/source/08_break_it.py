@@ -209,8 +209,8 @@ print("running:", server.exists(), "- folder:", folder.path.exists())
 
 # %% id="nb08-c37"
 quick = [
-    "degree-beyond-cores", "entry-point-of-another-release", "load-timeout", "crash-in-the-handler",
-    "port-taken", "two-servers-at-once", "stale-state-file", "queue-full",
+    "degree-beyond-cores", "entry-point-of-another-release", "missing-handler", "unknown-engine", "load-timeout",
+    "crash-in-the-handler", "port-taken", "two-servers-at-once", "stale-state-file", "queue-full",
 ]  # fmt: skip
 chosen = list(drills.DRILLS.values()) if all_drills else [drills.find(name) for name in quick]
 results = list(drills.run(chosen))

@@ -18,6 +18,7 @@ _MASKS = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8080"),
     (r"\bport \d+", "port 8080"),
     (r"server-\d+", "server-8080"),
+    (r"/\S*inf2lab-[^/\s]+/drill", "/opt/ml/model/drill"),
     (r"taken by .*?: stop it", "taken by python (process 123): stop it"),
     (r"`port = \d+`", "`port = 8081`"),
     (r"\(whole log: .*?(?=server-)", "(whole log: logs/"),

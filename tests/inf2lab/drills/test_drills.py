@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from inf2lab.drills._stage import Stage
 from inf2lab.errors import SettingsError
 from inf2lab.lint.article import write_article
 from inf2lab.serving import left_over
+from replay_golden import GOLDEN
 
 # Drills of one scene stand together, so that they share a server here as in `inf2lab drill --all`.
 SCENES = list(dict.fromkeys(drill.scene for drill in DRILLS.values()))
@@ -173,6 +175,63 @@ def test_a_log_of_the_chip_is_explained_by_the_catalog() -> None:
     (match,) = drills.explain(text)
     assert (match.name, match.line_number, match.times, match.drill) == ("cores-taken", 2, 1, False)
     assert "neuron-ls -a" in match.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line"),
+    [
+        (
+            "W-1-m-stderr: Arguments: (RuntimeError('no weights'),)\nERROR ModelServer Failed register workflow\nend",
+            "model-did-not-load",
+            "Arguments: (RuntimeError('no weights'),)",
+        ),
+        (
+            "ERROR ModelServer Failed register workflow\nCaused by: java.lang.Bogus: x\n",
+            "model-did-not-load",
+            "Caused by: java.lang.Bogus: x",
+        ),
+        (
+            "W-1-m-stderr: Message: 'Failed invoke service.invoke_handler()'\nW-1-m-stderr: Arguments: (OSError(1),)",
+            "handler-raised",
+            "Arguments: (OSError(1),)",
+        ),
+    ],
+)
+def test_a_failure_that_no_row_knows_is_named_with_its_last_words(text: str, name: str, line: str) -> None:
+    (match,) = drills.explain(text)
+    assert (match.name, match.drill) == (name, False)
+    assert match.line.endswith(line)
+
+
+def test_a_console_in_colours_is_read() -> None:
+    text = "\x1b[33mWARN \x1b[m \x1b[92mPyProcess\x1b[m W-7-m-stderr: StopIteration\x1b[m\n"
+    assert [match.name for match in drills.explain(text)] == ["n-positions-too-small"]
+
+
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the recordings are not beside this checkout")
+def test_logs_of_the_real_server_are_explained() -> None:
+    """Recorded from DJLServing 0.25 itself: failures are named, and a log without one gives nothing."""
+    known = {
+        "portinuse": "two-servers-at-once",
+        "loadtimeout": "load-timeout",
+        "unkengine": "unknown-engine",
+        "nomodelpy-noentry": "missing-handler",
+    }
+    seen = set()
+    for line in (GOLDEN / "exchanges.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if not (log := record.get("log")):
+            continue
+        text = log if isinstance(log, str) else "\n".join(log)
+        names = [match.name for match in drills.explain(text)]
+        if record["scenario"] in known:
+            assert names == [known[record["scenario"]]], record["scenario"]
+            seen.add(record["scenario"])
+        elif "Failed register workflow" in text:
+            assert names == ["model-did-not-load"], record["scenario"]
+        elif "Exception" not in text:
+            assert names == [], record["scenario"]
+    assert seen == set(known)
 
 
 def test_two_failures_come_in_the_order_of_their_lines() -> None:
