@@ -384,3 +384,16 @@ def test_version(monkeypatch: pytest.MonkeyPatch, generation: str, version: str)
     assert transformers_neuronx.__version__.startswith(version)
     with pytest.raises(AttributeError, match="NeuronAutoModelForCausalLM"):  # since 0.10
         _ = transformers_neuronx.NeuronAutoModelForCausalLM
+
+
+def test_memory_does_not_grow_over_200_calls(opt_reference: PreTrainedModel, load: Load) -> None:
+    import psutil
+
+    model, rss = load(opt_reference), psutil.Process().memory_info
+    ids = torch.randint(3, 100, (2, 64))
+    for call in range(200):
+        prompt = 1 + call % 64
+        model.sample(ids[:, :prompt], prompt + 4)
+        if call == 100:  # by then every length of prompt was seen
+            before = rss().rss
+    assert rss().rss - before < 16 * 2**20

@@ -1,0 +1,83 @@
+"""Every form of a matrix gives the same products, so that computers without oneDNN or FBGEMM compute the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers_neuronx import _decoder, _layers, _loading
+from transformers_neuronx._layers import ACTIVATIONS, HalfLinear, Linear, PackedLinear, RmsNorm, pack
+
+
+@pytest.mark.parametrize("rows", [1, 2, 33, 64])
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("amp", [torch.float32, torch.float16, torch.bfloat16])
+def test_forms_agree(rows: int, biased: bool, amp: torch.dtype) -> None:
+    computed = torch.bfloat16 if amp == torch.bfloat16 else torch.float32
+    weight, bias = (torch.randn(shape).mul(0.1).to(amp).to(computed) for shape in ((48, 80), (48,)))
+    x, residual = torch.randn(rows, 80).to(computed), torch.randn(rows, 48).to(computed)
+    form = pack(weight, bias if biased else None, rows, amp)
+    plain = Linear(weight.float(), bias.float() if biased else None)
+    tolerance = 0.03 if amp == torch.bfloat16 else 1e-5
+    for activation in ACTIVATIONS.values():
+        torch.testing.assert_close(
+            form(x, activation).float(), plain(x.float(), activation), atol=tolerance, rtol=tolerance
+        )
+    expected = plain.onto(residual.float(), x.float())
+    torch.testing.assert_close(form.onto(residual, x).float(), expected, atol=tolerance, rtol=tolerance)
+
+
+def test_the_quickest_form_is_chosen() -> None:
+    weight = torch.zeros(32, 32)
+    if "fbgemm" in torch.backends.quantized.supported_engines:
+        assert isinstance(pack(weight, None, 1, torch.float16), HalfLinear)
+    if _layers.can_pack(torch.float32):
+        assert isinstance(pack(weight, None, 1, torch.float32), PackedLinear)
+    assert isinstance(pack(weight.double(), None, 1, torch.float64), Linear)
+
+
+@pytest.mark.parametrize("amp", ["f32", "f16", "bf16"])
+def test_plain_matrices_give_the_same_logits(
+    reference: PreTrainedModel, load: Callable, prompts: Tensor, monkeypatch: pytest.MonkeyPatch, amp: str
+) -> None:
+    quick = load(reference, amp=amp)
+    monkeypatch.setattr(_loading, "pack", lambda weight, bias, rows, amp: Linear(weight, bias))
+    plain = load(reference, amp=amp)
+    for first, last in ((0, 8), (8, 9)):  # a prompt, then one token
+        ids, index = prompts[:, first:last], torch.arange(first, last)
+        tolerance = 0.2 if amp == "bf16" else 1e-4
+        torch.testing.assert_close(
+            quick.forward(ids, index), plain.forward(ids, index), atol=tolerance, rtol=0
+        )
+
+
+def test_both_ways_of_reading_the_cache_agree_in_bf16(
+    reference: PreTrainedModel, load: Callable, prompts: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = []
+    for narrow in (0, 10**6):  # bf16 products always, conversion to f32 always
+        monkeypatch.setattr(_decoder, "_NARROW", narrow)
+        model = load(reference, amp="bf16")
+        model.forward(prompts[:, :8], torch.arange(8))
+        logits.append(model.forward(prompts[:, 8:], torch.tensor([8])))
+    torch.testing.assert_close(*logits, atol=0.2, rtol=0)
+
+
+def test_cache_grows_with_the_text_and_shrinks_with_the_next(
+    opt_reference: PreTrainedModel, load: Callable, prompts: Tensor
+) -> None:
+    model = load(opt_reference)
+    rooms = []
+    for length in (20, 128, 129, 256, 20):
+        model.sample(prompts, length + 1)  # the last token is drawn and not fed
+        rooms.append(model.decoder.caches[0].shape[3])
+    assert rooms == [128, 128, 256, 256, 128]
+
+
+def test_rms_norm() -> None:
+    x, weight = torch.randn(3, 64), torch.randn(64)
+    expected = x * (x.square().mean(-1, keepdim=True) + 1e-5).rsqrt() * weight
+    torch.testing.assert_close(RmsNorm(weight, 1e-5)(x), expected)
