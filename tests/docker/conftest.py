@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import chip_image  # tools/
 from inf2lab import ModelFolder, Settings, write_properties
 from inf2lab.serving import stop_everything
+from inf2lab.serving._docker_run import HOST_MANAGEMENT_OFFSET
 
 WriteFolder = Callable[..., ModelFolder]
 MakeSettings = Callable[..., Settings]
@@ -65,6 +68,18 @@ def write_folder(clone: Path) -> WriteFolder:
         return folder
 
     return write
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens now, nor on the one that management takes on the host's network."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", port + HOST_MANAGEMENT_OFFSET))
+                return port
 
 
 @pytest.fixture
