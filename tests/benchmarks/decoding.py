@@ -1,6 +1,6 @@
 """How fast the rehearsal decodes, beside Hugging Face and CTranslate2 in the same run; run it by hand.
 
-    python tests/benchmarks/decoding.py [speed|prompt|memory] [--model tiny-opt|smollm2] [--amp f32 f16 bf16]
+    python tests/benchmarks/decoding.py [speed|step|prompt|memory] [--model tiny-opt|smollm2] [--amp f32 f16 bf16]
         [--batch 1 2 4 8] [--prompt N] [--tokens N] [--repeats N] [--threads N]
 
 Weights are random: speed depends on shapes only. The peers take turns, the best time of each counts, and every line
@@ -14,6 +14,7 @@ import argparse
 import gc
 import importlib.util
 import multiprocessing
+import statistics
 import sys
 import tempfile
 import time
@@ -161,6 +162,29 @@ def compare_decoding(options: argparse.Namespace, amp: str, batch: int) -> None:
         )
 
 
+def compare_steps(options: argparse.Namespace, amp: str, batch: int) -> None:
+    """Print the best and the median milliseconds of one decoding step, and of reading its weights once."""
+    ours = load_ours(random_reference(options.model, torch.float32), amp, batch)
+    weights = one_block(random_reference(options.model, DTYPES[amp]), DTYPES[amp])
+    ids = torch.randint(10, 5000, (batch, options.prompt))
+    ours.forward(ids, torch.arange(options.prompt))
+    step, read = [], []
+    for position in range(options.prompt, options.prompt + options.tokens):
+        for run, times in (
+            (lambda position=position: ours.forward(ids[:, :1], torch.tensor([position])), step),
+            (weights.sum, read),
+        ):
+            begin = time.perf_counter()
+            run()
+            times.append((time.perf_counter() - begin) * 1e3)
+    best, middle = min(step) / min(read), statistics.median(step) / statistics.median(read)
+    print(
+        f"{amp:>5} batch {batch}: best step {min(step):.2f} ms, best read {min(read):.2f} ({best:.2f}x) | "
+        f"medians {statistics.median(step):.2f}, {statistics.median(read):.2f} ({middle:.2f}x)",
+        flush=True,
+    )
+
+
 def compare_prompts(options: argparse.Namespace, amp: str, batch: int) -> None:
     """Print milliseconds for a prompt of 1024 tokens."""
     ids = torch.randint(10, 5000, (batch, 1024))
@@ -252,7 +276,9 @@ def report(title: str, seconds: Mapping[str, float]) -> None:
 def main() -> None:
     """Parse the command line and print one line for each dtype and batch."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    actions = {"speed": compare_decoding, "prompt": compare_prompts, "memory": measure_memory}
+    actions = {
+        "speed": compare_decoding, "step": compare_steps, "prompt": compare_prompts, "memory": measure_memory,
+    }  # fmt: skip
     parser.add_argument("action", choices=actions, nargs="?", default="speed")
     parser.add_argument("--model", choices=MODELS, default="tiny-opt")
     parser.add_argument("--amp", nargs="+", choices=DTYPES, default=["f16", "bf16"])

@@ -17,13 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._layers import ACTIVATIONS
+from ._layers import ACTIVATIONS, can_pack
 from ._loading import Layer, Loader
 from ._specs import Spec
 
 _MASKED = -1e9  # finite, so that a query that is padding itself gets numbers and not NaN
-
-
 # The cache grows by this many positions, so that products meet few shapes: oneDNN compiles a kernel for each.
 _BLOCK = 128
 # Up to this many rows times positions, converting bf16 keys and values to f32 costs less than oneDNN's bf16 products.
@@ -38,6 +36,7 @@ class Step:
     tokens: int
     start: int  # cache position of the first new token
     bias: Tensor | None  # added to attention scores, broadcast to (B, H, T, S); None is plain causal
+    wide: bool  # whether one token reads the cache in f32
     turns: Tensor | None  # rotary positions as complex numbers of length 1, broadcast to (B, T, H, D/2)
 
 
@@ -50,7 +49,7 @@ class Decoder:
     ) -> None:  # fmt: skip
         """Round the layers' weights to `amp` and hold them in `compute`, or their matrices in eight bits.
 
-        Embeddings and norms stay f32.
+        Embeddings keep the checkpoint's dtype, and what is looked up is f32, as the norms are.
         """
         self.spec, self.dtype = spec, compute
         loader = Loader(spec, weights, amp, compute, matrix_dtype, rows=batch_size)
@@ -64,6 +63,7 @@ class Decoder:
         self.activation = ACTIVATIONS[spec.activation]
         self.rows, self.n_positions, self.hide_padding = batch_size, n_positions, hide_padding
         self.caches = [self._empty_cache(0) for _ in self.layers]
+        self.bf16_products = can_pack(torch.bfloat16)
         self.index = torch.arange(n_positions)
         self.turns = _rotary_table(spec, n_positions) if spec.rotary_dim else None
         self.slopes = _alibi_slopes(dims.heads) if dims.family.positions == "alibi" else None
@@ -90,7 +90,8 @@ class Decoder:
         if pads is not None:
             ids = (ids - pads[:, None]).clamp(min=0)  # (B, T)
         x = self._embed(tokens, ids)  # (B*T, E)
-        step = Step(batch, count, start, self._attention_bias(start, stop, pads), self._turns_at(ids))
+        wide = batch * self.caches[0].shape[3] <= _NARROW or not self.bf16_products
+        step = Step(batch, count, start, self._attention_bias(start, stop, pads), wide, self._turns_at(ids))
         for layer, cache in zip(self.layers, self.caches, strict=True):
             x = self._block(layer, cache, x, step)  # (B*T, E)
         last = x.view(batch, count, -1)[:, -1] if count > 1 else x  # (B, E)
@@ -145,7 +146,7 @@ class Decoder:
         kv = kv.unflatten(2, (2, groups))  # (B, T, 2, G, D)
         cache[:, :, :, step.start : stop] = kv.permute(2, 0, 3, 1, 4)
         if step.tokens == 1:
-            return attend_one(q, cache, step.bias).to(self.dtype)
+            return attend_one(q, cache.float() if step.wide else cache, step.bias).to(self.dtype)
         return attend(q.to(self.dtype), cache[:, :, :, :stop], step.bias)
 
     def _attention_bias(self, start: int, stop: int, pads: Tensor | None) -> Tensor | None:
@@ -186,8 +187,6 @@ def attend_one(q: Tensor, cache: Tensor, bias: Tensor | None) -> Tensor:
     """
     _, batch, groups, room, width = cache.shape
     heads = q.shape[2]
-    if batch * room <= _NARROW:
-        cache = cache.float()
     keys, values = cache.flatten(1, 2)  # (B*G, S, D)
     scores = torch.bmm(
         q.reshape(batch * groups, -1, width).to(cache.dtype), keys.transpose(1, 2)
