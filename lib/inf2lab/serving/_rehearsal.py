@@ -115,7 +115,8 @@ class RehearsalServer(ModelServer):
         return bool(running)
 
     def _state(self) -> ServerState | None:
-        return read_state(state_path(self.settings.port))
+        state = read_state(state_path(self.settings.port))
+        return None if state and state.container else state  # a container's is not ours to forget
 
     def _check_profile(self) -> None:
         stack = self.settings.stack

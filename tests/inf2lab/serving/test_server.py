@@ -93,6 +93,13 @@ def test_what_was_never_started_is_stopped(free_port: int) -> None:
     assert server.stop() is False
 
 
+def test_the_rehearsal_does_not_forget_a_container_on_its_port(state: ServerState) -> None:
+    replace(state, lane="inf2", container="51f0").write()
+    assert Server.of(Settings(port=state.port)).stop() is False
+    assert state.path.exists()
+    state.path.unlink()
+
+
 def test_in_the_chips_lane_a_container_must_run_as_well(clone: Path, free_port: int) -> None:
     with pytest.raises(ServerError, match=f"no server of this lab runs on port {free_port}"):
         Server.running(Settings(lane="inf2", port=free_port))
