@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.timeout(600)  # fetching the build backend takes what the network takes
 
 
 @pytest.fixture(scope="module")
