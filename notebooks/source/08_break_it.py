@@ -221,23 +221,22 @@ for result in results:
 # And the rest, as they looked when they were recorded. The second line of each is what to search a log for.
 
 # %% id="nb08-c39"
+import textwrap
+
 done = {result.drill.name for result in results} | {match.name for match in (*first, *second, *third)}
 for name, drill in drills.DRILLS.items():
     if name not in done and drill.log:
-        print(f"{drill.title}\n    {drills.seen()[name].words[:100]}")
+        print(f"{drill.title}\n    {textwrap.shorten(drills.seen()[name].words, 100, placeholder=' ...')}")
 
 # %% [markdown] id="nb08-c40"
 # One of them, as a reader of its page sees it. `inf2lab drill tokenizer-missing` prints this and more.
 
 # %% id="nb08-c41"
 drill = drills.find("tokenizer-missing")
-for word, text in (
-    ("caused by", drill.how),
-    ("cause", drill.cause),
-    ("fix", drill.fix),
-    ("on the chip", drill.chip),
-):
-    print(f"{word:12} {text}")
+print("caused by  ", drill.how)
+print("cause      ", drill.cause)
+print("fix        ", drill.fix)
+print("on the chip", drill.chip)
 
 # %% [markdown] id="nb08-c42"
 # [What goes wrong, and what to do](../docs/troubleshooting.md) has them all on one page, and with them what only an

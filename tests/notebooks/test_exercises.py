@@ -41,11 +41,12 @@ print(degree)
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -> Iterator[None]:
-    """A port and logs of its own; the folders that exercises write are removed."""
+    """A port and logs of its own; the folders that exercises write are removed, but not a reader's own."""
+    before = set((ROOT / "models").glob("exercise_*"))
     monkeypatch.setenv("INF2LAB_PORT", str(free_port))
     monkeypatch.setenv("INF2LAB_LOGS", str(tmp_path / "logs"))
     yield
-    for folder in (ROOT / "models").glob("exercise_*"):
+    for folder in set((ROOT / "models").glob("exercise_*")) - before:
         shutil.rmtree(folder)
 
 
