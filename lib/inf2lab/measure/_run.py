@@ -95,11 +95,12 @@ def sweep_batches(
 def plan_of(server: ModelServer) -> Plan:
     """Return the chip's plan for the folder that a server serves, whatever lane it is in; raises SettingsError."""
     folder, settings = server.folder, server.settings
+    degree = folder.option("tensor_parallel_degree", "1")
     return plan_for(
         folder.option("model_id", settings.model_id),
         profile=settings.profile,
         instance=settings.instance,
-        tensor_parallel_degree=int(folder.option("tensor_parallel_degree", "1")),
+        tensor_parallel_degree=settings.hardware.cores if degree == "max" else int(degree),
         batch_size=int(folder.option("batch_size", "1")),
         n_positions=int(folder.option("n_positions", "2048")),
     )

@@ -107,6 +107,21 @@ def test_a_frozen_server_answers_late_and_goes_on(slow: ModelServer) -> None:
     assert slow.status().state == "ready"
 
 
+@pytest.mark.parametrize(("stated", "degree"), [("2", 2), ("max", 24)])
+def test_the_plan_is_that_of_the_folder(
+    free_port: int, write_folder: object, stated: str, degree: int
+) -> None:
+    options = {
+        "option.model_id": "facebook/opt-30b",
+        "option.tensor_parallel_degree": stated,
+        "option.batch_size": 4,
+    }
+    folder = write_folder("big", options)  # type: ignore[operator]
+    request = measure.plan_of(Server.of(Settings(port=free_port), folder.path)).request
+    assert (request.model.name, request.tensor_parallel_degree) == ("facebook/opt-30b", degree)
+    assert (request.batch_size, request.n_positions) == (4, 2048)
+
+
 def test_only_a_rehearsal_can_be_frozen(free_port: int) -> None:
     server = Server.of(Settings(port=free_port, lane="inf2"))
     with pytest.raises(MeasureError, match="docker pause"), measure.freezing(server, after_s=0, for_s=1):
