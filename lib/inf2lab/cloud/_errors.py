@@ -12,7 +12,8 @@ CloudError            base; says which call, what AWS answered and what to do
 ├── Protected         somebody has forbidden to terminate it
 ├── StillInUse        something else holds on to it
 ├── NotThere          it does not exist, or not yet, or not any more
-└── RunOnRecord       an earlier run was not swept yet
+├── RunOnRecord       an earlier run was not swept yet
+└── LaunchFailed      a launch stopped half-way and was undone (in `_launch`)
 """
 
 from __future__ import annotations

@@ -60,6 +60,22 @@ def test_a_stopped_instance_is_terminated_too(aws: PlayedAws, launching: Launchi
     assert aws.left() == []
 
 
+def test_a_spot_request_is_cancelled(aws: PlayedAws, launching: Launching) -> None:
+    """It would start an instance after the sweep."""
+    run, ec2 = launching(), aws.client("ec2")
+    ec2.request_spot_instances(
+        LaunchSpecification={"ImageId": "ami-0ubuntu2026new", "InstanceType": "inf2.xlarge"},
+        TagSpecifications=tags(run.id, "spot-instances-request"),
+    )
+    (waiting,) = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    ec2.terminate_instances(InstanceIds=[waiting["InstanceId"]])  # moto fulfils it at once, without our tag
+    swept = launching.sweep()
+    assert waiting["SpotInstanceRequestId"] in {found.id for found in swept.removed}
+    left = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    assert [request["State"] for request in left if request["State"] != "cancelled"] == []
+    assert aws.left() == []
+
+
 def test_what_remains_has_a_price(aws: PlayedAws, launching: Launching) -> None:
     run = launching()
     leave_everything(aws, run.id)
