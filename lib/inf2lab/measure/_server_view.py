@@ -1,7 +1,8 @@
 """The server's side of a load: how long requests waited for a worker, and how long the model took.
 
 DJLServing writes both to its metrics logs, in microseconds since the request came in: `QueueTime` when a worker takes
-it, and `ModelLatency` (since 2024 `RequestLatency`) when the model has answered. The difference is the model's time.
+it, and `ModelLatency` (since 2024 `RequestLatency`) when the model has answered. The difference is the model's time;
+of an answer that streams, it ends with the first piece.
 """
 
 from __future__ import annotations

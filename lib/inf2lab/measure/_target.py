@@ -64,9 +64,12 @@ class Target:
     ) -> Target:
         """Return the target for a server of this lab; kind, rows and tokenizer follow from its model folder."""
         folder, lane = server.folder, server.settings.lane
+        streams = (
+            folder.option("enable_streaming", "false") != "false"
+        )  # the built-in handler's, since DJL 0.22
         return cls(
             url=server.endpoint.url,
-            kind="article" if folder.handler_path.is_file() else "builtin",
+            kind="article" if folder.handler_path.is_file() else "builtin-stream" if streams else "builtin",
             model=folder.name,
             rows=int(folder.option("batch_size", "1")),
             output_tokens=output_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,52 @@ def test_a_frozen_server_answers_late_and_goes_on(slow: ModelServer) -> None:
     with measure.freezing(slow, after_s=60, for_s=60):
         pass  # ends with the block, frozen or not
     assert slow.status().state == "ready"
+
+
+STREAM = """\
+import time
+from djl_python import Input, Output
+
+
+def words():
+    for word in ("The", " volume", " is", " deleted"):
+        time.sleep(0.05)
+        yield word
+
+
+def handle(inputs: Input):
+    return None if inputs.is_empty() else Output().add_stream_content(words())
+"""
+
+
+def test_a_rehearsal_that_streams_has_first_and_next_tokens(free_port: int, write_folder: object) -> None:
+    folder = write_folder("stream", {"engine": "Python"}, handler=STREAM)  # type: ignore[operator]
+    server = Server.start(Settings(port=free_port), folder.path, report=lambda line: None)
+    try:
+        target = dataclasses.replace(Target.of(server), kind="builtin-stream")
+        result = measure.run(target, Load(requests=3))
+    finally:
+        stop_everything(patience_s=5)
+    assert result.errors == {}
+    assert (result.first_token.count, result.between_tokens.count) == (3, 9)
+    assert 50 <= result.first_token.at(0) < result.latency.at(0)
+    assert sum(result.between_tokens.ordered) >= 3 * 3 * 40
+
+
+@pytest.mark.parametrize(
+    ("options", "handler", "kind"),
+    [
+        ({}, "pass\n", "article"),
+        ({}, None, "builtin"),
+        ({"option.enable_streaming": "true"}, None, "builtin-stream"),
+        ({"option.enable_streaming": "false"}, None, "builtin"),
+    ],
+)
+def test_the_kind_follows_from_the_folder(
+    free_port: int, write_folder: object, options: dict[str, str], handler: str | None, kind: str
+) -> None:
+    folder = write_folder("kinds", {"engine": "Python", **options}, handler=handler)  # type: ignore[operator]
+    assert Target.of(Server.of(Settings(port=free_port), folder.path)).kind == kind
 
 
 @pytest.mark.parametrize(("stated", "degree"), [("2", 2), ("max", 24)])
