@@ -68,7 +68,8 @@ def explain(
     if as_json:
         print(json.dumps([asdict(match) for match in matches], indent=2, ensure_ascii=False))
     elif not matches:
-        console.print(f"{source}: nothing that is known to go wrong in {len(text.splitlines())} lines")
+        lines = len(text.splitlines())
+        console.print(f"{source}: nothing that is known to go wrong in {lines} line{'s' * (lines != 1)}")
     else:
         for match in matches:
             _explained(source, match)

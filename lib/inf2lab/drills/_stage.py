@@ -187,10 +187,17 @@ def curl(answer: Answer) -> str:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port of 127.0.0.1 on which nothing listens now; raises Unavailable if all are taken."""
+    # Below those that the system hands to clients: one that asks a closed port may otherwise be given that very port.
+    first = os.getpid() % 10000
+    for port in (20000 + (first + step) % 10000 for step in range(10000)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise Unavailable("no port from 20000 to 29999 is free")
 
 
 def kill(pid: int) -> None:

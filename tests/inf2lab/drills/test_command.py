@@ -70,7 +70,7 @@ def test_an_interrupted_drill_leaves_nothing(number: signal.Signals, logs: Path,
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (ready := "API bind to" in "".join(p.read_text() for p in logs.glob("*/console.log"))):
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -99,7 +99,7 @@ def test_explain_reads_a_file_and_finds_nothing_in_a_clean_one(tmp_path: Path) -
     result = run("explain", clean)
     assert (result.exit_code, result.stdout) == (
         0,
-        f"{clean}: nothing that is known to go wrong in 1 lines\n",
+        f"{clean}: nothing that is known to go wrong in 1 line\n",
     )
 
 
