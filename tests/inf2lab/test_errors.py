@@ -41,7 +41,9 @@ def every_class(base: type[LabError]) -> set[type[LabError]]:
 
 
 def test_every_class_has_a_sample_here() -> None:
-    assert {type(error) for error, _ in SAMPLES} == every_class(LabError)
+    # A package with errors of its own (cloud, drills) tests them; whether it was imported yet must not matter here.
+    here = {kind for kind in every_class(LabError) if kind.__module__ in ("inf2lab.errors", "inf2lab.checks")}
+    assert {type(error) for error, _ in SAMPLES} == here
 
 
 @pytest.mark.parametrize(("error", "said"), SAMPLES, ids=lambda value: type(value).__name__)
