@@ -38,6 +38,7 @@ from inf2lab.catalog._profiles import (
     profile,
     profiles,
 )
+from inf2lab.catalog._scale import KubernetesFacts, SageMakerFacts, kubernetes_facts, sagemaker_facts
 from inf2lab.catalog._troubles import Trouble, recognise, trouble, troubles
 from inf2lab.catalog._weights import PackagedWeights, find_packaged, packaged_weights
 
@@ -45,6 +46,7 @@ __all__ = [
     "CloudFacts",
     "HostImage",
     "Instance",
+    "KubernetesFacts",
     "Latency",
     "MemoryCase",
     "ModelEntry",
@@ -56,6 +58,7 @@ __all__ = [
     "Provenance",
     "Quota",
     "RequestShape",
+    "SageMakerFacts",
     "Topology",
     "Trouble",
     "UnitPrice",
@@ -67,6 +70,7 @@ __all__ = [
     "host_image",
     "instance",
     "instances",
+    "kubernetes_facts",
     "latencies",
     "launch_quota",
     "memory_cases",
@@ -82,6 +86,7 @@ __all__ = [
     "profiles",
     "provenance",
     "recognise",
+    "sagemaker_facts",
     "topology",
     "trouble",
     "troubles",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from inf2lab.cli import _cloud, _drills, _load, _prepare, _serving, _weights
+from inf2lab.cli import _cloud, _drills, _load, _prepare, _scale, _serving, _weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,5 +22,6 @@ for group in (
     _weights,
     _drills,
     _cloud,
+    _scale,
 ):  # in the order of a walk-through, which `inf2lab --help` shows
     app.add_typer(group.commands)

@@ -1,0 +1,73 @@
+"""Serve a language model through transformers-neuronx. Python 3.8 syntax: that is what the image has."""
+import importlib
+import inspect
+import shutil
+import tempfile
+
+import torch
+from djl_python import Input, Output
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers_neuronx import dtypes
+from transformers_neuronx.module import save_pretrained_split
+
+CLASSES = {"opt": "OPTForSampling", "llama": "LlamaForSampling"}  # the library has one for each family
+
+model = None
+tokenizer = None
+batch_size = None
+
+
+def load_model(properties):
+    """Return the compiled model, its tokenizer and its batch size, as serving.properties asks."""
+    rows = int(properties.get("batch_size", 2))
+    amp = properties.get("dtype", "f16")
+    checkpoint = AutoModelForCausalLM.from_pretrained(properties["model_id"], low_cpu_mem_usage=True)
+    for part in checkpoint.modules():
+        if isinstance(part, torch.nn.Linear):
+            part.to(dtypes.to_torch_dtype(amp))
+    family = checkpoint.config.model_type
+    for_sampling = getattr(importlib.import_module("transformers_neuronx.%s.model" % family), CLASSES[family])
+    split = tempfile.mkdtemp(prefix="split-")  # one for each worker: copies must not share a folder
+    try:
+        save_pretrained_split(checkpoint, split)
+        del checkpoint  # else the host holds the weights twice
+        degree = int(properties.get("tensor_parallel_degree", 2))
+        positions = int(properties.get("n_positions", 2048))
+        compiled = for_sampling.from_pretrained(
+            split, batch_size=rows, amp=amp, tp_degree=degree, n_positions=positions)
+        compiled.to_neuron()
+    finally:
+        shutil.rmtree(split, ignore_errors=True)
+    return compiled, AutoTokenizer.from_pretrained(properties["model_id"]), rows
+
+
+def infer(seq_length, prompts):
+    """Return one text a prompt; `seq_length` counts the tokens of prompt and answer together."""
+    rows = [tokenizer.encode(text) for text in prompts]
+    lengths = [len(row) for row in rows]
+    padding = [max(lengths) - length for length in lengths]
+    extra = {}
+    if any(padding):
+        if "start_ids" not in inspect.signature(model.sample).parameters:
+            raise ValueError("the prompts have %s tokens: this version needs equal lengths" % lengths)
+        extra["start_ids"] = torch.as_tensor(padding)
+    blank = tokenizer.pad_token_id or 0  # the model never looks at it
+    ids = [[blank] * pad + row for pad, row in zip(padding, rows)]
+    with torch.inference_mode():
+        generated = model.sample(torch.as_tensor(ids), sequence_length=seq_length, **extra)
+    return [tokenizer.decode(row, skip_special_tokens=True) for row in generated]
+
+
+def handle(inputs: Input):
+    """Answer one call of DJLServing: None for the warm-up, else one text a prompt."""
+    global model, tokenizer, batch_size
+    if model is None:
+        model, tokenizer, batch_size = load_model(inputs.get_properties())
+    if inputs.is_empty():
+        return None
+    data = inputs.get_as_json()
+    prompts = data["text"]
+    if not isinstance(prompts, list) or len(prompts) != batch_size:
+        found = len(prompts) if isinstance(prompts, list) else type(prompts).__name__
+        raise ValueError("`text` must be a list of %d prompts (option.batch_size), not %s" % (batch_size, found))
+    return Output().add_as_json({"outputs": infer(data["seq_length"], prompts)})

@@ -1,0 +1,1 @@
+"""Past one machine: the same model folder on Ray Serve, Kubernetes and SageMaker."""

@@ -1,0 +1,180 @@
+"""The model folder on Kubernetes: manifests for kustomize, made from the folder and the catalog, nothing by hand.
+
+The folder travels as a ConfigMap that kustomize makes of its files, so they arrive byte for byte, and a changed folder
+has another name, which rolls the pods. Weights come from the hub (or s3://), as `option.model_id` says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.errors import SettingsError
+from inf2lab.folder import ModelFolder
+from inf2lab.scale import kubernetes_pod, kubernetes_rules
+from inf2lab.scale.manifest_text import Document, as_text
+from inf2lab.scale.replica import Placement, Replica
+from inf2lab.settings import Settings
+
+HELM_VALUES = "neuron-helm-values.yaml"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A rendering: the replica, how many of them at least and at most, and where they run."""
+
+    replica: Replica
+    fewest: int = 1
+    most: int = 6
+    namespace: str = "inf2lab"
+    cluster: str = "inf2lab"  # whose subnets, security groups and node role Karpenter takes
+
+    @property
+    def name(self) -> str:
+        """The model's name as Kubernetes writes names."""
+        return self.replica.folder.name.replace("_", "-").strip("-").lower()
+
+    @property
+    def placement(self) -> Placement:
+        """How the replicas sit on a node."""
+        return self.replica.placement
+
+    def nodes(self, replicas: int) -> int:
+        """Instances for so many replicas."""
+        return math.ceil(replicas / self.placement.replicas)
+
+    @property
+    def device_limit(self) -> int:
+        """Devices of the most nodes there can be: one replica more than the most, while a rollout replaces one."""
+        return self.nodes(self.most + 1) * self.replica.settings.hardware.chips
+
+    @property
+    def usd_per_hour(self) -> tuple[float, float] | None:
+        """Price of the instances at the fewest and the most replicas, without the cluster; None if not known."""
+        price = self.replica.settings.hardware.usd_per_hour
+        return None if price is None else (self.nodes(self.fewest) * price, self.nodes(self.most) * price)
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file by its path below the manifests' folder; the same input gives the same bytes."""
+        folder = {f"{self.replica.folder.name}/{name}": data for name, data in self.replica.files().items()}
+        texts = {name: as_text(documents).encode() for name, documents in self.documents().items()}
+        return folder | texts
+
+    def documents(self) -> dict[str, list[Document]]:
+        """Return the YAML files as objects."""
+        parts = {
+            "namespace.yaml": [kubernetes_rules.namespace(self.namespace)],
+            "deployment.yaml": [kubernetes_pod.deployment(self)],
+            "service.yaml": [kubernetes_rules.service(self), kubernetes_rules.disruption_budget(self)],
+            "autoscaling.yaml": [kubernetes_rules.autoscaler(self)],
+            "network.yaml": [kubernetes_rules.network_policy(self)],
+        }
+        return {
+            "kustomization.yaml": [self._kustomization(list(parts))],
+            **parts,
+            "karpenter/kustomization.yaml": [
+                Document(
+                    "Nodes that come and go with the pods: apply this where Karpenter runs.",
+                    _kustomize(["nodes.yaml"]),
+                )
+            ],
+            "karpenter/nodes.yaml": [kubernetes_rules.node_pool(self), kubernetes_rules.node_class(self)],
+            HELM_VALUES: [kubernetes_rules.helm_values(self)],
+        }  # fmt: skip
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write every file below `folder`; returns the paths. What else is there stays."""
+        written = []
+        for name, data in self.files().items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            written.append(path)
+        return written
+
+    def _kustomization(self, resources: list[str]) -> Document:
+        model = self.replica.folder.name
+        names = sorted(self.replica.files())
+        generator = {
+            "name": f"{self.name}-folder",
+            "namespace": self.namespace,
+            "files": [f"{model}/{name}" for name in names],
+        }
+        return Document(
+            f"{model} on Kubernetes. Rendered by `inf2lab scale kubernetes`: change the model folder and render again, "
+            "or lay an overlay over it. The ConfigMap is the model folder, byte for byte.",
+            _kustomize(resources) | {"configMapGenerator": [generator]},
+        )
+
+
+def render(
+    settings: Settings,
+    folder: ModelFolder,
+    *,
+    replicas: tuple[int, int] = (1, 6),
+    namespace: str = "inf2lab",
+    cluster: str = "inf2lab",
+) -> Deployment:
+    """Return the rendering of a folder; raises LabError for a folder, a degree or numbers that cannot run."""
+    fewest, most = replicas
+    if not 1 <= fewest <= most:
+        raise SettingsError("replicas", f"{fewest},{most}", "must be two numbers from 1 on, the fewest first")
+    replica = Replica(settings, folder)
+    replica.files()
+    if settings.hardware.family != "inf2":
+        raise SettingsError(
+            "instance", settings.instance, "the manifests are for inf2; the catalog plans for others"
+        )
+    made = Deployment(replica, fewest, most, namespace, cluster)
+    if not made.placement.replicas:
+        raise SettingsError("instance", settings.instance, str(made.placement))
+    kubernetes_pod.deployment(made)  # reads every number of the folder
+    return made
+
+
+def summary(made: Deployment) -> Iterator[tuple[str, str]]:
+    """Yield (subject, found): what the rendering means before anything is applied."""
+    replica, settings = made.replica, made.replica.settings
+    yield (
+        "folder",
+        f"{replica.folder.name}: {', '.join(sorted(replica.files()))}, byte for byte as a ConfigMap",
+    )
+    yield "image", replica.image
+    cores = f"degree {replica.degree} x {settings.copies}"
+    yield (
+        "a replica",
+        f"{cores} = {replica.devices} of {settings.hardware.chips} devices of {settings.instance}",
+    )
+    for placement in replica.placements():
+        yield "", str(placement)
+    yield (
+        "loading",
+        f"up to {replica.loading_s} s; the startup probe waits {kubernetes_pod.startup_s(replica)} s",
+    )
+    yield (
+        "ending",
+        f"a pod is given {kubernetes_pod.grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more",
+    )
+    few, many = made.nodes(made.fewest), made.nodes(made.most)
+    yield (
+        "nodes",
+        f"{few} for {made.fewest} replicas, {many} for {made.most}; Karpenter stops at {made.device_limit} devices",
+    )
+    basis = catalog.price_basis()
+    price = made.usd_per_hour
+    if price:
+        yield (
+            "price",
+            f"{price[0]:.2f} to {price[1]:.2f} USD/h ({basis.name}, {basis.first} to {basis.last}), without "
+            "the cluster's own",
+        )
+    for problem in replica.plan.problems:
+        yield "problem", problem
+
+
+def _kustomize(resources: list[str]) -> dict[str, Any]:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

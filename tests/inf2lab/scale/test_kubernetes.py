@@ -1,0 +1,364 @@
+"""The manifests: valid for the published schemas, right where schemas are blind, and one with the folder."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import write_manifests
+from inf2lab import ModelFolder, Settings, catalog, write_properties
+from inf2lab.cli import app
+from inf2lab.errors import FolderError, LabError, ServerError, SettingsError
+from inf2lab.scale.kubernetes import HELM_VALUES, Deployment, render
+from inf2lab.scale.kubernetes_pod import READY
+
+DEVICE = "aws.amazon.com/neuron"
+VERSION = "1.34"
+SCHEMAS = json.loads((Path(__file__).parent / "karpenter.schema.json").read_text())
+OWN_KINDS = {"NodePool", "EC2NodeClass"}
+OPTIONS = {"engine": "Python", "option.model_id": "facebook/opt-13b", "option.tensor_parallel_degree": 2}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Deployment:
+    """The default rendering, of the folder that notebook 04 writes."""
+    return write_manifests.committed(tmp_path)
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path) -> Callable[..., ModelFolder]:
+    """A folder of OPT-13B with options: folder_of(tensor_parallel_degree=8)."""
+
+    def make(**options: object) -> ModelFolder:
+        path = tmp_path / "opt13b"
+        named = {f"option.{name}": value for name, value in options.items()}
+        write_properties(path / "serving.properties", OPTIONS | named)
+        return ModelFolder(path)
+
+    return make
+
+
+def objects(made: Deployment) -> Iterator[dict[str, Any]]:
+    """Every Kubernetes object of a rendering, read back from its text."""
+    for name, data in made.files().items():
+        if name.endswith(".yaml") and name != HELM_VALUES and "kustomization" not in name:
+            yield from yaml.safe_load_all(data)
+
+
+def one(made: Deployment, kind: str) -> dict[str, Any]:
+    (found,) = [each for each in objects(made) if each["kind"] == kind]
+    return found
+
+
+def pod_of(made: Deployment) -> dict[str, Any]:
+    return one(made, "Deployment")["spec"]["template"]["spec"]
+
+
+def container_of(made: Deployment) -> dict[str, Any]:
+    (container,) = pod_of(made)["containers"]
+    return container
+
+
+def validate(each: dict[str, Any]) -> None:
+    """Raise if the published schema of a kind, or our own of Karpenter's, refuses it."""
+    if each["kind"] in OWN_KINDS:
+        jsonschema.validate(each, SCHEMAS[each["kind"]])
+    else:
+        kubernetes_validate.validate(each, VERSION, strict=True)
+
+
+def test_the_committed_files_are_the_rendering(made: Deployment) -> None:
+    target = write_manifests.TARGET
+    stale = [name for name, data in made.files().items() if (target / name).read_bytes() != data]
+    assert stale == [], "run `python tools/write_manifests.py`"
+    there = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert there - set(made.files()) == {"README.md"}
+
+
+def test_every_object_is_valid(made: Deployment) -> None:
+    kinds = []
+    for each in objects(made):
+        validate(each)
+        kinds.append(each["kind"])
+    assert kinds == [
+        "Namespace", "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy",
+        "NodePool", "EC2NodeClass",
+    ]  # fmt: skip
+
+
+def container_in(deployment: dict[str, Any]) -> dict[str, Any]:
+    return deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+BROKEN: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
+    "a probe's name": ("Deployment", lambda o: container_in(o).update(readynessProbe={})),
+    "a number as text": ("Deployment", lambda o: o["spec"].update(replicas="one")),
+    "no selector": ("Deployment", lambda o: o["spec"].pop("selector")),
+    "no maximum": ("HorizontalPodAutoscaler", lambda o: o["spec"].pop("maxReplicas")),
+    "an unknown policy": ("NodePool", lambda o: o["spec"]["disruption"].update(consolidationPolicy="Always")),
+    "no consolidateAfter": ("NodePool", lambda o: o["spec"]["disruption"].pop("consolidateAfter")),
+    "no limit": ("NodePool", lambda o: o["spec"].pop("limits")),
+    "metadata for everybody": ("EC2NodeClass", lambda o: o["spec"]["metadataOptions"].update(httpTokens="optional")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_broken_is_refused(made: Deployment, case: str) -> None:
+    kind, damage = BROKEN[case]
+    found = copy.deepcopy(one(made, kind))
+    damage(found)
+    with pytest.raises((kubernetes_validate.ValidationError, jsonschema.ValidationError)):
+        validate(found)
+
+
+def test_kustomize_finds_every_file_and_the_folder_arrives_byte_for_byte(made: Deployment) -> None:
+    files = made.files()
+    kustomization = yaml.safe_load(files["kustomization.yaml"])
+    assert set(kustomization["resources"]) < set(files)
+    (generator,) = kustomization["configMapGenerator"]
+    volumes = {volume["name"]: volume for volume in pod_of(made)["volumes"]}
+    assert generator["name"] == volumes["folder"]["configMap"]["name"]
+    assert generator["namespace"] == one(made, "Deployment")["metadata"]["namespace"]
+    carried = {Path(name).name: files[name] for name in generator["files"]}
+    folder = made.replica.folder
+    assert carried == {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    mounts = [mount for mount in container_of(made)["volumeMounts"] if mount["name"] == "folder"]
+    assert all(mount["readOnly"] for mount in mounts)
+    assert {mount["mountPath"] for mount in mounts} == {
+        f"/opt/ml/model/{folder.name}/{name}" for name in carried
+    }
+
+
+@pytest.mark.parametrize(
+    ("degree", "copies", "instance", "devices"),
+    [(2, 1, "inf2.48xlarge", 1), (8, 1, "inf2.24xlarge", 4), (8, 3, "inf2.48xlarge", 12), (1, 1, "inf2.xlarge", 1)],
+)  # fmt: skip
+def test_devices_follow_the_folders_degree(
+    folder_of: Callable[..., ModelFolder], degree: int, copies: int, instance: str, devices: int
+) -> None:
+    folder = folder_of(tensor_parallel_degree=degree)
+    made = render(Settings(instance=instance, copies=copies), folder)
+    resources = container_of(made)["resources"]
+    assert resources["requests"][DEVICE] == resources["limits"][DEVICE] == str(devices)
+    assert (pod_of(made).get("schedulerName") == "my-scheduler") == (devices > 1)
+    assert yaml.safe_load(made.files()[HELM_VALUES])["scheduler"]["enabled"] == (devices > 1)
+
+
+def test_a_nodes_replicas_fit_on_it_with_room_for_its_own_services(
+    folder_of: Callable[..., ModelFolder],
+) -> None:
+    for hardware in catalog.instances().values():
+        if hardware.family != "inf2":
+            continue
+        made = render(Settings(instance=hardware.name), folder_of())
+        asked = container_of(made)["resources"]["requests"]
+        count = made.placement.replicas
+        assert 0 < count * int(asked["cpu"]) < hardware.vcpus
+        assert 0 < count * int(asked["memory"].removesuffix("Gi")) < hardware.host_gib
+
+
+def test_degrees_that_waste_cores_are_said(folder_of: Callable[..., ModelFolder]) -> None:
+    placements = {
+        p.instance: p for p in render(Settings(), folder_of(tensor_parallel_degree=8)).replica.placements()
+    }
+    assert (placements["inf2.24xlarge"].replicas, placements["inf2.24xlarge"].idle_cores) == (1, 4)
+    assert (placements["inf2.48xlarge"].replicas, placements["inf2.48xlarge"].idle_cores) == (3, 0)
+    assert "wastes 4 of 12 cores" in str(placements["inf2.24xlarge"])
+    assert "does not fit" in str(placements["inf2.xlarge"])
+
+
+def test_an_odd_degree_wastes_half_a_chip_in_each_replica(folder_of: Callable[..., ModelFolder]) -> None:
+    placement = render(Settings(), folder_of(tensor_parallel_degree=1)).placement
+    assert (placement.replicas, placement.idle_cores) == (12, 12)
+
+
+@pytest.mark.parametrize("seconds", [240, 1200, 3607])
+def test_nothing_kills_a_loading_model(folder_of: Callable[..., ModelFolder], seconds: int) -> None:
+    made = render(Settings(), folder_of(model_loading_timeout=seconds, predict_timeout=300))
+    container, pod = container_of(made), pod_of(made)
+    startup = container["startupProbe"]
+    patience = startup["periodSeconds"] * startup["failureThreshold"]
+    assert seconds < patience <= seconds + 80  # the server gives up first, and says why
+    # Kubernetes holds the other probes back until the startup probe has succeeded; the port outlives a worker.
+    assert set(container["livenessProbe"]) & {"httpGet", "exec", "tcpSocket"} == {"tcpSocket"}
+    values = {each["name"]: each.get("value") for each in container["env"]}
+    assert (values["MODEL_LOADING_TIMEOUT"], values["PREDICT_TIMEOUT"]) == (str(seconds), "300")
+    assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == 300
+    assert pod["terminationGracePeriodSeconds"] > 300
+    assert one(made, "Deployment")["spec"]["progressDeadlineSeconds"] > patience
+
+
+def test_the_pod_has_no_rights_and_management_stays_on_loopback(made: Deployment) -> None:
+    pod, container = pod_of(made), container_of(made)
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] == 1000
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    values = {each["name"]: each.get("value") for each in container["env"]}
+    assert values["SERVING_MANAGEMENT_ADDRESS"] == "http://127.0.0.1:8081"
+    assert [port["containerPort"] for port in container["ports"]] == [8080]
+    assert [port["port"] for port in one(made, "Service")["spec"]["ports"]] == [8080]
+    (rule,) = one(made, "NetworkPolicy")["spec"]["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [8080]
+
+
+def test_selectors_find_the_pods(made: Deployment) -> None:
+    labels = one(made, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert one(made, "Deployment")["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert one(made, "Service")["spec"]["selector"].items() <= labels.items()
+    assert one(made, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert one(made, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    scaled = one(made, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert (scaled["kind"], scaled["name"]) == ("Deployment", one(made, "Deployment")["metadata"]["name"])
+
+
+def test_the_pod_goes_where_karpenters_nodes_are(made: Deployment) -> None:
+    pool, pod = one(made, "NodePool")["spec"], pod_of(made)
+    (taint,) = pool["template"]["spec"]["taints"]
+    assert taint["key"] in [toleration["key"] for toleration in pod["tolerations"]]
+    wanted = {row["key"]: row["values"] for row in pool["template"]["spec"]["requirements"]}
+    for key, value in pod["nodeSelector"].items():
+        assert wanted[key] == [value]
+    assert int(pool["limits"][DEVICE]) == 12  # 6 replicas and one more of one device each: one instance
+    assert one(made, "EC2NodeClass")["metadata"]["name"] == pool["template"]["spec"]["nodeClassRef"]["name"]
+
+
+@pytest.mark.parametrize(("profile", "hops", "rules"), [("djl-0.25", 1, 2), ("seed-0.21", 2, 3)])
+def test_only_a_release_that_asks_instance_metadata_reaches_it(
+    folder_of: Callable[..., ModelFolder], profile: str, hops: int, rules: int
+) -> None:
+    made = render(Settings(profile=profile), folder_of())
+    assert one(made, "EC2NodeClass")["spec"]["metadataOptions"]["httpPutResponseHopLimit"] == hops
+    assert len(one(made, "NetworkPolicy")["spec"]["egress"]) == rules
+    assert container_of(made)["image"] == catalog.profile(profile).image
+
+
+@pytest.mark.parametrize(
+    ("options", "target"), [({}, "2"), ({"rolling_batch": "tnx", "max_rolling_batch_size": 8}, "16")]
+)
+def test_the_autoscaler_counts_requests_as_the_server_takes_them(
+    folder_of: Callable[..., ModelFolder], options: dict[str, object], target: str
+) -> None:
+    spec = one(render(Settings(), folder_of(**options), replicas=(2, 9)), "HorizontalPodAutoscaler")["spec"]
+    assert spec["metrics"][0]["external"]["target"] == {"type": "AverageValue", "averageValue": target}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 9)
+
+
+def test_the_price_is_that_of_whole_instances(folder_of: Callable[..., ModelFolder]) -> None:
+    made = render(Settings(instance="inf2.24xlarge"), folder_of(tensor_parallel_degree=4), replicas=(1, 7))
+    assert made.placement.replicas == 3
+    assert made.usd_per_hour == (6.49, pytest.approx(3 * 6.49))
+    assert made.device_limit == 18
+
+
+def refused(settings: Settings, folder: ModelFolder, error: type[LabError], **choices: Any) -> str:
+    with pytest.raises(error) as caught:
+        render(settings, folder, **choices)
+    return str(caught.value)
+
+
+def test_what_cannot_run_is_refused(folder_of: Callable[..., ModelFolder]) -> None:
+    assert "needs 8 NeuronCores" in refused(
+        Settings(instance="inf2.xlarge"), folder_of(tensor_parallel_degree=8), ServerError
+    )
+    assert "fewest first" in refused(Settings(), folder_of(), SettingsError, replicas=(3, 2))
+    assert "for inf2" in refused(Settings(instance="trn1.32xlarge"), folder_of(), SettingsError)
+    assert "write a number" in refused(Settings(), folder_of(model_loading_timeout="long"), FolderError)
+
+
+def test_weights_do_not_travel_with_the_folder(folder_of: Callable[..., ModelFolder]) -> None:
+    folder = folder_of()
+    (folder.path / "weights").mkdir()
+    (folder.path / "weights" / "part.bin").write_bytes(b"1")
+    assert "hub or s3://" in refused(Settings(), folder, FolderError)
+    (folder.path / "weights" / "part.bin").unlink()
+    (folder.path / "big.bin").write_bytes(bytes(1 << 21))
+    assert "at most 1 MiB" in refused(Settings(), folder, FolderError)
+
+
+@pytest.fixture
+def described() -> Iterator[tuple[str, list[Any]]]:
+    """The address of a server that answers with what the list holds."""
+    answer: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answer[0]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/models/opt13b", answer
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("workers", "code"), [(["READY"], 0), (["BUSY", "READY"], 0), (["FAILED"], 1), ([], 1)]
+)
+def test_readiness_reads_the_servers_own_description(
+    described: tuple[str, list[Any]], workers: list[str], code: int
+) -> None:
+    url, answer = described
+    group = {"device": {"deviceType": "nc"}, "workers": [{"id": 1, "status": status} for status in workers]}
+    answer.append([{"workflowName": "opt13b", "models": [{"modelName": "opt13b", "workerGroups": [group]}]}])
+    done = subprocess.run([sys.executable, "-c", READY, url], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+
+
+def test_readiness_fails_while_nobody_listens(free_port: int) -> None:
+    command = [sys.executable, "-c", READY, f"http://127.0.0.1:{free_port}/models/opt13b"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+def test_the_command_shows_writes_and_changes_nothing_in_the_folder(
+    folder_of: Callable[..., ModelFolder], tmp_path: Path
+) -> None:
+    folder = folder_of(tensor_parallel_degree=8)
+    before = folder.fingerprint()
+    words = ["scale", "kubernetes", str(folder.path), "--instance", "inf2.24xlarge"]
+    environment = {"COLUMNS": "300", "NO_COLOR": "1"}
+    shown = CliRunner(env=environment).invoke(app, words)
+    assert shown.exit_code == 0, shown.output
+    assert "wastes 4 of 12 cores" in shown.output
+    assert "6.49 to 38.94 USD/h" in shown.output
+    done = CliRunner(env=environment).invoke(app, [*words, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    copied = ModelFolder(tmp_path / "out" / "opt13b")
+    assert copied.fingerprint() == folder.fingerprint() == before
+    bad = CliRunner(env=environment).invoke(app, ["scale", "kubernetes", str(tmp_path / "nowhere")])
+    assert (bad.exit_code, bad.stderr.count("\n")) == (2, 1)
+
+
+def test_a_folders_name_becomes_a_name_of_kubernetes(tmp_path: Path) -> None:
+    path = tmp_path / "My_Model"
+    write_properties(path / "serving.properties", OPTIONS)
+    made = render(dataclasses.replace(Settings(), model_name="My_Model"), ModelFolder(path))
+    assert made.name == "my-model"
+    assert "/opt/ml/model/My_Model/serving.properties" in str(container_of(made)["volumeMounts"])
