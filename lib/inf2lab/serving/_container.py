@@ -103,12 +103,12 @@ class ContainerServer(ModelServer):
             seen = _docker.find(self._identity())
             if seen is None:
                 return ServerStatus("stopped", f"there is no container {self.container}")
-            _docker.save_log(seen.id, self.log_path)
+            workers = self._answers() if seen.running else None
+            _docker.save_log(seen.id, self.log_path)  # after the answer: the last steps come with it
         except EngineError as error:
             return ServerStatus("stopped", str(error))
         if not seen.running and seen.state != "created":
             return ServerStatus("failed", self._cause(seen))
-        workers = self._answers()
         if workers is not None:
             return ServerStatus("ready", f"{self.folder.name} answers at {self.url}", workers)
         return ServerStatus("loading", _log.last_line(self.log_path) or "the container has started")
