@@ -55,6 +55,11 @@ def plan(
     ] = None,
     devices: Annotated[str | None, typer.Option(help="A list of --device flags to judge: 0,10,2,4.")] = None,
     price_basis: Annotated[str, typer.Option(help="on-demand or reserved.")] = "on-demand",
+    rate: Annotated[float | None, typer.Option(help="Requests a second, over all replicas.")] = None,
+    p99: Annotated[str, typer.Option(help="With --rate: the time that 99 % must keep.")] = "10s",
+    curve: Annotated[
+        Path | None, typer.Option(help="With --rate: one replica's sweep, from `inf2lab load --json`.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit code 1 if this cannot be served.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -76,14 +81,21 @@ def plan(
             devices=devices,
             price_basis=price_basis,
         )
+        needed = None
+        if rate is not None:
+            points = planning.read_curve(curve) if curve else None
+            needed = planning.capacity(made, rate=rate, p99_s=planning.read_seconds(p99), curve=points)
     if as_json:
-        print(json.dumps(planning.as_dict(made), indent=2, ensure_ascii=False))
+        found = planning.as_dict(made) | ({"scale": needed.as_dict()} if needed else {})
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         table = Table("subject", "found", box=None, pad_edge=False)
         for subject, found in planning.rows(made):
             table.add_row(subject, found)
+        for subject, found in planning.capacity_rows(needed) if needed else ():
+            table.add_row(subject, found)
         console.print(table, soft_wrap=False)
-    if check and made.problems:
+    if check and (made.problems or (needed and needed.replicas is None)):
         raise typer.Exit(1)
 
 

@@ -3,6 +3,20 @@
 The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan and a rehearsal agree.
 """
 
+from inf2lab.planning._capacity import (
+    Capacity,
+    Pace,
+    Prediction,
+    capacity,
+    capacity_rows,
+    erlang_c,
+    measured_pace,
+    planned_pace,
+    predict,
+    read_curve,
+    read_seconds,
+    replicas_for,
+)
 from inf2lab.planning._decode import Decode, Range
 from inf2lab.planning._degrees import Degrees
 from inf2lab.planning._devices import Copy, DeviceList, judge_devices, ring_runs
@@ -16,6 +30,7 @@ from inf2lab.planning._service import Choice, Service
 
 __all__ = [
     "ArticleRules",
+    "Capacity",
     "Choice",
     "Copy",
     "Decode",
@@ -23,19 +38,30 @@ __all__ = [
     "DeviceList",
     "Host",
     "Memory",
+    "Pace",
     "Plan",
+    "Prediction",
     "PublicRule",
     "Range",
     "Request",
     "Service",
     "article_rules",
     "as_dict",
+    "capacity",
+    "capacity_rows",
+    "erlang_c",
     "headlines",
     "judge_devices",
+    "measured_pace",
     "plan",
     "plan_for",
     "plan_request",
+    "planned_pace",
+    "predict",
     "public_rules",
+    "read_curve",
+    "read_seconds",
+    "replicas_for",
     "request_for",
     "request_of",
     "ring_runs",
