@@ -24,7 +24,7 @@ help: ## list these commands
 setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the others when it is due)
 	@echo "$(VENV) is ready: `$(BIN)/python --version`"
 
-run: $(STAMP) ## run every notebook in order; P="-p tensor_parallel_degree 8" changes a parameter, MODEL=smollm2-135m the model
+run: $(STAMP) ## run notebooks 00 to 06 and 99; ARGS=--all for every one, P="-p tensor_parallel_degree 8", MODEL=smollm2-135m
 	@$(TOOL)/run_notebooks.py $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
 
 test: $(STAMP) ## every check and test, with all notebooks executed twice

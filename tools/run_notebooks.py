@@ -1,6 +1,7 @@
 """Runs the tutorial's notebooks in order and shows the endpoint's answer: what `make run` calls.
 
-    python tools/run_notebooks.py                              all of notebooks/
+    python tools/run_notebooks.py                              the way to an answer: 00 to 06, and 99
+    python tools/run_notebooks.py --all                        what comes after it too: measure, break, scale out
     python tools/run_notebooks.py -p tensor_parallel_degree 8  with a parameter changed where it is declared
     python tools/run_notebooks.py 02 03                        some of them
     python tools/run_notebooks.py --model smollm2-135m         with a model that speaks for itself, fetched first
@@ -51,6 +52,9 @@ from notebook_files import (
 
 ANSWER = "answer.json"  # in the logs folder, written by the notebook that calls the endpoint
 SHOWN_WORDS = 120  # of each text; the article asks for 2048 tokens
+MAIN_PATH_ENDS = (
+    "06"  # the notebook that calls the endpoint; later ones need minutes, and the answer does not need them
+)
 KEPT_RUNS = 5
 KERNEL_LOG = "kernels.log"
 # A laptop draws 2048 tokens of a real model in minutes: with --model less is asked of it, by default.
@@ -108,6 +112,11 @@ def execute(path: Path, run: Run, values: dict[str, Any]) -> Failure | None:
         error = caught
     executed = read_notebook(target) if target.exists() else notebook
     return failure_of(executed, error)
+
+
+def on_main_path(path: Path) -> bool:
+    """Whether a notebook is one of those that `make run` takes from nothing to the endpoint's answer."""
+    return path.stem[:2] <= MAIN_PATH_ENDS or is_clean_up(path)
 
 
 def run_in_order(paths: list[Path], run: Run, values: dict[str, Any]) -> int:
@@ -245,8 +254,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NOTEBOOK",
-        help="notebooks to run, as 06 or 06_call; all when none is given",
+        help="notebooks to run, as 06 or 06_call; the way to the endpoint's answer when none is given",
     )
+    parser.add_argument("--all", action="store_true", help="every notebook, in order")
     parser.add_argument(
         "-p",
         nargs=2,
@@ -278,6 +288,8 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         paths = find_notebooks(options.source, options.names)
+        if not (options.names or options.all):
+            paths = [path for path in paths if on_main_path(path)]
         values = parse_parameters(
             [tuple(pair) for pair in options.p], all_parameters([read_notebook(path) for path in paths])
         )

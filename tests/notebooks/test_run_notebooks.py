@@ -58,6 +58,13 @@ def test_a_run_prints_a_line_a_notebook_and_then_the_answer(
 
 
 @pytest.mark.parametrize(
+    ("name", "taken"), [("00_start", True), ("06_call", True), ("07_measure", False), ("99_clean_up", True)]
+)
+def test_the_way_to_the_answer_ends_with_the_call_and_the_clean_up(name: str, taken: bool) -> None:
+    assert run_notebooks.on_main_path(Path(f"{name}.ipynb")) is taken
+
+
+@pytest.mark.parametrize(
     ("mode", "said"),
     [
         ("raise", "in short: ValueError: degree is 3; it must be even: take 2"),

@@ -59,7 +59,7 @@ def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
 
 
 def test_it_runs_from_the_first_notebook_to_the_last(tmp_path: Path, free_port: int) -> None:
-    done = run_tutorial(tmp_path, free_port)
+    done = run_tutorial(tmp_path, free_port, "--all")
     assert done.returncode == 0, done.stdout
     answer = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
     assert len(answer["prompt"]) == len(answer["text"]) == 2
