@@ -15,11 +15,15 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # What kernels and readers' terminals see: the environment's commands first.
 WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup run test lab notebooks html lint format lock clean distclean
+# Ray lives in an environment of its own: it needs pydantic 2, and DJL's worker 1.
+SCALE       := .venv-scale
+SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
+
+.PHONY: help setup run test lab notebooks html lint format lock clean distclean scale-env test-scale
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the others when it is due)
 	@echo "$(VENV) is ready: `$(BIN)/python --version`"
@@ -35,9 +39,16 @@ test: $(STAMP) ## every check and test, with all notebooks executed twice
 	$(TOOL)/build_exercises.py --check
 	$(BIN)/python -m pytest tests
 	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
-	$(WITH_PATH) $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
+	$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
+
+scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB; nothing else needs it)
+	@echo "$(SCALE) is ready: $$($(SCALE)/bin/ray --version)"
+
+test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
+	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray
+	@INF2LAB_CLUSTER=live $(TOOL)/run_notebooks.py 09
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/00_start_here.ipynb
@@ -68,8 +79,8 @@ clean: ## stop a running rehearsal; remove executed runs, logs and caches
 	@if [ -d logs ]; then find logs -name '*.log*' -type f -exec rm -f {} +; fi
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
-distclean: clean ## clean, and remove .venv too
-	rm -rf $(VENV)
+distclean: clean ## clean, and remove the environments too
+	rm -rf $(VENV) $(SCALE)
 
 # The stamp is written last. What an interrupted or failed set-up left is thrown away by the next one.
 $(STAMP):
@@ -94,3 +105,10 @@ $(STAMP):
 	@echo "[4/4] the packages of lib/"
 	@$(PIP) --no-deps -e .
 	@rm -f $(VENV)/.unfinished; touch $(STAMP)
+
+$(SCALE_STAMP): $(STAMP)
+	@echo "a new environment $(SCALE) with $$($(BIN)/python --version): Ray and what comes with it (500 MB)"
+	@$(BIN)/python -m venv --clear $(SCALE)
+	@$(SCALE)/bin/python -m pip --disable-pip-version-check --log $(SCALE)/set-up.log install --quiet \
+		-r requirements-scale.txt
+	@touch $(SCALE_STAMP)

@@ -99,13 +99,13 @@ def test_the_licence_is_there() -> None:
 def make_targets() -> dict[str, str]:
     """Each target that `make help` lists, with its sentence."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z]+):[^\n#]*## (.+)$", makefile, flags=re.MULTILINE))
+    return dict(re.findall(r"^([a-z-]+):[^\n#]*## (.+)$", makefile, flags=re.MULTILINE))
 
 
 def test_the_readme_names_the_two_commands_and_only_commands_that_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(
-        re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", readme, flags=re.DOTALL)))
+        re.findall(r"\bmake ([a-z-]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", readme, flags=re.DOTALL)))
     )
     assert {"run", "test"} <= named
     assert named <= set(make_targets())

@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 import lock
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ["requirements.txt", "requirements-inf2.txt"]
+FILES = ["requirements.txt", "requirements-inf2.txt", "requirements-scale.txt"]
 CHIP_ONLY = {"torch-neuronx", "transformers-neuronx", "neuronx-cc"}
 
 
@@ -32,7 +32,11 @@ def requirement_lines(name: str) -> list[str]:
 def test_every_requirement_is_pinned_exactly_and_says_why(name: str) -> None:
     lines = requirement_lines(name)
     assert lines
-    wrong = [line for line in lines if not re.fullmatch(r"[\w.-]+==\d[\w.]*(?:\.\*)?\s+#\s+\S.{7,}", line)]
+    wrong = [
+        line
+        for line in lines
+        if not re.fullmatch(r"[\w.-]+(?:\[\w+\])?==\d[\w.]*(?:\.\*)?\s+#\s+\S.{7,}", line)
+    ]
     assert not wrong, f"write `name==version  # reason`: {wrong}"
 
 
@@ -68,6 +72,13 @@ def test_every_pin_installs_on_the_oldest_python_that_is_promised() -> None:
             wanted[name] = SpecifierSet(found.metadata["Requires-Python"] or "")
     assert len(wanted) > len(pins) / 2, "the environment has hardly anything of the pins"
     assert [name for name, pythons in wanted.items() if not pythons.contains("3.11.2")] == []
+
+
+def test_what_both_environments_hold_is_the_same() -> None:
+    scale, laptop = lock.pins(text_of("requirements-scale.txt")), lock.pins(text_of("requirements.txt"))
+    shared = scale.keys() & laptop.keys()
+    assert shared
+    assert {name: scale[name] for name in shared} == {name: laptop[name] for name in shared}
 
 
 def test_constraints_hold_what_the_requirements_pull_in_and_nothing_else() -> None:

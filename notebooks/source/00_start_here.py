@@ -157,7 +157,7 @@ for prompt in prompts:
 # | [06](06_call.ipynb) | send the article's request, and wrong ones | instance time |
 # | [07](07_measure.ipynb) | put load on it: the knee, a stall, the price | instance time |
 # | [08](08_break_it.ipynb) | break it on purpose, and learn the symptoms | nothing: it breaks the rehearsal |
-# | [09](09_scale_out.ipynb) | serve the same folder more than once, elsewhere | nothing in the rehearsal lane |
+# | [09](09_scale_out.ipynb) | put it on a cluster, and lose parts of it | nothing here; on AWS each instance bills |
 # | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
 #
 # The short path is 02, 03, 04, 05, 06 and 99. Prices are in `lib/inf2lab/catalog`, with date and source.

@@ -264,4 +264,4 @@ check("nothing of this notebook is left", not server.exists(), hint="inf2lab sto
 #
 # **Exercise:** [a folder that does not load](exercises/08_break_it.ipynb)
 #
-# Next: [99 Clean up](99_clean_up.ipynb). The server of notebook 05 still runs.
+# Next: [09 Scale out](09_scale_out.ipynb). The server of notebook 05 still runs.

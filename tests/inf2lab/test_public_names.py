@@ -16,6 +16,7 @@ PACKAGES = (
     "inf2lab.folder",
     "inf2lab.measure",
     "inf2lab.planning",
+    "inf2lab.scale",
     "inf2lab.serving",
 )
 HEAVY = ("torch", "transformers", "matplotlib", "boto3", "numpy", "tokenizers", "rehearsal")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from inf2lab import paths
+from inf2lab.cli import _scale_ray
 from inf2lab.cli._common import DEFAULTS, Instance, Profile, console, one_sentence
 from inf2lab.settings import Settings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 scale = typer.Typer(no_args_is_help=True, help="Serve the folder on more machines than one.")
 commands.add_typer(scale, name="scale")
+scale.command()(_scale_ray.ray)
 
 Folder = Annotated[Path | None, typer.Argument(help="A model folder; left out: models/opt13b.")]
 

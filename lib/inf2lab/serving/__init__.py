@@ -2,11 +2,13 @@
 
 from inf2lab.serving._docker_run import USER as CONTAINER_USER
 from inf2lab.serving._interface import ModelServer, ServerStatus, Worker
+from inf2lab.serving._rehearsal import RehearsalServer
 from inf2lab.serving._server import Server, all_servers, left_over, on_record, stop_everything
 
 __all__ = [
     "CONTAINER_USER",
     "ModelServer",
+    "RehearsalServer",
     "Server",
     "ServerStatus",
     "Worker",

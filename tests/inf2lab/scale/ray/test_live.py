@@ -1,0 +1,284 @@
+"""What must hold of the application on a live cluster: it grows, shrinks and is hurt, and requests go on.
+
+Every test brings the application into the state that it needs; the bounds are the project's own (two cores, loopback).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from ipaddress import ip_address
+from itertools import combinations
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from inf2lab import Endpoint, Settings, write_properties
+from inf2lab.folder import ModelFolder
+from inf2lab.scale import ray_trials
+from inf2lab.scale.ray_load import Users, Wish
+from inf2lab.scale.ray_local import RayCluster, processes_of
+from inf2lab.scale.ray_spec import RaySpec
+
+pytestmark = pytest.mark.timeout(280)
+FULL = 7
+HANDLER = '''\
+from djl_python import Input, Output
+from transformers_neuronx.opt.model import OPTForSampling
+from transformers_neuronx.module import save_pretrained_split
+from transformers.models.opt import OPTForCausalLM
+from transformers import AutoTokenizer
+import tempfile, os, torch
+
+model = None
+tokenizer = None
+
+
+def load(properties):
+    name = properties["model_id"]
+    split = os.path.join(tempfile.mkdtemp(), "split")
+    save_pretrained_split(OPTForCausalLM.from_pretrained(name), split)
+    made = OPTForSampling.from_pretrained(split, batch_size=1, amp="f32", tp_degree=int(properties["tensor_parallel_degree"]), n_positions=128)
+    made.to_neuron()
+    return made, AutoTokenizer.from_pretrained(name)
+
+
+def handle(inputs: Input):
+    global model, tokenizer
+    if model is None:
+        model, tokenizer = load(inputs.get_properties())
+    if inputs.is_empty():
+        return None
+    asked = inputs.get_as_json()
+    tokens = tokenizer(asked["text"], return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        made = model.sample(tokens, sequence_length=asked["seq_length"])
+    return Output().add_as_json({"outputs": tokenizer.batch_decode(made), "tokens": [len(row) for row in made]})
+'''  # fmt: skip  # noqa: E501
+
+
+def at(cluster: RayCluster, spec: RaySpec, count: int) -> RaySpec:
+    """The application with exactly so many replicas, all of them settled."""
+    fixed = replace(spec, min_replicas=count, max_replicas=count)
+    cluster.deploy(fixed, wait=0)
+    ray_trials.settled(cluster, count)
+    return fixed
+
+
+def test_an_answer_comes_back_as_the_server_gave_it(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    server = cluster.replicas()[0].url
+    asked = {"text": ["ü", "b"]}
+    through, direct = (requests.post(f"{url}/predictions/light", json=asked) for url in (cluster.url, server))
+    assert (through.status_code, through.content) == (200, direct.content)
+    # Netty, whose part the rehearsal plays, names no type for JSON; the proxy must not invent one.
+    for name in ("content-type", "cache-control", "expires"):
+        assert through.headers.get(name) == direct.headers.get(name)
+
+
+def test_an_error_comes_back_as_the_server_gave_it(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    for path, body in (("predictions/nobody", b"{}"), ("predictions/light", b"not json")):
+        through = requests.post(f"{cluster.url}/{path}", data=body)
+        direct = requests.post(f"{cluster.replicas()[0].url}/{path}", data=body)
+        assert through.status_code == direct.status_code >= 400
+        assert through.json()["message"] == direct.json()["message"]
+
+
+def test_a_stream_comes_as_it_is_written(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    asked = Wish(wait_s=0.2, tokens=10).body
+    came = []
+    with requests.post(f"{cluster.url}/predictions/light", json=asked, stream=True) as answer:
+        came += [(time.monotonic(), chunk) for chunk in answer.iter_content(None)]
+    assert b"".join(chunk for _, chunk in came).split() == [str(number).encode() for number in range(10)]
+    assert came[-1][0] - came[0][0] > 1  # 1.8 s; in one piece it would be 0
+
+
+def test_a_stream_takes_hardly_longer_than_its_tokens(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    wish = Wish(wait_s=0.05, tokens=60)
+    took = []
+    for url in (cluster.replicas()[0].url, cluster.url):
+        with Users(url, spec.model, 1, wish, once=True) as user:
+            user.end()
+        (one,) = user.asked
+        assert not one.failed
+        took.append(one.took_s)
+    assert took[1] <= 1.1 * took[0]
+
+
+def test_management_is_not_passed_on(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    assert requests.get(f"{cluster.url}/models/light").status_code == 200
+    for method, path in (
+        ("DELETE", "models/light"),
+        ("POST", "models?url=file:///tmp"),
+        ("PUT", "models/light?max_worker=9"),
+    ):
+        assert requests.request(method, f"{cluster.url}/{path}").status_code == 403
+    assert requests.get(f"{cluster.url}/models/light").status_code == 200
+
+
+def test_from_one_to_seven_replicas_under_load(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    cluster.deploy(spec, wait=0)
+    grown = ray_trials.grow(cluster, spec)
+    assert (grown.before, grown.after, grown.failed) == (1, FULL, 0)
+    assert grown.all_s <= 20
+    assert grown.requests > FULL
+
+
+def test_from_seven_to_one_without_cutting_a_stream(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, FULL)
+    cluster.deploy(spec, wait=0)
+    shrunk = ray_trials.shrink(cluster, spec)
+    assert (shrunk.before, shrunk.after, shrunk.failed) == (FULL, 1, 0)
+    assert shrunk.requests > 2 * FULL
+
+
+def test_replicas_stand_where_the_cores_are(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, FULL)
+    replicas = cluster.replicas()
+    by_node = Counter(one.node for one in replicas)
+    assert sorted(by_node.values()) == [1, 3, 3]
+    assert all(by_node[number] <= cores // 8 for number, cores in enumerate(cluster.cores))
+    assert all(len(set(one.cores)) == 8 and max(one.cores) < cluster.cores[one.node] for one in replicas)
+    for one, other in combinations(replicas, 2):
+        assert one.node != other.node or not set(one.cores) & set(other.cores)
+
+
+def test_another_number_of_replicas_restarts_none(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 2)
+    before = {one.id for one in cluster.replicas()}
+    at(cluster, replace(spec, shutdown_s=2), 3)
+    assert before < {one.id for one in cluster.replicas()}
+
+
+def test_a_replica_that_no_node_has_room_for_waits(cluster: RayCluster, spec: RaySpec) -> None:
+    # Serve waits for a replica that never began as for one that answers: here not for minutes.
+    spec = replace(spec, shutdown_s=2)
+    at(cluster, spec, FULL)
+    cluster.deploy(replace(spec, min_replicas=8, max_replicas=8), wait=0)
+    time.sleep(3)
+    assert len(cluster.replicas()) == FULL
+    assert cluster.status()["replicas"] == {"RUNNING": FULL, "STARTING": 1}
+    at(cluster, spec, FULL)
+
+
+def test_the_server_computes_on_more_than_rays_one_thread(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    (one,) = cluster.replicas()
+    family = [psutil.Process(one.server_pid), *psutil.Process(one.server_pid).children(recursive=True)]
+    assert len(family) > 1
+    assert all("OMP_NUM_THREADS" not in process.environ() for process in family)
+
+
+@pytest.mark.parametrize("lose", [ray_trials.lose_replica, ray_trials.lose_server], ids=["replica", "server"])
+def test_a_killed_process_fails_only_what_was_in_flight(cluster: RayCluster, spec: RaySpec, lose) -> None:
+    loss = lose(cluster, at(cluster, spec, 4))
+    assert loss.lost == 1
+    assert loss.failed <= loss.in_flight
+    assert loss.failed_later == 0
+    assert loss.back_s <= 10 + loss.load_s
+    assert loss.requests > 20
+
+
+def test_a_lost_node_is_made_up_for_elsewhere(cluster: RayCluster, spec: RaySpec) -> None:
+    loss = ray_trials.lose_node(cluster, at(cluster, spec, 4))
+    cluster.add_node(24)
+    assert loss.lost >= 2
+    assert loss.failed <= loss.in_flight
+    assert loss.back_s <= 40
+    assert loss.longest_gap_s < 5  # the others answered throughout
+
+
+def test_the_shutdown_timeout_decides_whether_streams_come_whole(cluster: RayCluster, spec: RaySpec) -> None:
+    assert ray_trials.cut(cluster, spec, timeout_s=2).whole < 3
+    assert ray_trials.cut(cluster, spec).whole == 3
+
+
+def test_serves_own_proxy_adds_little(cluster: RayCluster, spec: RaySpec) -> None:
+    one = at(cluster, spec, 1)
+    assert min(ray_trials.overhead(cluster, one).added_ms for _ in range(3)) <= 15
+
+
+def test_nothing_listens_beyond_this_machine(cluster: RayCluster, spec: RaySpec) -> None:
+    at(cluster, spec, 1)
+    assert elsewhere(cluster) == []
+
+
+def test_haproxy_adds_hardly_anything_and_listens_here_only(place: Path, spec: RaySpec) -> None:
+    one = replace(spec, min_replicas=1, max_replicas=1)
+    with RayCluster((8,), haproxy=True) as beside:
+        beside.deploy(one)
+        assert min(ray_trials.overhead(beside, one).added_ms for _ in range(3)) <= 4
+        assert elsewhere(beside) == []
+        left = beside.close()
+    assert left == []
+
+
+def test_the_small_model_answers_through_serve_from_an_unchanged_folder(
+    cluster: RayCluster, place: Path
+) -> None:
+    folder = ModelFolder(place / "opt")
+    folder.path.mkdir()
+    write_properties(
+        folder.properties_path,
+        {"engine": "Python", "option.model_id": "facebook/opt-13b", "option.tensor_parallel_degree": 8},
+    )
+    folder.handler_path.write_text(HANDLER)
+    before = folder.fingerprint()
+    at(cluster, RaySpec.of(Settings(tensor_parallel_degree=8), folder), 1)
+    answer = Endpoint(cluster.url, "opt").send({"text": "Hello, I am", "seq_length": 24})
+    assert answer.status == 200, answer.text
+    assert answer.json()["tokens"] == [24]
+    assert answer.json()["outputs"][0].startswith("</s>Hello, I am")
+    assert folder.fingerprint() == before
+
+
+def test_ending_leaves_no_process_and_no_folder(place: Path, spec: RaySpec) -> None:
+    with RayCluster((8,)) as beside:
+        beside.deploy(replace(spec, min_replicas=1, max_replicas=1))
+        running = beside.processes()
+        assert len(running) > 5
+        assert beside.close() == []
+    assert [process for process in running if process.is_running() and process.status() != "zombie"] == []
+    assert not beside.home.exists()
+
+
+def test_the_cluster_ends_with_its_parent(place: Path) -> None:
+    """As when a notebook's kernel is killed: nobody calls close()."""
+    program = (
+        "import os, signal\n"
+        "from inf2lab.scale.ray_local import RayCluster\n"
+        "cluster = RayCluster((8,))\n"
+        "cluster.start()\n"
+        "print(cluster.home, len(cluster.processes()), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    home, count = done.stdout.split()
+    assert int(count) > 5
+    deadline = time.monotonic() + 60
+    while (left := processes_of(Path(home))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    shutil.rmtree(home)
+    assert [process.name() for process in left] == []
+
+
+def elsewhere(cluster: RayCluster) -> list[str]:
+    """What of the cluster listens on another address than loopback's."""
+    found = []
+    for process in cluster.processes():
+        for one in process.net_connections("inet"):
+            address = one.laddr.ip.removeprefix("::ffff:")  # IPv4, as a socket for both sees it
+            if one.status == psutil.CONN_LISTEN and not ip_address(address).is_loopback:
+                found.append(f"{process.name()} {process.pid}: {one.laddr.ip}:{one.laddr.port}")
+    return found
