@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +12,8 @@ from rich.table import Table
 
 from inf2lab import paths
 from inf2lab.cli import _scale_ray
-from inf2lab.cli._common import DEFAULTS, Instance, Profile, console, one_sentence
+from inf2lab.cli._cloud import DEFAULT_REGION, Region
+from inf2lab.cli._common import DEFAULTS, Instance, Lane, Profile, console, one_sentence
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +59,60 @@ def kubernetes(
     for name, data in made.files().items():
         if name.endswith(".yaml"):
             print(f"\n# ---- {name}\n{data.decode()}", end="")
+
+
+@scale.command()
+def sagemaker(
+    folder: Folder = None,
+    bucket: Annotated[
+        str, typer.Option(help="S3 bucket that takes the folder's copy.", envvar="INF2LAB_BUCKET")
+    ] = "YOUR-BUCKET",
+    fewest: Annotated[int, typer.Option(help="Instances at least.")] = 1,
+    most: Annotated[int, typer.Option(help="Instances at most.")] = 2,
+    hours: Annotated[int, typer.Option(help="The endpoint is deleted after so many hours.")] = 4,
+    image: Annotated[str, typer.Option(help="The container's image; left out: the profile's.")] = "",
+    ask: Annotated[
+        str, typer.Option(help="Ask an endpoint that is in service, by name; --prompt says what.")
+    ] = "",
+    prompt: Annotated[list[str] | None, typer.Option(help="A prompt of --ask; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every call as JSON, and end.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
+    lane: Lane = DEFAULTS.lane,
+    region: Region = DEFAULT_REGION,
+    profile: Profile = DEFAULTS.profile,
+    instance: Instance = DEFAULTS.instance,
+) -> None:
+    """Show price and calls of a SageMaker endpoint for a folder; with --lane inf2 --confirm make it."""
+    from inf2lab import cloud
+    from inf2lab.errors import SettingsError
+    from inf2lab.scale import sagemaker as target
+    from inf2lab.scale import sagemaker_run
+    from inf2lab.scale.replica import Replica
+
+    with one_sentence():
+        settings = Settings(lane=lane, profile=profile, instance=instance, image=image)
+        here = cloud.connect(settings, region=region)
+        model = _folder(folder)
+        if ask:
+            texts = sagemaker_run.invoke(here, ask, sagemaker_run.shape_of(model), prompt or ["Hello"])
+            print(*texts, sep="\n")
+            return
+        request = target.endpoint_request(
+            here, Replica(settings, model), bucket=bucket, hours=hours, instances=(fewest, most)
+        )
+        calls = (*request.calls, *request.scaling)
+        if as_json:
+            print(json.dumps([asdict(call) for call in calls], indent=2, default=lambda data: data.decode()))
+            return
+        table = Table("subject", "found", box=None, pad_edge=False)
+        for subject, found in sagemaker_run.rows(here, request):
+            table.add_row(subject, found)
+        console.print(table, soft_wrap=False)
+        for number, call in enumerate(calls, 1):
+            console.print(f"{number:2}  {call.service}.{call.operation}")
+        if confirm and bucket == "YOUR-BUCKET":
+            raise SettingsError("bucket", bucket, "name a bucket of yours in the same region with --bucket")
+        console.print(str(sagemaker_run.deploy(here, request, confirm=confirm, report=console.print)))
 
 
 def _folder(named: Path | None) -> ModelFolder:

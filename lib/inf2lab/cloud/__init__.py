@@ -20,7 +20,7 @@ from inf2lab.cloud._errors import (
     Throttled,
     WrongRegion,
 )
-from inf2lab.cloud._launch import Launched, LaunchFailed, describe_calls, launch
+from inf2lab.cloud._launch import Launched, LaunchFailed, describe_calls, launch, send_one
 from inf2lab.cloud._lookups import Image, Offering, QuotaAnswer, look_up_image, offering, quota
 from inf2lab.cloud._price import PriceRow, PriceTable, price_table
 from inf2lab.cloud._request import Call, LaunchRequest, launch_request
@@ -71,6 +71,7 @@ __all__ = [
     "quota",
     "review",
     "run_on_record",
+    "send_one",
     "sweep",
     "sweep_on_record",
     "token_command",

@@ -115,7 +115,7 @@ RULES = (
         "ask the account's administrator for this permission; deploy/cloudformation/README.md lists all that are used",
     ),
     Rule(
-        r"VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow",
+        r"VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow|ResourceLimitExceeded",
         QuotaTooSmall,
         "retrying does not help: request the quota of notebook 01 for this region (a day or two), or take a smaller "
         "instance: inf2.xlarge needs 4 vCPUs",
@@ -150,6 +150,7 @@ RULES = (
     ),
     Rule(
         r"\w+(\.\w+)*\.NotFound|NoSuchEntity(Exception)?|ResourceNotFoundException|ParameterNotFound|NoSuchResourceException"
+        r"|ObjectNotFoundException|NoSuchKey|NoSuchBucket"
         r"|InvalidVolumeID\.\w+|InvalidInstanceID\.\w+",
         NotThere,
         "look with `inf2lab sweep` what there is",

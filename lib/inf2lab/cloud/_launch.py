@@ -116,6 +116,12 @@ def _send(cloud: Cloud, request: LaunchRequest, run: Run, report: Report) -> Run
     return _wait_until_it_runs(cloud, run)
 
 
+def send_one(cloud: Cloud, call: Call, known: dict[str, str]) -> dict[str, str]:
+    """Make one call with its placeholders filled; returns `known` with what its answer gives."""
+    answer = _settled(cloud, replace(call, parameters=fill(call.parameters, known)))
+    return known | {name: _at(path, answer) for name, path in call.gives.items()}
+
+
 def fill(value: Any, known: dict[str, str]) -> Any:
     """Return a parameter with the placeholders replaced that earlier calls have answered."""
     if isinstance(value, str):

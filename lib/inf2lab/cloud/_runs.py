@@ -25,6 +25,7 @@ class Run:
     instance_id: str = ""
     volumes: tuple[str, ...] = ()
     swept: str = ""
+    bucket: str = ""  # of a SageMaker run, where its copy of the model folder lies
 
     @property
     def path(self) -> Path:

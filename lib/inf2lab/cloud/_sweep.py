@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from inf2lab.cloud._aws import Cloud, connect
 from inf2lab.cloud._errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
 from inf2lab.cloud._request import RUN_TAG, stamp
-from inf2lab.cloud._resources import KINDS, Found, Kind, volume_rate
+from inf2lab.cloud._resources import KINDS as EC2_KINDS
+from inf2lab.cloud._resources import Found, Kind, volume_rate
 from inf2lab.cloud._runs import Run, all_runs
+from inf2lab.cloud._sagemaker import SAGEMAKER_KINDS
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
 Key = tuple[str, str]
+KINDS = (*SAGEMAKER_KINDS, *EC2_KINDS)
 PATIENCE_S = 600
 STEP_S = 5
 TRIES = 12  # a minute for what something else holds on to

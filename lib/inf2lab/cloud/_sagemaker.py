@@ -1,0 +1,140 @@
+"""What a SageMaker run can leave behind, for the sweep: endpoint with its scaling, configuration, model, files on S3.
+
+A run that used SageMaker has a bucket on record; of a run that is not on record it is looked for too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.cloud._aws import Cloud
+from inf2lab.cloud._errors import CloudError, NotThere, StillInUse
+from inf2lab.cloud._request import RUN_TAG
+from inf2lab.cloud._resources import Found, Kind
+from inf2lab.cloud._runs import run_on_record
+
+PREFIX = "inf2lab-"  # of every name
+VARIANT = "all"
+BILLS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "InService", "OutOfService")
+
+
+def scaling_target(endpoint: str) -> dict[str, str]:
+    """Return what Application Auto Scaling knows an endpoint's number of instances by."""
+    return {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/{VARIANT}",
+        "ScalableDimension": catalog.sagemaker_facts().dimension,
+    }
+
+
+def folder_prefix(run: str) -> str:
+    """Return where the files of a run lie in its bucket."""
+    return f"inf2lab/{run}/"
+
+
+def _concerned(runs: Iterable[str]) -> frozenset[str]:
+    records = {run: run_on_record(run) for run in runs}
+    return frozenset(run for run, record in records.items() if record is None or record.bucket)
+
+
+def _listed(operation: str, key: str, arn: str) -> Callable[..., Iterator[tuple[str, dict[str, Any]]]]:
+    """Return a search for the named things whose tag says that they are of one of the runs."""
+
+    def find(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        wanted = _concerned(runs)
+        if not wanted:
+            return
+        for row in cloud.pages("sagemaker", operation, key, region=region, NameContains=PREFIX):
+            tags = cloud.pages("sagemaker", "list_tags", "Tags", region=region, ResourceArn=row[arn])
+            run = next((tag["Value"] for tag in tags if tag["Key"] == RUN_TAG), "")
+            if run in wanted:
+                yield run, row
+
+    return find
+
+
+_endpoints_of = _listed("list_endpoints", "Endpoints", "EndpointArn")
+_configurations_of = _listed("list_endpoint_configs", "EndpointConfigs", "EndpointConfigArn")
+_models_of = _listed("list_models", "Models", "ModelArn")
+
+
+def _endpoints(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
+    for run, row in _endpoints_of(cloud, region, runs):
+        state, name = row["EndpointStatus"], row["EndpointName"]
+        usd = _rate(cloud, region, name) if state in BILLS else 0.0
+        yield Found("endpoint", name, region, run, state, usd, going=state == "Deleting")
+
+
+def _rate(cloud: Cloud, region: str, name: str) -> float:
+    """Return US dollars an hour at EC2's price, which SageMaker's is above; 0 where it is not known."""
+    try:
+        seen = cloud.call("sagemaker", "describe_endpoint", region=region, EndpointName=name)
+        asked = cloud.call(
+            "sagemaker", "describe_endpoint_config", region=region, EndpointConfigName=seen["EndpointConfigName"]
+        )  # fmt: skip
+    except NotThere:
+        return 0.0
+    (variant,) = asked["ProductionVariants"]
+    hardware = catalog.instances().get(variant["InstanceType"].removeprefix("ml."))
+    (now,) = seen.get("ProductionVariants") or ({},)
+    count = now.get("CurrentInstanceCount") or variant.get("InitialInstanceCount", 1)
+    return count * (hardware.usd_per_hour or 0.0) if hardware else 0.0
+
+
+def _configurations(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
+    for run, row in _configurations_of(cloud, region, runs):
+        yield Found("endpoint configuration", row["EndpointConfigName"], region, run, "there")
+
+
+def _models(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
+    for run, row in _models_of(cloud, region, runs):
+        yield Found("model", row["ModelName"], region, run, "there")
+
+
+def _files(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
+    for run in sorted(runs):
+        record = run_on_record(run)
+        if record and record.bucket and record.region == region:
+            rows = cloud.call(
+                "s3", "list_objects_v2", region=region, Bucket=record.bucket, Prefix=folder_prefix(run)
+            )
+            for row in rows.get("Contents", ()):
+                yield Found("file on S3", row["Key"], region, run, "there", note=record.bucket)
+
+
+def _remove_endpoint(cloud: Cloud, found: Found) -> None:
+    target = scaling_target(found.id)
+    with suppress(CloudError):  # there may be none; and nothing may keep the endpoint from being deleted
+        cloud.call("application-autoscaling", "deregister_scalable_target", region=found.region, **target)
+    try:
+        cloud.call("sagemaker", "delete_endpoint", region=found.region, EndpointName=found.id)
+    except CloudError as error:
+        if error.code == "ValidationException" and found.state in ("Creating", "Updating"):
+            raise StillInUse(
+                error.call, error.code, error.message, "it is being made: sweep again"
+            ) from error
+        raise
+
+
+def _remove_configuration(cloud: Cloud, found: Found) -> object:
+    return cloud.call("sagemaker", "delete_endpoint_config", region=found.region, EndpointConfigName=found.id)
+
+
+def _remove_model(cloud: Cloud, found: Found) -> object:
+    return cloud.call("sagemaker", "delete_model", region=found.region, ModelName=found.id)
+
+
+def _remove_file(cloud: Cloud, found: Found) -> object:
+    return cloud.call("s3", "delete_object", region=found.region, Bucket=found.note, Key=found.id)
+
+
+# In the order of removal: what bills first.
+SAGEMAKER_KINDS = (
+    Kind("endpoint", _endpoints, _remove_endpoint),
+    Kind("endpoint configuration", _configurations, _remove_configuration),
+    Kind("model", _models, _remove_model),
+    Kind("file on S3", _files, _remove_file),
+)

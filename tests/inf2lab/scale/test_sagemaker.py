@@ -1,0 +1,426 @@
+"""SageMaker's calls: right for the service's own model, one with the folder, and gone after a sweep."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
+from moto import mock_aws
+from typer.testing import CliRunner
+
+import played_aws
+import write_manifests
+from inf2lab import ModelFolder, Settings, catalog, cloud, write_properties
+from inf2lab.cli import app
+from inf2lab.cloud import Call, Cloud
+from inf2lab.cloud._launch import fill
+from inf2lab.cloud._request import DEADLINE_ROLE
+from inf2lab.errors import EndpointError, FolderError, SettingsError
+from inf2lab.measure._shapes import SHAPES, Ask
+from inf2lab.scale.aws_check import check_call, enum_of
+from inf2lab.scale.replica import Replica
+from inf2lab.scale.sagemaker import EXECUTION_ROLE, EndpointRequest, endpoint_request
+from inf2lab.scale.sagemaker_run import deploy, invocation, invoke, price_line, rows, shape_of
+
+REGION = "us-east-2"
+ROLE = "arn:aws:iam::123456789012:role/inf2lab/x"
+KNOWN = {EXECUTION_ROLE: ROLE, DEADLINE_ROLE: ROLE}
+QUIET: Any = lambda line: None  # noqa: E731
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ModelFolder:
+    return write_manifests.folder_of_the_notebook(tmp_path)
+
+
+@pytest.fixture
+def request_(folder: ModelFolder) -> EndpointRequest:
+    return endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="my-bucket")
+
+
+def all_calls(request: EndpointRequest) -> list[Call]:
+    return [*request.calls, *request.scaling]
+
+
+def the(request: EndpointRequest, operation: str) -> dict[str, Any]:
+    (found,) = [call for call in all_calls(request) if call.operation == operation]
+    return dict(found.parameters)
+
+
+def variant_of(request: EndpointRequest) -> dict[str, Any]:
+    (variant,) = the(request, "create_endpoint_config")["ProductionVariants"]
+    return variant
+
+
+def test_every_call_passes_the_stubber_as_it_is_sent(request_: EndpointRequest) -> None:
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    for call in all_calls(request_):
+        client = boto3.client(
+            call.service, region_name=REGION, config=Config(retries={"total_max_attempts": 1}), **keys
+        )
+        parameters = fill(dict(call.parameters), KNOWN)
+        with Stubber(client) as stubber:
+            stubber.add_client_error(call.operation, "Stopped", expected_params=parameters)
+            with pytest.raises(client.exceptions.ClientError, match="Stopped"):
+                getattr(client, call.operation)(**parameters)
+
+
+def test_enums_are_those_of_the_service(request_: EndpointRequest) -> None:
+    variant = variant_of(request_)
+    for size in ("xlarge", "8xlarge", "24xlarge", "48xlarge"):
+        assert f"ml.inf2.{size}" in enum_of("sagemaker", "ProductionVariantInstanceType")
+    assert variant["InstanceType"] == "ml.inf2.48xlarge"
+    assert variant["RoutingConfig"]["RoutingStrategy"] in enum_of("sagemaker", "RoutingStrategy")
+    assert variant["InferenceAmiVersion"] in enum_of("sagemaker", "ProductionVariantInferenceAmiVersion")
+    facts = catalog.sagemaker_facts()
+    assert facts.metric in enum_of("application-autoscaling", "MetricType")
+    assert facts.dimension in enum_of("application-autoscaling", "ScalableDimension")
+
+
+DAMAGE = {
+    "RoutingStrategy": lambda p: p["ProductionVariants"][0]["RoutingConfig"].update(
+        RoutingStrategy="FASTEST"
+    ),
+    "InstanceType": lambda p: p["ProductionVariants"][0].update(InstanceType="ml.inf2.96xlarge"),
+    "99999": lambda p: p["ProductionVariants"][0].update(ContainerStartupHealthCheckTimeoutInSeconds=99999),
+    "VolumeSizeInGB": lambda p: p["ProductionVariants"][0].update(VolumeSizeInGB=1000),
+    "ModelNam": lambda p: p["ProductionVariants"][0].update(ModelNam="x"),
+    "ProductionVariants": lambda p: p.pop("ProductionVariants"),
+}
+
+
+@pytest.mark.parametrize("said", DAMAGE)
+def test_what_the_service_would_refuse_is_refused_here(request_: EndpointRequest, said: str) -> None:
+    parameters = copy.deepcopy(the(request_, "create_endpoint_config"))
+    DAMAGE[said](parameters)
+    with pytest.raises(SettingsError, match=said):
+        check_call(Call("sagemaker", "create_endpoint_config", parameters))
+
+
+def test_the_folder_goes_to_s3_byte_for_byte_and_to_the_root_of_the_model(request_: EndpointRequest) -> None:
+    puts = [call.parameters for call in request_.calls if call.operation == "put_object"]
+    source = the(request_, "create_model")["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
+    assert source == {"S3Uri": request_.folder_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    sent = {f"s3://{put['Bucket']}/{put['Key']}".removeprefix(source["S3Uri"]): put["Body"] for put in puts}
+    assert sent == {path.name: path.read_bytes() for path in request_.replica.folder.path.iterdir()}
+
+
+def test_the_image_is_the_profiles(folder: ModelFolder) -> None:
+    def image(profile: str, **more: Any) -> str:
+        settings = Settings(profile=profile, **more)
+        return endpoint_request(Cloud(REGION), Replica(settings, folder), bucket="b").image
+
+    host = "763104351884.dkr.ecr.us-east-2.amazonaws.com"
+    assert image("djl-0.25") == f"{host}/djl-inference:0.25.0-neuronx-sdk2.15.0"
+    assert image("lmi-0.30") == f"{host}/djl-inference:0.30.0-neuronx-sdk2.20.1"
+    with pytest.raises(SettingsError, match=r"no image on SageMaker: use one of .*djl-0\.25"):
+        image("seed-0.21")
+    assert image("seed-0.21", image="my/own:1") == "my/own:1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "startup", "warned"), [(240, 300, False), (1200, 1260, False), (3600, 3600, True)]
+)
+def test_timeouts_follow_the_folder_within_the_services_limits(
+    tmp_path: Path, seconds: int, startup: int, warned: bool
+) -> None:
+    folder = write_manifests.folder_of_the_notebook(tmp_path)
+    values = folder.properties() | {"option.model_loading_timeout": seconds}
+    write_properties(folder.properties_path, values)
+    request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
+    assert variant_of(request)["ContainerStartupHealthCheckTimeoutInSeconds"] == startup
+    assert any("SageMaker waits" in text for text in request.warnings()) == warned
+
+
+def test_what_an_invocation_has_no_time_for_is_said(request_: EndpointRequest) -> None:
+    assert any("an invocation ends after 60 s" in text for text in request_.warnings())
+    environment = the(request_, "create_model")["PrimaryContainer"]["Environment"]
+    assert environment["PREDICT_TIMEOUT"] == "60"
+    assert environment["SERVING_MANAGEMENT_ADDRESS"] == "http://127.0.0.1:8081"
+
+
+def test_an_instance_runs_a_worker_on_every_pair_of_cores_and_scales_on_their_number(
+    request_: EndpointRequest,
+) -> None:
+    policy = the(request_, "put_scaling_policy")["TargetTrackingScalingPolicyConfiguration"]
+    assert (request_.workers, policy["TargetValue"]) == (12, 12.0)
+    target = the(request_, "register_scalable_target")
+    assert target["ResourceId"] == f"endpoint/{request_.name}/variant/{variant_of(request_)['VariantName']}"
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 2)
+    assert 300 < variant_of(request_)["VolumeSizeInGB"] <= 512
+
+
+def test_the_clock_is_set_before_the_endpoint_is_made_and_may_end_only_this_one(
+    request_: EndpointRequest,
+) -> None:
+    order = [call.operation for call in request_.calls]
+    assert order[-1] == "create_endpoint"
+    assert order.index("create_schedule") < order.index("create_endpoint")
+    target = the(request_, "create_schedule")["Target"]
+    assert target["Arn"] == "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
+    assert json.loads(target["Input"]) == {"EndpointName": request_.name}
+    policies = [
+        json.loads(c.parameters["PolicyDocument"]) for c in request_.calls if c.operation == "put_role_policy"
+    ]
+    (end,) = policies[1]["Statement"]
+    assert end["Action"] == ["sagemaker:DeleteEndpoint"]
+    assert end["Resource"].endswith(f":endpoint/{request_.name}")
+
+
+def test_the_price_comes_first_and_says_that_it_is_a_lower_bound(request_: EndpointRequest) -> None:
+    (subject, text), *_ = rows(Cloud(REGION), request_)
+    assert subject == "price"
+    assert text.startswith("more than 12.98 to 25.96 USD/h: that is EC2's price")
+
+
+@pytest.mark.parametrize(
+    "choices", [{"hours": 0}, {"hours": 1000}, {"instances": (2, 1)}, {"instances": (0, 1)}]
+)
+def test_numbers_that_make_no_sense_are_refused(folder: ModelFolder, choices: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b", **choices)
+
+
+def test_weights_do_not_travel(folder: ModelFolder) -> None:
+    (folder.path / "weights").mkdir()
+    (folder.path / "weights" / "x").write_text("x")
+    with pytest.raises(FolderError, match="hub"):
+        endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
+
+
+def test_nothing_is_sent_without_confirm_nor_in_the_rehearsal(request_: EndpointRequest) -> None:
+    assert "nothing was sent" in str(deploy(Cloud(REGION), request_))
+    with pytest.raises(SettingsError, match="--lane inf2"):
+        deploy(Cloud(REGION), request_, confirm=True)
+
+
+# --- with an account that moto plays. It refuses ml.inf2.* in an endpoint configuration, so another size stands in.
+
+
+@dataclass
+class Account:
+    """An account with a bucket, the way to it, and what was sent to SageMaker."""
+
+    cloud: Cloud
+    sent: list[str]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, region_name=REGION)
+
+    def left(self) -> list[str]:
+        sagemaker = self.client("sagemaker")
+        found = [f"endpoint {row['EndpointName']}" for row in sagemaker.list_endpoints()["Endpoints"]]
+        found += [
+            f"configuration {row['EndpointConfigName']}"
+            for row in sagemaker.list_endpoint_configs()["EndpointConfigs"]
+        ]
+        found += [f"model {row['ModelName']}" for row in sagemaker.list_models()["Models"]]
+        found += [
+            row["Key"] for row in self.client("s3").list_objects_v2(Bucket="my-bucket").get("Contents", ())
+        ]
+        found += [row["RoleName"] for row in self.client("iam").list_roles()["Roles"]]
+        groups = self.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+        found += [f"schedules {row['Name']}" for row in groups if row["Name"] != "default"]
+        targets = self.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="sagemaker"
+        )
+        return found + [row["ResourceId"] for row in targets["ScalableTargets"]]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    for name, value in played_aws.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        played_aws.put_in([REGION])
+        session = boto3.Session(region_name=REGION)
+        session.client("s3").create_bucket(
+            Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        sent: list[str] = []
+
+        def note(params: dict[str, Any], **event: Any) -> None:
+            sent.append(event["model"].name)
+
+        def play(params: dict[str, Any], **event: Any) -> None:
+            for variant in params["ProductionVariants"]:
+                assert variant["InstanceType"] == "ml.inf2.48xlarge"
+                variant["InstanceType"] = "ml.inf1.xlarge"
+
+        session.events.register("provide-client-params.sagemaker.CreateEndpointConfig", play)
+        session.events.register("before-parameter-build.*.*", note)
+        yield Account(Cloud(REGION, session, "123456789012", pause=QUIET), sent)
+
+
+def deployed(account: Account, folder: ModelFolder) -> tuple[EndpointRequest, cloud.Run]:
+    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    run = deploy(account.cloud, request, confirm=True, report=QUIET).run
+    assert run is not None
+    return request, run
+
+
+def swept(account: Account, run: cloud.Run) -> cloud.SweepReport:
+    return cloud.sweep(account.cloud, [run], report=QUIET)
+
+
+def test_an_endpoint_is_made_scaled_and_swept(account: Account, folder: ModelFolder) -> None:
+    _, run = deployed(account, folder)
+    assert len(account.left()) == 3 + 2 + 2 + 1 + 1  # SageMaker's, files, roles, schedule, scaling
+    body = account.client("s3").get_object(
+        Bucket="my-bucket", Key=f"inf2lab/{run.id}/opt13b/serving.properties"
+    )["Body"]
+    assert body.read() == folder.properties_path.read_bytes()
+    report = swept(account, run)
+    assert report.clean, str(report)
+    assert account.left() == []
+    kinds = {found.kind for found in report.removed}
+    assert kinds == {"endpoint", "endpoint configuration", "model", "file on S3", "role", "schedule"}
+    assert swept(account, run).removed == ()
+
+
+def test_a_sweep_knows_an_endpoint_of_a_run_that_is_not_on_record(
+    account: Account, folder: ModelFolder
+) -> None:
+    _, run = deployed(account, folder)
+    run.path.unlink()
+    assert swept(account, run).clean
+    left = account.left()
+    assert left
+    assert all(name.startswith("inf2lab/") for name in left)  # without the record nobody knows the bucket
+
+
+def test_a_sweep_leaves_other_endpoints_alone(account: Account, folder: ModelFolder) -> None:
+    request, run = deployed(account, folder)
+    other, other_run = deployed_again(account, folder, run)
+    swept(account, run)
+    names = account.left()
+    assert f"endpoint {other.name}" in names
+    assert f"endpoint {request.name}" not in names
+    swept(account, other_run)
+
+
+def deployed_again(
+    account: Account, folder: ModelFolder, first: cloud.Run
+) -> tuple[EndpointRequest, cloud.Run]:
+    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = replace(request, run=f"{first.id}-2")
+    run = deploy(account.cloud, request, confirm=True, report=QUIET).run
+    assert run is not None
+    return request, run
+
+
+def test_runs_without_a_bucket_are_not_looked_for_at_sagemaker(account: Account) -> None:
+    now = datetime.now(UTC).isoformat()
+    run = cloud.Run("20260101-000000-aaaa", REGION, "inf2.xlarge", now, now).write()
+    swept(account, run)
+    assert "ListEndpoints" not in account.sent
+
+
+@pytest.mark.parametrize("number", [1, 3, 5, 7, 8, 10, 11, 12])
+def test_an_interrupt_after_any_call_leaves_nothing(
+    account: Account, folder: ModelFolder, number: int
+) -> None:
+    made = [0]
+
+    def interrupt(model: Any, **event: Any) -> None:
+        if not model.name.startswith(("Describe", "Get", "List")):
+            made[0] += 1
+            if made[0] == number:
+                raise KeyboardInterrupt
+
+    account.cloud.session.events.register("after-call", interrupt)
+    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    with pytest.raises(KeyboardInterrupt):
+        deploy(account.cloud, request, confirm=True, report=QUIET)
+    assert account.left() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "answer"),
+    [
+        ("article", {"seq_length": 48, "text": ["Hello"]}, {"outputs": ["Hello you"]}),
+        (
+            "builtin",
+            {"inputs": ["Hello"], "parameters": {"max_new_tokens": 32}},
+            [{"generated_text": "Hello you"}],
+        ),
+    ],
+)
+def test_both_request_schemas_are_asked_and_read(kind: str, body: Any, answer: Any) -> None:
+    parameters = invocation("inf2lab-x", SHAPES[kind], Ask(("Hello",), 16, 32, "inf2lab-x"))
+    assert json.loads(parameters["Body"]) == body
+    here, stubber = stubbed()
+    data = json.dumps(answer).encode()
+    stubber.add_response("invoke_endpoint", {"Body": StreamingBody(io.BytesIO(data), len(data))}, parameters)
+    with stubber:
+        assert invoke(here, "inf2lab-x", SHAPES[kind], ["Hello"]) == ["Hello you"]
+
+
+def test_an_answer_of_another_shape_says_so() -> None:
+    here, stubber = stubbed()
+    data = b'{"generated_text": "Hello"}'
+    expected = dict.fromkeys(("EndpointName", "ContentType", "Accept", "Body"), ANY)
+    stubber.add_response("invoke_endpoint", {"Body": StreamingBody(io.BytesIO(data), len(data))}, expected)
+    with stubber, pytest.raises(EndpointError, match="not the shape 'article'"):
+        invoke(here, "inf2lab-x", SHAPES["article"], ["Hello"])
+
+
+def stubbed() -> tuple[Cloud, Stubber]:
+    """A way to SageMaker's runtime whose answers the test gives."""
+    client = boto3.client(
+        "sagemaker-runtime", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    here = Cloud(REGION, boto3.Session(region_name=REGION))
+    here._clients["sagemaker-runtime", REGION] = client
+    return here, Stubber(client)
+
+
+def test_the_schema_follows_the_folder(folder: ModelFolder) -> None:
+    assert shape_of(folder).name == "article"
+    folder.handler_path.unlink()
+    assert shape_of(folder).name == "builtin"
+
+
+def test_awss_own_price_is_taken_where_it_answers(request_: EndpointRequest) -> None:
+    client = boto3.client(
+        "pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    here = Cloud(REGION, boto3.Session(region_name=REGION))
+    here._clients["pricing", "us-east-1"] = client
+    product = {"terms": {"OnDemand": {"a": {"priceDimensions": {"b": {"pricePerUnit": {"USD": "10.5"}}}}}}}
+    with Stubber(client) as stubber:
+        stubber.add_response("get_products", {"PriceList": [json.dumps(product)]})
+        assert price_line(here, request_).startswith("10.50 to 21.00 USD/h (AWS, now)")
+        stubber.add_client_error("get_products", "AccessDeniedException")
+        assert price_line(here, request_).startswith("more than 12.98")
+
+
+def run(*words: str) -> Any:
+    return CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1"}).invoke(app, ["scale", "sagemaker", *words])
+
+
+def test_the_command_shows_the_price_first_and_sends_nothing(folder: ModelFolder) -> None:
+    shown = run(str(folder.path))
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.index("USD/h") < shown.output.index("sagemaker.create_endpoint")
+    assert "nothing bills" in shown.output
+    calls = json.loads(run(str(folder.path), "--json").stdout)
+    assert [call["operation"] for call in calls if call["service"] == "sagemaker"] == [
+        "create_model",
+        "create_endpoint_config",
+        "create_endpoint",
+    ]
+    assert run(str(folder.path), "--confirm").exit_code == 2
+    assert run(str(folder.path), "--profile", "seed-0.21").exit_code == 2
+    assert folder.fingerprint()
