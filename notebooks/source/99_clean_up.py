@@ -39,6 +39,7 @@ from inf2lab.serving import all_servers, left_over, stop_everything
 
 enter_repository()
 settings = Settings.from_notebook(globals())
+print("servers on record:", len(all_servers()))
 for server in all_servers():
     print(server.folder.name, "at", server.url, "is", server.status().state)
 
