@@ -133,7 +133,9 @@ def desk(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
     port, token, logs = free_ports(), secrets.token_hex(8), scratch / "logs"
-    recipe = subprocess.run(["make", "--no-print-directory", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, check=True)
+    recipe = subprocess.run(
+        ["make", "--no-print-directory", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     command = recipe.stdout.strip().splitlines()[-1]
     assert "jupyter-lab --ip=127.0.0.1" in command
     if not (ROOT / ".venv").exists():  # an environment of another name: the one that runs this test
