@@ -106,9 +106,10 @@ $(STAMP):
 	@$(PIP) --no-deps -e .
 	@rm -f $(VENV)/.unfinished; touch $(STAMP)
 
-$(SCALE_STAMP): $(STAMP)
-	@echo "a new environment $(SCALE) with $$($(BIN)/python --version): Ray and what comes with it (500 MB)"
-	@$(BIN)/python -m venv --clear $(SCALE)
+$(SCALE_STAMP):
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found: name one, as in make scale-env PYTHON=python3.12"; exit 1; }
+	@echo "a new environment $(SCALE) with $$($(PYTHON) --version): Ray and what comes with it (500 MB)"
+	@$(PYTHON) -m venv --clear $(SCALE)
 	@$(SCALE)/bin/python -m pip --disable-pip-version-check --log $(SCALE)/set-up.log install --quiet \
-		-r requirements-scale.txt
+		$$([ -t 1 ] || echo --progress-bar off) -r requirements-scale.txt
 	@touch $(SCALE_STAMP)

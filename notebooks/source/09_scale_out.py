@@ -34,6 +34,7 @@ profile: str = "djl-0.25"
 instance: str = "inf2.48xlarge"
 model_name: str = "opt13b"
 seq_length: int = 48
+region: str = "us-east-2"
 cluster: str = "auto"
 
 # %% [markdown] id="nb09-c04"
@@ -45,7 +46,7 @@ cluster: str = "auto"
 from inf2lab import ModelFolder, Settings, catalog, check, enter_repository, scale
 
 enter_repository()
-settings = Settings.from_notebook(globals(), also=["seq_length", "cluster"])
+settings = Settings.from_notebook(globals(), also=["seq_length", "region", "cluster"])
 stage = scale.Stage(settings, cluster)
 print(stage.says)
 
@@ -179,47 +180,112 @@ for loss in losses:
     )
 
 # %% [markdown] id="nb09-c26"
+# ## How many replicas, before you rent them
+#
+# The planner knows a queue: requests arrive at random, and each replica is busy with one for a known time. `inf2lab plan
+# --rate 50 --p99 2s` answers with replicas, instances and a price.
+#
+# **Predict, then run.** Three replicas, 0.2 seconds a request. At 5 requests a second they are busy for a third of their
+# time, at 10 for two thirds. What happens to the slowest one in a hundred?
+
+# %% id="nb09-c27" tags=["nbval-ignore-output"]
+print(scale.queue_table(stage.queue()))
+
+# %% [markdown] id="nb09-c28"
+# At twice the load hardly anything happens to the median, and the slowest wait for several times as long. That is why
+# you plan for the p99 and not for the median.
+#
+# The planner's queue is ideal: whoever has waited longest gets a replica the moment it is free. Ray's proxy looks for one,
+# and where all are full it looks again after a pause. So its tail can be several times longer, and differs from run to
+# run. Where the columns part, believe the measurement.
+#
 # ## The time-out that cuts answers
 #
 # Three replicas stream for ten seconds each. In the middle, all but one are told to end: once with a shutdown time-out
 # of 3 seconds, once with the one from the table above.
 
-# %% id="nb09-c27"
+# %% id="nb09-c29"
 for streams in stage.cut():
     verdict = "all whole" if streams.whole == streams.streams else "cut short"
     print(
         f"shutdown time-out {streams.timeout_s:3.0f} s: {streams.streams} streams of {streams.stream_s:.0f} seconds, {verdict}"
     )
 
-# %% [markdown] id="nb09-c28"
+# %% [markdown] id="nb09-c30"
 # The streams that were cut had begun with status 200. Who counts only statuses takes half an answer for a whole one.
 #
 # Now end the cluster, and look for what it left.
 
-# %% id="nb09-c29"
+# %% id="nb09-c31"
 left = stage.close()
 print("processes that had to be killed:", left)
 
-# %% [markdown] id="nb09-c30"
+# %% [markdown] id="nb09-c32"
 # ## The same on EKS
 #
 # KubeRay runs Ray on Kubernetes. Its manifest is rendered from the same folder and profile, so that devices, degree, image
 # and time-outs cannot disagree with them. One pod is one replica: Ray's container passes requests on, DJL's has the chip.
 
-# %% id="nb09-c31"
+# %% id="nb09-c33"
 manifest = scale.as_text(scale.ray_service(settings, folder))
 worker = manifest[manifest.index("workerGroupSpecs") :]
 print("\n".join(worker.splitlines()[:9]))
 print("...")
 print("\n".join(line for line in worker.splitlines() if "image:" in line or "neuron:" in line))
 
-# %% [markdown] id="nb09-c32"
-# `inf2lab scale ray models/opt13b --manifest` prints all of it. This part could not be run here: Kubernetes' own schema
-# has accepted the pods, and no chip has seen them.
+# %% [markdown] id="nb09-c34"
+# `inf2lab scale ray models/opt13b --manifest` prints all of it. Kubernetes' own schema has accepted the pods; no chip has
+# seen them yet.
+#
+# Without Ray, Kubernetes alone serves the same pods. This is what its rendering means, before anything is applied:
+
+# %% id="nb09-c35"
+import textwrap
+
+from inf2lab.scale import kubernetes
+
+
+def show(rows, subjects):
+    """Print some rows of a summary, folded."""
+    for subject, found in rows:
+        if subject in subjects:
+            print(textwrap.fill(f"{subject:10} {found}", 100, subsequent_indent=" " * 11))
+
+
+show(
+    kubernetes.summary(kubernetes.render(settings, folder)),
+    ["a replica", "loading", "ending", "nodes", "price"],
+)
+
+# %% [markdown] id="nb09-c36"
+# And SageMaker, where AWS operates all of it. The same folder, and again only shown:
+
+# %% id="nb09-c37"
+from inf2lab import cloud
+from inf2lab.scale import sagemaker, sagemaker_run
+from inf2lab.scale.replica import Replica
+
+here = cloud.connect(stage.settings, region=region)  # of the rehearsal: AWS is not asked
+endpoint = sagemaker.endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")
+show(sagemaker_run.rows(here, endpoint), ["instances", "time-outs", "price", "note"])
+
+# %% [markdown] id="nb09-c38"
+# ## Which one
+#
+# | | Ray Serve on EKS | Kubernetes alone | SageMaker |
+# |---|---|---|---|
+# | **you write** | nothing: a RayService is rendered | nothing: manifests are rendered | nothing: the calls are rendered |
+# | **you operate** | the cluster, KubeRay, Ray | the cluster, Karpenter, a queue metric | the endpoint |
+# | **you pay for** | the instances and the control plane | the same | its own hourly prices for the same chips |
+# | **requests wait** | in the proxy, until a replica is free | in a server's queue, chosen blindly | in the endpoint |
+# | **it grows on** | requests waiting or running | a metric that you bring | requests at once, for each copy |
+# | **take it when** | you work in Python, or want what you saw above | you have a cluster and people for it | you want none of that |
+#
+# All three take the folder as it is. `inf2lab scale kubernetes` and `inf2lab scale sagemaker` show the other two whole.
 #
 # ## Check yourself
 
-# %% id="nb09-c33" tags=["check"]
+# %% id="nb09-c39" tags=["check"]
 check(
     "growing and shrinking lost no request",
     grown.failed == shrunk.failed == 0,
@@ -238,10 +304,10 @@ check(
 )
 check("the cluster is gone", not left, hint="`inf2lab stop`, then look at the processes")
 
-# %% [markdown] id="nb09-c34"
+# %% [markdown] id="nb09-c40"
 # **What you have now:** the same folder on a cluster, and figures for what it costs and what it survives.
 #
-# **Try it:** `inf2lab scale ray --most 3` in a terminal, and `inf2lab load --url` with the address that it prints in a
-# second one. How many users until the third replica?
+# **Try it:** `inf2lab scale ray --most 3` in a terminal, and in a second one, with the address that the first prints:
+# `inf2lab load --url ADDRESS --model light --clients 8 -t 30`. How many clients until the third replica?
 #
 # Next: [99 Clean up](99_clean_up.ipynb). The server of notebook 05 still runs.

@@ -4,7 +4,7 @@ from inf2lab.scale.manifest_text import as_text
 from inf2lab.scale.ray_light import light_folder
 from inf2lab.scale.ray_local import RayCluster
 from inf2lab.scale.ray_manifest import ray_service
-from inf2lab.scale.ray_report import autoscaling, loss_table, options_table, overhead_table
+from inf2lab.scale.ray_report import autoscaling, loss_table, options_table, overhead_table, queue_table
 from inf2lab.scale.ray_spec import RaySpec
 from inf2lab.scale.ray_stage import Figures, Stage
 
@@ -19,5 +19,6 @@ __all__ = [
     "loss_table",
     "options_table",
     "overhead_table",
+    "queue_table",
     "ray_service",
 ]

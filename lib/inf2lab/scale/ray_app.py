@@ -96,6 +96,7 @@ class ModelReplica:
         note = Path(self._spec.notes) / f"{self._id}.json"
         told = {
             "id": self._id,
+            "model": self._spec.model,
             "node": ray.get_runtime_context().get_node_id(),
             "pid": os.getpid(),
             "server_pid": process.pid if process else 0,

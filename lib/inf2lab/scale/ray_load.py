@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import aiohttp
+
+from inf2lab.errors import MeasureError
 
 
 @dataclass(frozen=True)
@@ -113,17 +116,44 @@ async def ask(session: aiohttp.ClientSession, url: str, wish: Wish) -> Asked:
     return Asked(started, time.time(), status, replica, tokens, wish.tokens)
 
 
-def p50_ms(url: str, model: str, requests: int = 200) -> float:
-    """Return the median of requests that one user sends, one after the other, in ms; raises if one fails."""
+def arrive(url: str, model: str, wish: Wish, *, rate: float, count: int, seed: int = 0) -> list[Asked]:
+    """Send requests at random times (Poisson, `rate` a second), whatever is answered, and return them all."""
+
+    async def run() -> list[Asked]:
+        draw, due = random.Random(seed), 0.0
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            began, under_way = time.monotonic(), []
+            for _ in range(count):
+                due += draw.expovariate(rate)
+                await asyncio.sleep(max(0.0, began + due - time.monotonic()))
+                under_way.append(asyncio.create_task(ask(session, f"{url}/predictions/{model}", wish)))
+            return await asyncio.gather(*under_way)
+
+    return _answered(run)
+
+
+def p50_ms(url: str, model: str, requests: int = 200, *, wish: Wish | None = None) -> float:
+    """Return the median of requests that one user sends, one after the other, in ms; raises MeasureError."""
 
     async def run() -> list[Asked]:
         async with aiohttp.ClientSession() as session:
             for _ in range(20):  # connections, routes and caches
                 await ask(session, f"{url}/predictions/{model}", Wish())
-            return [await ask(session, f"{url}/predictions/{model}", Wish()) for _ in range(requests)]
+            wished = wish or Wish()
+            return [await ask(session, f"{url}/predictions/{model}", wished) for _ in range(requests)]
 
-    asked = asyncio.run(run())
+    asked = _answered(run)
     if any(one.failed for one in asked):
-        raise AssertionError("a request of the latency measurement failed")
+        raise MeasureError(f"{sum(one.failed for one in asked)} of {len(asked)} requests to {url} failed")
     times = sorted(one.took_s for one in asked)
     return 1000 * times[len(times) // 2]
+
+
+def _answered(run: Callable[[], Coroutine[Any, Any, list[Asked]]]) -> list[Asked]:
+    """Return what a coroutine returns, from a thread of its own: a notebook's kernel has a loop in this one already."""
+    found: list[Asked] = []
+    thread = threading.Thread(target=lambda: found.extend(asyncio.run(run())))
+    thread.start()
+    thread.join()
+    return found

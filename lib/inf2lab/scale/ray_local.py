@@ -66,6 +66,7 @@ class RayCluster:
         # Short: the path of a Unix socket below it must not exceed 107 characters.
         self.home = Path(tempfile.mkdtemp(prefix="inf2ray-", dir="/tmp"))
         self._node_ids: list[str] = []
+        self._model = ""  # what was deployed last
 
     @property
     def url(self) -> str:
@@ -120,6 +121,7 @@ class RayCluster:
             loopback=True,
         )
         self._order("deploy", described=filled.as_dict())
+        self._model = filled.model
         if wait != 0:
             self.wait(wait or filled.min_replicas)
         return filled
@@ -129,12 +131,16 @@ class RayCluster:
         return self._order("status")
 
     def replicas(self) -> list[Replica]:
-        """Return the replicas whose process and server live, by node and cores."""
+        """Return the deployed model's replicas whose process and server live, by node and cores."""
         found = []
         for note in (self.home / "notes").glob("*.json"):
             with contextlib.suppress(OSError, ValueError):
                 told = json.loads(note.read_text())
-                if _lives(told["pid"]) and (not told["server_pid"] or _lives(told["server_pid"])):
+                if (
+                    told["model"] == self._model
+                    and _lives(told["pid"])
+                    and (not told["server_pid"] or _lives(told["server_pid"]))
+                ):
                     found.append(self._replica(told))
         return sorted(found, key=lambda one: (one.node, one.cores))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from inf2lab.scale.ray_spec import RaySpec
-from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead
+from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Queued
 
 if TYPE_CHECKING:
     from inf2lab.pictures import Picture
@@ -49,6 +49,20 @@ def loss_table(losses: Iterable[Loss]) -> str:
         for one in losses
     ]
     return "\n".join(lines)
+
+
+def queue_table(queued: Iterable[Queued]) -> str:
+    """Return what the planner's queue predicts and what was measured, in ms."""
+    lines = [
+        f"{'requests/s':>10} {'busy':>6} {'p50 predicted':>14} {'measured':>9} {'p99 predicted':>14} {'measured':>9}"
+    ]
+    for one in queued:
+        said = one.predicted
+        times = (said.p50_s, one.p50_s, said.p99_s, one.p99_s)
+        lines.append(
+            f"{one.rate:10.0f} {said.use:6.0%} " + " ".join(f"{1000 * time:13.0f}" for time in times)
+        )
+    return "\n".join([*lines, "times in ms"])
 
 
 def autoscaling(grown: Growth, shrunk: Growth) -> Picture:

@@ -22,7 +22,7 @@ from inf2lab.scale import ray_trials
 from inf2lab.scale.ray_light import light_folder
 from inf2lab.scale.ray_local import NODES, RayCluster, environment_python
 from inf2lab.scale.ray_spec import RaySpec
-from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Streams
+from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Queued, Streams
 from inf2lab.settings import Settings
 
 FILE = "docs/scale_measured.json"
@@ -55,6 +55,7 @@ class Figures:
     losses: tuple[Loss, ...]
     streams: tuple[Streams, ...]
     overheads: tuple[Overhead, ...]
+    queued: tuple[Queued, ...]
 
     @classmethod
     def read(cls, path: Path) -> Figures:
@@ -70,6 +71,7 @@ class Figures:
             tuple(Loss(**one) for one in told["losses"]),
             tuple(Streams(**one) for one in told["streams"]),
             tuple(Overhead(**one) for one in told["overheads"]),
+            tuple(Queued(**one) for one in told["queued"]),
         )
 
     def write(self, path: Path) -> None:
@@ -151,6 +153,10 @@ class Stage:
         """Long streams, under a shutdown time-out that is too short and under the right one."""
         return self._act("streams", self._cut)
 
+    def queue(self) -> tuple[Queued, ...]:
+        """Three replicas that are busy for a third, and for two thirds, of their time."""
+        return self._act("queued", self._queue)
+
     def close(self) -> list[str]:
         """End the cluster; returns what had to be killed."""
         cluster, self.cluster = self.cluster, None
@@ -166,6 +172,7 @@ class Stage:
                 "grown": self.grow,
                 "placement": self.placement,
                 "shrunk": self.shrink,
+                "queued": self.queue,
                 "losses": self.lose,
                 "streams": self.cut,
                 "overheads": self.overhead,
@@ -215,6 +222,11 @@ class Stage:
     def _cut(self) -> tuple[Streams, ...]:
         cluster = self._running(1, FULL)
         return tuple(ray_trials.cut(cluster, self.spec, timeout_s=each) for each in (3, None))
+
+    def _queue(self) -> tuple[Queued, ...]:
+        three = replace(self.spec, min_replicas=3, max_replicas=3)
+        cluster = self._running(3, 3)
+        return tuple(ray_trials.queue(cluster, three, rate=rate) for rate in (5, 10))
 
     def _overhead(self) -> tuple[Overhead, ...]:
         one = replace(self.spec, min_replicas=1, max_replicas=1)

@@ -1,0 +1,100 @@
+"""The recorded run: complete, within the project's bounds, and what the stage shows where nothing is live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inf2lab import Settings
+from inf2lab.errors import ServerError, SettingsError
+from inf2lab.scale import Figures, Stage, loss_table, overhead_table, queue_table
+from inf2lab.scale.ray_report import autoscaling, options_table
+from inf2lab.scale.ray_stage import FILE
+
+
+@pytest.fixture
+def recorded(root: Path) -> Figures:
+    return Figures.read(root / FILE)
+
+
+def test_the_recorded_run_kept_the_bounds(recorded: Figures) -> None:
+    grown, shrunk = recorded.grown, recorded.shrunk
+    assert (grown.before, grown.after, grown.failed, grown.all_s <= 20) == (1, 7, 0, True)
+    assert (shrunk.before, shrunk.after, shrunk.failed) == (7, 1, 0)
+    assert [one.node for one in recorded.placement] == [0, 0, 0, 1, 1, 1, 2]
+    for loss, bound in zip(recorded.losses, (10, 10, 40), strict=True):
+        assert loss.failed <= loss.in_flight
+        assert loss.failed_later == 0
+        assert loss.back_s <= bound + loss.load_s
+    assert [one.whole == one.streams for one in recorded.streams] == [False, True]
+    assert [one.added_ms <= bound for one, bound in zip(recorded.overheads, (15, 4), strict=True)] == [
+        True
+    ] * 2
+    assert all(one.failed == 0 for one in recorded.queued)
+
+
+def test_figures_survive_their_file(recorded: Figures, tmp_path: Path) -> None:
+    recorded.write(tmp_path / "figures.json")
+    assert Figures.read(tmp_path / "figures.json") == recorded
+
+
+def test_the_stage_shows_the_recorded_run_and_says_so(recorded: Figures) -> None:
+    stage = Stage(Settings(), "recorded")
+    stage.start()
+    assert not stage.live
+    assert stage.says.startswith(f"recorded on {recorded.date}")
+    assert (stage.grow(), stage.lose(), stage.placement()) == (
+        recorded.grown,
+        recorded.losses,
+        recorded.placement,
+    )
+    assert stage.close() == []
+
+
+def test_without_rays_environment_the_run_is_the_recorded_one(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not Stage(Settings()).live
+    with pytest.raises(ServerError, match="make scale-env"):
+        Stage(Settings(), "live").start()
+
+
+def test_the_environment_says_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INF2LAB_CLUSTER", "live")
+    assert Stage(Settings()).live
+    assert not Stage(Settings(), "recorded").live
+    monkeypatch.setenv("INF2LAB_CLUSTER", "recorded")
+    assert not Stage(Settings()).live
+
+
+@pytest.mark.parametrize("word", ["", "yes", "Live"])
+def test_another_word_is_named(word: str) -> None:
+    with pytest.raises(SettingsError, match="use one of auto, live, recorded"):
+        Stage(Settings(), word)
+
+
+def test_the_nodes_are_emulated_in_either_lane() -> None:
+    assert Stage(Settings(lane="inf2"), "recorded").settings.lane == "rehearsal"
+
+
+def test_tables_hold_what_was_counted(recorded: Figures) -> None:
+    failed = replace(recorded.losses[0], what="a mast", failed=17)
+    assert "a mast" in loss_table([failed])
+    assert " 17 " in loss_table([failed])
+    plain = overhead_table(recorded.overheads).splitlines()
+    assert [line.split()[0] for line in plain[1:]] == ["Python", "HAProxy"]
+    assert queue_table(recorded.queued).count("%") == len(recorded.queued)
+
+
+def test_the_options_name_rays_defaults_that_hurt(tmp_path: Path) -> None:
+    text = options_table(Stage(Settings(), "recorded").spec)
+    for words in ("cores a replica                   8", "Ray's default is 5", "Ray's default of 20"):
+        assert words in text
+
+
+def test_the_picture_says_what_it_shows(recorded: Figures) -> None:
+    picture = autoscaling(recorded.grown, recorded.shrunk)
+    assert "from 1 to 7 replicas" in picture.alt
+    assert picture._repr_png_().startswith(b"\x89PNG")
