@@ -19,11 +19,11 @@ WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 SCALE       := .venv-scale
 SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup run test lab notebooks html lint format lock clean distclean scale-env test-scale
+.PHONY: help setup run test test-kubernetes lab notebooks html lint format lock clean distclean scale-env test-scale
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the others when it is due)
 	@echo "$(VENV) is ready: `$(BIN)/python --version`"
@@ -49,6 +49,9 @@ scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB;
 test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
 	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray
 	@INF2LAB_CLUSTER=live $(TOOL)/run_notebooks.py 09
+
+test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
+	@tools/test_kubernetes.sh $(ARGS)
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/00_start_here.ipynb
