@@ -219,9 +219,7 @@ def test_a_drain_takes_one_pod_at_a_time(plane: ControlPlane, clean: None, tmp_p
     watcher.start()
     try:
         words = ("drain", busiest, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=20s")
-        plane.kubectl(
-            *words, check=False
-        )  # what fits nowhere else keeps the budget used up, and the drain waiting
+        plane.kubectl(*words)  # three pods move and two fit: the budget lets the third wait for a place
     finally:
         over.set()
         watcher.join()
