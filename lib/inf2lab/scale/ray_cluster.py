@@ -1,7 +1,7 @@
 """A Ray cluster of emulated nodes on this machine, as a program that obeys lines of JSON and ends with its parent.
 
-python -m inf2lab.scale.ray_cluster NODES PORT, in Ray's own environment. Every line on stdin is one order, answered
-by one line on stdout; when stdin ends, everything is ended. `inf2lab.scale.ray_local` holds the other end.
+python -m inf2lab.scale.ray_cluster NODES PORT FOLDER, in Ray's own environment. Every line on stdin is one order,
+answered by one line on stdout; when stdin ends, everything is ended. `inf2lab.scale.ray_local` holds the other end.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -133,9 +134,10 @@ def _answer(value: dict[str, Any]) -> None:
 if __name__ == "__main__":
     _OUT = os.fdopen(os.dup(1), "w")  # Ray and Serve print where they like
     os.dup2(2, 1)
-    nodes, http_port = sys.argv[1:]
+    nodes, http_port, folder = sys.argv[1:]
     running = Emulation([int(count) for count in nodes.split(",")], int(http_port))
     try:
         obey(running)
     finally:
         running.close()
+        shutil.rmtree(folder, ignore_errors=True)  # the parent may be gone

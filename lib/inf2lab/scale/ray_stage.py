@@ -19,8 +19,9 @@ from inf2lab.endpoint import Endpoint
 from inf2lab.errors import LabError, ServerError, SettingsError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale import ray_trials
+from inf2lab.scale.ray_environment import environment_python
 from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_local import NODES, RayCluster, environment_python
+from inf2lab.scale.ray_local import NODES, RayCluster
 from inf2lab.scale.ray_spec import RaySpec
 from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Queued, Streams
 from inf2lab.settings import Settings

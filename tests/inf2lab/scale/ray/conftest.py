@@ -10,8 +10,9 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import ServerError
+from inf2lab.scale.ray_environment import environment_python
 from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_local import RayCluster, environment_python
+from inf2lab.scale.ray_local import RayCluster
 from inf2lab.scale.ray_spec import RaySpec
 
 

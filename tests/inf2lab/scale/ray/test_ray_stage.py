@@ -9,7 +9,7 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import ServerError, SettingsError
-from inf2lab.scale import Figures, Stage, loss_table, overhead_table, queue_table
+from inf2lab.scale import Figures, RayCluster, Stage, loss_table, overhead_table, queue_table
 from inf2lab.scale.ray_report import autoscaling, options_table
 from inf2lab.scale.ray_stage import FILE
 
@@ -59,6 +59,17 @@ def test_without_rays_environment_the_run_is_the_recorded_one(
     assert not Stage(Settings()).live
     with pytest.raises(ServerError, match="make scale-env"):
         Stage(Settings(), "live").start()
+
+
+def test_a_cluster_that_was_never_started_leaves_nothing(clone: Path) -> None:
+    before = set(Path("/tmp").glob("inf2ray-*"))
+    cluster = RayCluster()
+    with pytest.raises(ServerError, match="make scale-env"):
+        cluster.start()
+    with pytest.raises(ServerError, match="not started"):
+        cluster.replicas()
+    assert cluster.close() == []
+    assert set(Path("/tmp").glob("inf2ray-*")) <= before
 
 
 def test_the_environment_says_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
