@@ -128,8 +128,7 @@ def _start(spec: RaySpec) -> Beside:
 
 
 # Trap: Ray sets OMP_NUM_THREADS=1, and a model on this machine's processor would compute on one thread.
-# PYTHONPATH is that of Ray's environment, where another pydantic lives.
-_NOT_INHERITED = {"OMP_NUM_THREADS", "VIRTUAL_ENV"}
+_NOT_INHERITED = {"OMP_NUM_THREADS"}
 
 
 def _wait_ready(spec: RaySpec, beside: Beside, patience_s: float) -> None:
