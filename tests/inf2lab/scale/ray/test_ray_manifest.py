@@ -26,12 +26,14 @@ DEVICE = "aws.amazon.com/neuron"
 def documents(tmp_path: Path) -> list[dict[str, Any]]:
     """As `kubectl` would read them."""
     folder = light_folder(at=tmp_path / "light_one")
-    return list(yaml.safe_load_all(as_text(ray_service(Settings(), folder, replicas=(2, 5)))))
+    found = list(yaml.safe_load_all(as_text(ray_service(Settings(), folder, replicas=(2, 5)))))
+    assert [one["kind"] for one in found] == ["Namespace", "ConfigMap", "RayService"]
+    return found
 
 
 @pytest.fixture
 def cluster(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    return documents[1]["spec"]["rayClusterConfig"]
+    return documents[-1]["spec"]["rayClusterConfig"]
 
 
 def djl(cluster: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def test_the_release_is_the_pinned_one(root: Path, cluster: dict[str, Any]) -> N
 
 
 def test_the_folders_bytes_travel_as_they_are(tmp_path: Path, documents: list[dict[str, Any]]) -> None:
-    files = documents[0]["data"]
+    files = documents[1]["data"]
     assert set(files) == {"model.py", "serving.properties"}
     for name, text in files.items():
         assert text.encode() == (tmp_path / "light_one" / name).read_bytes()
@@ -60,11 +62,11 @@ def test_the_folders_bytes_travel_as_they_are(tmp_path: Path, documents: list[di
 def test_devices_are_those_of_the_folders_degree_with_limit_equal_to_request(cluster: dict[str, Any]) -> None:
     resources = djl(cluster)["resources"]
     assert resources["requests"][DEVICE] == resources["limits"][DEVICE] == "4"
-    assert cluster["workerGroupSpecs"][0]["rayStartParams"]["resources"] == '"{\\"neuron_cores\\": 8}"'
+    assert cluster["workerGroupSpecs"][0]["resources"] == {"CPU": "0", "neuron_cores": "8"}
 
 
 def test_the_application_is_one_that_the_replicas_can_read(documents: list[dict[str, Any]]) -> None:
-    serve = yaml.safe_load(documents[1]["spec"]["serveConfigV2"])
+    serve = yaml.safe_load(documents[-1]["spec"]["serveConfigV2"])
     (application,) = serve["applications"]
     assert application["import_path"] == "inf2lab.scale.ray_app:build"
     spec = RaySpec.from_dict(application["args"])
@@ -87,7 +89,7 @@ def test_a_loading_model_is_given_the_profiles_time(cluster: dict[str, Any]) -> 
 
 
 def test_the_pod_waits_as_long_as_ray_does(documents: list[dict[str, Any]], cluster: dict[str, Any]) -> None:
-    serve = yaml.safe_load(documents[1]["spec"]["serveConfigV2"])
+    serve = yaml.safe_load(documents[-1]["spec"]["serveConfigV2"])
     spec = RaySpec.from_dict(serve["applications"][0]["args"])
     pod = cluster["workerGroupSpecs"][0]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] >= spec.deployment_options["graceful_shutdown_timeout_s"]
@@ -122,7 +124,7 @@ def test_kubernetes_accepts_the_pods_and_the_folder(
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": group["template"]["spec"]}
         for group in groups
     ]
-    for document in (documents[0], *pods):
+    for document in (*documents[:2], *pods):
         validate(document, latest_version(), strict=True)
     pods[1]["spec"]["containers"][1]["startupProb"] = {}
     with pytest.raises(Exception, match="startupProb"):
