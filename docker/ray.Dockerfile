@@ -7,7 +7,7 @@
 FROM rayproject/ray:2.60.0-py311
 COPY requirements-scale.txt /tmp/
 RUN grep -Ev '^ray' /tmp/requirements-scale.txt > /tmp/more.txt && pip install --no-cache-dir -r /tmp/more.txt
+# What is copied belongs to root, and the base image's user (1000, as the pods say) is another: nothing is written there.
 COPY lib/inf2lab /opt/inf2lab/lib/inf2lab
 COPY lib/neuron_rules /opt/inf2lab/lib/neuron_rules
-RUN mkdir /opt/inf2lab/notebooks
-ENV PYTHONPATH=/opt/inf2lab/lib
+ENV PYTHONPATH=/opt/inf2lab/lib INF2LAB_ROOT=/opt/inf2lab
