@@ -234,8 +234,8 @@ print("...")
 print("\n".join(line for line in worker.splitlines() if "image:" in line or "neuron:" in line))
 
 # %% [markdown] id="nb09-c34"
-# `inf2lab scale ray models/opt13b --manifest` prints all of it. Kubernetes' own schema has accepted the pods, and Ray's
-# own autoscaler counts their cores; no chip has seen them yet.
+# `inf2lab scale ray models/opt13b --manifest` prints all of it. A real API server has taken it and placed its pods, and
+# Ray's own autoscaler counts their cores; no chip has seen them yet.
 #
 # Without Ray, Kubernetes alone serves the same pods. This is what its rendering means, before anything is applied:
 

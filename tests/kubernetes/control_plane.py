@@ -241,6 +241,19 @@ def instance_type(name: str) -> dict[str, Any]:
     }
 
 
+def fake_node(
+    plane: ControlPlane, name: str, devices: int, *, like: str = "inf2.48xlarge", tainted: bool = True
+) -> None:
+    """Add a node that kwok plays, with Karpenter's taint; its size is stated whatever its devices."""
+    taints = [{"key": DEVICE, "value": "true", "effect": "NoSchedule"}] if tainted else []
+    labels = {"node.kubernetes.io/instance-type": like}
+    metadata = {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}, "labels": labels}
+    plane.apply({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": taints}})
+    resources = instance_type(like)["resources"] | {DEVICE: str(devices)}
+    status = {"status": {"capacity": resources, "allocatable": resources}}
+    plane.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", json.dumps(status))
+
+
 def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

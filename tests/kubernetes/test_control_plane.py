@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from control_plane import DEVICE, ControlPlane, Refused, instance_type
+from control_plane import DEVICE, ControlPlane, Refused, fake_node
 from external_metrics import ExternalMetrics
 
 import write_manifests
@@ -73,25 +73,6 @@ def node_class() -> dict[str, Any]:
 def deploy(plane: ControlPlane, found: dict[str, dict[str, Any]], *kinds: str) -> None:
     plane.apply(found["Namespace"])
     plane.apply(*(found[kind] for kind in ("ConfigMap", "Deployment", "PodDisruptionBudget", *kinds)))
-
-
-def fake_node(plane: ControlPlane, name: str, devices: int, *, like: str = "inf2.48xlarge") -> None:
-    """A node that kwok plays, with Karpenter's taint; its size is stated whatever its devices."""
-    resources = instance_type(like)["resources"] | {DEVICE: str(devices)}
-    plane.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {
-                "name": name,
-                "annotations": {"kwok.x-k8s.io/node": "fake"},
-                "labels": {"node.kubernetes.io/instance-type": like},
-            },
-            "spec": {"taints": [{"key": DEVICE, "value": "true", "effect": "NoSchedule"}]},
-        }
-    )
-    status = {"status": {"capacity": resources, "allocatable": resources}}
-    plane.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", yaml.safe_dump(status))
 
 
 def scale(plane: ControlPlane, replicas: int) -> None:

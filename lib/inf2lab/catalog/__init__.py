@@ -38,7 +38,14 @@ from inf2lab.catalog._profiles import (
     profile,
     profiles,
 )
-from inf2lab.catalog._scale import KubernetesFacts, SageMakerFacts, kubernetes_facts, sagemaker_facts
+from inf2lab.catalog._scale import (
+    KubeRayFacts,
+    KubernetesFacts,
+    SageMakerFacts,
+    kuberay_facts,
+    kubernetes_facts,
+    sagemaker_facts,
+)
 from inf2lab.catalog._troubles import Trouble, recognise, trouble, troubles
 from inf2lab.catalog._weights import PackagedWeights, find_packaged, packaged_weights
 
@@ -46,6 +53,7 @@ __all__ = [
     "CloudFacts",
     "HostImage",
     "Instance",
+    "KubeRayFacts",
     "KubernetesFacts",
     "Latency",
     "MemoryCase",
@@ -70,6 +78,7 @@ __all__ = [
     "host_image",
     "instance",
     "instances",
+    "kuberay_facts",
     "kubernetes_facts",
     "latencies",
     "launch_quota",

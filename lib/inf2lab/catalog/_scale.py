@@ -1,4 +1,4 @@
-"""Facts for more machines than one: Kubernetes' names for Neuron, SageMaker's limits."""
+"""Facts for more machines than one: Kubernetes' names for Neuron, KubeRay's rules, SageMaker's limits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ class KubernetesFacts:
 
 
 @dataclass(frozen=True)
+class KubeRayFacts:
+    """What KubeRay's operator asks and does: `needs` is the least release that reads a group's `resources`."""
+
+    source: str
+    release: str  # the one that was read
+    needs: str
+    name_length: int  # of a RayService: 6 characters are added for the cluster, and 10 for its services
+    metrics_port: int  # Ray's, unless a group says another
+
+
+@dataclass(frozen=True)
 class SageMakerFacts:
     """Where the images are, and what the service accepts; pairs are (least, most)."""
 
@@ -40,6 +51,11 @@ class SageMakerFacts:
 def kubernetes_facts() -> KubernetesFacts:
     """Return the facts of the data file."""
     return KubernetesFacts(**read_file("scale")["kubernetes"])
+
+
+def kuberay_facts() -> KubeRayFacts:
+    """Return the facts of the data file."""
+    return KubeRayFacts(**read_file("scale")["kuberay"])
 
 
 def sagemaker_facts() -> SageMakerFacts:

@@ -2,7 +2,7 @@
 
 The pod is that of `inf2lab scale kubernetes`, with one container more. Its DJL container has the Neuron devices; Ray's
 only counts their cores and passes requests on. So Ray asks for pods, and Karpenter for the nodes under them.
-What is said of KubeRay was read in its sources, release 1.7.0.
+What is said of KubeRay was read in its sources: catalog, `kuberay`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from inf2lab import catalog
 from inf2lab.errors import FolderError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale import kubernetes, kubernetes_pod, kubernetes_rules
@@ -39,8 +40,9 @@ def ray_service(
     """Return the manifests: namespace, the folder's files as a ConfigMap, and the RayService; raises LabError."""
     # Options of `docker run` may hold a secret, and mean nothing here.
     made = kubernetes.render(replace(settings, lane="inf2", docker_options=""), folder, replicas=replicas)
-    if len(made.name) > NAME_LENGTH or not re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", made.name):
-        rule = f"at most {NAME_LENGTH} small letters, digits and hyphens, the first of them a letter"
+    facts = catalog.kuberay_facts()
+    if len(made.name) > facts.name_length or not re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", made.name):
+        rule = f"at most {facts.name_length} small letters, digits and hyphens, the first of them a letter"
         raise FolderError(
             folder.path, f"KubeRay takes no service named {made.name!r}: {rule}. Rename the folder"
         )
@@ -62,8 +64,8 @@ def ray_service(
         Document(
             "One worker pod is one replica. Its DJL container is that of `inf2lab scale kubernetes`; Ray's is built "
             f"from docker/ray.Dockerfile. Clients ask the service {made.name}-serve-svc on port {HTTP_PORT}. It needs "
-            "KubeRay 1.5 or later. A change below rayClusterConfig brings a second cluster up beside the first, on "
-            "nodes of its own, before the first one goes.",
+            f"KubeRay {facts.needs} or later. A change below rayClusterConfig brings a second cluster up beside the "
+            "first, on nodes of its own, before the first one goes.",
             {
                 "apiVersion": "ray.io/v1",
                 "kind": "RayService",

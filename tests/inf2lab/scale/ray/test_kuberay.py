@@ -18,12 +18,12 @@ import jsonschema
 import pytest
 import yaml
 
-from inf2lab import ModelFolder, Settings, write_properties
+from inf2lab import ModelFolder, Settings, catalog, write_properties
 from inf2lab.errors import FolderError
 from inf2lab.scale.manifest_text import as_text
 from inf2lab.scale.ray_environment import environment_python
 from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_manifest import NAME_LENGTH, ray_service
+from inf2lab.scale.ray_manifest import METRICS_PORT, ray_service
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "kuberay.schema.json").read_text())
 COUNTED = {
@@ -33,6 +33,7 @@ COUNTED = {
     "resources",
 }  # parameters that say what `resources` of a group says too
 V2 = "RAY_enable_autoscaler_v2"
+NAME_LENGTH = catalog.kuberay_facts().name_length
 Manifest = dict[str, Any]
 
 
@@ -69,6 +70,7 @@ def rays(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_definition_takes_the_manifest(service: Manifest) -> None:
+    assert f"KubeRay {catalog.kuberay_facts().release} " in SCHEMA["$comment"]
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(service, SCHEMA)
 
@@ -202,21 +204,21 @@ def test_a_folder_whose_name_kuberay_refuses_is_said_before(tmp_path: Path, name
 
 
 def test_nobody_in_the_workers_pod_listens_on_anothers_port(service: Manifest) -> None:
-    """Ray's metrics go to 8080 unless told otherwise, where the model server listens in the same pod."""
+    """KubeRay gives Ray's metrics the model server's port, unless told otherwise."""
     ray, djl = worker(service)["template"]["spec"]["containers"]
     parameters = worker(service)["rayStartParams"]
     serve = yaml.safe_load(service["spec"]["serveConfigV2"])
     server = {one["name"]: one.get("value", "") for one in djl["env"]}
     ports = [
-        int(parameters.get("metrics-export-port", 8080)),
+        int(parameters.get("metrics-export-port", catalog.kuberay_facts().metrics_port)),
         int(parameters.get("dashboard-agent-listen-port", 52365)),
         serve["http_options"]["port"],
         *(int(server[f"SERVING_{part}_ADDRESS"].rpartition(":")[2]) for part in ("INFERENCE", "MANAGEMENT")),
     ]
     assert len(set(ports)) == len(ports), ports
-    assert ray["ports"] == [
-        {"name": "metrics", "containerPort": ports[0]}
-    ]  # else KubeRay writes its own 8080 there
+    # By this name KubeRay sees that a port is there; else it writes its own.
+    assert ray["ports"] == [{"name": "metrics", "containerPort": METRICS_PORT}]
+    assert ports[0] == METRICS_PORT
     assert not any(10002 <= port <= 19999 for port in ports)  # `ray start`: where its workers listen
 
 
