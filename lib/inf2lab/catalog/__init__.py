@@ -39,9 +39,11 @@ from inf2lab.catalog._profiles import (
     profiles,
 )
 from inf2lab.catalog._scale import (
+    Headroom,
     KubeRayFacts,
     KubernetesFacts,
     SageMakerFacts,
+    headroom,
     kuberay_facts,
     kubernetes_facts,
     sagemaker_facts,
@@ -51,6 +53,7 @@ from inf2lab.catalog._weights import PackagedWeights, find_packaged, packaged_we
 
 __all__ = [
     "CloudFacts",
+    "Headroom",
     "HostImage",
     "Instance",
     "KubeRayFacts",
@@ -75,6 +78,7 @@ __all__ = [
     "default_profile",
     "find_model",
     "find_packaged",
+    "headroom",
     "host_image",
     "instance",
     "instances",

@@ -1,4 +1,4 @@
-"""Facts for more machines than one: Kubernetes' names for Neuron, KubeRay's rules, SageMaker's limits."""
+"""Facts for more machines than one: head-room, Kubernetes' names for Neuron, KubeRay's rules, SageMaker's limits."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ class SageMakerFacts:
     machine_image: str
     metric: str
     dimension: str
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """What is customarily held back: `use` is the largest share of capacity to plan with, `spare` replicas may fail."""
+
+    source: str
+    use: float
+    spare: int
+
+
+def headroom() -> Headroom:
+    """Return the facts of the data file."""
+    return Headroom(**read_file("scale")["headroom"])
 
 
 def kubernetes_facts() -> KubernetesFacts:

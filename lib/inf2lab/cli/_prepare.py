@@ -60,6 +60,13 @@ def plan(
     curve: Annotated[
         Path | None, typer.Option(help="With --rate: one replica's sweep, from `inf2lab load --json`.")
     ] = None,
+    use: Annotated[
+        float | None,
+        typer.Option(help="With --rate: the share of capacity to use at most; 0.8 unless given."),
+    ] = None,
+    spare: Annotated[
+        int | None, typer.Option(help="With --rate: replicas that may be lost; 1 unless given.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit code 1 if this cannot be served.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -84,7 +91,9 @@ def plan(
         needed = None
         if rate is not None:
             points = planning.read_curve(curve) if curve else None
-            needed = planning.capacity(made, rate=rate, p99_s=planning.read_seconds(p99), curve=points)
+            needed = planning.capacity(
+                made, rate=rate, p99_s=planning.read_seconds(p99), use=use, spare=spare, curve=points
+            )
     if as_json:
         found = planning.as_dict(made) | ({"scale": needed.as_dict()} if needed else {})
         print(json.dumps(found, indent=2, ensure_ascii=False))

@@ -106,6 +106,7 @@ class Result:
                 "url": self.target.url,
                 "kind": self.target.kind,
                 "rows": self.target.rows,
+                "gathers": self.target.gathers,
                 "loop": "open" if self.load.open else "closed",
                 "rate": self.load.rate,
                 "warmUp": self.load.warm_up,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inf2lab.errors import SettingsError
+from inf2lab.folder import ModelFolder
 from inf2lab.measure._prompts import PROMPTS, Lengths, draw_prompts, read_prompts
 from inf2lab.measure._shapes import SHAPES, Ask, Shape
 from inf2lab.measure._tokens import Tokens, tokens_of
@@ -42,6 +43,7 @@ class Target:
     lengths: str = "file"
     headers: dict[str, str] = field(default_factory=dict)
     metrics: Path | None = None  # the folder of the server's metrics logs
+    gathers: int | None = None  # requests that the server gathers into one batch; None where nobody knows
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -78,6 +80,7 @@ class Target:
             prompts=prompts,
             lengths=lengths,
             metrics=server.log_path.parent,
+            gathers=_gathers(folder),
         )
 
     @property
@@ -98,6 +101,12 @@ class Target:
             ask = Ask(prompts, max(counted) + 1 if counted else 0, self.output_tokens, self.model)
             made.append(Request(json.dumps(self.shape.body(ask)).encode(), prompts, counted))
         return made
+
+
+def _gathers(folder: ModelFolder) -> int:
+    """Return DJLServing's own `batch_size`, 1 without one; `option.batch_size` is rows of one request."""
+    values = folder.properties() if folder.properties_path.is_file() else {}
+    return int(values.get("batch_size", "1"))
 
 
 def fingerprint(requests: list[Request], arrivals: list[float]) -> str:

@@ -5,24 +5,28 @@ The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan
 
 from inf2lab.planning._capacity import (
     Capacity,
-    Pace,
-    Prediction,
+    Fleet,
     capacity,
     capacity_rows,
-    erlang_c,
-    measured_pace,
-    planned_pace,
-    predict,
-    read_curve,
+    fleet_for,
     read_seconds,
-    replicas_for,
 )
 from inf2lab.planning._decode import Decode, Range
 from inf2lab.planning._degrees import Degrees
 from inf2lab.planning._devices import Copy, DeviceList, judge_devices, ring_runs
 from inf2lab.planning._host import Host
 from inf2lab.planning._memory import Memory
+from inf2lab.planning._pace import measured_pace, planned_pace, read_curve
 from inf2lab.planning._plan import Plan, plan, plan_for, plan_request
+from inf2lab.planning._queue import (
+    Pace,
+    Prediction,
+    answered_ideally,
+    arrivals,
+    erlang_c,
+    predict,
+    replicas_for,
+)
 from inf2lab.planning._report import as_dict, headlines, rows
 from inf2lab.planning._request import Request, request_for, request_of
 from inf2lab.planning._rules import ArticleRules, PublicRule, article_rules, public_rules
@@ -36,6 +40,7 @@ __all__ = [
     "Decode",
     "Degrees",
     "DeviceList",
+    "Fleet",
     "Host",
     "Memory",
     "Pace",
@@ -45,11 +50,14 @@ __all__ = [
     "Range",
     "Request",
     "Service",
+    "answered_ideally",
+    "arrivals",
     "article_rules",
     "as_dict",
     "capacity",
     "capacity_rows",
     "erlang_c",
+    "fleet_for",
     "headlines",
     "judge_devices",
     "measured_pace",

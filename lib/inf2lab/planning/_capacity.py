@@ -1,72 +1,55 @@
-"""How many replicas and instances a load takes, and what they cost: a queue in front of equal servers.
-
-Requests arrive at random (Poisson). C is Erlang's share of requests that must wait, with all servers behind one queue;
-the waiting time's tail is exponential, P(wait > t) = C exp(-2 (capacity - rate) t / (1 + v)), where v is the squared
-coefficient of variation of the time an answer takes: exact for v = 1 (M/M/c), the usual approximation for M/G/c
-elsewhere (Kingman; Allen and Cunneen). Fixed lengths in a static batch have v = 0 (M/D/c).
-"""
+"""How many replicas and instances a load takes, with head-room and a replica to spare, and what they cost."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inf2lab import catalog
 from inf2lab.errors import SettingsError
-from inf2lab.planning._decode import mean_over_median
+from inf2lab.planning._pace import measured_pace, planned_pace
+from inf2lab.planning._queue import Pace, Prediction, predict, replicas_for
 
 if TYPE_CHECKING:
     from inf2lab.planning._plan import Plan
 
-MOST = 10_000  # replicas; beyond it a number is a typing error
-TAIL = 0.99
-
 
 @dataclass(frozen=True)
-class Pace:
-    """How one replica answers: `servers` requests at once, `seconds` each; `slow_s` is the time of the slowest 1 %."""
+class Fleet:
+    """Replicas by each rule: the p99 alone, the p99 with some of them lost, the use of capacity. The most counts."""
 
-    servers: int
-    seconds: float
-    slow_s: float
-    variation: float  # squared coefficient of variation of the time an answer takes
-    basis: str
+    p99: int
+    spare: int
+    use: int
 
     @property
-    def requests_per_s(self) -> float:
-        """What one replica answers when it never waits."""
-        return self.servers / self.seconds
+    def replicas(self) -> int:
+        """How many that takes."""
+        return max(self.p99, self.spare, self.use)
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """A load on so many replicas: use of capacity, share of requests that wait, and their times in seconds.
-
-    `p99_apart_s` is the time where each replica has a queue of its own, as behind a Kubernetes Service.
-    """
-
-    replicas: int
-    use: float
-    waiting_share: float
-    wait_mean_s: float
-    p50_s: float
-    p99_s: float
-    p99_apart_s: float
+    @property
+    def decided_by(self) -> str:
+        """The rule that asked for the most: p99, spare or use."""
+        return "p99" if self.replicas == self.p99 else "spare" if self.replicas == self.spare else "use"
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a load takes. `careful` is for the slow end of the time an answer takes; None: no number helps."""
+    """What a load takes. `careful` is for the slow end of the time an answer takes; None: no number helps.
+
+    `use` is the largest share of the replicas' capacity that is planned with, `spare` how many of them may be lost.
+    """
 
     rate: float
     p99_s: float
+    use: float
+    spare: int
     pace: Pace
-    replicas: int | None
-    careful: int | None
+    fleet: Fleet | None
+    careful: Fleet | None
     prediction: Prediction | None
     instance: str
     replicas_per_instance: int
@@ -74,86 +57,30 @@ class Capacity:
     usd_per_hour: float | None
     assumptions: tuple[str, ...]
 
+    @property
+    def replicas(self) -> int | None:
+        """How many replicas; None: no number helps."""
+        return self.fleet.replicas if self.fleet else None
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self) | {"requests_per_s_of_a_replica": self.pace.requests_per_s}
+        return asdict(self) | {
+            "replicas": self.replicas,
+            "decided_by": self.fleet.decided_by if self.fleet else None,
+            "requests_per_s_of_a_replica": self.pace.requests_per_s,
+        }
 
 
-def erlang_c(servers: int, load: float) -> float:
-    """Return the share of requests that find all servers busy; `load` is rate x seconds, 1 from `servers` on."""
-    if load >= servers:
-        return 1.0
-    blocked = 1.0
-    for number in range(1, servers + 1):
-        blocked = load * blocked / (number + load * blocked)
-    return blocked / (1 - load / servers * (1 - blocked))
+def fleet_for(rate: float, p99_s: float, pace: Pace, *, use: float, spare: int) -> Fleet | None:
+    """Return the replicas that each rule asks for; None where no number keeps the p99. Raises SettingsError.
 
-
-def predict(rate: float, replicas: int, pace: Pace) -> Prediction:
-    """Return what a rate (requests a second) does to so many replicas; times are infinite from full use on."""
-    share, mean, half, tail = _waits(rate, replicas * pace.servers, pace)
-    apart = _waits(rate / replicas, pace.servers, pace)[3]
-    use = rate * pace.seconds / (replicas * pace.servers)
-    return Prediction(
-        replicas, use, share, mean, pace.seconds + half, pace.slow_s + tail, pace.slow_s + apart
-    )
-
-
-def replicas_for(rate: float, p99_s: float, pace: Pace) -> int | None:
-    """Return the fewest replicas that keep p99 below `p99_s`; None where no number does."""
-    if pace.slow_s > p99_s:
-        return None
-    low, high = 1, max(1, math.floor(rate / pace.requests_per_s) + 1)
-    while predict(rate, high, pace).p99_s > p99_s:
-        low, high = high + 1, 2 * high
-        if high > 2 * MOST:
-            raise SettingsError("rate", rate, f"takes more than {MOST} replicas: is it per second?")
-    while low < high:  # more replicas never make it slower
-        middle = (low + high) // 2
-        low, high = (low, middle) if predict(rate, middle, pace).p99_s <= p99_s else (middle + 1, high)
-    return low
-
-
-def planned_pace(plan: Plan, *, slow: bool = False) -> Pace:
-    """Return the pace of one copy by the decode model: one request (a whole batch) at a time, all of full length."""
-    request, time = plan.request, plan.decode.ms_per_token
-    first = plan.service.ttft_ms
-    each = (time.high if slow else time.mid) * mean_over_median(request)
-    seconds = ((first.high if slow else first.mid) + each * max(1, request.lengths[1])) / 1e3
-    return Pace(1, seconds, seconds, 0.0, f"decode model ({plan.decode.basis})")
-
-
-def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
-    """Return the pace of one replica from a closed-loop sweep, as `inf2lab load --clients 1,2,4 --json` writes it.
-
-    The least loaded point gives an answer's time, the highest throughput the capacity; both together the number of
-    requests that are answered at once (Little). Raises SettingsError for a file that is no such sweep.
+    With `spare` of them lost the others keep the p99; only with all of them is the use of capacity at most `use`.
     """
-    try:
-        points = [point for point in curve if point["concurrentClients"] and point["tps"]]
-        alone = min(points, key=lambda point: point["concurrentClients"])
-        top = max(point["tps"] for point in points)
-        seconds, slow = alone["averageLatency"] / 1e3, alone["p99Latency"] / 1e3
-    except (KeyError, TypeError, ValueError) as error:
-        reason = "is no closed-loop sweep: write one with `inf2lab load --clients 1,2,4,8 --json FILE`"
-        raise SettingsError("curve", "the file", reason) from error
-    servers = max(1, round(top * seconds))
-    spread = (
-        max(0.0, slow - seconds) / 2.33 / seconds
-    )  # a normal distribution's 99 % are 2.33 deviations away
-    basis = (
-        f"measured with {alone['concurrentClients']} to {max(p['concurrentClients'] for p in points)} clients"
-    )
-    return Pace(servers, servers / top, max(slow, servers / top), spread**2, basis)
-
-
-def read_curve(path: Path) -> list[Mapping[str, Any]]:
-    """Return the results in a file of `inf2lab load --json`; raises SettingsError."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError("curve", str(path), f"cannot be read as JSON ({error})") from error
-    return found if isinstance(found, list) else [found]
+    enough = replicas_for(rate, p99_s, pace)
+    if enough is None:
+        return None
+    # A hair less, because 0.8 is a binary fraction and 8 of 10 would take 11.
+    return Fleet(enough, enough + spare, max(1, math.ceil(rate / (use * pace.requests_per_s) - 1e-9)))
 
 
 def read_seconds(text: str) -> float:
@@ -166,27 +93,45 @@ def read_seconds(text: str) -> float:
 
 
 def capacity(
-    plan: Plan, *, rate: float, p99_s: float, curve: Sequence[Mapping[str, Any]] | None = None
+    plan: Plan,
+    *,
+    rate: float,
+    p99_s: float,
+    use: float | None = None,
+    spare: int | None = None,
+    curve: Sequence[Mapping[str, Any]] | None = None,
 ) -> Capacity:
     """Return replicas, instances and price for `rate` requests a second at a p99 of at most `p99_s` seconds.
 
-    `curve` is a measured sweep of one replica, which then replaces the decode model. Raises SettingsError.
+    `use` and `spare` are the catalog's customary head-room unless given. `curve` is a measured sweep of one replica,
+    which then replaces the decode model. Raises SettingsError.
     """
+    customary = catalog.headroom()
+    use = customary.use if use is None else use
+    spare = customary.spare if spare is None else spare
     if rate <= 0:
         raise SettingsError("rate", rate, "must be above 0 requests a second")
+    if not 0 < use <= 1:
+        raise SettingsError("use", use, "must be above 0 and at most 1, as in 0.8 for four fifths")
+    if spare < 0:
+        raise SettingsError("spare", spare, "must be 0 or more replicas")
     each = len(plan.copies)
     pace = measured_pace(curve) if curve else planned_pace(plan)
-    needed = replicas_for(rate, p99_s, pace) if each else None
-    careful = needed if curve else replicas_for(rate, p99_s, planned_pace(plan, slow=True)) if each else None
-    instances = None if needed is None else math.ceil(needed / each)
+    slow = pace if curve else planned_pace(plan, slow=True)
+    needed, careful = (
+        fleet_for(rate, p99_s, one, use=use, spare=spare) if each else None for one in (pace, slow)
+    )
+    instances = None if needed is None else math.ceil(needed.replicas / each)
     price = plan.service.usd_per_hour
     return Capacity(
         rate=rate,
         p99_s=p99_s,
+        use=use,
+        spare=spare,
         pace=pace,
-        replicas=needed,
+        fleet=needed,
         careful=careful,
-        prediction=None if needed is None else predict(rate, needed, pace),
+        prediction=None if needed is None else predict(rate, needed.replicas, pace),
         instance=plan.request.instance,
         replicas_per_instance=each,
         instances=instances,
@@ -200,17 +145,18 @@ def capacity_rows(found: Capacity) -> list[tuple[str, str]]:
     pace, seen = found.pace, found.prediction
     one = f"{pace.seconds:.2f} s a request, {pace.servers} at once: {pace.requests_per_s:.2f} requests/s ({pace.basis})"
     rows = [("load", f"{found.rate:g} requests/s, p99 at most {found.p99_s:g} s"), ("a replica", one)]
-    if seen is None:
+    if seen is None or found.fleet is None:
         reason = (
             f"one answer alone takes {pace.slow_s:.2f} s" if found.replicas_per_instance else "no copy fits"
         )
         rows.append(("replicas", f"no number is enough: {reason}; write less, or raise the degree"))
     else:
-        careful = f"; {found.careful} if an answer takes its slow end" if found.careful else ""
+        careful = f"; {found.careful.replicas} if an answer takes its slow end" if found.careful else ""
         if found.careful is None:
             careful = "; at the slow end of an answer's time no number is enough"
         rows += [
             ("replicas", f"{found.replicas} at {seen.use:.0%} use{careful}"),
+            ("decided by", _decision(found, found.fleet)),
             (
                 "then",
                 f"p50 {seen.p50_s:.2f} s, p99 {seen.p99_s:.2f} s; {seen.waiting_share:.0%} of the requests wait",
@@ -229,18 +175,17 @@ def capacity_rows(found: Capacity) -> list[tuple[str, str]]:
     return rows + [("assumes" if not number else "", text) for number, text in enumerate(found.assumptions)]
 
 
-def _waits(rate: float, servers: int, pace: Pace) -> tuple[float, float, float, float]:
-    """Return the share that waits, and the waiting time's mean, median and 99 % quantile."""
-    spare = servers / pace.seconds - rate
-    if spare <= 0:
-        return 1.0, math.inf, math.inf, math.inf
-    share = erlang_c(servers, rate * pace.seconds)
-    decay = 2 * spare / (1 + pace.variation)
-
-    def quantile(at: float) -> float:
-        return max(0.0, math.log(share / (1 - at)) / decay) if share else 0.0
-
-    return share, share / decay, quantile(0.5), quantile(TAIL)
+def _decision(found: Capacity, fleet: Fleet) -> str:
+    """Return the rule that decided, and what the others ask for."""
+    rules = {
+        "p99": f"the p99 alone ({fleet.p99})",
+        "spare": f"the p99 with {found.spare} lost ({fleet.spare})",
+        "use": f"head-room, at most {found.use:.0%} use ({fleet.use})",
+    }
+    first = rules.pop(fleet.decided_by)
+    if not found.spare:
+        rules.pop("spare", None)
+    return f"{first}; the other rules: {', '.join(rules.values())}"
 
 
 def _assumptions(plan: Plan, pace: Pace, *, measured: bool) -> tuple[str, ...]:
@@ -252,10 +197,13 @@ def _assumptions(plan: Plan, pace: Pace, *, measured: bool) -> tuple[str, ...]:
         if measured
         else f"a request is {request.batch_size} prompts of {prompt} tokens and answers of {answer}"
     )
+    joins = ", begun together: who comes later waits for their end" if pace.gathers else ""
+    each = len(plan.copies)
+    lost = f"; an instance takes {each} replicas with it, for which --spare {each} plans" if each > 1 else ""
     return (
         f"{model}: arrivals at random (Poisson), one queue for all replicas, first come first served",
-        f"{length}; a replica answers {pace.servers} at once",
-        "every replica is loaded and compiled, the network takes no time, and nothing is held back for a replica that "
-        "fails or a rate that rises",
+        f"{length}; a replica answers {pace.servers} at once{joins}",
+        f"replicas fail one by one{lost}; every replica is loaded and compiled",
+        "neither network nor router takes time: --curve, measured through your router, has both",
         "p99 adds the slowest answers to the longest waits, which rarely meet: it errs to the safe side",
     )

@@ -154,6 +154,16 @@ def test_the_kind_follows_from_the_folder(
     assert Target.of(Server.of(Settings(port=free_port), folder.path)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("options", "gathers"), [({}, 1), ({"batch_size": "4"}, 4), ({"option.batch_size": "4"}, 1)]
+)
+def test_a_server_that_gathers_requests_is_known(
+    free_port: int, write_folder: object, options: dict[str, str], gathers: int
+) -> None:
+    folder = write_folder("gathers", {"engine": "Python", **options}, handler="pass\n")  # type: ignore[operator]
+    assert Target.of(Server.of(Settings(port=free_port), folder.path)).gathers == gathers
+
+
 @pytest.mark.parametrize(("stated", "degree"), [("2", 2), ("max", 24)])
 def test_the_plan_is_that_of_the_folder(
     free_port: int, write_folder: object, stated: str, degree: int
