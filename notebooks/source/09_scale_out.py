@@ -229,13 +229,13 @@ print("processes that had to be killed:", left)
 # %% id="nb09-c33"
 manifest = scale.as_text(scale.ray_service(settings, folder))
 worker = manifest[manifest.index("workerGroupSpecs") :]
-print("\n".join(worker.splitlines()[:9]))
+print("\n".join(worker.splitlines()[:8]))
 print("...")
 print("\n".join(line for line in worker.splitlines() if "image:" in line or "neuron:" in line))
 
 # %% [markdown] id="nb09-c34"
 # `inf2lab scale ray models/opt13b --manifest` prints all of it. A real API server has taken it and placed its pods, and
-# Ray's own autoscaler counts their cores; no chip has seen them yet.
+# Ray's own autoscaler counts their cores. KubeRay's operator and a chip have not seen it yet.
 #
 # Without Ray, Kubernetes alone serves the same pods. This is what its rendering means, before anything is applied:
 
