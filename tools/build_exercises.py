@@ -19,13 +19,14 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from build_notebooks import build
+from inf2lab import paths
+from kept_copies import keep_if_a_readers
 from notebook_files import (
     NOTEBOOKS,
     SOURCES,
     NotebookToolError,
     find_notebooks,
     read_notebook,
-    shown,
     write_notebook,
 )
 
@@ -50,11 +51,13 @@ def exercise(source: Path) -> NotebookNode:
         taken += count
         if _MARK.search(cell.source):
             raise NotebookToolError(
-                f"{shown(source)}, cell {cell.id}: a solution begins with `# solution: HINT` and ends with "
+                f"{paths.shown(source)}, cell {cell.id}: a solution begins with `# solution: HINT` and ends with "
                 "`# end of solution` at the same indentation"
             )
     if not taken:
-        raise NotebookToolError(f"{shown(source)}: no `# solution: HINT` in it, so there is nothing to solve")
+        raise NotebookToolError(
+            f"{paths.shown(source)}: no `# solution: HINT` in it, so there is nothing to solve"
+        )
     return notebook
 
 
@@ -64,12 +67,12 @@ def differences(sources: list[Path], out: Path) -> list[str]:
     for source in sources:
         path = out / f"{source.stem}.ipynb"
         if not path.exists():
-            problems.append(f"{shown(path)} is missing")
+            problems.append(f"{paths.shown(path)} is missing")
         elif read_notebook(path) != exercise(source):
-            problems.append(f"{shown(path)} is not what {shown(source)} makes")
+            problems.append(f"{paths.shown(path)} is not what {paths.shown(source)} makes")
     known = {source.stem for source in sources}
     return problems + [
-        f"{shown(path)} has no source" for path in sorted(out.glob("*.ipynb")) if path.stem not in known
+        f"{paths.shown(path)} has no source" for path in sorted(out.glob("*.ipynb")) if path.stem not in known
     ]
 
 
@@ -87,10 +90,15 @@ def main(arguments: list[str] | None = None) -> int:
         if options.check:
             problems = differences(sources, options.out)
             print(*problems, sep="\n", end="\n" if problems else "")
+            if problems:
+                print("`make notebooks` writes them anew, and keeps a copy of one that you have filled in")
             return int(bool(problems))
         options.out.mkdir(parents=True, exist_ok=True)
         for source in sources:
-            write_notebook(exercise(source), options.out / f"{source.stem}.ipynb")
+            target, notebook = options.out / f"{source.stem}.ipynb", exercise(source)
+            if kept := keep_if_a_readers(target, notebook):
+                print(f"{paths.shown(target)} was filled in: your answers are kept in {paths.shown(kept)}")
+            write_notebook(notebook, target)
     except NotebookToolError as error:
         print(error, file=sys.stderr)
         return 2

@@ -18,6 +18,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from inf2lab import paths
+from kept_copies import keep_if_a_readers
 from notebook_files import (
     NOTEBOOKS,
     ROOT,
@@ -28,7 +30,6 @@ from notebook_files import (
     is_clean_up,
     kernel_class,
     read_notebook,
-    shown,
     tags_of,
     title_of,
     write_notebook,
@@ -37,7 +38,6 @@ from notebook_files import (
 CELL_ID = re.compile(r"nb(?P<notebook>\d\d)-c\d\d")
 # A widget's id means nothing without its kernel, and hides the picture that the widget leaves; nbval ignores it too.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-LOGS = ROOT / "logs" / "builds"  # notebooks as far as a failed build ran, and the kernels' stderr
 # The same on every machine: the runner would write its Python's patch version here.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -84,9 +84,11 @@ def uncommented(text: str) -> str:
 def _wrong_id(source: Path, text: str, cell_id: str) -> str:
     first = text.splitlines()[0]
     if first == "# ---":
-        return f"{shown(source)}: the header at its top is not closed by a line `# ---`"
+        return f"{paths.shown(source)}: the header at its top is not closed by a line `# ---`"
     wanted = f'# %% id="nb{source.stem[:2]}-c07"'
-    return f"{shown(source)}: the cell that begins {first!r} has id {cell_id!r}; begin it with `{wanted}`"
+    return (
+        f"{paths.shown(source)}: the cell that begins {first!r} has id {cell_id!r}; begin it with `{wanted}`"
+    )
 
 
 def execute(notebook: NotebookNode, *, cwd: Path, log: Path, timeout_s: int) -> NotebookNode:
@@ -121,7 +123,7 @@ def keep_outputs(built: NotebookNode, stored: NotebookNode) -> NotebookNode:
 def differences(source: Path, stored_path: Path) -> list[str]:
     """What differs between a source file and its stored notebook, a sentence each; empty when they agree."""
     if not stored_path.exists():
-        return [f"{shown(stored_path)} is missing"]
+        return [f"{paths.shown(stored_path)} is missing"]
     built, stored = build(source), read_notebook(stored_path)
     problems = []
     if (ids := [cell.id for cell in built.cells]) != (
@@ -133,7 +135,7 @@ def differences(source: Path, stored_path: Path) -> list[str]:
             .replace("- ", "-")
         )
         problems.append(
-            f"{shown(stored_path)}: other cells than in its source (+ source only, - notebook only): {change}"
+            f"{paths.shown(stored_path)}: other cells than in its source (+ source only, - notebook only): {change}"
         )
     by_id = {cell.get("id"): cell for cell in stored.cells}
     for cell in built.cells:
@@ -147,12 +149,12 @@ def differences(source: Path, stored_path: Path) -> list[str]:
         ):
             if new != old:
                 problems.append(
-                    f"{shown(stored_path)}, cell {cell.id}: {part} differs: {_first_difference(new, old)}"
+                    f"{paths.shown(stored_path)}, cell {cell.id}: {part} differs: {_first_difference(new, old)}"
                 )
                 break
     if stored.metadata != built.metadata:
         change = _first_difference(built.metadata, stored.metadata)
-        problems.append(f"{shown(stored_path)}: the notebook's metadata differs: {change}")
+        problems.append(f"{paths.shown(stored_path)}: the notebook's metadata differs: {change}")
     return problems
 
 
@@ -173,11 +175,12 @@ def check(sources: list[Path], out: Path, *, whole_folder: bool) -> int:
     problems = [text for source in sources for text in differences(source, out / f"{source.stem}.ipynb")]
     if whole_folder:
         extra = {path.stem for path in out.glob("*.ipynb")} - {path.stem for path in sources}
-        problems += [f"{shown(out / name)}.ipynb has no source {name}.py" for name in sorted(extra)]
+        problems += [f"{paths.shown(out / name)}.ipynb has no source {name}.py" for name in sorted(extra)]
     for text in problems:
         print(text)
     print(
-        f"{len(problems)} differences; edit notebooks/source and build with `make notebooks`"
+        f"{len(problems)} differences; edit notebooks/source and build with `make notebooks`, which keeps a copy "
+        "of a notebook that you have changed"
         if problems
         else f"{len(sources)} notebooks agree with their sources"
     )
@@ -198,14 +201,19 @@ def build_one(source: Path, out: Path, *, logs: Path, cwd: Path, run: bool, time
             failure = failure_of(notebook, error)
         if failure is not None:
             write_notebook(notebook, failed)
-            print(f"FAILED\n{failure.text()}\n  as far as it ran: {shown(failed)}")
-            print(f"  {shown(target)} is left as it was")
+            print(f"FAILED\n{failure.text()}\n  as far as it ran: {paths.shown(failed)}")
+            print(f"  {paths.shown(target)} is left as it was")
             return False
         failed.unlink(missing_ok=True)
     elif target.exists():
         notebook = keep_outputs(notebook, read_notebook(target))
+    kept = keep_if_a_readers(target, notebook)
     write_notebook(notebook, target)
     print(f"{time.monotonic() - started:.1f} s", flush=True)
+    if kept:
+        print(
+            f"  {paths.shown(target)} was not the committed one: what it held is kept in {paths.shown(kept)}"
+        )
     return True
 
 
@@ -229,7 +237,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", type=Path, default=SOURCES, help="folder of NN_name.py")
     parser.add_argument("--out", type=Path, default=NOTEBOOKS, help="folder of NN_name.ipynb")
     parser.add_argument("--cwd", type=Path, default=ROOT, help="folder that the kernels start in")
-    parser.add_argument("--logs", type=Path, default=LOGS, help="folder for notebooks that failed")
+    parser.add_argument(
+        "--logs", type=Path, help="folder for notebooks that failed and for the kernels' stderr (logs/builds)"
+    )
     parser.add_argument(
         "--cell-timeout", type=int, default=600, metavar="SECONDS", help="a cell that takes longer fails"
     )
@@ -238,8 +248,9 @@ def main(arguments: list[str] | None = None) -> int:
         sources = find_notebooks(options.source, options.names, suffix=".py")
         if options.check:
             return 1 if check(sources, options.out, whole_folder=not options.names) else 0
+        logs = options.logs or paths.logs() / "builds"
         how = {
-            "logs": options.logs,
+            "logs": logs,
             "cwd": options.cwd,
             "run": not options.no_execute,
             "timeout_s": options.cell_timeout,
@@ -247,9 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
         for at, source in enumerate(sources):
             if not build_one(source, options.out, **how):
                 for last in filter(is_clean_up, sources[at + 1 :] if how["run"] else []):
-                    build_one(
-                        last, options.logs / "clean-up", **how
-                    )  # stops the server that the failed one left
+                    build_one(last, logs / "clean-up", **how)  # stops the server that the failed one left
                 return 1
     except NotebookToolError as error:
         print(error, file=sys.stderr)

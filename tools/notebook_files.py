@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import os
 import re
 import sys
@@ -18,7 +19,9 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parents[1]
+from inf2lab import paths
+
+ROOT = paths.root()
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = NOTEBOOKS / "source"
 CLEAN_UP = "99"  # number of the notebook that stops what the others started
@@ -86,7 +89,7 @@ def find_notebooks(folder: Path, names: list[str], *, suffix: str = ".ipynb") ->
     files = sorted(path for path in folder.glob(f"*{suffix}") if _NAME.fullmatch(path.stem))
     if not files:
         raise NotebookToolError(
-            f"no notebooks named NN_name{suffix} in {shown(folder)}; build them with `make notebooks`"
+            f"no notebooks named NN_name{suffix} in {paths.shown(folder)}; build them with `make notebooks`"
         )
     if not names:
         return files
@@ -94,27 +97,19 @@ def find_notebooks(folder: Path, names: list[str], *, suffix: str = ".ipynb") ->
     for name in wanted:
         if not any(_fits(path, name) for path in files):
             have = ", ".join(path.stem for path in files)
-            raise NotebookToolError(f"no notebook fits {name!r} in {shown(folder)}; choose from: {have}")
+            raise NotebookToolError(
+                f"no notebook fits {name!r} in {paths.shown(folder)}; choose from: {have}"
+            )
     return [path for path in files if any(_fits(path, name) for name in wanted)]
 
 
 def _fits(path: Path, name: str) -> bool:
-    return path.stem == name or path.stem.split("_")[0] == name
-
-
-def logs_folder() -> Path:
-    """Where inf2lab's server logs, state and answers go: INF2LAB_LOGS, else logs/ of the repository."""
-    return Path(os.environ.get("INF2LAB_LOGS") or ROOT / "logs").resolve()
+    return name in (path.stem, path.stem[:2]) or name.zfill(2) == path.stem[:2]  # 6 is 06
 
 
 def is_clean_up(path: Path) -> bool:
     """Whether this is the notebook that stops what the others started."""
     return path.name.startswith(f"{CLEAN_UP}_")
-
-
-def shown(path: Path) -> str:
-    """A path as a reader types it from the repository's root."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def title_of(notebook: NotebookNode) -> str:
@@ -165,9 +160,11 @@ def parse_parameters(pairs: list[tuple[str, str]], declared: dict[str, Parameter
     values: dict[str, Any] = {}
     for name, text in pairs:
         if name not in declared:
+            close = difflib.get_close_matches(name, declared, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
             raise NotebookToolError(
                 f"-p {name} {text}: no notebook has a parameter {name!r}; "
-                f"choose from: {', '.join(sorted(declared))}"
+                f"{hint}choose from: {', '.join(sorted(declared))}"
             )
         values[name] = declared[name].parse(text)
     return values
@@ -237,7 +234,7 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         return nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise NotebookToolError(f"{shown(path)} is not a notebook: {error}") from error
+        raise NotebookToolError(f"{paths.shown(path)} is not a notebook: {error}") from error
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:

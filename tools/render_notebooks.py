@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 
 from nbconvert import HTMLExporter
+from PIL import Image, ImageChops
 
+from inf2lab import paths
 from notebook_files import (
     NOTEBOOKS,
     NotebookToolError,
     find_notebooks,
-    logs_folder,
     read_notebook,
-    shown,
     title_of,
 )
 
@@ -50,7 +50,7 @@ def find_browser() -> str | None:
 
 
 def screenshot(browser: str, page: Path, *, width: int, height: int) -> Path:
-    """A PNG of the page's first `height` pixels, beside it; raises NotebookToolError when the browser fails."""
+    """A PNG of the page, up to `height` pixels, beside it; raises NotebookToolError when the browser fails."""
     picture = page.with_suffix(".png")
     command = [browser, "--headless", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{height}"]
     if os.geteuid() == 0:  # Chromium refuses its sandbox to root, as in a container
@@ -58,8 +58,20 @@ def screenshot(browser: str, page: Path, *, width: int, height: int) -> Path:
     command += [f"--screenshot={picture}", page.resolve().as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode or not picture.exists():
-        raise NotebookToolError(f"{browser} made no picture of {shown(page)}: {done.stderr.strip()[-300:]}")
+        raise NotebookToolError(
+            f"{browser} made no picture of {paths.shown(page)}: {done.stderr.strip()[-300:]}"
+        )
+    _cut_off_blank_end(picture)
     return picture
+
+
+def _cut_off_blank_end(picture: Path) -> None:
+    with Image.open(picture) as image:
+        page = image.convert("RGB")
+    blank = Image.new("RGB", page.size, page.getpixel((0, page.height - 1)))
+    written = ImageChops.difference(page, blank).getbbox()
+    if written:
+        page.crop((0, 0, page.width, min(page.height, written[3] + 40))).save(picture)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,9 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for the pages (logs/html)")
     parser.add_argument("--screenshot", action="store_true", help="also make a PNG of each page")
     parser.add_argument("--width", type=int, default=1100, help="of the picture, in pixels")
-    parser.add_argument("--height", type=int, default=4000, help="of the picture, in pixels")
+    parser.add_argument("--height", type=int, default=16000, help="at most, in pixels")
     options = parser.parse_args(arguments)
-    out = options.out or logs_folder() / "html"
+    out = options.out or paths.logs() / "html"
     out.mkdir(parents=True, exist_ok=True)
     try:
         browser = find_browser() if options.screenshot else None
@@ -86,9 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
             )
         for path in find_notebooks(options.source, options.names):
             page = render(path, out)
-            print(shown(page))
+            print(paths.shown(page))
             if browser:
-                print(shown(screenshot(browser, page, width=options.width, height=options.height)))
+                print(paths.shown(screenshot(browser, page, width=options.width, height=options.height)))
     except NotebookToolError as error:
         print(error, file=sys.stderr)
         return 2

@@ -28,6 +28,7 @@ from typing import Any
 import papermill
 from nbformat import NotebookNode
 
+from inf2lab import paths
 from inf2lab.errors import LabError
 from inf2lab.serving import weights
 from inf2lab.settings import Settings
@@ -42,11 +43,9 @@ from notebook_files import (
     find_notebooks,
     is_clean_up,
     kernel_class,
-    logs_folder,
     parameters_of,
     parse_parameters,
     read_notebook,
-    shown,
     title_of,
 )
 
@@ -155,15 +154,15 @@ def run_one(path: Path, number: str, run: Run, values: dict[str, Any]) -> int:
 def report(failure: Failure, path: Path, run: Run) -> None:
     """Prints what a person needs after a failure: the cell, the error, the files to look at."""
     print(failure.text())
-    print(f"  executed notebook: {shown(run.out / path.name)}")
+    print(f"  executed notebook: {paths.shown(run.out / path.name)}")
     for log in server_logs(run.started):
-        print(f"  server log: {shown(log)}")
+        print(f"  server log: {paths.shown(log)}")
     print(f"  in short: {failure.message}", flush=True)
 
 
 def server_logs(since: float) -> list[Path]:
     """The server's log files under logs/ that were written since then, newest first, at most two."""
-    logs = [path for path in logs_folder().glob("**/*.log") if path.name != KERNEL_LOG]
+    logs = [path for path in paths.logs().glob("**/*.log") if path.name != KERNEL_LOG]
     dated = sorted(((path.stat().st_mtime, path) for path in logs), reverse=True)
     return [path for written, path in dated if written >= since][:2]
 
@@ -178,7 +177,7 @@ def stop_server() -> None:
 def show_answer(answer: Path, since: float) -> None:
     """Prints the endpoint's answer that this run's notebook wrote, or says that there is none."""
     if not answer.exists() or answer.stat().st_mtime < since:
-        print(f"This run wrote no answer to {shown(answer)}.")
+        print(f"This run wrote no answer to {paths.shown(answer)}.")
         return
     content = json.loads(answer.read_text(encoding="utf-8"))
     where = ""
@@ -190,7 +189,7 @@ def show_answer(answer: Path, since: float) -> None:
     for prompt, text in zip(content["prompt"], content["text"], strict=True):
         words = text.split()
         more = len(words) - SHOWN_WORDS
-        rest = f" [{more} more words in {shown(answer)}]" if more > 0 else ""
+        rest = f" [{more} more words in {paths.shown(answer)}]" if more > 0 else ""
         print(f"\n  prompt: {prompt}")
         wrapped = textwrap.wrap(" ".join(words[:SHOWN_WORDS]) + rest, width=100)
         print(textwrap.indent("\n".join(wrapped), " " * 10).replace(" " * 10, "  answer: ", 1))
@@ -298,7 +297,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     run = Run(
-        new_run_folder(options.out or logs_folder() / "runs", keep=options.keep),
+        new_run_folder(options.out or paths.logs() / "runs", keep=options.keep),
         options.cwd,
         options.cell_timeout,
         time.time(),
@@ -306,8 +305,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     code = run_in_order(paths, run, values)
     if code == 0 and not options.names:
-        show_answer(options.answer or logs_folder() / ANSWER, run.started)
-    print(f"\nExecuted notebooks: {shown(run.out)}/ ({time.time() - run.started:.0f} s in all)")
+        show_answer(options.answer or paths.logs() / ANSWER, run.started)
+    print(f"\nExecuted notebooks: {paths.shown(run.out)}/ ({time.time() - run.started:.0f} s in all)")
+    if code == 0 and not options.names:
+        print("Read and change them yourself: `make lab` opens the first one in JupyterLab.")
     return code
 
 

@@ -124,9 +124,10 @@ class Tutorial:
 
 
 @pytest.fixture
-def tutorial(tmp_path: Path) -> Tutorial:
+def tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tutorial:
     """The small tutorial, not built yet."""
     made = Tutorial(*(tmp_path / name for name in ("source", "notebooks", "work", "logs")))
+    monkeypatch.setenv("INF2LAB_LOGS", str(made.logs))  # a changed notebook is kept there
     for folder in (made.source, made.notebooks, made.work, made.logs):
         folder.mkdir()
     for name, text in (("00_start.py", START), ("06_call.py", CALL), ("99_clean_up.py", CLEAN_UP)):

@@ -53,8 +53,8 @@ def find_model(name: str) -> ModelEntry:
         return entries[meant[0]]
     close = difflib.get_close_matches(_short(name), [_short(key) for key in entries], 3)
     near = [key for key in entries if _short(key) in close]
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    reason = f"{hint}use a folder with a config.json, or one of {', '.join(entries)}"
+    known = f"did you mean {' or '.join(near)}? if not," if near else f"known are {', '.join(entries)};"
+    reason = f"{known} use a folder with a config.json"
     raise SettingsError("model", name, reason)
 
 

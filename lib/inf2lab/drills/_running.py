@@ -149,7 +149,8 @@ RUNNING = (
         log=r"java\.io\.IOException: Failed to bind to address",
         cause="The port opens after the load. Two servers that load at once both see it free; the later one fails.",
         fix="Look with `inf2lab status` before you start, and wait for *ready*.",
-        chip="Minutes of loading are lost; or, on the same cores, it fails earlier: `NeuronCore(s) not available`.",
+        chip="Minutes of loading are lost. There two servers also meet on the cores, whatever their ports: the later "
+        "one fails with `NeuronCore(s) not available`. The rehearsal counts no cores across servers.",
         scene=_SMALL,
         act=_second_server,
     ),

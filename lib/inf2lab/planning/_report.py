@@ -46,7 +46,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     if service.tokens_per_s:
         yield (
             "throughput",
-            f"{_range(service.tokens_per_s)} output tokens/s with {request.batch_size} rows in each copy",
+            f"{_range(service.tokens_per_s)} output tokens/s with {_counted(request.batch_size, 'row')} in each copy",
         )
     yield "cost", _cost_line(plan)
     choice = plan.cheapest
