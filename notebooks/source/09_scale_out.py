@@ -183,21 +183,30 @@ for loss in losses:
 # ## How many replicas, before you rent them
 #
 # The planner knows a queue: requests arrive at random, and each replica is busy with one for a known time. `inf2lab plan
-# --rate 50 --p99 2s` answers with replicas, instances and a price.
+# --rate 5 --input 64 --output 64` answers with replicas, instances and a price. It plans with at most 80 % of what they
+# can do and with one replica to spare (`--use`, `--spare`), and it says which rule decided.
 #
-# **Predict, then run.** Three replicas, 0.2 seconds a request. At 5 requests a second they are busy for a third of their
-# time, at 10 for two thirds. What happens to the slowest one in a hundred?
+# How good is that queue? Here it is measured: three replicas, 0.2 seconds a request, first 5 requests a second, then 10.
+#
+# **Predict, then run.** Twice the load: what happens to the median (p50), and to the slowest one in ten (p90)?
 
 # %% id="nb09-c27" tags=["nbval-ignore-output"]
 print(scale.queue_table(stage.queue()))
 
 # %% [markdown] id="nb09-c28"
-# At twice the load hardly anything happens to the median, and the slowest wait for several times as long. That is why
-# you plan for the p99 and not for the median.
+# Read a line from left to right. **Formula** is what the planner says, whatever the luck. **Same arrivals** is its queue
+# with the very moments at which these requests were sent: only luck lies between those two, and the last line says how
+# much luck so few requests have. **Measured** had the same luck; what it has more is Ray.
 #
-# The planner's queue is ideal: whoever has waited longest gets a replica the moment it is free. Ray's proxy looks for one,
-# and where all are full it looks again after a pause. So its tail can be several times longer, and differs from run to
-# run. Where the columns part, believe the measurement.
+# The median hardly moves, and the slow tenth waits. That is why you plan for the tail. A p99 is missing on purpose: of 160
+# requests it would be the second slowest, and say little.
+#
+# What Ray adds is a search. While all replicas are full its router pauses between two looks, and who becomes free
+# meanwhile stands idle. Its own pauses grow to half a second: three such replicas then answered 9 requests a second to
+# 12 users, where 15 are possible. With 10 a second coming, the queue never ends. `max_backoff_s` in the table above cures it.
+#
+# On the chip, measure one replica and plan from that: `inf2lab load --clients 1,2,4,8 --json logs/curve.json`, then
+# `inf2lab plan --rate 5 --curve logs/curve.json`.
 #
 # ## The time-out that cuts answers
 #

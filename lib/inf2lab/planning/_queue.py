@@ -52,7 +52,7 @@ class Prediction:
     waiting_share: float
     wait_mean_s: float
     p50_s: float
-    p95_s: float
+    p90_s: float
     p99_s: float
     p99_apart_s: float
 
@@ -76,7 +76,7 @@ def predict(rate: float, replicas: int, pace: Pace) -> Prediction:
         waiting_share=max(queue.share, queue.running),
         wait_mean_s=queue.mean_s,
         p50_s=pace.seconds + queue.wait_s(0.5),
-        p95_s=pace.slow_s + queue.wait_s(0.95),
+        p90_s=pace.slow_s + queue.wait_s(0.9),
         p99_s=pace.slow_s + queue.wait_s(0.99),
         p99_apart_s=pace.slow_s + alone.wait_s(0.99),
     )

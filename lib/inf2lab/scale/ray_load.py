@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from inf2lab.errors import MeasureError
+from inf2lab.planning import arrivals
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,10 @@ def arrive(url: str, model: str, wish: Wish, *, rate: float, count: int, seed: i
     """Send requests at random times (Poisson, `rate` a second), whatever is answered, and return them all."""
 
     async def run() -> list[Asked]:
-        draw, due = random.Random(seed), 0.0
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as session:
             began, under_way = time.monotonic(), []
-            for _ in range(count):
-                due += draw.expovariate(rate)
+            for due in arrivals(rate, count, seed):
                 await asyncio.sleep(max(0.0, began + due - time.monotonic()))
                 under_way.append(asyncio.create_task(ask(session, f"{url}/predictions/{model}", wish)))
             return await asyncio.gather(*under_way)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from inf2lab.scale.ray_queue import Queued
 from inf2lab.scale.ray_spec import RaySpec
-from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Queued
+from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead
 
 if TYPE_CHECKING:
     from inf2lab.pictures import Picture
 
 WHY = {
     "max_ongoing_requests": "what the server works on at once; Ray's default is 5",
+    "max_backoff_s": "all are full: look again after that at most; Ray's default of 0.5 leaves them idle",
     "min_replicas": "copies that are always there, and billed",
     "max_replicas": "the bill's upper end",
     "target_ongoing_requests": "more than this for each copy, waiting or running: another one",
@@ -26,7 +28,7 @@ WHY = {
 def options_table(spec: RaySpec) -> str:
     """Return the deployment's options, a line each with its reason."""
     options = spec.deployment_options
-    values = {**options, **options["autoscaling_config"]}
+    values = {**options, **options["autoscaling_config"], **options["request_router_config"]}
     lines = [f"{'cores a replica':28} {spec.neuron_cores:>6}  the folder's tensor parallel degree"]
     lines += [f"{name:28} {values[name]:>6g}  {reason}" for name, reason in WHY.items()]
     return "\n".join(lines)
@@ -52,17 +54,26 @@ def loss_table(losses: Iterable[Loss]) -> str:
 
 
 def queue_table(queued: Iterable[Queued]) -> str:
-    """Return what the planner's queue predicts and what was measured, in ms."""
-    lines = [
-        f"{'requests/s':>10} {'busy':>6} {'p50 predicted':>14} {'measured':>9} {'p99 predicted':>14} {'measured':>9}"
-    ]
+    """Return p50 and p90 in ms: as the planner's formula says, its queue with the same arrivals, and as measured."""
+    lines = []
     for one in queued:
         said = one.predicted
-        times = (said.p50_s, one.p50_s, said.p99_s, one.p99_s)
-        lines.append(
-            f"{one.rate:10.0f} {said.use:6.0%} " + " ".join(f"{1000 * time:13.0f}" for time in times)
-        )
-    return "\n".join([*lines, "times in ms"])
+        rows = {
+            "p50": (said.p50_s, one.ideal_p50_s, one.p50_s),
+            "p90": (said.p90_s, one.ideal_p90_s, one.p90_s),
+        }
+        lines += [
+            f"{one.rate:g} requests/s on {one.replicas} replicas of {1000 * one.service_s:.0f} ms: {said.use:.0%} use",
+            f"  {'':4} {'formula':>10} {'same arrivals':>15} {'measured':>10}   ms, of {one.requests} requests",
+            *(
+                f"  {name:4} {1e3 * a:10.0f} {1e3 * b:15.0f} {1e3 * c:10.0f}"
+                for name, (a, b, c) in rows.items()
+            ),
+            "  by chance alone nine of ten such trials have a p90 between {:.0f} and {:.0f} ms".format(
+                *(1000 * time for time in one.chance_s)
+            ),
+        ]
+    return "\n".join(lines)
 
 
 def autoscaling(grown: Growth, shrunk: Growth) -> Picture:

@@ -105,6 +105,8 @@ class RaySpec:
             "ray_actor_options": {"num_cpus": 0, "resources": {CORES: self.neuron_cores}},
             # Trap: the default of 5 would leave a batch half empty, or queue where nobody can scale on it.
             "max_ongoing_requests": self.max_ongoing,
+            # Trap: while all are full Serve pauses between two looks, for up to 0.5 s; a free replica stands idle.
+            "request_router_config": {"max_backoff_s": 0.05},
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,
                 "max_replicas": self.max_replicas,

@@ -18,12 +18,13 @@ from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import LabError, ServerError, SettingsError
 from inf2lab.folder import ModelFolder
-from inf2lab.scale import ray_trials
+from inf2lab.scale import ray_queue, ray_trials
 from inf2lab.scale.ray_environment import environment_python
 from inf2lab.scale.ray_light import light_folder
 from inf2lab.scale.ray_local import NODES, RayCluster
+from inf2lab.scale.ray_queue import Queued
 from inf2lab.scale.ray_spec import RaySpec
-from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Queued, Streams
+from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Streams
 from inf2lab.settings import Settings
 
 FILE = "docs/scale_measured.json"
@@ -227,7 +228,7 @@ class Stage:
     def _queue(self) -> tuple[Queued, ...]:
         three = replace(self.spec, min_replicas=3, max_replicas=3)
         cluster = self._running(3, 3)
-        return tuple(ray_trials.queue(cluster, three, rate=rate) for rate in (5, 10))
+        return tuple(ray_queue.queue(cluster, three, rate=rate) for rate in (5, 10))
 
     def _overhead(self) -> tuple[Overhead, ...]:
         one = replace(self.spec, min_replicas=1, max_replicas=1)

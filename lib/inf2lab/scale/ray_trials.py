@@ -10,15 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inf2lab.errors import NotReady
-from inf2lab.planning import Pace, Prediction, predict
-from inf2lab.scale.ray_load import Asked, Users, Wish, arrive, p50_ms
+from inf2lab.scale.ray_load import Asked, Users, Wish, p50_ms
 from inf2lab.scale.ray_local import RayCluster, Replica
 from inf2lab.scale.ray_spec import RaySpec
 
 MANY = 28  # users; with one request at a time a replica, four for each of seven
 SHORT = Wish(wait_s=0.05)
 STREAM = Wish(wait_s=0.1, tokens=20)
-BUSY = Wish(wait_s=0.2)
 LONG = Wish(wait_s=0.1, tokens=100)
 
 
@@ -82,25 +80,6 @@ class Overhead:
     def added_ms(self) -> float:
         """What the way through Serve costs."""
         return self.through_ms - self.direct_ms
-
-
-@dataclass(frozen=True)
-class Queued:
-    """Requests at random times on a fixed number of replicas, each busy for `service_s` with one; times in seconds."""
-
-    rate: float
-    replicas: int
-    service_s: float
-    requests: int
-    failed: int
-    p50_s: float
-    p99_s: float
-
-    @property
-    def predicted(self) -> Prediction:
-        """What the planner's queue says of the same load."""
-        pace = Pace(1, self.service_s, self.service_s, 0.0, "the light folder")
-        return predict(self.rate, self.replicas, pace)
 
 
 def grow(cluster: RayCluster, spec: RaySpec, *, users: int = MANY, timeout_s: float = 120) -> Growth:
@@ -174,23 +153,6 @@ def overhead(cluster: RayCluster, spec: RaySpec, requests: int = 200) -> Overhea
     direct = p50_ms(server, spec.model, requests)
     return Overhead(
         "HAProxy" if cluster.haproxy else "Python", direct, p50_ms(cluster.url, spec.model, requests)
-    )
-
-
-def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 15) -> Queued:
-    """Send requests at random times for so long to an application whose number of replicas is fixed."""
-    settled(cluster, spec.min_replicas)
-    service_s = p50_ms(cluster.url, spec.model, 10, wish=BUSY) / 1000
-    asked = arrive(cluster.url, spec.model, BUSY, rate=rate, count=int(rate * seconds))
-    times = sorted(one.took_s for one in asked)
-    failed = sum(one.failed for one in asked)
-    return Queued(
-        rate,
-        spec.min_replicas,
-        service_s,
-        len(asked),
-        failed,
-        *(times[int(at * len(times))] for at in (0.5, 0.99)),
     )
 
 

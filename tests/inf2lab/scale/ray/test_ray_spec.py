@@ -76,6 +76,12 @@ def test_a_replica_takes_as_many_requests_as_its_server_works_on(
     assert spec.deployment_options["autoscaling_config"]["target_ongoing_requests"] == capacity
 
 
+def test_a_replica_that_is_free_is_soon_found(echo: ModelFolder) -> None:
+    """Serve's own pauses grow to 0.5 s: `tests/benchmarks/routing.py` shows what that costs."""
+    options = RaySpec.of(Settings(), echo).deployment_options
+    assert options["request_router_config"] == {"max_backoff_s": 0.05}
+
+
 def test_a_stopped_replica_may_finish_the_longest_answer(echo: ModelFolder) -> None:
     settings = Settings()
     options = RaySpec.of(settings, echo).deployment_options

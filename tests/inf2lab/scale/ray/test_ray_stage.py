@@ -32,7 +32,9 @@ def test_the_recorded_run_kept_the_bounds(recorded: Figures) -> None:
     assert [one.added_ms <= bound for one, bound in zip(recorded.overheads, (15, 4), strict=True)] == [
         True
     ] * 2
-    assert all(one.failed == 0 for one in recorded.queued)
+    for queued in recorded.queued:
+        assert queued.failed == 0
+        assert 0.9 * queued.ideal_p90_s < queued.p90_s < 2 * queued.ideal_p90_s
 
 
 def test_figures_survive_their_file(recorded: Figures, tmp_path: Path) -> None:
@@ -96,12 +98,25 @@ def test_tables_hold_what_was_counted(recorded: Figures) -> None:
     assert " 17 " in loss_table([failed])
     plain = overhead_table(recorded.overheads).splitlines()
     assert [line.split()[0] for line in plain[1:]] == ["Python", "HAProxy"]
-    assert queue_table(recorded.queued).count("%") == len(recorded.queued)
+    text = queue_table([replace(recorded.queued[0], ideal_p50_s=0.111, p50_s=0.222, p90_s=0.333)])
+    for words in (
+        "5 requests/s on 3 replicas",
+        "formula   same arrivals   measured",
+        " 111 ",
+        " 222",
+        " 333",
+    ):
+        assert words in text
 
 
 def test_the_options_name_rays_defaults_that_hurt(tmp_path: Path) -> None:
     text = options_table(Stage(Settings(), "recorded").spec)
-    for words in ("cores a replica                   8", "Ray's default is 5", "Ray's default of 20"):
+    for words in (
+        "cores a replica                   8",
+        "Ray's default is 5",
+        "Ray's default of 20",
+        "Ray's default of 0.5",
+    ):
         assert words in text
 
 

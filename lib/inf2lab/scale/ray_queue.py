@@ -1,0 +1,73 @@
+"""The planner's queue set against a cluster: the same arrivals at both, and what so few requests can tell apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inf2lab.planning import Pace, Prediction, answered_ideally, arrivals, predict
+from inf2lab.scale.ray_load import Wish, arrive, p50_ms
+from inf2lab.scale.ray_local import RayCluster
+from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.ray_trials import settled
+
+BUSY = Wish(wait_s=0.2)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Requests at random times on a fixed number of replicas, each busy for `service_s` with one; times in seconds.
+
+    `ideal_...` is the planner's queue with the very arrivals of the trial: it has the same luck, and no router.
+    """
+
+    rate: float
+    replicas: int
+    service_s: float
+    requests: int
+    failed: int
+    p50_s: float
+    p90_s: float
+    ideal_p50_s: float
+    ideal_p90_s: float
+
+    @property
+    def predicted(self) -> Prediction:
+        """What the planner's queue says of the same load, over all that chance may bring."""
+        pace = Pace(1, self.service_s, self.service_s, 0.0, "the light folder")
+        return predict(self.rate, self.replicas, pace)
+
+    @property
+    def chance_s(self) -> tuple[float, float]:
+        """The p90 of the ideal queue in nine of ten trials of this size: what so few requests can tell apart."""
+        drawn = sorted(
+            _quantiles(
+                answered_ideally(arrivals(self.rate, self.requests, seed), self.replicas, self.service_s)
+            )[1]
+            for seed in range(200)
+        )
+        return drawn[10], drawn[-11]
+
+
+def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 16) -> Queued:
+    """Send requests at random times for so long to an application whose number of replicas is fixed."""
+    settled(cluster, spec.min_replicas)
+    service_s = p50_ms(cluster.url, spec.model, 10, wish=BUSY) / 1000
+    asked = arrive(cluster.url, spec.model, BUSY, rate=rate, count=int(rate * seconds))
+    ideal = answered_ideally([one.started for one in asked], spec.min_replicas, service_s)
+    return Queued(
+        rate,
+        spec.min_replicas,
+        service_s,
+        len(asked),
+        sum(one.failed for one in asked),
+        *_quantiles([one.took_s for one in asked]),
+        *_quantiles(ideal),
+    )
+
+
+def _quantiles(times: Sequence[float]) -> tuple[float, float]:
+    """Return p50 and p90, by nearest rank: beyond a higher quantile too few of some hundred requests are left."""
+    ordered = sorted(times)
+    return ordered[math.ceil(0.5 * len(ordered)) - 1], ordered[math.ceil(0.9 * len(ordered)) - 1]
