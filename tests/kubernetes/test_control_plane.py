@@ -173,6 +173,9 @@ def test_the_autoscaler_follows_the_metric_up_and_down(
         metrics.value = 10  # the target is two requests a pod
         print(f"1 to 5 ready in {plane.wait('5 pods', lambda: len(ready(plane)) == 5):.1f} s")
         assert len(plane.get("nodes")) == 2
+        again = ("apply", "--server-side", "--validate=strict", "-f", "-")  # as the README says
+        plane.kubectl(*again, data=found["Deployment"])
+        assert [each["spec"]["replicas"] for each in plane.get("deployments")] == [5]
         metrics.value = 1000
         plane.wait("6 pods, the most", lambda: len(ready(plane)) == 6)
         metrics.value = 1
@@ -211,6 +214,29 @@ def test_a_drain_takes_one_pod_at_a_time(plane: ControlPlane, clean: None, tmp_p
     assert {node: count for node, count in seats.items() if node != busiest} == {
         ({"a", "b"} - {busiest}).pop(): 3
     }
+
+
+def test_a_node_that_has_to_go_gives_its_pods_to_the_next_one(
+    plane: ControlPlane, clean: None, tmp_path: Path
+) -> None:
+    """As at its age, and with the pool's limit reached: Karpenter does not count a node that is going."""
+    rendering = made(tmp_path, degree=8, most=2)
+    assert rendering.device_limit == 12
+    found = objects(plane, rendering, tmp_path / "out")
+    plane.apply(node_class(), found["NodePool"])
+    deploy(plane, found)
+    scale(plane, 2)
+    plane.wait("2 pods on 1 node", lambda: len(ready(plane)) == 2 and len(plane.get("nodes")) == 1)
+    (old,) = [node["metadata"]["name"] for node in plane.get("nodes")]
+    plane.kubectl("delete", "nodeclaims", "--all", "--wait=false")
+    least = [2]
+
+    def moved() -> bool:
+        least.append(len(ready(plane)))
+        return old not in {node["metadata"]["name"] for node in plane.get("nodes")} and least[-1] == 2
+
+    print(f"moved in {plane.wait('the pods to move and the node to go', moved, 120):.1f} s")
+    assert min(least) >= 1
 
 
 def damaged(

@@ -18,6 +18,7 @@ class KubernetesFacts:
     config_map_bytes: int
     node_reserve: float
     image_gib: int
+    identity_agent: str  # where EKS Pod Identity hands out credentials
 
 
 @dataclass(frozen=True)

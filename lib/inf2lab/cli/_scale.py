@@ -76,6 +76,7 @@ def sagemaker(
     ] = "",
     prompt: Annotated[list[str] | None, typer.Option(help="A prompt of --ask; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every call as JSON, and end.")] = False,
+    another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
     confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
     lane: Lane = DEFAULTS.lane,
     region: Region = DEFAULT_REGION,
@@ -94,8 +95,8 @@ def sagemaker(
         here = cloud.connect(settings, region=region)
         model = _folder(folder)
         if ask:
-            texts = sagemaker_run.invoke(here, ask, sagemaker_run.shape_of(model), prompt or ["Hello"])
-            print(*texts, sep="\n")
+            prompts = prompt or sagemaker_run.prompts_for(model)
+            print(*sagemaker_run.invoke(here, ask, sagemaker_run.shape_of(model), prompts), sep="\n")
             return
         request = target.endpoint_request(
             here, Replica(settings, model), bucket=bucket, hours=hours, instances=(fewest, most)
@@ -112,7 +113,8 @@ def sagemaker(
             console.print(f"{number:2}  {call.service}.{call.operation}")
         if confirm and bucket == "YOUR-BUCKET":
             raise SettingsError("bucket", bucket, "name a bucket of yours in the same region with --bucket")
-        console.print(str(sagemaker_run.deploy(here, request, confirm=confirm, report=console.print)))
+        done = sagemaker_run.deploy(here, request, confirm=confirm, another=another, report=console.print)
+        console.print(str(done))
 
 
 def _folder(named: Path | None) -> ModelFolder:

@@ -8,6 +8,7 @@ from inf2lab.cloud._deadline import extend
 from inf2lab.cloud._errors import (
     ClockSkew,
     CloudError,
+    ModelFailed,
     NoAccess,
     NoCapacity,
     NoImage,
@@ -40,6 +41,7 @@ __all__ = [
     "LaunchFailed",
     "LaunchRequest",
     "Launched",
+    "ModelFailed",
     "NoAccess",
     "NoCapacity",
     "NoImage",

@@ -14,6 +14,9 @@ from inf2lab.cloud._errors import SIGN_IN, ClockSkew, CloudError, NoAccess, Wron
 from inf2lab.settings import Settings
 
 ATTEMPTS = 5  # of one call, with pauses that grow, before it counts as throttled
+READ_S = (
+    90  # above an invocation's 60 s (API of InvokeEndpoint: at least 70 s): who gives up first asks again
+)
 
 LAUNCHED_HERE = Path("/etc/inf2lab/run")  # written by the first boot of an instance of ours
 CHIP = Path("/dev/neuron0")
@@ -57,7 +60,7 @@ class Cloud:
             config = Config(
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 connect_timeout=10,
-                read_timeout=60,
+                read_timeout=READ_S,
                 user_agent_extra="inf2lab",
             )
             with _Translated(f"{service} in {key[1]}"):
@@ -78,6 +81,11 @@ class Cloud:
         with _Translated(f"{service} {operation}"):
             for page in self.client(service, region).get_paginator(operation).paginate(**parameters):
                 yield from page[key]
+
+    def parts(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
+        """Yield the parts under `key` of a streamed answer as they come; raises CloudError."""
+        with _Translated(f"{service} {operation}"):
+            yield from getattr(self.client(service), operation)(**parameters)[key]
 
 
 def connect(settings: Settings, *, region: str, session: Any = None) -> Cloud:

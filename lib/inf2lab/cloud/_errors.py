@@ -12,6 +12,7 @@ CloudError            base; says which call, what AWS answered and what to do
 ├── Protected         somebody has forbidden to terminate it
 ├── StillInUse        something else holds on to it
 ├── NotThere          it does not exist, or not yet, or not any more
+├── ModelFailed       an endpoint's model answered with an error
 ├── RunOnRecord       an earlier run was not swept yet
 └── LaunchFailed      a launch stopped half-way and was undone (in `_launch`)
 """
@@ -80,6 +81,10 @@ class NotThere(CloudError):
     """The resource does not exist (yet, or any more)."""
 
 
+class ModelFailed(CloudError):
+    """The model of a SageMaker endpoint answered with an error, or not in time."""
+
+
 class RunOnRecord(CloudError):
     """A run is on record that was not swept: a second bill would start."""
 
@@ -110,15 +115,21 @@ RULES = (
         SIGN_IN,
     ),
     Rule(
-        r"UnauthorizedOperation|AccessDenied(Exception)?|Client\.UnauthorizedOperation|NotAuthorized|OptInRequired",
+        r"UnauthorizedOperation|AccessDenied(Exception)?|Client\.UnauthorizedOperation|NotAuthorized|OptInRequired|403",
         NotAllowed,
         "ask the account's administrator for this permission; deploy/cloudformation/README.md lists all that are used",
     ),
     Rule(
-        r"VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow|ResourceLimitExceeded",
+        r"VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow",
         QuotaTooSmall,
         "retrying does not help: request the quota of notebook 01 for this region (a day or two), or take a smaller "
         "instance: inf2.xlarge needs 4 vCPUs",
+    ),
+    Rule(
+        r"ResourceLimitExceeded",
+        QuotaTooSmall,
+        "retrying does not help: the message names the quota (SageMaker has its own, for each size); request it in "
+        "Service Quotas",
     ),
     Rule(
         r"InsufficientInstanceCapacity|InsufficientHostCapacity|Server\.InsufficientInstanceCapacity|Unsupported"
@@ -150,10 +161,15 @@ RULES = (
     ),
     Rule(
         r"\w+(\.\w+)*\.NotFound|NoSuchEntity(Exception)?|ResourceNotFoundException|ParameterNotFound|NoSuchResourceException"
-        r"|ObjectNotFoundException|NoSuchKey|NoSuchBucket"
+        r"|ObjectNotFoundException|NoSuchKey|NoSuchBucket|404"
         r"|InvalidVolumeID\.\w+|InvalidInstanceID\.\w+",
         NotThere,
         "look with `inf2lab sweep` what there is",
+    ),
+    Rule(
+        r"Model(Error|StreamError|NotReadyException)",
+        ModelFailed,
+        "the model's own answer is in this message; its log is in CloudWatch, /aws/sagemaker/Endpoints/NAME",
     ),
     Rule(
         r"VPCIdNotSpecified|MissingInput|DefaultVpcDoesNotExist",
@@ -161,7 +177,7 @@ RULES = (
         "the region has no default network: make one (`aws ec2 create-default-vpc`), or choose another region",
     ),
 )
-OTHER = "see the EC2 guide's page of error codes"
+OTHER = "see the service's own page of error codes"
 
 
 def error_for(call: str, code: str, message: str) -> CloudError:

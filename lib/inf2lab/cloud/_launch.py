@@ -63,7 +63,7 @@ def launch(
         return Launched(False, f"{cloud.why}: nothing was sent")
     if not confirm:
         return _dry_run(cloud, request)
-    _refuse_a_second_bill(another)
+    refuse_a_second_bill(another)
     run = begin(request, cloud.now())
     report(f"run {run.id} in {run.region}: {request.hours} h, until {run.deadline}")
     try:
@@ -77,7 +77,8 @@ def launch(
     return Launched(True, f"{run.instance_id} runs in {run.region} until {run.deadline}", run)
 
 
-def _refuse_a_second_bill(another: bool) -> None:
+def refuse_a_second_bill(another: bool) -> None:
+    """Raise RunOnRecord if a run was not swept yet and no other is wanted beside it."""
     left = open_runs()
     if left and not another:
         run = left[-1]

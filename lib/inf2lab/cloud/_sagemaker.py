@@ -11,14 +11,22 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.cloud._aws import Cloud
-from inf2lab.cloud._errors import CloudError, NotThere, StillInUse
+from inf2lab.cloud._errors import CloudError, StillInUse
 from inf2lab.cloud._request import RUN_TAG
 from inf2lab.cloud._resources import Found, Kind
 from inf2lab.cloud._runs import run_on_record
 
 PREFIX = "inf2lab-"  # of every name
 VARIANT = "all"
-BILLS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "InService", "OutOfService")
+ENDPOINT = "endpoint"  # the kind that bills
+HELD_BY_ENDPOINT = ("endpoint configuration", "file on S3", "model", "schedule", "role")
+BILLS_NOTHING = ("Deleting", "Failed")  # every other state has instances, UpdateRollbackFailed too
+UNDER_WAY = (
+    "Creating",
+    "Updating",
+    "SystemUpdating",
+    "RollingBack",
+)  # DeleteEndpoint is refused until they end
 
 
 def scaling_target(endpoint: str) -> dict[str, str]:
@@ -35,7 +43,8 @@ def folder_prefix(run: str) -> str:
     return f"inf2lab/{run}/"
 
 
-def _concerned(runs: Iterable[str]) -> frozenset[str]:
+def concerned(runs: Iterable[str]) -> frozenset[str]:
+    """Return the runs that may have used SageMaker: those with a bucket on record, and those that are not on record."""
     records = {run: run_on_record(run) for run in runs}
     return frozenset(run for run, record in records.items() if record is None or record.bucket)
 
@@ -44,7 +53,7 @@ def _listed(operation: str, key: str, arn: str) -> Callable[..., Iterator[tuple[
     """Return a search for the named things whose tag says that they are of one of the runs."""
 
     def find(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        wanted = _concerned(runs)
+        wanted = concerned(runs)
         if not wanted:
             return
         for row in cloud.pages("sagemaker", operation, key, region=region, NameContains=PREFIX):
@@ -64,23 +73,25 @@ _models_of = _listed("list_models", "Models", "ModelArn")
 def _endpoints(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
     for run, row in _endpoints_of(cloud, region, runs):
         state, name = row["EndpointStatus"], row["EndpointName"]
-        usd = _rate(cloud, region, name) if state in BILLS else 0.0
-        yield Found("endpoint", name, region, run, state, usd, going=state == "Deleting")
+        usd = 0.0 if state in BILLS_NOTHING else _rate(cloud, region, name, run)
+        yield Found(ENDPOINT, name, region, run, state, usd, going=state == "Deleting")
 
 
-def _rate(cloud: Cloud, region: str, name: str) -> float:
-    """Return US dollars an hour at EC2's price, which SageMaker's is above; 0 where it is not known."""
-    try:
-        seen = cloud.call("sagemaker", "describe_endpoint", region=region, EndpointName=name)
-        asked = cloud.call(
-            "sagemaker", "describe_endpoint_config", region=region, EndpointConfigName=seen["EndpointConfigName"]
-        )  # fmt: skip
-    except NotThere:
-        return 0.0
-    (variant,) = asked["ProductionVariants"]
-    hardware = catalog.instances().get(variant["InstanceType"].removeprefix("ml."))
-    (now,) = seen.get("ProductionVariants") or ({},)
-    count = now.get("CurrentInstanceCount") or variant.get("InitialInstanceCount", 1)
+def _rate(cloud: Cloud, region: str, endpoint: str, run: str) -> float:
+    """Return US dollars an hour at EC2's price, which SageMaker's is above; 0 where it is not known.
+
+    Whatever cannot be asked, a configuration that somebody has deleted too: an endpoint is found without its price.
+    """
+    record = run_on_record(run)
+    kind, count = record.instance if record else "", 1
+    with suppress(CloudError):
+        seen = cloud.call("sagemaker", "describe_endpoint", region=region, EndpointName=endpoint)
+        for variant in seen.get("ProductionVariants", ()):
+            count = variant.get("CurrentInstanceCount") or count
+        name = seen["EndpointConfigName"]
+        asked = cloud.call("sagemaker", "describe_endpoint_config", region=region, EndpointConfigName=name)
+        kind = asked["ProductionVariants"][0]["InstanceType"]
+    hardware = catalog.instances().get(kind.removeprefix("ml."))
     return count * (hardware.usd_per_hour or 0.0) if hardware else 0.0
 
 
@@ -95,14 +106,22 @@ def _models(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
 
 
 def _files(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
-    for run in sorted(runs):
+    for run, bucket in sorted(_buckets(cloud, region, runs)):
+        rows = cloud.call("s3", "list_objects_v2", region=region, Bucket=bucket, Prefix=folder_prefix(run))
+        for row in rows.get("Contents", ()):
+            yield Found("file on S3", row["Key"], region, run, "there", note=bucket)
+
+
+def _buckets(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield (run, bucket): from the record, or for a run that is not on record here from its model."""
+    for run in runs:
         record = run_on_record(run)
         if record and record.bucket and record.region == region:
-            rows = cloud.call(
-                "s3", "list_objects_v2", region=region, Bucket=record.bucket, Prefix=folder_prefix(run)
-            )
-            for row in rows.get("Contents", ()):
-                yield Found("file on S3", row["Key"], region, run, "there", note=record.bucket)
+            yield run, record.bucket
+    for run, row in _models_of(cloud, region, frozenset(run for run in runs if not run_on_record(run))):
+        model = cloud.call("sagemaker", "describe_model", region=region, ModelName=row["ModelName"])
+        source = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"]
+        yield run, source.removeprefix("s3://").partition("/")[0]
 
 
 def _remove_endpoint(cloud: Cloud, found: Found) -> None:
@@ -112,10 +131,11 @@ def _remove_endpoint(cloud: Cloud, found: Found) -> None:
     try:
         cloud.call("sagemaker", "delete_endpoint", region=found.region, EndpointName=found.id)
     except CloudError as error:
-        if error.code == "ValidationException" and found.state in ("Creating", "Updating"):
-            raise StillInUse(
-                error.call, error.code, error.message, "it is being made: sweep again"
-            ) from error
+        if error.code == "ValidationException" and found.state in UNDER_WAY:
+            remedy = (
+                "AWS deletes no endpoint that is changing: sweep again when it is in service, or has failed"
+            )
+            raise StillInUse(error.call, error.code, error.message, remedy) from error
         raise
 
 
@@ -131,10 +151,10 @@ def _remove_file(cloud: Cloud, found: Found) -> object:
     return cloud.call("s3", "delete_object", region=found.region, Bucket=found.note, Key=found.id)
 
 
-# In the order of removal: what bills first.
+# In the order of removal: what bills first; the model last, because it says where the files are.
 SAGEMAKER_KINDS = (
-    Kind("endpoint", _endpoints, _remove_endpoint),
+    Kind(ENDPOINT, _endpoints, _remove_endpoint),
     Kind("endpoint configuration", _configurations, _remove_configuration),
-    Kind("model", _models, _remove_model),
     Kind("file on S3", _files, _remove_file),
+    Kind("model", _models, _remove_model),
 )

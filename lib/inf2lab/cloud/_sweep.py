@@ -15,7 +15,7 @@ from inf2lab.cloud._request import RUN_TAG, stamp
 from inf2lab.cloud._resources import KINDS as EC2_KINDS
 from inf2lab.cloud._resources import Found, Kind, volume_rate
 from inf2lab.cloud._runs import Run, all_runs
-from inf2lab.cloud._sagemaker import SAGEMAKER_KINDS
+from inf2lab.cloud._sagemaker import ENDPOINT, HELD_BY_ENDPOINT, SAGEMAKER_KINDS, concerned
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
@@ -86,6 +86,8 @@ def sweep(
     runs = [_with_volumes(cloud, run) for run in runs]
     for kind in KINDS:
         work.remove_all(kind)
+        if kind.name == ENDPOINT:
+            work.keep_what_ends(kind)
     work.unknown.clear()  # only the last look counts
     remaining = [found for kind in KINDS for found in work.look(kind)]
     remaining += _untagged_volumes(cloud, runs, {found.id for found in remaining})
@@ -131,6 +133,19 @@ class _Work:
         self.removed: dict[Key, Found] = {}
         self.problems: dict[Key, str] = {}
         self.unknown: list[str] = []
+        self.kept: frozenset[str] = frozenset()  # runs whose endpoint may still be there
+
+    def keep_what_ends(self, endpoints: Kind) -> None:
+        """Note the runs whose endpoint would not go: what it lives on stays, and the schedule that ends it without us.
+
+        Without its configuration an endpoint that is being created hangs for an hour
+        (amazon-sagemaker-examples#3432), and nobody can see any more what it costs (API of DeleteEndpointConfig).
+        """
+        self.kept = frozenset(found.run for found in self.look(endpoints))
+        for run in sorted(self.kept):
+            self.report(f"  the endpoint of run {run} is still there, so its schedule stays, to end it")
+        if self.unknown:  # nobody could look: there may be one
+            self.kept |= concerned(self.ids)
 
     def look(self, kind: Kind) -> list[Found]:
         """Return what there is of a kind; where AWS does not let us look, that is noted."""
@@ -149,7 +164,12 @@ class _Work:
         """Remove everything of a kind and wait until it is gone, or does not go."""
         tries: Counter[Key] = Counter()
         told: dict[Key, str] = {}
-        while present := [found for found in self.look(kind) if tries[found.key] < TRIES or found.going]:
+        kept = self.kept if kind.name in HELD_BY_ENDPOINT else frozenset()
+        while present := [
+            found
+            for found in self.look(kind)
+            if found.run not in kept and (tries[found.key] < TRIES or found.going)
+        ]:
             for found in present:
                 if told.get(found.key) != found.state:
                     self.report(f"  {found}")

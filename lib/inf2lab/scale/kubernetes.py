@@ -7,13 +7,14 @@ has another name, which rolls the pods. Weights come from the hub (or s3://), as
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inf2lab import catalog
-from inf2lab.errors import SettingsError
+from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale import kubernetes_pod, kubernetes_rules
 from inf2lab.scale.manifest_text import Document, as_text
@@ -21,6 +22,10 @@ from inf2lab.scale.replica import Placement, Replica
 from inf2lab.settings import Settings
 
 HELM_VALUES = "neuron-helm-values.yaml"
+# What the API server takes: a Service's name begins with a letter, a namespace's may begin with a digit. EKS: clusters.
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CLUSTER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,14 @@ class Deployment:
         return math.ceil(replicas / self.placement.replicas)
 
     @property
+    def most_nodes(self) -> int:
+        """Instances that there may be: for one replica more than the most, while a rollout replaces one."""
+        return self.nodes(self.most + 1)
+
+    @property
     def device_limit(self) -> int:
-        """Devices of the most nodes there can be: one replica more than the most, while a rollout replaces one."""
-        return self.nodes(self.most + 1) * self.replica.settings.hardware.chips
+        """Devices of so many instances: the bound that Karpenter is given."""
+        return self.most_nodes * self.replica.settings.hardware.chips
 
     @property
     def usd_per_hour(self) -> tuple[float, float] | None:
@@ -130,10 +140,24 @@ def render(
             "instance", settings.instance, "the manifests are for inf2; the catalog plans for others"
         )
     made = Deployment(replica, fewest, most, namespace, cluster)
+    _check_names(made)
     if not made.placement.replicas:
         raise SettingsError("instance", settings.instance, str(made.placement))
     kubernetes_pod.deployment(made)  # reads every number of the folder
     return made
+
+
+def _check_names(made: Deployment) -> None:
+    plain = "must be letters, digits and - , 63 at most, as in my-models"
+    if not _NAMESPACE.fullmatch(made.namespace):
+        raise SettingsError("namespace", made.namespace, plain.replace("letters", "small letters"))
+    if not _CLUSTER.fullmatch(made.cluster):
+        raise SettingsError("cluster", made.cluster, plain.replace("63", "100"))
+    folder = made.replica.folder
+    if not _NAME.fullmatch(made.name) or folder.name.strip("_") != folder.name:
+        raise FolderError(
+            folder.path, "its name becomes a Service's: begin with a letter, 63 at most, no _ at the ends"
+        )
 
 
 def summary(made: Deployment) -> Iterator[tuple[str, str]]:
@@ -144,17 +168,21 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
         f"{replica.folder.name}: {', '.join(sorted(replica.files()))}, byte for byte as a ConfigMap",
     )
     yield "image", replica.image
-    cores = f"degree {replica.degree} x {settings.copies}"
+    cores = f"degree {replica.degree} x {replica.workers}"
     yield (
         "a replica",
         f"{cores} = {replica.devices} of {settings.hardware.chips} devices of {settings.instance}",
     )
     for placement in replica.placements():
         yield "", str(placement)
+    workers = f", {replica.workers} workers one after the other" if replica.workers > 1 else ""
     yield (
         "loading",
-        f"up to {replica.loading_s} s; the startup probe waits {kubernetes_pod.startup_s(replica)} s",
+        f"up to {replica.loading_s} s{workers}; the startup probe waits {kubernetes_pod.startup_s(replica)} s",
     )
+    room, host = kubernetes_pod.memory_gib(made), replica.plan.host
+    once, f32 = (gib / len(replica.plan.copies) for gib in (host.once_gib, host.f32_gib))
+    yield "memory", f"{room} GiB a pod; a worker takes {once:.0f} GiB to load, {f32:.0f} in f32"
     yield (
         "ending",
         f"a pod is given {kubernetes_pod.grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more",
@@ -162,7 +190,8 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     few, many = made.nodes(made.fewest), made.nodes(made.most)
     yield (
         "nodes",
-        f"{few} for {made.fewest} replicas, {many} for {made.most}; Karpenter stops at {made.device_limit} devices",
+        f"{few} for {made.fewest} replicas, {many} for {made.most}; Karpenter stops at {made.most_nodes} "
+        f"({made.device_limit} devices)",
     )
     basis = catalog.price_basis()
     price = made.usd_per_hour
@@ -174,6 +203,16 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
         )
     for problem in replica.plan.problems:
         yield "problem", problem
+    if once > room:
+        yield (
+            "problem",
+            f"a pod's {room} GiB cannot hold the {once:.0f} GiB of weights that loading takes: larger size",
+        )
+    if made.fewest == 1:
+        yield (
+            "note",
+            "with one replica nobody answers while its node is replaced and the next one loads: --fewest 2",
+        )
 
 
 def _kustomize(resources: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
 from inf2lab.scale.manifest_text import Document
-from inf2lab.scale.replica import DRAIN_MARGIN_S, LOAD_MARGIN_S, Replica
+from inf2lab.scale.replica import LOAD_MARGIN_S, Replica
 from inf2lab.serving import CONTAINER_USER
 from inf2lab.serving._docker_run import INSIDE_PORT, MANAGEMENT_PORT
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from inf2lab.scale.kubernetes import Deployment
 
 STARTUP_PERIOD_S = 10
+UNHEARD_S = 15  # until every node has taken an ending pod out of the Service; requests come until then
+END_S = 15  # for the server to end, with nobody left to answer
 PORT = "http"
 # Asks the management address from inside: it listens on the pod's loopback, where no kubelet and no neighbour comes.
 READY = (
@@ -31,20 +33,25 @@ def labels(made: Deployment) -> dict[str, str]:
 
 
 def startup_s(replica: Replica) -> int:
-    """Return how long a pod may take to open its port: the server's own patience, and a margin."""
-    return STARTUP_PERIOD_S * math.ceil((replica.loading_s + LOAD_MARGIN_S) / STARTUP_PERIOD_S)
+    """Return how long a pod may take to open its port: the server's own patience with all workers, and a margin."""
+    wanted = replica.all_loaded_s(replica.workers) + LOAD_MARGIN_S
+    return STARTUP_PERIOD_S * math.ceil(wanted / STARTUP_PERIOD_S)
+
+
+def drain_s(replica: Replica) -> int:
+    """Return how long an ending pod goes on answering: DJLServing cuts what is under way when it is told to end."""
+    return UNHEARD_S + replica.predict_s
 
 
 def grace_s(replica: Replica) -> int:
-    """Return how long a pod may take to end: the longest answer that is under way, and a margin."""
-    return replica.predict_s + DRAIN_MARGIN_S
+    """Return how long a pod may take to end."""
+    return drain_s(replica) + END_S
 
 
 def deployment(made: Deployment) -> Document:
     """Return the Deployment."""
     pod = {"metadata": {"labels": labels(made)}, "spec": _pod(made)}
-    spec = {
-        "replicas": made.fewest,
+    spec = {  # no number of replicas: it is the autoscaler's, and would be set back by applying this again
         "selector": {"matchLabels": labels(made)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         # A rollout counts as stuck only after a pod had its whole time to load, and a node its time to come.
@@ -53,10 +60,10 @@ def deployment(made: Deployment) -> Document:
     }
     return Document(
         "One pod is one server with its own copy of the model. The port opens when the model is loaded, so the "
-        f"startup probe waits as long as loading may take ({made.replica.loading_s} s, and a margin); liveness "
-        "begins after it and asks for the port only: the server restarts its own workers. Readiness asks the "
-        "management address, which listens on the pod's loopback. A pod that ends first waits for its longest "
-        "answer.",
+        f"startup probe waits as long as {_loading(made.replica)} may take, and a margin; liveness begins after it "
+        "and asks for the port only: the server restarts its own workers. Readiness asks the management address, "
+        "which listens on the pod's loopback. A pod that ends first waits for its longest answer. How many pods "
+        "there are is the autoscaler's to say.",
         _object("apps/v1", "Deployment", made, spec),
     )
 
@@ -122,7 +129,7 @@ def _container(made: Deployment) -> dict[str, Any]:
             "timeoutSeconds": 10,
             "failureThreshold": 6,
         },
-        "lifecycle": {"preStop": {"sleep": {"seconds": replica.predict_s}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": drain_s(replica)}}},
         "volumeMounts": [
             # By file, so that the server sees the folder's files and none of the ConfigMap's links.
             *(
@@ -142,25 +149,37 @@ def _container(made: Deployment) -> dict[str, Any]:
     }
 
 
+def _loading(replica: Replica) -> str:
+    text = f"loading ({replica.loading_s} s)"
+    return text if replica.workers == 1 else f"{text} of {replica.workers} workers, one after the other,"
+
+
+def memory_gib(made: Deployment) -> int:
+    """Return a pod's memory: the replica's share of the node, less what the node keeps."""
+    return int(made.replica.settings.hardware.host_gib * _share(made))
+
+
+def _share(made: Deployment) -> float:
+    return (1 - catalog.kubernetes_facts().node_reserve) / made.placement.replicas
+
+
 def _size(made: Deployment) -> dict[str, Any]:
-    """Requests are the replica's share of the node, less what the node keeps; memory is limited to it."""
-    facts, hardware = catalog.kubernetes_facts(), made.replica.settings.hardware
-    share = (1 - facts.node_reserve) / made.placement.replicas
-    devices = str(made.replica.devices)
-    cpu, memory = str(int(hardware.vcpus * share)), f"{int(hardware.host_gib * share)}Gi"
+    """Requests are the replica's share of the node; memory is limited to it. Disk is asked for, so that a node with
+    too little takes no pod, which it would throw out again in the middle of a load."""
+    resource, hardware = catalog.kubernetes_facts().device_resource, made.replica.settings.hardware
+    devices, memory = str(made.replica.devices), f"{memory_gib(made)}Gi"
+    disk = f"{math.ceil(made.replica.weights_gib(made.replica.workers))}Gi"
+    cpu = str(int(hardware.vcpus * _share(made)))
     return {
-        "requests": {"cpu": cpu, "memory": memory, facts.device_resource: devices},
-        "limits": {"memory": memory, facts.device_resource: devices},
+        "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": disk, resource: devices},
+        "limits": {"memory": memory, resource: devices},
     }
 
 
 def disk_gib(made: Deployment) -> int:
-    """Return the disk of one node: each replica's checkpoint and split copy, the image, and a fifth more."""
-    one = (
-        made.replica.plan.host.disk_gib / max(1, len(made.replica.plan.copies)) * made.replica.settings.copies
-    )
-    needed = 1.2 * (one * made.placement.replicas + catalog.kubernetes_facts().image_gib)
-    return max(catalog.cloud_facts().disk_gib, math.ceil(needed))
+    """Return the disk of one node."""
+    needed = made.replica.disk_gib(made.placement.replicas, made.replica.workers)
+    return max(catalog.cloud_facts().disk_gib, needed)
 
 
 def _volumes(made: Deployment) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ METRIC = "model_requests"  # running and waiting, of all pods together
 CLIENT = "inf2lab.example/client"  # label of namespaces whose pods may ask
 DOWN_AFTER_S = 600
 EMPTY_FOR = "60s"
+NODE_AGE = "720h"  # Karpenter's own default, 30 days
 NODES = "inf2"
 
 
@@ -43,14 +44,16 @@ def disruption_budget(made: Deployment) -> Document:
     """Return the budget: one pod at a time may be taken away on purpose."""
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels(made)}}
     return Document(
-        "A drained node gives its pods up one at a time, each after the next one is ready elsewhere.",
+        "A drained node gives its pods up one at a time, the next when the one before is ready elsewhere. Of two "
+        "replicas one always answers; a single one is away while its successor loads.",
         _object("policy/v1", "PodDisruptionBudget", made, spec),
     )
 
 
 def autoscaler(made: Deployment) -> Document:
     """Return the autoscaler on the number of requests: a chip's use says nothing about a queue."""
-    target = 2 * made.replica.at_once
+    at_once = made.replica.at_once(made.replica.workers)
+    target = 2 * at_once
     metric = {
         "type": "External",
         "external": {
@@ -72,7 +75,7 @@ def autoscaler(made: Deployment) -> Document:
         },
     }
     return Document(
-        f"One pod for every {target} requests: as many as a pod answers at once ({made.replica.at_once}), and "
+        f"One pod for every {target} requests: as many as a pod answers at once ({at_once}), and "
         "as many waiting. A metrics adapter (KEDA, prometheus-adapter) must serve the metric from what counts "
         "requests in front of the pods; without one nothing scales and `kubectl describe hpa` says so. Up at "
         "once, down slowly: a new pod loads for minutes.",
@@ -91,6 +94,9 @@ def network_policy(made: Deployment) -> Document:
     if made.replica.settings.stack.cores_found_by == "instance metadata":
         metadata = {"ipBlock": {"cidr": "169.254.169.254/32"}}
         egress.append({"to": [metadata], "ports": [{"protocol": "TCP", "port": 80}]})
+    if made.replica.weights_on_s3:
+        agent = {"ipBlock": {"cidr": f"{catalog.kubernetes_facts().identity_agent}/32"}}
+        egress.append({"to": [agent], "ports": [{"protocol": "TCP", "port": 80}]})
     spec = {
         "podSelector": {"matchLabels": labels(made)},
         "policyTypes": ["Ingress", "Egress"],
@@ -127,17 +133,25 @@ def node_pool(made: Deployment) -> Document:
                     {"key": key, "operator": "In", "values": values} for key, values in wanted.items()
                 ],
                 "taints": [{"key": facts.device_resource, "value": "true", "effect": "NoSchedule"}],
-                "expireAfter": "720h",
+                "expireAfter": NODE_AGE,
             },
         },
         "limits": {facts.device_resource: str(made.device_limit)},
-        # A node with a pod on it stays: moving a model costs minutes of loading.
-        "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": EMPTY_FOR},
+        # A node with a pod on it stays: moving a model costs minutes of loading. Without the budget every new machine
+        # image would move all of them (Karpenter: drift).
+        "disruption": {
+            "consolidationPolicy": "WhenEmpty",
+            "consolidateAfter": EMPTY_FOR,
+            "budgets": [{"nodes": "0", "reasons": ["Drifted"]}, {"nodes": "100%", "reasons": ["Empty"]}],
+        },
     }
     body = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": NODES}, "spec": spec}
     return Document(
-        f"Nodes of {settings.instance}, for pods that tolerate the taint, up to {made.device_limit} devices: "
-        f"that is the bill's bound ({made.nodes(made.most + 1)} instances). An empty node goes after {EMPTY_FOR}.",
+        f"Nodes of {settings.instance}, for pods that tolerate the taint, up to {made.device_limit} devices "
+        f"({made.most_nodes} of them). Karpenter counts late, and not a node that is going, so for a while there may "
+        "be more: the account's quota is the hard "
+        f"bound. An empty node goes after {EMPTY_FOR}; one with pods is left alone for {NODE_AGE}, then drained, and "
+        "replaced with the newest image.",
         body,
     )
 
@@ -171,8 +185,9 @@ def node_class(made: Deployment) -> Document:
         "spec": spec,
     }
     return Document(
-        f"For Neuron instances Karpenter takes the accelerated image, which has the driver. The disk holds "
-        f"{made.placement.replicas} checkpoints and their split copies.",
+        "For Neuron instances Karpenter takes the accelerated image, which has the driver; pin its version "
+        "(al2023@v...) where a new one has to be tried first. The disk holds the weights and split copies of "
+        f"{made.placement.replicas} replicas.",
         body,
     )
 
@@ -183,7 +198,8 @@ def helm_values(made: Deployment) -> Document:
     several = made.replica.devices > 1
     return Document(
         "Values for AWS's neuron-helm-chart: its device plugin counts the devices, its scheduler "
-        f"({facts.scheduler}) gives a pod neighbours on the ring, which one device does not need.",
+        f"({facts.scheduler}) gives a pod neighbours on the ring, which one device does not need. Its node problem "
+        "detector is off: it replaces nodes, and needs a role of its own for that.",
         {
             "npd": {"enabled": False},
             "scheduler": {

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inf2lab import catalog
 from inf2lab.catalog import Instance
-from inf2lab.errors import FolderError
+from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.planning import Plan, plan_for
 from inf2lab.serving._docker_run import COMPILED, RunLine
 from inf2lab.settings import Settings
+from neuron_rules import GIB, core_groups, dtype_bytes
 
 LOAD_MARGIN_S = (
     60  # of a probe, beyond the server's own patience: the server is to give up first, and to say why
 )
-DRAIN_MARGIN_S = 30
+_FILE_NAME = re.compile(r"[-.\w]{1,253}", re.ASCII)  # what a ConfigMap takes as a key
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,19 @@ class Replica:
     @property
     def degree(self) -> int:
         """NeuronCores of one copy; raises ServerError."""
-        return self.line.degree
+        if not (degree := self.line.degree):
+            raise ServerError(f"option.tensor_parallel_degree=0 in {self.folder.name}: use 1 or more, or max")
+        return degree
 
     @property
     def devices(self) -> int:
         """Neuron devices of one replica: whole chips, as the device plugin hands them out."""
         return len(self.line.devices)
+
+    @property
+    def workers(self) -> int:
+        """Copies that the server starts in one replica: it fills every core of its devices, asked for or not."""
+        return len(core_groups(self.devices * self.settings.hardware.cores_per_chip, self.degree))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -84,20 +94,42 @@ class Replica:
 
     @property
     def loading_s(self) -> int:
-        """Seconds that the server gives a model to load; raises FolderError."""
+        """Seconds that the server gives one worker to load; raises FolderError."""
         return self._seconds("model_loading_timeout", self.settings.stack.loading_timeout_s)
+
+    @property
+    def weights_on_s3(self) -> str:
+        """Bucket and prefix of weights that lie on S3, else empty."""
+        name = self.folder.option("model_id")
+        return name.removeprefix("s3://") if name.startswith("s3://") else ""
+
+    def all_loaded_s(self, workers: int) -> int:
+        """Return the seconds in which so many workers have loaded, or given up: one after the other.
+
+        ModelServer calls WorkerPool.initWorkers for a device at a time, which waits for the worker's process; and
+        `parallel_loading` is read for MPI only (djl-serving, PyModel.createAllPyProcesses).
+        """
+        return workers * self.loading_s
 
     @property
     def predict_s(self) -> int:
         """Seconds that the server gives an answer; raises FolderError."""
         return self._seconds("predict_timeout", self.settings.stack.predict_timeout_s)
 
-    @property
-    def at_once(self) -> int:
-        """Requests that one replica works on at once: a rolling batch's rows, else one for each copy."""
+    def at_once(self, workers: int) -> int:
+        """Return the requests that so many workers work on at once: a rolling batch's rows each, else one."""
         rolling = self.folder.option("rolling_batch", "disable") != "disable"
-        rows = self._number("max_rolling_batch_size", "32") if rolling else 1
-        return rows * self.settings.copies
+        return workers * (self._number("max_rolling_batch_size", "32") if rolling else 1)
+
+    def weights_gib(self, workers: int) -> float:
+        """Return the disk for so many workers beside each other: the hub's files once, and each one's split copy."""
+        request = self.plan.request
+        return request.parameters * (2 + dtype_bytes(request.dtype) * workers) / GIB
+
+    def disk_gib(self, replicas: int, workers: int) -> int:
+        """Return a machine's disk for replicas of so many workers each: their weights, the image, a fifth more."""
+        image = catalog.kubernetes_facts().image_gib
+        return math.ceil(1.2 * (self.weights_gib(workers) * replicas + image))
 
     @property
     def plan(self) -> Plan:
@@ -115,7 +147,7 @@ class Replica:
     def on(self, hardware: Instance) -> Placement:
         """Return how replicas sit on an instance."""
         replicas = hardware.chips // self.devices
-        used = replicas * self.degree * self.settings.copies
+        used = replicas * self.degree * self.workers
         return Placement(hardware.name, self.devices, replicas, used, hardware.cores)
 
     @property
@@ -129,14 +161,18 @@ class Replica:
         return [self.on(size) for size in catalog.instances().values() if size.family == family]
 
     def files(self) -> dict[str, bytes]:
-        """Return the folder's files; raises FolderError for one that is not flat and small, as weights are."""
+        """Return the folder's files; raises FolderError for one that is not flat and small, as weights are.
+
+        Hidden ones stay: JupyterLab keeps copies in .ipynb_checkpoints, and the server reads none of them.
+        """
         limit = catalog.kubernetes_facts().config_map_bytes
-        found = {name: (self.folder.path / name).read_bytes() for name in self.folder.check().fingerprint()}
-        nested = [name for name in found if "/" in name]
-        if nested or sum(map(len, found.values())) > limit:
+        names = [name for name in self.folder.check().fingerprint() if not name.startswith(".")]
+        found = {name: (self.folder.path / name).read_bytes() for name in names}
+        odd = [name for name in found if not _FILE_NAME.fullmatch(name)]
+        if odd or sum(map(len, found.values())) > limit:
             reason = (
-                f"{nested[0] if nested else 'its files together'} cannot travel with the folder (flat, at most "
-                f"{limit >> 20} MiB): name the weights with option.model_id, on the hub or s3://"
+                f"{odd[0] if odd else 'its files together'} cannot travel with the folder (letters, digits, - . _; "
+                f"flat; at most {limit >> 20} MiB): name the weights with option.model_id, on the hub or s3://"
             )
             raise FolderError(self.folder.path, reason)
         return found

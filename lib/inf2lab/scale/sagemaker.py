@@ -7,22 +7,19 @@ EventBridge deletes it, whatever happens here.
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from inf2lab import catalog
 from inf2lab.cloud import Call, Cloud
 from inf2lab.cloud._request import (
     DEADLINE_ROLE,
-    IAM_PATH,
     REHEARSED_RUN,
     RUN_TAG,
     names,
     new_run_id,
-    policy,
     schedule_expression,
     tag_list,
 )
@@ -31,13 +28,11 @@ from inf2lab.errors import SettingsError
 from inf2lab.planning import planned_pace
 from inf2lab.scale.aws_check import check_call
 from inf2lab.scale.replica import LOAD_MARGIN_S, Replica
-from neuron_rules import GIB, dtype_bytes
+from inf2lab.scale.sagemaker_roles import EXECUTION_ROLE, roles
 
-EXECUTION_ROLE = "<execution role arn>"
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
 COOL_DOWN_S = (60, 600)  # before one more instance, before one less
-LOG_ACTIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents", "DescribeLogStreams")
-_NOT_YET = r"NoSuchEntity.*"
+_BUCKET = re.compile(r"[a-zA-Z0-9.\-_]{1,255}")  # as botocore checks it, but only when a call is sent
 
 
 @dataclass(frozen=True)
@@ -82,17 +77,18 @@ class EndpointRequest:
 
     @property
     def startup_s(self) -> int:
-        """Seconds until the endpoint must answer /ping: the server's own patience and a margin, as far as allowed."""
+        """Seconds until the endpoint must answer /ping: as long as all workers may take, as far as allowed."""
         least, most = catalog.sagemaker_facts().startup_s
-        return min(most, max(least, self.replica.loading_s + LOAD_MARGIN_S))
+        return min(most, max(least, self._wanted_s))
+
+    @property
+    def _wanted_s(self) -> int:
+        return self.replica.all_loaded_s(self.workers) + LOAD_MARGIN_S
 
     @property
     def volume_gib(self) -> int:
-        """Disk of an instance: the checkpoint, a split copy for each worker, the image, a fifth more."""
-        request, workers = self.replica.plan.request, self.workers
-        weights = request.parameters * (2 + dtype_bytes(request.dtype) * workers) / GIB
-        needed = math.ceil(1.2 * (weights + catalog.kubernetes_facts().image_gib))
-        return min(catalog.sagemaker_facts().volume_gib[1], needed)
+        """Disk of an instance, as far as allowed."""
+        return min(catalog.sagemaker_facts().volume_gib[1], self.replica.disk_gib(1, self.workers))
 
     @property
     def workers(self) -> int:
@@ -108,7 +104,7 @@ class EndpointRequest:
     @property
     def calls(self) -> tuple[Call, ...]:
         """Roles, the folder's files, model, configuration, the clock that ends it, and last the endpoint."""
-        return (*self._roles(), *self._files(), *self._model(), *self._clock(), self._endpoint())
+        return (*roles(self), *self._files(), *self._model(), *self._clock(), self._endpoint())
 
     @property
     def scaling(self) -> tuple[Call, ...]:
@@ -116,7 +112,7 @@ class EndpointRequest:
         target, (few, many) = scaling_target(self.name), self.instances
         up, down = COOL_DOWN_S
         tracking = {
-            "TargetValue": float(self.workers * self.replica.at_once / self.replica.settings.copies),
+            "TargetValue": float(self.replica.at_once(self.workers)),
             "PredefinedMetricSpecification": {"PredefinedMetricType": catalog.sagemaker_facts().metric},
             "ScaleOutCooldown": up,
             "ScaleInCooldown": down,
@@ -149,32 +145,17 @@ class EndpointRequest:
                 f"an invocation ends after {facts.invocation_s} s, and a text of n_positions="
                 f"{plan.request.n_positions} takes about {longest:.0f} s: ask for shorter ones"
             )
-        if self.replica.loading_s + LOAD_MARGIN_S > facts.startup_s[1]:
-            yield f"loading may take {self.replica.loading_s} s, and SageMaker waits {facts.startup_s[1]} s at most"
+        if self._wanted_s > facts.startup_s[1]:
+            each = (facts.startup_s[1] - LOAD_MARGIN_S) // self.workers
+            yield (
+                f"SageMaker waits {facts.startup_s[1]} s at most, and {self.workers} workers load one after the other: "
+                f"each has {each} s, whatever the folder allows ({self.replica.loading_s} s)"
+            )
+        needed = self.replica.disk_gib(1, self.workers)
+        if needed > self.volume_gib:
+            yield f"loading may fill {needed} GB of disk, and SageMaker gives {self.volume_gib} GB at most"
         if plan.host.once_gib > plan.host.instance_gib:
             yield plan.host.text
-
-    def _roles(self) -> tuple[Call, ...]:
-        named, tags = names(self.run), tag_list(self.run)
-        execution, watchdog = f"{self.name}-sagemaker", named["deadline"]
-        place = f"arn:aws:s3:::{self.bucket}"
-        inside = {"StringLike": {"s3:prefix": f"{folder_prefix(self.run)}*"}}
-        logs = "arn:aws:logs:*:*:log-group:/aws/sagemaker/*"
-        read = [
-            _allow(["s3:GetObject"], f"{place}/{folder_prefix(self.run)}*"),
-            _allow(["s3:ListBucket"], place) | {"Condition": inside},
-            _allow(["ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"], "*"),
-            _allow(
-                ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
-                "*",
-            ),
-            _allow([f"logs:{action}" for action in LOG_ACTIONS], logs),
-        ]
-        end = _allow(["sagemaker:DeleteEndpoint"], f"arn:aws:sagemaker:{self.region}:*:endpoint/{self.name}")
-        return (
-            *_role(execution, "sagemaker.amazonaws.com", tags, read, EXECUTION_ROLE),
-            *_role(watchdog, "scheduler.amazonaws.com", tags, [end], DEADLINE_ROLE),
-        )
 
     def _files(self) -> tuple[Call, ...]:
         below = self.folder_uri.removeprefix(f"s3://{self.bucket}/")
@@ -266,6 +247,8 @@ def endpoint_request(
     longest = catalog.cloud_facts().longest_hours
     if not 1 <= hours <= longest:
         raise SettingsError("hours", hours, f"must be from 1 to {longest}")
+    if not _BUCKET.fullmatch(bucket):
+        raise SettingsError("bucket", bucket, "must be a bucket's name alone, as in my-bucket")
     if replica.settings.hardware.family != "inf2":
         raise SettingsError("instance", replica.settings.instance, "the endpoint is for inf2")
     now = cloud.now()
@@ -276,20 +259,3 @@ def endpoint_request(
     for call in (*request.calls, *request.scaling):
         check_call(call)
     return request
-
-
-def _role(
-    name: str, service: str, tags: list[dict[str, str]], may: list[dict[str, Any]], gives: str
-) -> tuple[Call, Call]:
-    trust = policy({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
-    document = json.dumps({"Version": "2012-10-17", "Statement": may})
-    made = {"RoleName": name, "Path": IAM_PATH, "AssumeRolePolicyDocument": trust, "Tags": tags}
-    allowed = {"RoleName": name, "PolicyName": "needs", "PolicyDocument": document}
-    return (
-        Call("iam", "create_role", made, gives={gives: "Role.Arn"}),
-        Call("iam", "put_role_policy", allowed, settles=_NOT_YET),
-    )
-
-
-def _allow(actions: list[str], resource: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}

@@ -9,11 +9,12 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.cloud import Call, Cloud, CloudError, LaunchFailed, Run, send_one, sweep
+from inf2lab.cloud._launch import refuse_a_second_bill
 from inf2lab.cloud._price import _prices
 from inf2lab.cloud._request import stamp
 from inf2lab.errors import EndpointError, SettingsError
 from inf2lab.folder import ModelFolder
-from inf2lab.measure._shapes import SHAPES, Ask, Shape
+from inf2lab.measure._shapes import SHAPES, Ask, Shape, read_answer
 from inf2lab.scale.sagemaker import EndpointRequest
 
 Report = Callable[[str], None]
@@ -44,6 +45,7 @@ def rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str, str]]:
         "instances",
         f"{few} to {many} x {request.instance_type}, {workers}; {request.volume_gib} GB of disk",
     )
+    yield "quota", f"of SageMaker, apart from EC2's: {many} x {request.instance_type} for endpoint usage"
     yield (
         "time-outs",
         f"{request.startup_s} s to start; {catalog.sagemaker_facts().invocation_s} s an invocation",
@@ -70,12 +72,17 @@ def price_line(cloud: Cloud, request: EndpointRequest) -> str:
 
 
 def deploy(
-    cloud: Cloud, request: EndpointRequest, *, confirm: bool = False, report: Report = print
+    cloud: Cloud,
+    request: EndpointRequest,
+    *,
+    confirm: bool = False,
+    another: bool = False,
+    report: Report = print,
 ) -> Deployed:
     """Send the request if `confirm`, and wait until the endpoint is in service; else send nothing.
 
     Raises CloudError; what was created until then is removed first. SageMaker has no dry run: without `confirm` every
-    call was only checked against the service's model.
+    call was only checked against the service's model. `another` allows a second run at once.
     """
     count = len(request.calls) + len(request.scaling)
     if not confirm:
@@ -84,6 +91,8 @@ def deploy(
         )
     if not cloud.live:
         raise SettingsError("confirm", True, f"{cloud.why}: nothing is asked; use --lane inf2 to spend money")
+    refuse_a_second_bill(another)
+    _check_bucket(cloud, request)
     run = _record(cloud, request)
     report(f"run {run.id} in {run.region}: until {run.deadline}")
     try:
@@ -97,13 +106,23 @@ def deploy(
         left = _undo(cloud, run, report)
         if isinstance(error, CloudError):
             raise LaunchFailed(error.call, error.code, error.message, error.remedy, left) from error
+        report(f"  {left}")
         raise
     return Deployed(f"{request.name} is in service until {run.deadline}; `inf2lab sweep` ends it", run)
 
 
 def shape_of(folder: ModelFolder) -> Shape:
-    """Return the request schema that the folder's handler takes: model.py's own, or the built-in one."""
-    return SHAPES["article" if folder.handler_path.is_file() else "builtin"]
+    """Return the request schema of the folder's handler: model.py's own, or the built-in one, streamed or not."""
+    if folder.handler_path.is_file():
+        return SHAPES["article"]
+    streams = folder.option("enable_streaming", "false") != "false"
+    return SHAPES["builtin-stream" if streams else "builtin"]
+
+
+def prompts_for(folder: ModelFolder) -> list[str]:
+    """Return prompts to try a folder with: as many as its batch has rows, since model.py takes no other number."""
+    rows = folder.option("batch_size", "1")
+    return ["Hello"] * (int(rows) if rows.isdecimal() else 1)
 
 
 def invoke(
@@ -116,14 +135,18 @@ def invoke(
     output_tokens: int = 32,
 ) -> list[str]:
     """Return one text a prompt from an endpoint; raises CloudError, or EndpointError for an answer of another shape."""
-    ask = Ask(tuple(prompts), prompt_tokens, output_tokens, endpoint)
-    answer = cloud.call("sagemaker-runtime", "invoke_endpoint", **invocation(endpoint, shape, ask))
-    text = answer["Body"].read().decode()
-    try:
-        assert shape.texts is not None
-        return shape.texts(json.loads(text))
-    except (ValueError, TypeError, LookupError) as error:
-        raise EndpointError(200, f"but not the shape {shape.name!r}", text[:200]) from error
+    asked = invocation(endpoint, shape, Ask(tuple(prompts), prompt_tokens, output_tokens, endpoint))
+    if shape.streams:  # minutes instead of `invocation_s`, as long as pieces come
+        operation = "invoke_endpoint_with_response_stream"
+        parts = cloud.parts("sagemaker-runtime", operation, "Body", **asked)
+        body = b"".join(part["PayloadPart"]["Bytes"] for part in parts)
+    else:
+        body = cloud.call("sagemaker-runtime", "invoke_endpoint", **asked)["Body"].read()
+    text = body.decode(errors="replace")
+    texts = read_answer(shape, body, text.splitlines())
+    if texts is None:
+        raise EndpointError(200, f"but not the shape {shape.name!r}", text[:200])
+    return texts
 
 
 def invocation(endpoint: str, shape: Shape, ask: Ask) -> dict[str, Any]:
@@ -137,6 +160,13 @@ def _sent(cloud: Cloud, call: Call, known: dict[str, str], report: Report) -> di
     known = send_one(cloud, call, known)
     report(f"  {call.service} {call.operation}: done")
     return known
+
+
+def _check_bucket(cloud: Cloud, request: EndpointRequest) -> None:
+    """Raise if the bucket is not there or in another region, which SageMaker would say after a quarter of an hour."""
+    there = cloud.call("s3", "head_bucket", Bucket=request.bucket).get("BucketRegion", request.region)
+    if there != request.region:
+        raise SettingsError("bucket", request.bucket, f"is in {there}: name one in {request.region}")
 
 
 def _record(cloud: Cloud, request: EndpointRequest) -> Run:

@@ -42,6 +42,12 @@ CODES = {
     "NoSuchEntity": cloud.NotThere,
     "ResourceNotFoundException": cloud.NotThere,
     "ParameterNotFound": cloud.NotThere,
+    "404": cloud.NotThere,  # of a bucket: HEAD has no body
+    "403": cloud.NotAllowed,
+    "ResourceLimitExceeded": cloud.QuotaTooSmall,
+    "ModelError": cloud.ModelFailed,
+    "ModelStreamError": cloud.ModelFailed,
+    "ModelNotReadyException": cloud.ModelFailed,
     "VPCIdNotSpecified": cloud.WrongRegion,
     "SomethingNew": cloud.CloudError,
 }

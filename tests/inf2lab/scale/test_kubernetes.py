@@ -23,6 +23,7 @@ import write_manifests
 from inf2lab import ModelFolder, Settings, catalog, write_properties
 from inf2lab.cli import app
 from inf2lab.errors import FolderError, LabError, ServerError, SettingsError
+from inf2lab.scale import kubernetes as target
 from inf2lab.scale.kubernetes import HELM_VALUES, Deployment, render
 from inf2lab.scale.kubernetes_pod import READY
 
@@ -112,6 +113,7 @@ BROKEN: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "an unknown policy": ("NodePool", lambda o: o["spec"]["disruption"].update(consolidationPolicy="Always")),
     "no consolidateAfter": ("NodePool", lambda o: o["spec"]["disruption"].pop("consolidateAfter")),
     "no limit": ("NodePool", lambda o: o["spec"].pop("limits")),
+    "no such reason": ("NodePool", lambda o: o["spec"]["disruption"]["budgets"][0].update(reasons=["Old"])),
     "metadata for everybody": ("EC2NodeClass", lambda o: o["spec"]["metadataOptions"].update(httpTokens="optional")),
 }  # fmt: skip
 
@@ -181,24 +183,34 @@ def test_degrees_that_waste_cores_are_said(folder_of: Callable[..., ModelFolder]
     assert "does not fit" in str(placements["inf2.xlarge"])
 
 
-def test_an_odd_degree_wastes_half_a_chip_in_each_replica(folder_of: Callable[..., ModelFolder]) -> None:
-    placement = render(Settings(), folder_of(tensor_parallel_degree=1)).placement
-    assert (placement.replicas, placement.idle_cores) == (12, 12)
+def test_a_server_fills_the_cores_of_its_devices(folder_of: Callable[..., ModelFolder]) -> None:
+    """A device has two cores: at degree 1 the server starts a second worker on it, at degree 3 a core is left."""
+    made = render(Settings(), folder_of(tensor_parallel_degree=1))
+    assert (made.replica.workers, made.placement.replicas, made.placement.idle_cores) == (2, 12, 0)
+    spec = one(made, "HorizontalPodAutoscaler")["spec"]
+    assert spec["metrics"][0]["external"]["target"]["averageValue"] == "4"
+    made = render(Settings(), folder_of(tensor_parallel_degree=3))
+    assert (made.replica.workers, made.placement.replicas, made.placement.idle_cores) == (1, 6, 6)
 
 
-@pytest.mark.parametrize("seconds", [240, 1200, 3607])
-def test_nothing_kills_a_loading_model(folder_of: Callable[..., ModelFolder], seconds: int) -> None:
-    made = render(Settings(), folder_of(model_loading_timeout=seconds, predict_timeout=300))
+@pytest.mark.parametrize(("seconds", "copies"), [(240, 1), (1200, 1), (3607, 1), (600, 3)])
+def test_nothing_kills_a_loading_model(
+    folder_of: Callable[..., ModelFolder], seconds: int, copies: int
+) -> None:
+    folder = folder_of(model_loading_timeout=seconds, predict_timeout=300)
+    made = render(Settings(copies=copies), folder)
     container, pod = container_of(made), pod_of(made)
     startup = container["startupProbe"]
     patience = startup["periodSeconds"] * startup["failureThreshold"]
-    assert seconds < patience <= seconds + 80  # the server gives up first, and says why
+    # Workers load one after the other; the server gives up first, and says why.
+    assert copies * seconds < patience <= copies * seconds + 80
     # Kubernetes holds the other probes back until the startup probe has succeeded; the port outlives a worker.
     assert set(container["livenessProbe"]) & {"httpGet", "exec", "tcpSocket"} == {"tcpSocket"}
     values = {each["name"]: each.get("value") for each in container["env"]}
     assert (values["MODEL_LOADING_TIMEOUT"], values["PREDICT_TIMEOUT"]) == (str(seconds), "300")
-    assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == 300
-    assert pod["terminationGracePeriodSeconds"] > 300
+    # A request that still came when the pod was already ending has its whole time; then the server has some to end.
+    drained = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert 300 + 10 <= drained <= pod["terminationGracePeriodSeconds"] - 10
     assert one(made, "Deployment")["spec"]["progressDeadlineSeconds"] > patience
 
 
@@ -251,6 +263,51 @@ def test_only_a_release_that_asks_instance_metadata_reaches_it(
     assert container_of(made)["image"] == catalog.profile(profile).image
 
 
+def test_weights_on_s3_are_read_with_the_pods_own_identity(folder_of: Callable[..., ModelFolder]) -> None:
+    """EKS hands out credentials at a link-local address, which the policy closes to everything else."""
+    made = render(Settings(), folder_of(model_id="s3://weights/opt-13b/"))
+    egress = one(made, "NetworkPolicy")["spec"]["egress"]
+    assert egress[-1] == {
+        "to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}],
+        "ports": [{"protocol": "TCP", "port": 80}],
+    }
+    assert len(egress) == 3
+
+
+def test_nobody_sets_the_autoscalers_number_back(made: Deployment) -> None:
+    """Applied again, a manifest with a number of replicas takes all but those away, whatever the load is."""
+    assert "replicas" not in one(made, "Deployment")["spec"]
+
+
+def test_a_node_with_pods_is_not_moved_for_a_new_image(made: Deployment) -> None:
+    disruption = one(made, "NodePool")["spec"]["disruption"]
+    allowed = {reason: row["nodes"] for row in disruption["budgets"] for reason in row["reasons"]}
+    assert allowed == {"Drifted": "0", "Empty": "100%"}
+    assert disruption["consolidationPolicy"] == "WhenEmpty"
+
+
+@pytest.mark.parametrize(("degree", "copies"), [(1, 1), (2, 1), (8, 1), (8, 3), (24, 1)])
+def test_a_nodes_disk_holds_what_its_pods_may_write(
+    folder_of: Callable[..., ModelFolder], degree: int, copies: int
+) -> None:
+    """24 GiB of weights a pod and as much for each worker's split copy; a kubelet keeps a tenth and 1 GiB."""
+    made = render(Settings(copies=copies), folder_of(tensor_parallel_degree=degree))
+    pod = int(container_of(made)["resources"]["requests"]["ephemeral-storage"].removesuffix("Gi"))
+    assert pod >= 23.9 * (1 + made.replica.workers)
+    (disk,) = one(made, "EC2NodeClass")["spec"]["blockDeviceMappings"]
+    size = int(disk["ebs"]["volumeSize"].removesuffix("Gi"))
+    assert made.placement.replicas * pod <= 0.9 * size - 1
+    assert size >= made.placement.replicas * pod + catalog.kubernetes_facts().image_gib
+
+
+def test_a_pod_whose_memory_cannot_hold_the_model_is_a_problem(folder_of: Callable[..., ModelFolder]) -> None:
+    small = dict(target.summary(render(Settings(instance="inf2.xlarge"), folder_of())))
+    assert small["problem"].startswith("a pod's 13 GiB cannot hold the 24 GiB")
+    large = dict(target.summary(render(Settings(), folder_of())))
+    assert large["memory"] == "54 GiB a pod; a worker takes 24 GiB to load, 48 in f32"
+    assert "problem" not in large
+
+
 @pytest.mark.parametrize(
     ("options", "target"), [({}, "2"), ({"rolling_batch": "tnx", "max_rolling_batch_size": 8}, "16")]
 )
@@ -269,6 +326,32 @@ def test_the_price_is_that_of_whole_instances(folder_of: Callable[..., ModelFold
     assert made.device_limit == 18
 
 
+@pytest.mark.parametrize(
+    "choices",
+    [{"namespace": "Bad Name"}, {"namespace": ""}, {"namespace": "x" * 64}, {"cluster": "a b"}, {"cluster": "-a"}],
+)  # fmt: skip
+def test_names_that_the_api_server_would_refuse_are_refused(
+    folder_of: Callable[..., ModelFolder], choices: dict[str, str]
+) -> None:
+    assert "as in my-models" in refused(Settings(), folder_of(), SettingsError, **choices)
+
+
+@pytest.mark.parametrize("name", ["7b", "_x", "a" * 64])
+def test_a_folder_whose_name_makes_no_service_is_refused(tmp_path: Path, name: str) -> None:
+    write_properties(tmp_path / name / "serving.properties", OPTIONS)
+    assert "begin with a letter" in refused(Settings(), ModelFolder(tmp_path / name), FolderError)
+
+
+def test_copies_that_jupyterlab_keeps_do_not_travel(folder_of: Callable[..., ModelFolder]) -> None:
+    folder = folder_of()
+    kept = folder.path / ".ipynb_checkpoints" / "serving-checkpoint.properties"
+    kept.parent.mkdir()
+    kept.write_text("engine=Python\n")
+    assert sorted(render(Settings(), folder).replica.files()) == ["serving.properties"]
+    (folder.path / "my notes.txt").write_text("x")
+    assert "my notes.txt cannot travel" in refused(Settings(), folder, FolderError)
+
+
 def refused(settings: Settings, folder: ModelFolder, error: type[LabError], **choices: Any) -> str:
     with pytest.raises(error) as caught:
         render(settings, folder, **choices)
@@ -281,6 +364,7 @@ def test_what_cannot_run_is_refused(folder_of: Callable[..., ModelFolder]) -> No
     )
     assert "fewest first" in refused(Settings(), folder_of(), SettingsError, replicas=(3, 2))
     assert "for inf2" in refused(Settings(instance="trn1.32xlarge"), folder_of(), SettingsError)
+    assert "use 1 or more" in refused(Settings(), folder_of(tensor_parallel_degree=0), ServerError)
     assert "write a number" in refused(Settings(), folder_of(model_loading_timeout="long"), FolderError)
 
 

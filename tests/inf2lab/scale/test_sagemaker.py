@@ -5,10 +5,16 @@ from __future__ import annotations
 import copy
 import io
 import json
+import struct
+import threading
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,6 +23,7 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
+from moto.sagemaker.models import sagemaker_backends
 from typer.testing import CliRunner
 
 import played_aws
@@ -26,12 +33,21 @@ from inf2lab.cli import app
 from inf2lab.cloud import Call, Cloud
 from inf2lab.cloud._launch import fill
 from inf2lab.cloud._request import DEADLINE_ROLE
+from inf2lab.cloud._sagemaker import BILLS_NOTHING, SAGEMAKER_KINDS, UNDER_WAY
 from inf2lab.errors import EndpointError, FolderError, SettingsError
 from inf2lab.measure._shapes import SHAPES, Ask
 from inf2lab.scale.aws_check import check_call, enum_of
 from inf2lab.scale.replica import Replica
 from inf2lab.scale.sagemaker import EXECUTION_ROLE, EndpointRequest, endpoint_request
-from inf2lab.scale.sagemaker_run import deploy, invocation, invoke, price_line, rows, shape_of
+from inf2lab.scale.sagemaker_run import (
+    deploy,
+    invocation,
+    invoke,
+    price_line,
+    prompts_for,
+    rows,
+    shape_of,
+)
 
 REGION = "us-east-2"
 ROLE = "arn:aws:iam::123456789012:role/inf2lab/x"
@@ -130,17 +146,30 @@ def test_the_image_is_the_profiles(folder: ModelFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "startup", "warned"), [(240, 300, False), (1200, 1260, False), (3600, 3600, True)]
+    ("degree", "seconds", "startup", "warned"),
+    [(24, 240, 300, False), (8, 1000, 3060, False), (2, 240, 2940, False), (2, 1200, 3600, True)],
 )
 def test_timeouts_follow_the_folder_within_the_services_limits(
-    tmp_path: Path, seconds: int, startup: int, warned: bool
+    tmp_path: Path, degree: int, seconds: int, startup: int, warned: bool
 ) -> None:
-    folder = write_manifests.folder_of_the_notebook(tmp_path)
-    values = folder.properties() | {"option.model_loading_timeout": seconds}
-    write_properties(folder.properties_path, values)
+    """Workers load one after the other: twelve at degree 2 have twelve times as long, and 295 s each at most."""
+    folder = changed(tmp_path, model_loading_timeout=seconds, tensor_parallel_degree=degree)
     request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
     assert variant_of(request)["ContainerStartupHealthCheckTimeoutInSeconds"] == startup
-    assert any("SageMaker waits" in text for text in request.warnings()) == warned
+    told = [text for text in request.warnings() if "SageMaker waits" in text]
+    assert ["each has 295 s" in text for text in told] == [True] * warned
+
+
+def changed(tmp_path: Path, *, handler: bool = True, **options: object) -> ModelFolder:
+    """The notebook's folder with other options."""
+    folder = write_manifests.folder_of_the_notebook(tmp_path)
+    write_properties(
+        folder.properties_path,
+        folder.properties() | {f"option.{name}": value for name, value in options.items()},
+    )
+    if not handler:
+        folder.handler_path.unlink()
+    return folder
 
 
 def test_what_an_invocation_has_no_time_for_is_said(request_: EndpointRequest) -> None:
@@ -178,6 +207,35 @@ def test_the_clock_is_set_before_the_endpoint_is_made_and_may_end_only_this_one(
     assert end["Resource"].endswith(f":endpoint/{request_.name}")
 
 
+def test_the_endpoint_may_read_its_folder_its_image_and_weights_on_s3(tmp_path: Path) -> None:
+    folder = changed(tmp_path, model_id="s3://weights/opt-13b/")
+    request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="my-bucket")
+    run, _ = [
+        json.loads(c.parameters["PolicyDocument"]) for c in request.calls if c.operation == "put_role_policy"
+    ]
+    may = {(action, row["Resource"]) for row in run["Statement"] for action in row["Action"]}
+    read = {resource for action, resource in may if action == "s3:GetObject"}
+    assert read == {"arn:aws:s3:::my-bucket/inf2lab/rehearsal/*", "arn:aws:s3:::weights/opt-13b/*"}
+    everywhere = {action for action, resource in may if resource == "*"}
+    assert {action.split(":")[0] for action in everywhere} == {
+        "ecr",
+        "cloudwatch",
+    }  # as CreateModel's page says
+    assert not [action for action in everywhere if "Put" in action and action != "cloudwatch:PutMetricData"]
+    logs = {resource for action, resource in may if action.startswith("logs:")}
+    assert logs == {f"arn:aws:logs:{REGION}:*:log-group:/aws/sagemaker/Endpoints/{request.name}*"}
+    lists = [row for row in run["Statement"] if row["Action"] == ["s3:ListBucket"]]
+    assert len(lists) == 2
+    assert all(row["Condition"]["StringLike"]["s3:prefix"] for row in lists)
+
+
+def test_more_disk_than_the_service_gives_is_said(tmp_path: Path) -> None:
+    folder = changed(tmp_path, dtype="f32")
+    request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
+    assert variant_of(request)["VolumeSizeInGB"] == 512
+    assert any("512 GB at most" in text for text in request.warnings())
+
+
 def test_the_price_comes_first_and_says_that_it_is_a_lower_bound(request_: EndpointRequest) -> None:
     (subject, text), *_ = rows(Cloud(REGION), request_)
     assert subject == "price"
@@ -185,11 +243,12 @@ def test_the_price_comes_first_and_says_that_it_is_a_lower_bound(request_: Endpo
 
 
 @pytest.mark.parametrize(
-    "choices", [{"hours": 0}, {"hours": 1000}, {"instances": (2, 1)}, {"instances": (0, 1)}]
-)
-def test_numbers_that_make_no_sense_are_refused(folder: ModelFolder, choices: dict[str, Any]) -> None:
+    "choices",
+    [{"hours": 0}, {"hours": 1000}, {"instances": (2, 1)}, {"instances": (0, 1)}, {"bucket": "s3://b"}, {"bucket": ""}],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(folder: ModelFolder, choices: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b", **choices)
+        endpoint_request(Cloud(REGION), Replica(Settings(), folder), **{"bucket": "b"} | choices)
 
 
 def test_weights_do_not_travel(folder: ModelFolder) -> None:
@@ -292,12 +351,11 @@ def test_an_endpoint_is_made_scaled_and_swept(account: Account, folder: ModelFol
 def test_a_sweep_knows_an_endpoint_of_a_run_that_is_not_on_record(
     account: Account, folder: ModelFolder
 ) -> None:
+    """Its files too: the model says in which bucket they are."""
     _, run = deployed(account, folder)
     run.path.unlink()
     assert swept(account, run).clean
-    left = account.left()
-    assert left
-    assert all(name.startswith("inf2lab/") for name in left)  # without the record nobody knows the bucket
+    assert account.left() == []
 
 
 def test_a_sweep_leaves_other_endpoints_alone(account: Account, folder: ModelFolder) -> None:
@@ -315,9 +373,32 @@ def deployed_again(
 ) -> tuple[EndpointRequest, cloud.Run]:
     request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
     request = replace(request, run=f"{first.id}-2")
-    run = deploy(account.cloud, request, confirm=True, report=QUIET).run
+    run = deploy(account.cloud, request, confirm=True, another=True, report=QUIET).run
     assert run is not None
     return request, run
+
+
+def test_a_second_bill_beside_the_first_has_to_be_asked_for(account: Account, folder: ModelFolder) -> None:
+    deployed(account, folder)
+    before = account.left()
+    with pytest.raises(cloud.RunOnRecord, match="--another"):
+        deployed(account, folder)
+    assert account.left() == before
+
+
+@pytest.mark.parametrize("case", ["elsewhere", "nowhere"])
+def test_a_bucket_that_cannot_be_used_is_refused_before_anything_is_made(
+    account: Account, folder: ModelFolder, case: str
+) -> None:
+    west = {"LocationConstraint": "us-west-2"}
+    boto3.client("s3", region_name="us-west-2").create_bucket(
+        Bucket="elsewhere", CreateBucketConfiguration=west
+    )
+    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket=case)
+    with pytest.raises((SettingsError, cloud.NotThere), match=r"is in us-west-2|404"):
+        deploy(account.cloud, request, confirm=True, report=QUIET)
+    assert account.left() == []
+    assert cloud.open_runs() == []
 
 
 def test_runs_without_a_bucket_are_not_looked_for_at_sagemaker(account: Account) -> None:
@@ -327,23 +408,118 @@ def test_runs_without_a_bucket_are_not_looked_for_at_sagemaker(account: Account)
     assert "ListEndpoints" not in account.sent
 
 
-@pytest.mark.parametrize("number", [1, 3, 5, 7, 8, 10, 11, 12])
+CALLS = 13  # of a deployment that change something; the last two scale
+
+
+def stopped_after(
+    account: Account, folder: ModelFolder, number: int, error: type[BaseException]
+) -> list[str]:
+    """Deploy, and have `error` raised when that many calls were answered; returns what was reported."""
+    made, said = [0], []
+
+    def stop(model: Any, **event: Any) -> None:
+        if not model.name.startswith(("Describe", "Get", "List", "Head")):
+            made[0] += 1
+            if made[0] == number:
+                raise error
+
+    account.cloud.session.events.register("after-call", stop)
+    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    assert len([*request.calls, *request.scaling]) == CALLS
+    with pytest.raises(error):
+        deploy(account.cloud, request, confirm=True, report=said.append)
+    account.cloud.session.events.unregister("after-call", stop)
+    return said
+
+
+@pytest.mark.parametrize("number", range(1, CALLS + 1))
 def test_an_interrupt_after_any_call_leaves_nothing(
     account: Account, folder: ModelFolder, number: int
 ) -> None:
-    made = [0]
-
-    def interrupt(model: Any, **event: Any) -> None:
-        if not model.name.startswith(("Describe", "Get", "List")):
-            made[0] += 1
-            if made[0] == number:
-                raise KeyboardInterrupt
-
-    account.cloud.session.events.register("after-call", interrupt)
-    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
-    with pytest.raises(KeyboardInterrupt):
-        deploy(account.cloud, request, confirm=True, report=QUIET)
+    said = stopped_after(account, folder, number, KeyboardInterrupt)
     assert account.left() == []
+    assert cloud.open_runs() == []
+    assert "nothing bills" in said[-1]
+
+
+@pytest.mark.parametrize("number", range(1, CALLS + 1))
+def test_after_a_kill_between_any_two_calls_a_sweep_finds_everything(
+    account: Account, folder: ModelFolder, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is undone. The record was written before, and the clock was set before the endpoint."""
+    with monkeypatch.context() as killed:
+        killed.setattr("inf2lab.scale.sagemaker_run._undo", lambda *arguments: "")
+        stopped_after(account, folder, number, SystemExit)
+    left = account.left()
+    assert left
+    if any(name.startswith("endpoint ") for name in left):
+        assert any(name.startswith("schedules ") for name in left)
+    (run,) = cloud.open_runs()
+    assert swept(account, run).clean
+    assert account.left() == []
+
+
+@contextmanager
+def refused(account: Account, operation: str, code: str) -> Iterator[Account]:
+    """The account, with clients of its own to which SageMaker refuses an operation."""
+
+    def refuse(model: Any, **event: Any) -> Any:
+        return SimpleNamespace(status_code=400), {"Error": {"Code": code, "Message": "no"}}
+
+    events, name = account.cloud.session.events, f"before-call.sagemaker.{operation}"
+    events.register(name, refuse)
+    yield replace(account, cloud=replace(account.cloud, _clients={}))
+    events.unregister(name, refuse)
+
+
+def test_an_endpoint_that_will_not_go_keeps_what_ends_it(account: Account, folder: ModelFolder) -> None:
+    """AWS deletes no endpoint that is being created. Its schedule must outlive the sweep, or it bills for ever."""
+    request, run = deployed(account, folder)
+    made = sagemaker_backends["123456789012"][REGION].endpoints[request.name]
+    made.endpoint_status = "Creating"
+
+    with refused(account, "DeleteEndpoint", "ValidationException") as anew:
+        report = swept(anew, run)
+    kinds = {found.kind for found in report.remaining}
+    assert kinds == {"endpoint", "endpoint configuration", "model", "file on S3", "schedule", "role"}
+    (endpoint,) = [found for found in report.remaining if found.kind == "endpoint"]
+    assert (endpoint.id, endpoint.state) == (request.name, "Creating")
+    assert "sweep again" in report.problems[0]
+    assert cloud.open_runs() == [run]
+    made.endpoint_status = "InService"
+    assert swept(account, run).clean
+    assert account.left() == []
+
+
+def test_where_nobody_may_look_for_endpoints_the_schedule_stays(
+    account: Account, folder: ModelFolder
+) -> None:
+    _, run = deployed(account, folder)
+
+    with refused(account, "ListEndpoints", "AccessDeniedException") as anew:
+        report = swept(anew, run)
+    assert not report.clean
+    assert any(name.startswith("schedules ") for name in account.left())
+    assert swept(account, run).clean
+    assert account.left() == []
+
+
+def test_an_endpoint_is_found_without_its_configuration(account: Account, folder: ModelFolder) -> None:
+    """Somebody deleted it: nobody can see then what the endpoint costs, but the record knows its instance."""
+    request, run = deployed(account, folder)
+    account.client("sagemaker").delete_endpoint_config(EndpointConfigName=request.name)
+    (found,) = next(kind for kind in SAGEMAKER_KINDS if kind.name == "endpoint").find(
+        account.cloud, REGION, frozenset([run.id])
+    )
+    assert found.usd_per_hour == pytest.approx(12.98, abs=0.01)
+    assert swept(account, run).clean
+    assert account.left() == []
+
+
+def test_every_state_of_an_endpoint_bills_but_two() -> None:
+    states = set(enum_of("sagemaker", "EndpointStatus"))
+    assert set(BILLS_NOTHING) == {"Deleting", "Failed"} < states
+    assert set(UNDER_WAY) < states
 
 
 @pytest.mark.parametrize(
@@ -376,6 +552,79 @@ def test_an_answer_of_another_shape_says_so() -> None:
         invoke(here, "inf2lab-x", SHAPES["article"], ["Hello"])
 
 
+def event(kind: str, name: str, payload: bytes) -> bytes:
+    """A message of AWS's event stream, as its specification lays it out."""
+    headers = b""
+    for key, value in (
+        (":message-type", kind),
+        (f":{kind}-type", name),
+        (":content-type", "application/octet-stream"),
+    ):
+        headers += bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+    start = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    start += struct.pack(">I", zlib.crc32(start))
+    message = start + headers + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cloud, list[bytes], list[tuple[str, bytes]]]]:
+    """SageMaker's runtime played on a port, as bytes on the wire: what it answers, and what it was asked."""
+    parts: list[bytes] = []
+    asked: list[tuple[str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            body = b"".join(parts)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/vnd.amazon.eventstream")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    for name, value in played_aws.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{server.server_port}")
+    yield Cloud(REGION, boto3.Session(region_name=REGION)), parts, asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_an_answer_in_pieces_is_asked_for_and_read(runtime: Any, tmp_path: Path) -> None:
+    here, parts, asked = runtime
+    folder = changed(tmp_path, handler=False, enable_streaming="true")
+    shape = shape_of(folder)
+    assert shape.name == "builtin-stream"
+    lines = b'{"outputs": ["Hel"]}\n{"outputs": ["lo"]}\n'
+    parts += [event("event", "PayloadPart", lines[:9]), event("event", "PayloadPart", lines[9:])]
+    assert invoke(here, "inf2lab-x", shape, ["Hi"]) == ["Hello"]
+    ((path, body),) = asked
+    assert path == "/endpoints/inf2lab-x/invocations-response-stream"
+    assert json.loads(body) == {"inputs": ["Hi"], "parameters": {"max_new_tokens": 32}}
+
+
+def test_a_stream_that_breaks_off_is_an_error_of_the_model(runtime: Any) -> None:
+    here, parts, _ = runtime
+    broken = json.dumps({"Message": "too slow", "ErrorCode": "ModelInvocationTimeExceeded"}).encode()
+    parts += [event("event", "PayloadPart", b'{"outp'), event("exception", "ModelStreamError", broken)]
+    with pytest.raises(cloud.ModelFailed, match="too slow"):
+        invoke(here, "inf2lab-x", SHAPES["builtin-stream"], ["Hi"])
+
+
+def test_nobody_gives_up_before_the_service_does() -> None:
+    """API of InvokeEndpoint: 60 s of processing want a socket time-out of 70 s. Else the same is asked five times."""
+    here = Cloud(REGION, boto3.Session("x", "x", region_name=REGION))
+    assert here.client("sagemaker-runtime").meta.config.read_timeout >= 70
+
+
 def stubbed() -> tuple[Cloud, Stubber]:
     """A way to SageMaker's runtime whose answers the test gives."""
     client = boto3.client(
@@ -388,6 +637,7 @@ def stubbed() -> tuple[Cloud, Stubber]:
 
 def test_the_schema_follows_the_folder(folder: ModelFolder) -> None:
     assert shape_of(folder).name == "article"
+    assert prompts_for(folder) == ["Hello", "Hello"]  # its batch, which model.py insists on
     folder.handler_path.unlink()
     assert shape_of(folder).name == "builtin"
 
