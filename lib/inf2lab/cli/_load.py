@@ -184,6 +184,10 @@ def _write(
         text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
         json_file.write_text(text + "\n", encoding="utf-8")
         console.print(f"wrote {paths.shown(json_file)}")
+        if len(results) > 1:
+            console.print(
+                f"replicas for 5 requests/s: inf2lab plan --rate 5 --curve {paths.shown(json_file)}"
+            )
     if csv_file:
         for result in results:
             many = len(results) > 1

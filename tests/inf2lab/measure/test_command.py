@@ -55,6 +55,7 @@ def test_a_sweep_writes_a_file_each(serve: Serve, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert [one["concurrentClients"] for one in json.loads(path.read_text())] == [1, 2]
     assert len((tmp_path / "s-2.csv").read_text().splitlines()) == 1 + 2 * 3
+    assert "inf2lab plan --rate 5 --curve" in result.output
 
 
 def test_a_request_that_failed_is_code_1(serve: Serve) -> None:
