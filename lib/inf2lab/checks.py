@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from inf2lab.errors import LabError
+
+WIDTH = 100  # a page of Jupyter is as wide; it breaks a longer line in the middle of a word
 
 
 class CheckFailed(LabError):
@@ -33,6 +36,15 @@ def expect_failure(kind: type[BaseException], *, about: str) -> Iterator[None]:
         text = str(error) or "(no message)"
         if about not in text:
             raise CheckFailed(f"expected a {kind.__name__} about {about!r}, and it says: {text}") from error
-        print(f"{type(error).__name__}: {text}")
+        print(wrapped(f"{type(error).__name__}: {text}"))
     else:
         raise CheckFailed(f"expected a {kind.__name__} about {about!r}, and nothing was raised")
+
+
+def wrapped(text: str, *, indent: str = "") -> str:
+    """Return `text` with each of its lines broken between words, so that a notebook shows words whole."""
+    how = {"break_long_words": False, "break_on_hyphens": False}
+    return "\n".join(
+        textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=indent, **how)
+        for line in text.split("\n")
+    )

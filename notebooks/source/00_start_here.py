@@ -41,8 +41,9 @@ instance: str = "inf2.48xlarge"
 port: int = 8080
 
 # %% [markdown] id="nb00-c04"
-# The cell above holds this notebook's **parameters**. Change a value there, or run the notebook with
-# `papermill -p lane inf2`. The next cell checks them. A wrong name or value stops here, with the remedy.
+# The cell above holds this notebook's **parameters**. Change a value there, or for a whole
+# run in a terminal: `make run P="-p lane inf2"`. The next cell checks them. A wrong name or value stops here, with the
+# remedy.
 
 # %% id="nb00-c05"
 from inf2lab import Settings, enter_repository
@@ -120,7 +121,9 @@ standin = standins.prepare(settings.model_id)
 config = json.loads((standin.snapshot / "config.json").read_text())
 print(standin.model_id, "is played by", standin.played_by)
 print("computes with hidden size", config["hidden_size"])
-print("keeps the rules of", config["rehearsal_stands_for"])
+print("keeps the rules of")
+for key, value in config["rehearsal_stands_for"].items():
+    print(f"    {key:24}{value}")
 
 # %% [markdown] id="nb00-c14"
 # The name leads to the small weights through an offline cache. One extra key in their configuration,

@@ -56,7 +56,8 @@ print(cloud)
 # %% [markdown] id="nb01-c06"
 # ## Which instance?
 #
-# The cores must hold the model, and so must the **host** while it loads: 24 GiB for OPT-13B. There are four sizes.
+# The cores must hold the model, and so must the **host** while it loads: 24 GiB for OPT-13B, held once in f16. (A loader
+# that goes through f32 takes twice as much; notebook 02 counts that.) There are four sizes.
 #
 # **Predict, then run.** One of them has enough cores and a host that is too small. Which?
 
@@ -67,7 +68,7 @@ for size in ("inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"):
     made = plan_for(settings.model_id, instance=size, tensor_parallel_degree=2, batch_size=2)
     machine, host = made.request.hardware, made.host
     room = "enough" if host.once_gib <= machine.host_gib else "too small"
-    print(f"{size:14}{machine.usd_per_hour:7.3f} USD/h  {len(made.copies):2} copies of the model", end="  ")
+    print(f"{size:14}{machine.usd_per_hour:7.3f} USD/h  copies of the model: {len(made.copies):2}", end="  ")
     print(f"host {machine.host_gib:3} GiB, {host.once_gib:3.0f} to load: {room}")
 
 # %% [markdown] id="nb01-c08"

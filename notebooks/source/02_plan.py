@@ -215,11 +215,14 @@ for degree in (2, 8, 24):
 # does this list do harm?
 
 # %% id="nb02-c27"
+import textwrap
+
 from inf2lab.planning import judge_devices
 
 listed = [0, 10, 2, 4, 6, 8, 1, 11]
 for degree in (2, 4, 8):
-    print(judge_devices(hardware, degree, listed).text.partition(". Pass")[0])
+    verdict = judge_devices(hardware, degree, listed).text.partition(". Pass")[0]
+    print(textwrap.fill(verdict, 100, subsequent_indent="    "))
 
 # %% [markdown] id="nb02-c28"
 # At degree 2 a copy is one device, and the ring does not matter. At degree 8 both copies are torn apart. And at every
@@ -279,7 +282,8 @@ for name in ("opt-1.3b", "opt-13b", "opt-30b", "opt-66b", "llama-2-7b", "bloom")
 
 # %% [markdown] id="nb02-c36"
 # OPT-13B fits on two cores, but inf2.xlarge has only 16 GiB of host memory, and the weights pass through it. So the
-# cheapest fit is a size up. (Prices: `lib/inf2lab/catalog/instances.json`, with months and source.)
+# cheapest fit has a larger host: trn1.2xlarge, of the sister chip Trainium, with two cores and 32 GiB. Of the inf2 sizes
+# it is inf2.8xlarge, as in notebook 01. (Prices: `lib/inf2lab/catalog/instances.json`, with months and source.)
 #
 # ## Your plan, whole
 #

@@ -69,7 +69,7 @@ first = lint(write_article("built-in", "logs/article/built-in"), then)
 annotated(first)
 
 # %% [markdown] id="nb03-c08"
-# Four lines. Only the **error** stops the load. The **warning** and the **note** let it run, and not as meant:
+# Four lines. Only the **error** stops the load. The **warnings** and the **note** let it run, and not as meant:
 #
 # - line 1: the article's text and its `model.py` say OPT-13B. This file would serve a tenth of that model under
 #   the same name.

@@ -62,7 +62,8 @@ print(f"serving {folder.name} at degree {degree} in the {settings.lane} lane")
 
 # %% id="nb05-c07"
 before = folder.fingerprint()
-print(*before, sep="\n")
+for name, digest in before.items():
+    print(digest, name)
 
 # %% [markdown] id="nb05-c08"
 # ## The command on the chip
@@ -160,7 +161,8 @@ for line in server.logs(400):
         print(line.replace(str(folder.path.parent.parent), "")[:150])
 
 # %% [markdown] id="nb05-c18"
-# In a terminal: `inf2lab status`, and `inf2lab logs -f` to follow. On the chip that is `docker logs -f inf2lab-opt13b`.
+# In a terminal: `inf2lab status`, and `inf2lab logs -f` to follow. On the chip that is
+# `docker logs -f` with the container's name, `inf2lab-` and the folder's.
 #
 # ## Three loads that fail
 #

@@ -95,9 +95,11 @@ print(reply.status_code, reply.reason)
 # documentation.
 
 # %% id="nb06-c13" tags=["nbval-ignore-output"]
+import textwrap
+
 outputs = reply.json()["outputs"]
 for prompt, text in zip(prompts, outputs, strict=True):
-    print(f"[{prompt}]\n{text[:500]}\n")
+    print(f"[{prompt}]\n{textwrap.fill(text[:500], 100)}\n")
 
 # %% [markdown] id="nb06-c14"
 # On the chip, with OPT-13B, the words are better. The **form** is the same. So look at the form.

@@ -83,7 +83,7 @@ print(measure.table([alone]))
 counted = alone.as_dict()
 print("kind of endpoint:", target.shape.meaning)
 print("time to first byte:", counted["timeToFirstByte"])
-print("names:", ", ".join(list(counted)[:10]), "...")
+print("names:", ", ".join(list(counted)[:6]), "...")
 
 # %% [markdown] id="nb07-c12"
 # The article's handler answers once, when all tokens are there. A tool that prints a time to the first token for

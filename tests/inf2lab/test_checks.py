@@ -56,3 +56,16 @@ def test_a_block_that_succeeds_is_an_error() -> None:
 def test_a_failure_of_another_kind_comes_through() -> None:
     with pytest.raises(ZeroDivisionError), expect_failure(SettingsError, about=""):
         _ = 1 / 0
+
+
+def test_a_long_message_is_broken_between_words_and_its_lines_are_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = " ".join(["nrt_tensor_allocate"] * 9)
+    with expect_failure(LabError, about=""):
+        raise LabError(f'{words}\n{{\n  "code": 404\n}}')
+    *first, brace, code, end = capsys.readouterr().out.splitlines()
+    assert (brace, code, end) == ("{", '  "code": 404', "}")
+    assert len(first) == 2
+    assert max(map(len, first)) <= 100
+    assert " ".join(first) == f"LabError: {words}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inf2lab import catalog, paths
+from inf2lab.checks import wrapped
 from inf2lab.drills._interface import Spot, spots, spots_of
 from inf2lab.drills._registry import DRILLS
 from inf2lab.serving._log import plain
@@ -45,7 +46,8 @@ class Match:
 
     def __str__(self) -> str:
         """Title, line without its prefix, cause and fix, each on a line."""
-        return f"{self.title}\n  {plain(self.line)}\n  cause: {self.cause}\n  fix:   {self.fix}"
+        line = wrapped(plain(self.line), indent="  ")
+        return f"{self.title}\n{line}\n  cause: {self.cause}\n  fix:   {self.fix}"
 
 
 def explain(text: str) -> list[Match]:
