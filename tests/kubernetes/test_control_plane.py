@@ -186,6 +186,14 @@ def test_the_autoscaler_follows_the_metric_up_and_down(
         metrics.stop()
 
 
+def test_without_a_metric_there_are_the_fewest_pods(plane: ControlPlane, clean: None, tmp_path: Path) -> None:
+    """The Deployment states no number: it begins with one pod, and the autoscaler raises that by itself."""
+    found = objects(plane, made(tmp_path, degree=8), tmp_path / "out")
+    found["HorizontalPodAutoscaler"]["spec"]["minReplicas"] = 3
+    deploy(plane, found, "HorizontalPodAutoscaler")
+    plane.wait("3 pods", lambda: [each["spec"]["replicas"] for each in plane.get("deployments")] == [3])
+
+
 def test_a_drain_takes_one_pod_at_a_time(plane: ControlPlane, clean: None, tmp_path: Path) -> None:
     for name in ("a", "b"):
         fake_node(plane, name, 12)

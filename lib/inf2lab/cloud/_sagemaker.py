@@ -65,6 +65,16 @@ def _listed(operation: str, key: str, arn: str) -> Callable[..., Iterator[tuple[
     return find
 
 
+def endpoints_of_others(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield (name, run) of endpoints that bill for runs other than these, where these may have used SageMaker."""
+    rows = cloud.pages("sagemaker", "list_endpoints", "Endpoints", region=region, NameContains=PREFIX)
+    for row in rows if concerned(runs) else ():
+        tags = cloud.pages("sagemaker", "list_tags", "Tags", region=region, ResourceArn=row["EndpointArn"])
+        run = next((tag["Value"] for tag in tags if tag["Key"] == RUN_TAG), "")
+        if run and run not in runs and row["EndpointStatus"] not in BILLS_NOTHING:
+            yield row["EndpointName"], run
+
+
 _endpoints_of = _listed("list_endpoints", "Endpoints", "EndpointArn")
 _configurations_of = _listed("list_endpoint_configs", "EndpointConfigs", "EndpointConfigArn")
 _models_of = _listed("list_models", "Models", "ModelArn")

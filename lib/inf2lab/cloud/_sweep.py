@@ -15,7 +15,13 @@ from inf2lab.cloud._request import RUN_TAG, stamp
 from inf2lab.cloud._resources import KINDS as EC2_KINDS
 from inf2lab.cloud._resources import Found, Kind, volume_rate
 from inf2lab.cloud._runs import Run, all_runs
-from inf2lab.cloud._sagemaker import ENDPOINT, HELD_BY_ENDPOINT, SAGEMAKER_KINDS, concerned
+from inf2lab.cloud._sagemaker import (
+    ENDPOINT,
+    HELD_BY_ENDPOINT,
+    SAGEMAKER_KINDS,
+    concerned,
+    endpoints_of_others,
+)
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
@@ -243,25 +249,30 @@ def _untagged_volumes(cloud: Cloud, runs: Iterable[Run], seen: set[str]) -> list
 
 
 def _of_others(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) -> Iterator[str]:
-    """Yield instances of runs that were not named: another person's, or another machine's record."""
+    """Yield what bills for runs that were not named: another person's, or another machine's record."""
+    for region in regions:
+        for search in (_instances_of_others, endpoints_of_others):
+            try:
+                found = list(search(cloud, region, ids))
+            except (NoAccess, ClockSkew):
+                raise
+            except CloudError:
+                continue
+            for name, run in found:
+                again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
+                yield f"{name} in {region} is of run {run}; {again}"
+
+
+def _instances_of_others(cloud: Cloud, region: str, ids: frozenset[str]) -> Iterator[tuple[str, str]]:
     filters = [
         {"Name": "tag-key", "Values": [RUN_TAG]},
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
     ]
-    for region in regions:
-        try:
-            groups = list(
-                cloud.pages("ec2", "describe_instances", "Reservations", region=region, Filters=filters)
-            )
-        except (NoAccess, ClockSkew):
-            raise
-        except CloudError:
-            continue
-        for row in (instance for group in groups for instance in group["Instances"]):
-            run = next(tag["Value"] for tag in row["Tags"] if tag["Key"] == RUN_TAG)
-            if run not in ids:
-                again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
-                yield f"{row['InstanceId']} in {region} is of run {run}; {again}"
+    groups = cloud.pages("ec2", "describe_instances", "Reservations", region=region, Filters=filters)
+    for row in (instance for group in groups for instance in group["Instances"]):
+        run = next(tag["Value"] for tag in row["Tags"] if tag["Key"] == RUN_TAG)
+        if run not in ids:
+            yield row["InstanceId"], run
 
 
 def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> None:

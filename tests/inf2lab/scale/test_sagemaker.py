@@ -361,7 +361,8 @@ def test_a_sweep_knows_an_endpoint_of_a_run_that_is_not_on_record(
 def test_a_sweep_leaves_other_endpoints_alone(account: Account, folder: ModelFolder) -> None:
     request, run = deployed(account, folder)
     other, other_run = deployed_again(account, folder, run)
-    swept(account, run)
+    report = swept(account, run)
+    assert f"not touched: {other.name} in {REGION} is of run {other_run.id}" in str(report)
     names = account.left()
     assert f"endpoint {other.name}" in names
     assert f"endpoint {request.name}" not in names
