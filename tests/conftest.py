@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))  # the builders are scripts, not a package
 
+# A process of pytest-xdist is told a width, which the command line's console would keep to.
+os.environ.pop("COLUMNS", None)
 # A shell starts what runs in the background with Ctrl-C ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,6 +37,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader's INF2LAB_* variables must not change a test; only the cache of downloads is shared."""
     for name in [name for name in os.environ if name.startswith("INF2LAB_") and name != "INF2LAB_CACHE"]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _alone_on_the_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests run in several processes, but there is one engine, and its containers have names that all of them use."""
+    if "engine" not in request.fixturenames:
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / "inf2lab-tests-engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
@@ -66,3 +82,17 @@ def engine() -> str:
         pytest.skip(f"no Docker engine: {reason}")
     words = ["docker", "version", "--format", "{{.Server.Version}}"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def scale_environment() -> None:
+    """Skips unless REQUIRE_SCALE is set: these tests take minutes. Then a missing environment is a failure."""
+    if not os.environ.get("REQUIRE_SCALE"):
+        pytest.skip("`make test-scale` runs this: a live Ray cluster, some minutes")
+    from inf2lab.errors import ServerError
+    from inf2lab.scale.ray_environment import environment_python
+
+    try:
+        environment_python()
+    except ServerError as error:
+        pytest.fail(f"REQUIRE_SCALE is set: {error}")

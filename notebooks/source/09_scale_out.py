@@ -99,7 +99,9 @@ for text in stage.ask(folder, ["Hello, I am a", "The river runs"], seq_length):
     print(repr(text))
 
 # %% [markdown] id="nb09-c12"
-# Inside, the replica started the server that you know on a free port, waited for it, and passed your request on.
+# Inside, the replica started the server that you know on a free port, waited for it, and passed your request on. With
+# `lane="inf2"` the replica stands before the server of notebook 05 instead: the model is loaded there, and a second copy would
+# need devices of its own.
 #
 # From here on a **light** folder stands in: its handler loads at once and only waits, so that seven replicas fit on a
 # laptop's two cores. Its degree is 8.

@@ -24,6 +24,11 @@ Instance = Annotated[
     str, typer.Option(help="Instance, emulated in the rehearsal.", envvar="INF2LAB_INSTANCE")
 ]
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", envvar="INF2LAB_PORT")]
+Image = Annotated[str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")]
+Network = Annotated[str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")]
+DockerOptions = Annotated[
+    str, typer.Option(help="Further words for `docker run`.", envvar="INF2LAB_DOCKER_OPTIONS")
+]
 
 
 @contextmanager

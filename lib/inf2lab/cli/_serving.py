@@ -11,7 +11,18 @@ from typing import Annotated
 import typer
 
 from inf2lab import paths
-from inf2lab.cli._common import DEFAULTS, Instance, Lane, Port, Profile, console, one_sentence
+from inf2lab.cli._common import (
+    DEFAULTS,
+    DockerOptions,
+    Image,
+    Instance,
+    Lane,
+    Network,
+    Port,
+    Profile,
+    console,
+    one_sentence,
+)
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
@@ -32,15 +43,9 @@ def serve(
     copies: Annotated[
         int, typer.Option(help="Copies of the model, each on cores of its own.", envvar="INF2LAB_COPIES")
     ] = DEFAULTS.copies,
-    image: Annotated[
-        str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")
-    ] = DEFAULTS.image,
-    network: Annotated[
-        str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")
-    ] = DEFAULTS.network,
-    docker_options: Annotated[
-        str, typer.Option(help="Further words for `docker run`.", envvar="INF2LAB_DOCKER_OPTIONS")
-    ] = DEFAULTS.docker_options,
+    image: Image = DEFAULTS.image,
+    network: Network = DEFAULTS.network,
+    docker_options: DockerOptions = DEFAULTS.docker_options,
     wait: Annotated[bool, typer.Option(help="Wait until the model answers.")] = True,
 ) -> None:
     """Serve a model folder; the folder's own files say what and how."""

@@ -36,7 +36,7 @@ class ModelReplica:
         if self._spec.loopback:
             _stay_on_loopback()
         started = time.time()
-        self._server = ray_server.begin(self._spec)
+        self._server = ray_server.begin(self._spec, os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
         self._session: aiohttp.ClientSession | None = None
         self._id = serve.get_replica_context().replica_id.unique_id
         self._note: Path | None = None

@@ -18,10 +18,12 @@ from typing import Any
 import psutil
 
 from inf2lab import paths
-from inf2lab.errors import NotReady, ServerError
+from inf2lab.errors import EngineError, NotReady, ServerError
+from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray_environment import environment, environment_python, free_port
 from inf2lab.scale.ray_spec import RaySpec
-from inf2lab.serving import standins
+from inf2lab.serving import ContainerServer, all_servers, standins, stop_labelled
+from inf2lab.settings import Settings
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
 
@@ -113,10 +115,12 @@ class RayCluster:
 
         Returns what was deployed, with what only this machine knows.
         """
-        if not spec.url and (model_id := _model_id(spec)):
-            standins.prepare(model_id)
+        settings = Settings(**spec.settings)
+        if not spec.url:
+            self._prepare(spec, settings)
         filled = replace(
             spec,
+            settings=spec.settings | {"docker_options": self._options(settings)},
             python=sys.executable,
             notes=str(self.home / "notes"),
             scratch=str(self.home / "scratch"),
@@ -192,8 +196,45 @@ class RayCluster:
             self._process.wait()
             self._process.stdout.close()
             self._process = None
+        with contextlib.suppress(EngineError):  # no engine, no container
+            lines += [f"container {name}" for name in stop_labelled(self._label, patience_s=1)]
         shutil.rmtree(self.home, ignore_errors=True)
         return lines
+
+    @property
+    def _label(self) -> str:
+        """What the containers of this cluster carry; the processes carry the folder as well."""
+        return f"inf2lab.ray={self.home}"
+
+    def _options(self, settings: Settings) -> str:
+        """Return the further words of `docker run`, with the label once: Serve restarts replicas whose words change."""
+        options, mark = settings.docker_options, f"--label {self._label}"
+        return options if settings.lane != "inf2" or mark in options else f"{options} {mark}".strip()
+
+    def _prepare(self, spec: RaySpec, settings: Settings) -> None:
+        """Fetch once, here, what every replica's server would look for: the image, or the stand-in's weights."""
+        folder = ModelFolder(Path(spec.folder))
+        if settings.lane == "rehearsal":
+            if model_id := folder.option("model_id"):
+                standins.prepare(model_id)
+            return
+        if len(self.cores) > 1:
+            raise ServerError(
+                f"{len(self.cores)} nodes on the inf2 lane: their cores would be the same devices. This machine is "
+                f"one node, RayCluster([{settings.hardware.cores}]); for more machines there is `--manifest`"
+            )
+        others = (
+            [] if self._model else all_servers()
+        )  # after the first deployment the replicas' own are among them
+        for server in others:
+            if server.settings.lane == "inf2" and server.exists():
+                raise ServerError(
+                    f"{server.folder.name} at {server.url} holds Neuron devices that Ray would give to a replica: "
+                    "`inf2lab stop` first"
+                )
+        server = ContainerServer(settings, folder)
+        server.check()
+        server.pull(print)
 
     def _replica(self, told: dict[str, Any]) -> Replica:
         node = self._node_ids.index(told["node"]) if told["node"] in self._node_ids else -1
@@ -228,12 +269,6 @@ def processes_of(home: Path) -> list[psutil.Process]:
             if mark == str(home / "home") and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
-
-
-def _model_id(spec: RaySpec) -> str:
-    from inf2lab.folder import ModelFolder
-
-    return ModelFolder(Path(spec.folder)).option("model_id")
 
 
 def _lives(pid: int) -> bool:

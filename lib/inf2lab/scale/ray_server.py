@@ -15,11 +15,11 @@ from pathlib import Path
 import requests
 
 from inf2lab import paths
-from inf2lab.errors import LoadFailed, NotReady
+from inf2lab.errors import LoadFailed, NotReady, PortInUse, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray_environment import free_port
 from inf2lab.scale.ray_spec import RaySpec
-from inf2lab.serving import RehearsalServer
+from inf2lab.serving import ContainerServer, RehearsalServer
 from inf2lab.settings import Settings
 
 _ATTEMPTS = 3  # a free port can be taken by a neighbour before the server opens it
@@ -28,12 +28,13 @@ _POLL_S = 0.05
 
 @dataclass
 class Beside:
-    """A server that answers at `url`; `process` is None for one that somebody else operates."""
+    """A server that answers at `url`. `process` ends when it ends; None for one that somebody else operates."""
 
     url: str
-    process: subprocess.Popen[bytes] | None
-    log: Path | None
-    scratch: Path | None
+    process: subprocess.Popen[bytes] | None = None
+    log: Path | None = None
+    scratch: Path | None = None
+    container: ContainerServer | None = None  # on the chip; `process` then is `docker wait`
     stopping: bool = False
 
     def watch(self, on_end: Callable[[], None]) -> None:
@@ -46,6 +47,8 @@ class Beside:
     def stop(self, *, patience_s: float = 10) -> None:
         """Stop the server if it was started here, and remove its temporary files. Safe to call twice."""
         self.stopping = True
+        if self.container is not None:
+            self.container.stop(patience_s=patience_s)
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -55,6 +58,13 @@ class Beside:
                 self.process.wait()
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def cause_of_end(self) -> str:
+        """Return the line that says why the server ended."""
+        if self.container is not None:
+            return self.container.status().detail
+        lines = self.log.read_text(errors="replace").splitlines() if self.log else []
+        return next((line for line in reversed(lines) if line.strip()), "it printed nothing")
 
     def answers(self) -> bool:
         """Return whether the server says that it is healthy."""
@@ -77,20 +87,25 @@ class Beside:
             on_end()
 
 
-def begin(spec: RaySpec) -> Beside:
-    """Return the replica's server once its model answers; raises LoadFailed or NotReady."""
+def begin(spec: RaySpec, visible: str = "") -> Beside:
+    """Return the replica's server once its model answers; `visible` are the cores that Ray gave the replica.
+
+    Raises LoadFailed, NotReady or, for the container, what `ContainerServer.start` raises.
+    """
     patience_s = Settings(**spec.settings).stack.loading_timeout_s
     if spec.url:
-        beside = Beside(spec.url.rstrip("/"), None, None, None)
+        beside = Beside(spec.url.rstrip("/"))
         _wait_ready(spec, beside, patience_s)
         return beside
     for attempt in range(1, _ATTEMPTS + 1):
-        beside = _start(spec)
+        beside = None
         try:
+            beside = _start_container(spec, visible) if spec.settings["lane"] == "inf2" else _start(spec)
             _wait_ready(spec, beside, patience_s)
-        except LoadFailed as error:
-            beside.stop()
-            if attempt == _ATTEMPTS or "in use" not in error.cause.lower():
+        except BaseException as error:
+            if beside is not None:
+                beside.stop()
+            if attempt == _ATTEMPTS or not _port_was_taken(error):
                 raise
         else:
             return beside
@@ -127,6 +142,36 @@ def _start(spec: RaySpec) -> Beside:
     return Beside(f"http://127.0.0.1:{port}", process, log, scratch)
 
 
+def _start_container(spec: RaySpec, visible: str) -> Beside:
+    """Start DJLServing's container on the Neuron devices of the replica's cores."""
+    settings = replace(Settings(**spec.settings), port=free_port())
+    first = first_device(visible, settings.hardware.cores_per_chip)
+    server = ContainerServer(settings, ModelFolder(Path(spec.folder)), first_device=first)
+    # Ray gave these cores to this replica alone. So a container on them is that of one that was killed.
+    server.stop(patience_s=1)
+    server.start(lambda line: None)
+    return Beside(server.url, server.waiter(), server.log_path, container=server)
+
+
+def first_device(visible: str, cores_per_chip: int) -> int:
+    """Return the first Neuron device of cores as Ray names them ("8,9,10,11"); raises ServerError.
+
+    A container is given whole devices, and they must be neighbours.
+    """
+    cores = [int(core) for core in visible.split(",") if core]
+    whole = bool(cores) and cores[0] % cores_per_chip == 0 and len(cores) % cores_per_chip == 0
+    if not whole or cores != list(range(cores[0], cores[0] + len(cores))):
+        raise ServerError(
+            f"NEURON_RT_VISIBLE_CORES={visible or '(nothing)'}: a container needs whole devices of "
+            f"{cores_per_chip} NeuronCores, side by side. Give every replica of the node the same number of cores"
+        )
+    return cores[0] // cores_per_chip
+
+
+def _port_was_taken(error: BaseException) -> bool:
+    return isinstance(error, PortInUse) or (isinstance(error, LoadFailed) and "in use" in error.cause.lower())
+
+
 # Trap: Ray sets OMP_NUM_THREADS=1, and a model on this machine's processor would compute on one thread.
 _NOT_INHERITED = {"OMP_NUM_THREADS"}
 
@@ -135,9 +180,7 @@ def _wait_ready(spec: RaySpec, beside: Beside, patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
     while not beside.answers():
         if beside.process is not None and beside.process.poll() is not None:
-            lines = beside.log.read_text(errors="replace").splitlines() if beside.log else []
-            cause = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
-            raise LoadFailed(spec.model, cause, paths.shown(beside.log or ""))
+            raise LoadFailed(spec.model, beside.cause_of_end(), paths.shown(beside.log or ""))
         if time.monotonic() > deadline:
             raise NotReady(spec.model, patience_s, f"no answer from {beside.url}/ping")
         time.sleep(_POLL_S)

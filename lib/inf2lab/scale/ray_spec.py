@@ -42,7 +42,7 @@ REHEARSED = Pace(
 
 @dataclass(frozen=True, kw_only=True)
 class RaySpec:
-    """One application. `url` is a server that somebody else operates; empty: each replica starts the rehearsal's."""
+    """One application. `url` is a server that somebody else operates; empty: each replica starts the lane's own."""
 
     folder: str
     model: str
@@ -56,7 +56,7 @@ class RaySpec:
     url: str = ""
     python: str = ""  # of the laboratory's environment, which runs the rehearsal's server
     notes: str = ""  # folder where each replica writes who it is; empty: nowhere
-    scratch: str = ""  # folder for the servers' temporary files
+    scratch: str = ""  # folder for the rehearsal servers' temporary files
     loopback: bool = False  # all nodes are on this machine, and nobody else may reach them
     pace: Pace = REHEARSED
 
@@ -125,12 +125,15 @@ class RaySpec:
 
 
 def cores_of(replica: Replica) -> int:
-    """Return the NeuronCores that one replica holds: the folder's degree for each copy; raises ServerError."""
+    """Return the NeuronCores that one replica holds; raises ServerError.
+
+    Those of whole devices, as a container is given no half of one: at degree 1 one core of two stays idle.
+    """
     if replica.degree < 1:
         raise ServerError(
             f"option.tensor_parallel_degree={replica.degree} in {replica.folder.name}: use 1 or more"
         )
-    return replica.degree * replica.settings.copies
+    return replica.devices * replica.settings.hardware.cores_per_chip
 
 
 def capacity_of(settings: Settings, folder: ModelFolder) -> int:

@@ -25,6 +25,7 @@ from inf2lab.scale.ray_local import NODES, RayCluster
 from inf2lab.scale.ray_queue import Queued
 from inf2lab.scale.ray_spec import RaySpec
 from inf2lab.scale.ray_trials import Growth, Loss, Moment, Overhead, Streams
+from inf2lab.serving import Server
 from inf2lab.settings import Settings
 
 FILE = "docs/scale_measured.json"
@@ -87,11 +88,13 @@ class Figures:
 class Stage:
     """The acts in their order. `cluster` is live, recorded, or auto: live where Ray's environment is here.
 
-    INF2LAB_CLUSTER says what auto means for a whole run. The nodes are emulated in either lane.
+    INF2LAB_CLUSTER says what auto means for a whole run. The nodes are emulated in either lane; what differs is `ask`,
+    which on the chip asks the server of notebook 05.
     """
 
     def __init__(self, settings: Settings, cluster: str = "auto") -> None:
         """Raises SettingsError for another word."""
+        self._chosen = settings
         self.settings = replace(settings, lane="rehearsal")
         self.live = _is_live(cluster)
         self.cluster: RayCluster | None = None
@@ -128,7 +131,11 @@ class Stage:
     def ask(
         self, folder: ModelFolder, prompts: Sequence[str] = PROMPTS, seq_length: int = 48
     ) -> tuple[str, ...]:
-        """Serve a folder by one replica and return its answer through the proxy."""
+        """Serve a folder by one replica and return its answer through the proxy.
+
+        On the inf2 lane the replica stands before the server of notebook 05, which has the devices and is loaded;
+        raises ServerError where none runs.
+        """
         return self._act("answer", lambda: self._ask(folder, prompts, seq_length))
 
     def overhead(self) -> tuple[Overhead, ...]:
@@ -204,7 +211,8 @@ class Stage:
     def _ask(self, folder: ModelFolder, prompts: Sequence[str], seq_length: int) -> tuple[str, ...]:
         if self.cluster is None:
             raise ServerError("the cluster does not run: `stage.start()` first")
-        self.cluster.deploy(RaySpec.of(self.settings, folder, max_replicas=1))
+        url = Server.running(self._chosen).url if self._chosen.lane == "inf2" else ""
+        self.cluster.deploy(RaySpec.of(self._chosen, folder, max_replicas=1, url=url))
         ray_trials.settled(self.cluster, 1)
         return tuple(Endpoint(self.cluster.url, folder.name).generate(prompts, seq_length))
 

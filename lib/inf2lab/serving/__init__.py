@@ -1,5 +1,6 @@
 """Start, wait for, look at and stop the server that answers for a model folder, in either lane."""
 
+from inf2lab.serving._container import ContainerServer, stop_labelled
 from inf2lab.serving._docker_run import USER as CONTAINER_USER
 from inf2lab.serving._interface import ModelServer, ServerStatus, Worker
 from inf2lab.serving._rehearsal import RehearsalServer
@@ -7,6 +8,7 @@ from inf2lab.serving._server import Server, all_servers, left_over, on_record, s
 
 __all__ = [
     "CONTAINER_USER",
+    "ContainerServer",
     "ModelServer",
     "RehearsalServer",
     "Server",
@@ -16,4 +18,5 @@ __all__ = [
     "left_over",
     "on_record",
     "stop_everything",
+    "stop_labelled",
 ]

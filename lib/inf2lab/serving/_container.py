@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from inf2lab.folder import ModelFolder
 from inf2lab.serving import _docker, _log, _ports
 from inf2lab.serving._docker_run import USER, RunLine
 from inf2lab.serving._interface import ModelServer, Report, ServerStatus, Worker, workers_of
-from inf2lab.serving._state import ServerState, read_state, state_path
+from inf2lab.serving._state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
 
 # Asks the management address from inside the container; python3 runs the worker, so every image has it.
@@ -30,8 +31,9 @@ class ContainerServer(ModelServer):
 
     poll_s = 0.5  # each look is three runs of `docker`
 
-    def __init__(self, settings: Settings, folder: ModelFolder) -> None:
+    def __init__(self, settings: Settings, folder: ModelFolder, *, first_device: int | None = None) -> None:
         super().__init__(settings, folder)
+        self._first_device = first_device
         self._log_folder = paths.logs() / f"server-{settings.port}"
 
     @property
@@ -75,10 +77,7 @@ class ContainerServer(ModelServer):
         self._check_name()
         for port in self._ports():
             _ports.claim(port)
-        if not _docker.has_image(self.image):
-            report(f"pulling {self.image}: minutes the first time, and kept afterwards")
-            _docker.pull(self.image, report)
-            self._remember_digest(report)
+        self.pull(report)
         self._make_folders()
         report(self.typed())
         name = self._line.name
@@ -88,6 +87,13 @@ class ContainerServer(ModelServer):
             _docker.remove(name, patience_s=0)  # Docker leaves what it could not start
             raise
         self._write_state(identity)
+
+    def pull(self, report: Report) -> None:
+        """Pull the image if it is not here, and keep to its digest from then on; raises EngineError."""
+        if not _docker.has_image(self.image):
+            report(f"pulling {self.image}: minutes the first time, and kept afterwards")
+            _docker.pull(self.image, report)
+            self._remember_digest(report)
 
     def exists(self) -> bool:
         """Return whether the container runs."""
@@ -122,9 +128,14 @@ class ContainerServer(ModelServer):
             if seen.running:
                 _docker.save_log(seen.id, self.log_path)
             running = _docker.remove(seen.id, patience_s=patience_s)
+            _forget(seen.id)
         if state:
             state.remove()
         return running
+
+    def waiter(self) -> subprocess.Popen[bytes]:
+        """Return a process that ends when the container does."""
+        return _docker.waiter(self._identity())
 
     def logs(self, lines: int = 20) -> list[str]:
         """Return the last lines of what the container printed; those of its last look once it is gone."""
@@ -156,7 +167,7 @@ class ContainerServer(ModelServer):
 
     @property
     def _line(self) -> RunLine:
-        return RunLine(self.settings, self.folder, self._log_folder, self.image)
+        return RunLine(self.settings, self.folder, self._log_folder, self.image, self._first_device)
 
     def _state(self) -> ServerState | None:
         state = read_state(state_path(self.settings.port))
@@ -259,6 +270,27 @@ class ContainerServer(ModelServer):
             image=self.settings.image,
             network=self.settings.network,
         ).write()
+
+
+def stop_labelled(label: str, *, patience_s: float = 10) -> list[str]:
+    """Stop and remove the containers with a label (`name=value`); returns the names of those that were running.
+
+    Raises EngineError.
+    """
+    ended = []
+    for identity in _docker.labelled(label):
+        seen = _docker.find(identity)
+        if seen and _docker.remove(identity, patience_s=patience_s):
+            ended.append(seen.name)
+        _forget(identity)
+    return ended
+
+
+def _forget(container: str) -> None:
+    """Remove what is on record of a container that is gone, on whichever port it was."""
+    for state in all_states():
+        if state.container == container:
+            state.remove()
 
 
 def _known_digests() -> dict[str, str]:

@@ -100,9 +100,8 @@ def find(name: str) -> Container | None:
 
 def owned(owner: str) -> list[str]:
     """Return the ids of a clone's containers, running or not; none where there is no engine to ask."""
-    words = ("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={OWNER}={owner}")
     try:
-        return docker(*words, what="docker ps", patience_s=10).split()
+        return labelled(f"{OWNER}={owner}")
     except EngineError:  # no engine, no container
         return []
 
@@ -119,6 +118,22 @@ def remove(container: str, *, patience_s: float) -> bool:
     if done.returncode and not re.search("no such container|in progress", done.stderr, re.IGNORECASE):
         raise _refusal("docker rm", done.stderr)
     return seen.running
+
+
+def labelled(label: str) -> list[str]:
+    """Return the ids of the containers with a label (`name=value`), running or not; raises EngineError."""
+    words = ("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
+    return docker(*words, what="docker ps", patience_s=10).split()
+
+
+def waiter(container: str) -> subprocess.Popen[bytes]:
+    """Return a process that ends when the container does."""
+    return subprocess.Popen(
+        ["docker", "wait", container],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def save_log(container: str, path: Path) -> None:

@@ -31,11 +31,15 @@ class RunLine:
     folder: ModelFolder
     log_folder: Path
     image: str
+    first_device: int | None = (
+        None  # of the machine, for one of several replicas; None: the only one, from 0 on
+    )
 
     @property
     def name(self) -> str:
         """The container's name."""
-        return f"inf2lab-{self.folder.name}"
+        place = "" if self.first_device is None else f"-neuron{self.first_device}"
+        return f"inf2lab-{self.folder.name}{place}"
 
     @property
     def degree(self) -> int:
@@ -56,10 +60,11 @@ class RunLine:
 
     @property
     def devices(self) -> list[Path]:
-        """The device files that the copies sit on: neighbours from 0 on."""
+        """The machine's device files that the copies sit on: neighbours."""
         cores = self.degree * self.settings.copies
         count = max(1, -(-cores // self.settings.hardware.cores_per_chip))
-        return [paths.devices() / f"neuron{number}" for number in range(count)]
+        first = self.first_device or 0
+        return [paths.devices() / f"neuron{number}" for number in range(first, first + count)]
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -103,7 +108,7 @@ class RunLine:
         return [
             # --init: the image's entry point is a shell script, which as process 1 would not hear `docker stop`
             ["docker", "run", "--detach", "--init", "--name", self.name, "--restart", "no"],
-            *(["--device", _device(path)] for path in self.devices),
+            *(["--device", _device(path, number)] for number, path in enumerate(self.devices)),
             *self._network(),
             *(["-v", f"{folder}:{inside}"] for folder, inside in self.mounts.items()),
             ["-u", str(USER), *self._groups_of_devices()],
@@ -143,9 +148,13 @@ class RunLine:
         return [words] if words else []
 
 
-def _device(path: Path) -> str:
-    """Return the value of --device: the container sees every device under /dev."""
-    inside = f"/dev/{path.name}"
+def _device(path: Path, number: int) -> str:
+    """Return the value of --device: the container sees its devices under /dev, numbered from 0.
+
+    The runtime wants them without a gap (Neuron SDK, deploy/troubleshooting.rst); DJL's own way to skip devices
+    is to number them anew (deepjavalibrary/djl-serving, pull request 1079).
+    """
+    inside = f"/dev/neuron{number}"
     return inside if str(path) == inside else f"{path}:{inside}"
 
 

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from inf2lab import Settings
-from inf2lab.errors import ServerError
-from inf2lab.scale.ray_environment import environment_python
 from inf2lab.scale.ray_light import light_folder
 from inf2lab.scale.ray_local import RayCluster
 from inf2lab.scale.ray_spec import RaySpec
-
-
-@pytest.fixture(scope="session")
-def scale_environment() -> None:
-    """Skips unless REQUIRE_SCALE is set: these tests take minutes. Then a missing environment is a failure."""
-    if not os.environ.get("REQUIRE_SCALE"):
-        pytest.skip("`make test-scale` runs this: a live Ray cluster, some minutes")
-    try:
-        environment_python()
-    except ServerError as error:
-        pytest.fail(f"REQUIRE_SCALE is set: {error}")
 
 
 @pytest.fixture(scope="module")
