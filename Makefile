@@ -37,7 +37,8 @@ test: $(STAMP) ## every check and test, with all notebooks executed twice
 	$(BIN)/lint-imports
 	$(TOOL)/build_notebooks.py --check
 	$(TOOL)/build_exercises.py --check
-	$(BIN)/python -m pytest tests
+	@# Several at a time, as most tests wait for a server; not more than four, as each may load a model.
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests
 	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
 	$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb; \
@@ -47,7 +48,7 @@ scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB;
 	@echo "$(SCALE) is ready: $$($(SCALE)/bin/ray --version)"
 
 test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
-	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray
+	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
 	@INF2LAB_CLUSTER=live $(TOOL)/run_notebooks.py 09
 
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)

@@ -1,4 +1,4 @@
-"""The tutorial itself, run as `make run` does, on a port and in a logs folder of its own."""
+"""The tutorial itself, run as `make run` does, in a clone of its own: a reader's files stay as they are."""
 
 from __future__ import annotations
 
@@ -24,12 +24,27 @@ pytestmark = [
 ]
 
 
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """The logs folder of a clone whose models are its own; all that is only read is this clone's."""
+    clone = tmp_path / "clone"
+    (clone / "models").mkdir(parents=True)
+    for path in ROOT.iterdir():
+        if path.name not in {"models", "logs", "cache", ".git"}:
+            (clone / path.name).symlink_to(path)
+    for path in (ROOT / "models").iterdir():
+        if path.name.startswith("tiny"):  # weights
+            (clone / "models" / path.name).symlink_to(path)
+    return clone / "logs"
+
+
 def run_tutorial(logs: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The finished run; what it printed is in `stdout`."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), *arguments],
+        [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "--cwd", str(logs.parent), *arguments],
         env={
             **os.environ,
+            "INF2LAB_ROOT": str(logs.parent),
             "INF2LAB_LOGS": str(logs),
             "INF2LAB_PORT": str(port),
             "INF2LAB_CLUSTER": "recorded",  # `make test-scale` runs notebook 09 on a live one
@@ -63,18 +78,18 @@ def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
     }
 
 
-def test_it_runs_from_the_first_notebook_to_the_last(tmp_path: Path, free_port: int) -> None:
-    done = run_tutorial(tmp_path, free_port, "--all")
+def test_it_runs_from_the_first_notebook_to_the_last(logs: Path, free_port: int) -> None:
+    done = run_tutorial(logs, free_port, "--all")
     assert done.returncode == 0, done.stdout
-    answer = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
+    answer = json.loads((logs / "answer.json").read_text(encoding="utf-8"))
     assert len(answer["prompt"]) == len(answer["text"]) == 2
     assert all(len(text.split()) > 10 for text in answer["text"])
     assert all(f"prompt: {prompt}" in done.stdout for prompt in answer["prompt"])
-    (folder,) = (tmp_path / "runs").iterdir()
+    (folder,) = (logs / "runs").iterdir()
     assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in BUILT_FILES}
     for path in BUILT_FILES:
         assert output_kinds(read_notebook(folder / path.name)) == output_kinds(read_notebook(path)), path.name
-    assert left_behind(tmp_path) == []
+    assert left_behind(logs) == []
 
 
 @pytest.mark.parametrize(
@@ -86,18 +101,18 @@ def test_it_runs_from_the_first_notebook_to_the_last(tmp_path: Path, free_port: 
     ],
 )
 def test_a_wrong_parameter_stops_it_with_the_rule(
-    tmp_path: Path, free_port: int, arguments: list[str], said: str
+    logs: Path, free_port: int, arguments: list[str], said: str
 ) -> None:
-    done = run_tutorial(tmp_path, free_port, *arguments)
+    done = run_tutorial(logs, free_port, *arguments)
     assert done.returncode in (1, 2)
     assert said in done.stdout
-    assert left_behind(tmp_path) == []
+    assert left_behind(logs) == []
 
 
-def test_a_port_in_use_stops_it_with_the_remedy(tmp_path: Path) -> None:
+def test_a_port_in_use_stops_it_with_the_remedy(logs: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run_tutorial(tmp_path, port)
+        done = run_tutorial(logs, port)
     assert done.returncode == 1
     assert f"in short: PortInUse: port {port} is taken by " in done.stdout
-    assert left_behind(tmp_path) == []
+    assert left_behind(logs) == []
