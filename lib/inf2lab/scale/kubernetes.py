@@ -156,7 +156,8 @@ def _check_names(made: Deployment) -> None:
     folder = made.replica.folder
     if not _NAME.fullmatch(made.name) or folder.name.strip("_") != folder.name:
         raise FolderError(
-            folder.path, "its name becomes a Service's: begin with a letter, 63 at most, no _ at the ends"
+            folder.path,
+            "its name becomes a Service's: begin with a letter, 63 at most, no _ at the ends. Rename the folder",
         )
 
 
