@@ -200,7 +200,7 @@ print(scale.queue_table(stage.queue()))
 # with the very moments at which these requests were sent: only luck lies between those two, and the last line says how
 # much luck so few requests have. **Measured** had the same luck; what it has more is Ray.
 #
-# The median hardly moves, and the slow tenth waits. That is why you plan for the tail. A p99 is missing on purpose: of 160
+# The median moves little, and the slow tenth waits. That is why you plan for the tail. A p99 is missing on purpose: of 160
 # requests it would be the second slowest, and say little.
 #
 # What Ray adds is a search. While all replicas are full its router pauses between two looks, and who becomes free

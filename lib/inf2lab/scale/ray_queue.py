@@ -13,6 +13,7 @@ from inf2lab.scale.ray_spec import RaySpec
 from inf2lab.scale.ray_trials import settled
 
 BUSY = Wish(wait_s=0.2)
+DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,18 @@ class Queued:
     @property
     def chance_s(self) -> tuple[float, float]:
         """The p90 of the ideal queue in nine of ten trials of this size: what so few requests can tell apart."""
-        drawn = sorted(
-            _quantiles(
-                answered_ideally(arrivals(self.rate, self.requests, seed), self.replicas, self.service_s)
-            )[1]
-            for seed in range(200)
-        )
-        return drawn[10], drawn[-11]
+        drawn = sorted(_draws(self.rate, self.requests, self.replicas, self.service_s))
+        return drawn[DRAWS // 20], drawn[-1 - DRAWS // 20]
 
 
 def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 16) -> Queued:
-    """Send requests at random times for so long to an application whose number of replicas is fixed."""
+    """Send requests at random times, a typical draw of them, to an application with a fixed number of replicas."""
     settled(cluster, spec.min_replicas)
     service_s = p50_ms(cluster.url, spec.model, 10, wish=BUSY) / 1000
-    asked = arrive(cluster.url, spec.model, BUSY, rate=rate, count=int(rate * seconds))
+    count = int(rate * seconds)
+    drawn = _draws(rate, count, spec.min_replicas, BUSY.wait_s)
+    typical = sorted(range(DRAWS), key=drawn.__getitem__)[DRAWS // 2]  # arrivals neither lucky nor unlucky
+    asked = arrive(cluster.url, spec.model, BUSY, rate=rate, count=count, seed=typical)
     ideal = answered_ideally([one.started for one in asked], spec.min_replicas, service_s)
     return Queued(
         rate,
@@ -65,6 +64,14 @@ def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 1
         *_quantiles([one.took_s for one in asked]),
         *_quantiles(ideal),
     )
+
+
+def _draws(rate: float, count: int, replicas: int, service_s: float) -> list[float]:
+    """Return the ideal queue's p90 for many draws of the same load, by their seed."""
+    return [
+        _quantiles(answered_ideally(arrivals(rate, count, seed), replicas, service_s))[1]
+        for seed in range(DRAWS)
+    ]
 
 
 def _quantiles(times: Sequence[float]) -> tuple[float, float]:
