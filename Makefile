@@ -55,7 +55,7 @@ test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, bu
 	@tools/test_kubernetes.sh $(ARGS)
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/00_start_here.ipynb
+	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
 	@$(TOOL)/build_notebooks.py $(ARGS)

@@ -141,7 +141,6 @@ def desk(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
     if not (ROOT / ".venv").exists():  # an environment of another name: the one that runs this test
         command = command.replace(".venv/bin/jupyter-lab", f"{sys.executable} -m jupyterlab")
     command += f" --no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={token}"
-    command += " --allow-root" if os.geteuid() == 0 else ""
     environment = {
         **{
             name: value

@@ -62,6 +62,21 @@ def served(free_port: int, echo: ModelFolder) -> Iterator[int]:
     stop_everything(patience_s=5)
 
 
+def recorded(port: int, folder: Path) -> ServerState:
+    """What a state file says of a server that is gone."""
+    return ServerState(
+        pid=2**22 + 1,  # above what Linux hands out
+        created=0,
+        port=port,
+        lane="rehearsal",
+        profile="djl-0.25",
+        instance="inf2.48xlarge",
+        folder=str(folder),
+        scratch=str(folder.parent / "scratch"),
+        started="",
+    )
+
+
 def test_the_commands_are_these() -> None:
     registered = [
         command for group in app.registered_groups for command in group.typer_instance.registered_commands
@@ -155,8 +170,9 @@ def test_serve_status_call_logs_stop(served: int) -> None:
     assert result.exit_code == 0
     assert f"echo at http://127.0.0.1:{served}: ready (nc0 READY)" in result.stdout
     assert "console.log" in result.stdout
-    result = run("call", "Hello,", "Welcome", "--model", "echo", "--port", served)
-    assert (result.exit_code, result.stdout) == (0, "[1] Hello,\n[2] Welcome\n")
+    for named in (["--model", "echo"], []):  # left out: what runs there
+        result = run("call", "Hello,", "Welcome", *named, "--port", served)
+        assert (result.exit_code, result.stdout) == (0, "[1] Hello,\n[2] Welcome\n")
     result = run("call", "[bold]ü", "--model", "echo", "--port", served, "--json")
     assert json.loads(result.stdout) == ["[bold]ü"]
     result = run("logs", "--port", served, "-n", 3)
@@ -234,18 +250,7 @@ def test_the_chips_lane_without_the_chip_is_one_sentence(
 def test_a_status_line_is_not_broken_by_a_narrow_terminal_nor_read_as_markup(
     logs: Path, free_port: int, tmp_path: Path
 ) -> None:
-    state = ServerState(
-        pid=2**22 + 1,  # above what Linux hands out
-        created=0,
-        port=free_port,
-        lane="rehearsal",
-        profile="djl-0.25",
-        instance="inf2.48xlarge",
-        folder=str(tmp_path / "opt13b"),
-        scratch=str(tmp_path / "scratch"),
-        started="",
-    )
-    state.write()
+    recorded(free_port, tmp_path / "opt13b").write()
     console = logs / f"server-{free_port}" / "console.log"
     console.parent.mkdir(parents=True)
     detail = "ValueError: [red]prompts of 7 and 9 tokens: " + "long " * 40
@@ -263,26 +268,46 @@ def test_stop_ends_what_has_lost_its_state(start_process: StartProcess, tmp_path
 
 
 class _BuiltIn(BaseHTTPRequestHandler):
-    """Answers as the built-in handler does: a list, and not the article's object."""
+    """Answers as the built-in handler does: a list, and not the article's object; its text is what was asked."""
 
     def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'[{"generated_text": "Hello"}]')
+        self.wfile.write(json.dumps([{"generated_text": f"{self.path} {body}"}]).encode())
 
     def log_message(self, format: str, *args: object) -> None: ...
 
 
-def test_a_call_to_the_built_in_handler_is_one_sentence() -> None:
+@pytest.fixture
+def built_in() -> Iterator[int]:
+    """The port of something that answers as the built-in handler does."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _BuiltIn) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        result = run("call", "Hello", "--port", server.server_port)
+        yield server.server_port
         server.shutdown()
         thread.join()
+
+
+def test_a_call_to_an_unknown_built_in_handler_is_one_sentence(built_in: int) -> None:
+    result = run("call", "Hello", "--port", built_in)
     assert result.exit_code == 2
     assert "no `outputs`" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_call_asks_what_was_started_on_the_port_in_its_own_words(
+    built_in: int, write_folder: WriteFolder
+) -> None:
+    folder = write_folder(
+        "no_code", {"engine": "Python", "option.entryPoint": "djl_python.transformers_neuronx"}
+    )
+    recorded(built_in, folder.path).write()
+    result = run("call", "Hello", "--port", built_in, "--seq-length", 9)
+    assert result.exit_code == 0, result.output
+    asked = '/predictions/no_code {"inputs": ["Hello"], "parameters": {"max_new_tokens": 9}}'
+    assert result.stdout == f"[1] {asked}\n"
 
 
 def test_the_module_runs_as_a_program(logs: Path) -> None:

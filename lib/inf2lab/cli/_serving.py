@@ -128,15 +128,25 @@ def stop() -> None:
 def call(
     prompts: Annotated[list[str], typer.Argument(help="One prompt for each row of the compiled batch.")],
     seq_length: Annotated[int, typer.Option(help="Tokens of prompt and answer together.")] = 128,
-    model: Annotated[str, typer.Option(help="Model name in the URL.")] = DEFAULTS.model_name,
+    model: Annotated[
+        str, typer.Option(help="Model name in the URL; left out: the one that was started on the port.")
+    ] = "",
     port: Port = DEFAULTS.port,
     as_json: Annotated[bool, typer.Option("--json", help="Print the texts as a JSON list.")] = False,
 ) -> None:
-    """Ask the article's handler for one text a prompt."""
+    """Ask a running model for one text a prompt, in the words of its handler."""
     from inf2lab.endpoint import Endpoint
+    from inf2lab.serving import on_record
 
     with one_sentence():
-        texts = Endpoint(f"http://127.0.0.1:{port}", model).generate(prompts, seq_length)
+        server = None if model else on_record(port)
+        name = server.folder.name if server else model or DEFAULTS.model_name
+        endpoint = Endpoint(f"http://127.0.0.1:{port}", name)
+        if server and not server.folder.handler_path.is_file():
+            body = {"inputs": prompts, "parameters": {"max_new_tokens": seq_length}}
+            texts = [row["generated_text"] for row in endpoint.send(body).json()]
+        else:
+            texts = endpoint.generate(prompts, seq_length)
     if as_json:
         print(json.dumps(texts, ensure_ascii=False))
         return
