@@ -43,7 +43,8 @@ def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
         )
         alone, last = points[0], points[-1]
         failed = sum(point["failedRequests"] for point in points)
-        gathers = alone.get("inf2lab", {}).get("gathers") or 1
+        more = alone.get("inf2lab", {})
+        gathers = more.get("gathers") or 1
         if not failed:
             top = max(point["tps"] for point in points)
             mean, median = alone["averageLatency"] / 1e3, alone["p50Latency"] / 1e3
@@ -57,6 +58,8 @@ def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
     basis = f"measured with {alone['concurrentClients']} to {last['concurrentClients']} clients"
     if last["concurrentClients"] <= servers:  # the least that it can do is a plan on the safe side
         basis += "; more of them may show more"
+    if more.get("lane") == "rehearsal":
+        basis += "; in the rehearsal: this machine's time, not the chip's"
     return Pace(
         servers=servers,
         seconds=seconds,

@@ -238,6 +238,12 @@ def test_a_curve_that_has_not_bent_says_so() -> None:
     assert "may show more" not in measured_pace(CURVE).basis
 
 
+@pytest.mark.parametrize(("lane", "said"), [("rehearsal", True), ("inf2", False), ("other", False)])
+def test_a_rehearsals_curve_is_not_taken_for_the_chips(lane: str, said: bool) -> None:
+    curve = [row | {"inf2lab": {"lane": lane}} for row in CURVE]
+    assert ("not the chip's" in measured_pace(curve).basis) == said
+
+
 def test_a_p99_of_few_requests_is_not_believed() -> None:
     few = measured_pace([point(1, 2.0, 500, 628), point(4, 2.0, 2000, 2500)])
     assert few.variation == pytest.approx(0.04)
