@@ -151,9 +151,11 @@ def capacity_rows(found: Capacity) -> list[tuple[str, str]]:
         )
         rows.append(("replicas", f"no number is enough: {reason}; write less, or raise the degree"))
     else:
-        careful = f"; {found.careful.replicas} if an answer takes its slow end" if found.careful else ""
+        careful = ""  # a measured pace has no slow end of its own
         if found.careful is None:
             careful = "; at the slow end of an answer's time no number is enough"
+        elif found.careful != found.fleet:
+            careful = f"; {found.careful.replicas} if an answer takes its slow end"
         rows += [
             ("replicas", f"{found.replicas} at {seen.use:.0%} use{careful}"),
             ("decided by", _decision(found, found.fleet)),

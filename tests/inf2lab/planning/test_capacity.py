@@ -274,6 +274,7 @@ def test_the_curve_replaces_the_decode_model(plan_of: PlanOf) -> None:
     assert found.fleet.p99 == replicas_for(20, 2, measured_pace(CURVE)) == 3
     assert (found.replicas, found.fleet.decided_by) == (4, "spare")
     assert found.careful == found.fleet
+    assert ("replicas", "4 at 62% use") in capacity_rows(found)
 
 
 @pytest.mark.parametrize("curve", [[{}], [{"concurrentClients": None, "tps": 1.0}], [3]])
