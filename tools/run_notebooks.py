@@ -118,18 +118,18 @@ def on_main_path(path: Path) -> bool:
     return path.stem[:2] <= MAIN_PATH_ENDS or is_clean_up(path)
 
 
-def run_in_order(paths: list[Path], run: Run, values: dict[str, Any]) -> int:
+def run_in_order(notebooks: list[Path], run: Run, values: dict[str, Any]) -> int:
     """Runs the notebooks until one fails; the clean-up notebook among them runs in any case.
 
     Returns 0, 1 when one failed, 130 when interrupted.
     """
     code = 0
-    for number, path in enumerate(paths, 1):
+    for number, path in enumerate(notebooks, 1):
         if code and not is_clean_up(path):
             continue
         ended = 0
         try:
-            ended = run_one(path, f"[{number:>{len(str(len(paths)))}}/{len(paths)}]", run, values)
+            ended = run_one(path, f"[{number:>{len(str(len(notebooks)))}}/{len(notebooks)}]", run, values)
         except KeyboardInterrupt:
             print("interrupted; cleaning up (interrupt again to leave at once)", flush=True)
             ended = 130
@@ -286,11 +286,11 @@ def main(arguments: list[str] | None = None) -> int:
     for library in ("papermill", "asyncio"):  # they repeat each failure, which `report` shows in short
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        paths = find_notebooks(options.source, options.names)
+        notebooks = find_notebooks(options.source, options.names)
         if not (options.names or options.all):
-            paths = [path for path in paths if on_main_path(path)]
+            notebooks = [path for path in notebooks if on_main_path(path)]
         values = parse_parameters(
-            [tuple(pair) for pair in options.p], all_parameters([read_notebook(path) for path in paths])
+            [tuple(pair) for pair in options.p], all_parameters([read_notebook(path) for path in notebooks])
         )
         model = model_parameters(options.model) if options.model else {}
     except (NotebookToolError, LabError) as error:
@@ -303,7 +303,7 @@ def main(arguments: list[str] | None = None) -> int:
         time.time(),
         model,
     )
-    code = run_in_order(paths, run, values)
+    code = run_in_order(notebooks, run, values)
     if code == 0 and not options.names:
         show_answer(options.answer or paths.logs() / ANSWER, run.started)
     print(f"\nExecuted notebooks: {paths.shown(run.out)}/ ({time.time() - run.started:.0f} s in all)")
