@@ -218,9 +218,8 @@ print(scale.queue_table(stage.queue()))
 # %% id="nb09-c29"
 for streams in stage.cut():
     verdict = "all whole" if streams.whole == streams.streams else "cut short"
-    print(
-        f"shutdown time-out {streams.timeout_s:3.0f} s: {streams.streams} streams of {streams.stream_s:.0f} seconds, {verdict}"
-    )
+    each = f"{streams.streams} streams of {streams.stream_s:.0f} seconds"
+    print(f"shutdown time-out {streams.timeout_s:3.0f} s: {each}, {verdict}")
 
 # %% [markdown] id="nb09-c30"
 # The streams that were cut had begun with status 200. Who counts only statuses takes half an answer for a whole one.

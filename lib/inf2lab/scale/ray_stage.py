@@ -104,10 +104,9 @@ class Stage:
     def says(self) -> str:
         """One sentence on where the figures come from."""
         if self.live:
-            return f"live: {len(NODES)} emulated nodes on this machine, {_machine()}"
+            return f"live: {len(NODES)} emulated nodes on this machine of {os.cpu_count()} cores"
         return (
-            f"recorded on {self.recorded.date} ({self.recorded.machine}); "
-            "`make scale-env` (500 MB) and this notebook again show it live"
+            f"recorded on {self.recorded.date} ({self.recorded.machine}); after `make scale-env` it is live"
         )
 
     @property
@@ -260,7 +259,7 @@ def _is_live(word: str) -> bool:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} processor cores, load {os.getloadavg()[0]:.0f} when it ended"
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f} at its end"
 
 
 def _growth(told: dict[str, Any]) -> Growth:
