@@ -9,7 +9,6 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inf2lab.errors import ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.replica import Replica
 from inf2lab.settings import Settings
@@ -72,8 +71,8 @@ class RaySpec:
             "folder": str(folder.path),
             "model": folder.name,
             "settings": dataclasses.asdict(settings),
-            "neuron_cores": cores_of(replica),
-            "max_ongoing": capacity_of(settings, folder),
+            "neuron_cores": replica.cores,
+            "max_ongoing": replica.at_once(replica.workers),
             "longest_answer_s": float(replica.predict_s),
             "pace": REHEARSED if settings.lane == "rehearsal" else ON_THE_CHIP,
         }
@@ -122,29 +121,3 @@ class RaySpec:
             "graceful_shutdown_timeout_s": self.shutdown_s or self.longest_answer_s + DRAIN_S,
             "graceful_shutdown_wait_loop_s": 0.5,
         }
-
-
-def cores_of(replica: Replica) -> int:
-    """Return the NeuronCores that one replica holds; raises ServerError.
-
-    Those of whole devices, as a container is given no half of one: at degree 1 one core of two stays idle.
-    """
-    if replica.degree < 1:
-        raise ServerError(
-            f"option.tensor_parallel_degree={replica.degree} in {replica.folder.name}: use 1 or more"
-        )
-    return replica.devices * replica.settings.hardware.cores_per_chip
-
-
-def capacity_of(settings: Settings, folder: ModelFolder) -> int:
-    """Return how many requests one replica's server works on at once; raises ServerError.
-
-    A rolling batch takes its rows from as many requests; DJLServing's own batching takes `batch_size` requests
-    together; else a worker takes one request after the other.
-    """
-    rolling = folder.option("rolling_batch", "disable") != "disable"
-    values = folder.properties() if folder.properties_path.is_file() else {}
-    stated = folder.option("max_rolling_batch_size", "32") if rolling else values.get("batch_size", "1")
-    if not stated.isdecimal() or int(stated) < 1:
-        raise ServerError(f"a batch of {stated!r} requests in {folder.name}: write a number")
-    return int(stated) * settings.copies

@@ -77,9 +77,14 @@ class Replica:
         return len(self.line.devices)
 
     @property
+    def cores(self) -> int:
+        """NeuronCores of those devices; at an odd degree more than the copies use."""
+        return self.devices * self.settings.hardware.cores_per_chip
+
+    @property
     def workers(self) -> int:
         """Copies that the server starts in one replica: it fills every core of its devices, asked for or not."""
-        return len(core_groups(self.devices * self.settings.hardware.cores_per_chip, self.degree))
+        return len(core_groups(self.cores, self.degree))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -117,9 +122,15 @@ class Replica:
         return self._seconds("predict_timeout", self.settings.stack.predict_timeout_s)
 
     def at_once(self, workers: int) -> int:
-        """Return the requests that so many workers work on at once: a rolling batch's rows each, else one."""
-        rolling = self.folder.option("rolling_batch", "disable") != "disable"
-        return workers * (self._number("max_rolling_batch_size", "32") if rolling else 1)
+        """Return the requests that so many workers work on at once; raises FolderError.
+
+        A rolling batch takes its rows from as many requests; DJLServing's own batching takes `batch_size` requests
+        together; else a worker takes one after the other.
+        """
+        if self.folder.option("rolling_batch", "disable") != "disable":
+            return workers * self._number("max_rolling_batch_size", "32")
+        values = self.folder.properties() if self.folder.properties_path.is_file() else {}
+        return workers * self._positive("batch_size", values.get("batch_size", "1"))
 
     def weights_gib(self, workers: int) -> float:
         """Return the disk for so many workers beside each other: the hub's files once, and each one's split copy."""
@@ -181,7 +192,9 @@ class Replica:
         return self._number(name, str(default))
 
     def _number(self, name: str, default: str) -> int:
-        text = self.folder.option(name, default)
+        return self._positive(f"option.{name}", self.folder.option(name, default))
+
+    def _positive(self, name: str, text: str) -> int:
         if not text.isdecimal() or int(text) < 1:
-            raise FolderError(self.folder.path, f"option.{name}={text}: write a number from 1 on")
+            raise FolderError(self.folder.path, f"{name}={text}: write a number from 1 on")
         return int(text)

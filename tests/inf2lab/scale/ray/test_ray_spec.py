@@ -29,8 +29,16 @@ def test_a_replica_holds_the_cores_of_the_folders_degree(write_folder: WriteFold
     folder = folder_with(write_folder, option__tensor_parallel_degree=8)
     assert RaySpec.of(Settings(), folder).neuron_cores == 8
     assert RaySpec.of(Settings(copies=3), folder).neuron_cores == 24
+    assert (
+        RaySpec.of(Settings(), folder_with(write_folder, option__tensor_parallel_degree=1)).neuron_cores == 2
+    )
     options = RaySpec.of(Settings(), folder).deployment_options
     assert options["ray_actor_options"] == {"num_cpus": 0, "resources": {"neuron_cores": 8}}
+
+
+def test_a_replica_holds_whole_devices(write_folder: WriteFolder) -> None:
+    folder = folder_with(write_folder, option__tensor_parallel_degree=1)
+    assert RaySpec.of(Settings(), folder).neuron_cores == 2
 
 
 def test_max_is_the_whole_instance(write_folder: WriteFolder) -> None:
@@ -60,6 +68,10 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("options", "capacity"),
     [
         ({}, 1),
+        (
+            {"option__tensor_parallel_degree": 1},
+            2,
+        ),  # the server starts a worker on the device's other core as well
         ({"option__batch_size": 4}, 1),  # rows of one request: the article's handler
         ({"batch_size": 4}, 4),  # DJLServing gathers so many requests
         ({"option__rolling_batch": "auto"}, 32),
@@ -70,7 +82,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_replica_takes_as_many_requests_as_its_server_works_on(
     write_folder: WriteFolder, options: dict[str, object], capacity: int
 ) -> None:
-    spec = RaySpec.of(Settings(), folder_with(write_folder, **options))
+    given = {"option__tensor_parallel_degree": 2} | options
+    spec = RaySpec.of(Settings(), folder_with(write_folder, **given))
     assert spec.max_ongoing == capacity
     assert spec.deployment_options["max_ongoing_requests"] == capacity
     assert spec.deployment_options["autoscaling_config"]["target_ongoing_requests"] == capacity
