@@ -29,9 +29,6 @@ def test_a_replica_holds_the_cores_of_the_folders_degree(write_folder: WriteFold
     folder = folder_with(write_folder, option__tensor_parallel_degree=8)
     assert RaySpec.of(Settings(), folder).neuron_cores == 8
     assert RaySpec.of(Settings(copies=3), folder).neuron_cores == 24
-    assert (
-        RaySpec.of(Settings(), folder_with(write_folder, option__tensor_parallel_degree=1)).neuron_cores == 2
-    )
     options = RaySpec.of(Settings(), folder).deployment_options
     assert options["ray_actor_options"] == {"num_cpus": 0, "resources": {"neuron_cores": 8}}
 
