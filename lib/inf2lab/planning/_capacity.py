@@ -197,7 +197,7 @@ def _assumptions(plan: Plan, pace: Pace, *, measured: bool) -> tuple[str, ...]:
     length = (
         "requests are like the measured ones"
         if measured
-        else f"a request is {request.batch_size} prompts of {prompt} tokens and answers of {answer}"
+        else f"a request is {_prompts(request.batch_size)} of {prompt} tokens, each answered with {answer}"
     )
     joins = ", begun together: who comes later waits for their end" if pace.gathers else ""
     each = len(plan.copies)
@@ -209,3 +209,7 @@ def _assumptions(plan: Plan, pace: Pace, *, measured: bool) -> tuple[str, ...]:
         "neither network nor router takes time: --curve, measured through your router, has both",
         "p99 adds the slowest answers to the longest waits, which rarely meet: it errs to the safe side",
     )
+
+
+def _prompts(count: int) -> str:
+    return "1 prompt" if count == 1 else f"{count} prompts"

@@ -191,16 +191,16 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     few, many = made.nodes(made.fewest), made.nodes(made.most)
     yield (
         "nodes",
-        f"{few} for {made.fewest} replicas, {many} for {made.most}; Karpenter stops at {made.most_nodes} "
-        f"({made.device_limit} devices)",
+        f"{few} at the fewest replicas ({made.fewest}), {many} at the most ({made.most}); Karpenter stops at "
+        f"{made.most_nodes} ({made.device_limit} devices)",
     )
     basis = catalog.price_basis()
     price = made.usd_per_hour
     if price:
+        span = " to ".join(dict.fromkeys(f"{usd:.2f}" for usd in price))
         yield (
             "price",
-            f"{price[0]:.2f} to {price[1]:.2f} USD/h ({basis.name}, {basis.first} to {basis.last}), without "
-            "the cluster's own",
+            f"{span} USD/h ({basis.name}, {basis.first} to {basis.last}), without the cluster's own",
         )
     for problem in replica.plan.problems:
         yield "problem", problem
