@@ -59,13 +59,15 @@ class Emulation:
         """Return what Serve says of the application and which nodes live."""
         found = serve.status().applications.get(APPLICATION)
         states: dict[str, int] = {}
+        messages = [found.message] if found else []
         for deployment in found.deployments.values() if found else ():
+            messages.append(deployment.message)  # the replica's own error is here
             for state, count in deployment.replica_states.items():
                 states[str(getattr(state, "value", state))] = count
         alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
         return {
             "application": str(getattr(found.status, "value", found.status)) if found else "NONE",
-            "message": found.message if found else "",
+            "message": "\n".join(messages),
             "replicas": states,
             "nodes": [{"id": node.node_id, "alive": node.node_id in alive} for node in self._nodes],
         }

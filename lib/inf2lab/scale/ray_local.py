@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 import psutil
 
 from inf2lab import paths
-from inf2lab.errors import EngineError, NotReady, ServerError
+from inf2lab.errors import EngineError, LoadFailed, NotReady, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray_environment import environment, environment_python, free_port
 from inf2lab.scale.ray_spec import RaySpec
@@ -26,6 +27,7 @@ from inf2lab.serving import ContainerServer, all_servers, standins, stop_labelle
 from inf2lab.settings import Settings
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
+PATIENCE_S = 120  # for replicas to come or go; in the rehearsal also to load
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class RayCluster:
     def deploy(self, spec: RaySpec, *, wait: int | None = None) -> RaySpec:
         """Deploy or change the application and wait for `wait` replicas, by default its fewest, 0 for none.
 
-        Returns what was deployed, with what only this machine knows.
+        Returns what was deployed, with what only this machine knows; raises LoadFailed, NotReady or ServerError.
         """
         settings = Settings(**spec.settings)
         if not spec.url:
@@ -129,7 +131,9 @@ class RayCluster:
         self._order("deploy", described=filled.as_dict())
         self._model = filled.model
         if wait != 0:
-            self.wait(wait or filled.min_replicas)
+            # The chip loads for minutes; in the rehearsal whoever waits that long waits for nothing.
+            longest_s = spec.loading_s + PATIENCE_S if settings.lane == "inf2" else PATIENCE_S
+            self.wait(wait or filled.min_replicas, timeout_s=longest_s)
         return filled
 
     def status(self) -> dict[str, Any]:
@@ -150,14 +154,19 @@ class RayCluster:
                     found.append(self._replica(told))
         return sorted(found, key=lambda one: (one.node, one.cores))
 
-    def wait(self, count: int, *, timeout_s: float = 120) -> list[Replica]:
-        """Wait until exactly `count` replicas live and return them; raises NotReady."""
-        deadline = time.monotonic() + timeout_s
+    def wait(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[Replica]:
+        """Wait until exactly `count` replicas live and return them; raises LoadFailed or NotReady."""
+        started = looked = time.monotonic()
         while len(found := self.replicas()) != count:
-            if time.monotonic() > deadline:
-                raise NotReady(
-                    "the Ray application", timeout_s, f"{len(found)} of {count} replicas; {self.status()}"
-                )
+            now = time.monotonic()
+            if now > looked + 1:
+                looked = now
+                told = self.status()
+                if told["application"] == "DEPLOY_FAILED":
+                    raise self._load_failed(told["message"])
+                if now > started + timeout_s:
+                    reason = f"{len(found)} of {count} replicas; {told}"
+                    raise NotReady("the Ray application", timeout_s, reason)
             time.sleep(0.05)
         return found
 
@@ -200,6 +209,13 @@ class RayCluster:
             lines += [f"container {name}" for name in stop_labelled(self._label, patience_s=1)]
         shutil.rmtree(self.home, ignore_errors=True)
         return lines
+
+    def _load_failed(self, message: str) -> LoadFailed:
+        """Return what Serve's message says of the server's end: its last lines are the replica's own error."""
+        told = re.findall(r"did not load: (.+) \(whole log: (\S+)\)", message)
+        lines = [line.strip() for line in message.splitlines() if line.strip()]
+        cause, log = told[-1] if told else (lines[-1] if lines else "no reason", paths.shown(self.log_path))
+        return LoadFailed(self._model, cause, log)
 
     @property
     def _label(self) -> str:

@@ -19,6 +19,7 @@ from inf2lab.errors import LoadFailed, NotReady, PortInUse, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray_environment import free_port
 from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.replica import LOAD_MARGIN_S
 from inf2lab.serving import ContainerServer, RehearsalServer
 from inf2lab.settings import Settings
 
@@ -92,16 +93,15 @@ def begin(spec: RaySpec, visible: str = "") -> Beside:
 
     Raises LoadFailed, NotReady or, for the container, what `ContainerServer.start` raises.
     """
-    patience_s = Settings(**spec.settings).stack.loading_timeout_s
     if spec.url:
         beside = Beside(spec.url.rstrip("/"))
-        _wait_ready(spec, beside, patience_s)
+        _wait_ready(spec, beside)
         return beside
     for attempt in range(1, _ATTEMPTS + 1):
         beside = None
         try:
             beside = _start_container(spec, visible) if spec.settings["lane"] == "inf2" else _start(spec)
-            _wait_ready(spec, beside, patience_s)
+            _wait_ready(spec, beside)
         except BaseException as error:
             if beside is not None:
                 beside.stop()
@@ -176,11 +176,11 @@ def _port_was_taken(error: BaseException) -> bool:
 _NOT_INHERITED = {"OMP_NUM_THREADS"}
 
 
-def _wait_ready(spec: RaySpec, beside: Beside, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
+def _wait_ready(spec: RaySpec, beside: Beside) -> None:
+    deadline = time.monotonic() + spec.loading_s + LOAD_MARGIN_S
     while not beside.answers():
         if beside.process is not None and beside.process.poll() is not None:
             raise LoadFailed(spec.model, beside.cause_of_end(), paths.shown(beside.log or ""))
         if time.monotonic() > deadline:
-            raise NotReady(spec.model, patience_s, f"no answer from {beside.url}/ping")
+            raise NotReady(spec.model, spec.loading_s + LOAD_MARGIN_S, f"no answer from {beside.url}/ping")
         time.sleep(_POLL_S)

@@ -49,6 +49,7 @@ class RaySpec:
     neuron_cores: int  # of one replica
     max_ongoing: int  # requests that one replica's server works on at once
     longest_answer_s: float
+    loading_s: float  # until all of one replica's workers have loaded, or given up
     min_replicas: int = 1
     max_replicas: int = 7
     shutdown_s: float | None = None  # to finish what is being answered; None: the longest answer and DRAIN_S
@@ -74,6 +75,7 @@ class RaySpec:
             "neuron_cores": replica.cores,
             "max_ongoing": replica.at_once(replica.workers),
             "longest_answer_s": float(replica.predict_s),
+            "loading_s": float(replica.all_loaded_s(replica.workers)),
             "pace": REHEARSED if settings.lane == "rehearsal" else ON_THE_CHIP,
         }
         return cls(**(derived | choices))

@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from inf2lab import Endpoint, Settings, write_properties
+from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder
 from inf2lab.scale import ray_trials
 from inf2lab.scale.ray_load import Users, Wish
@@ -240,6 +241,18 @@ def test_the_small_model_answers_through_serve_from_an_unchanged_folder(
     assert answer.json()["tokens"] == [24]
     assert answer.json()["outputs"][0].startswith("</s>Hello, I am")
     assert folder.fingerprint() == before
+
+
+def test_a_folder_that_does_not_load_is_one_sentence(place: Path, spec: RaySpec) -> None:
+    folder = ModelFolder(place / "bad")
+    folder.path.mkdir()
+    write_properties(folder.properties_path, {"engine": "Python", "option.tensor_parallel_degree": 8})
+    folder.handler_path.write_text("raise KeyError('fp16')\n")
+    with RayCluster((8,)) as beside:
+        with pytest.raises(LoadFailed, match=r"bad did not load: .*KeyError: 'fp16' \(whole log: "):
+            beside.deploy(RaySpec.of(Settings(), folder, max_replicas=1))
+        beside.deploy(replace(spec, min_replicas=1, max_replicas=1))  # and it goes on with another one
+        assert beside.close() == []
 
 
 def test_ending_leaves_no_process_and_no_folder(place: Path, spec: RaySpec) -> None:
