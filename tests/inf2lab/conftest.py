@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -26,6 +28,7 @@ def handle(inputs: Input):
 
 StartProcess = Callable[..., psutil.Process]
 WriteFolder = Callable[..., ModelFolder]
+Listen = Callable[[type[BaseHTTPRequestHandler]], ThreadingHTTPServer]
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +105,22 @@ def start_process() -> Iterator[StartProcess]:
         child.wait()
         assert child.stdout is not None
         child.stdout.close()
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """A function that lets a handler answer on a free port of 127.0.0.1 until the test is over."""
+    started = []
+
+    def start(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        started.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in started:
+        server.shutdown()
+        server.server_close()
+        thread.join()

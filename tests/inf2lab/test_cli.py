@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from inf2lab.serving._processes import MARK, owner
 from inf2lab.serving._state import ServerState
 
 if TYPE_CHECKING:
-    from conftest import StartProcess, WriteFolder
+    from conftest import Listen, StartProcess, WriteFolder
 
     from inf2lab import ModelFolder
 
@@ -280,14 +279,9 @@ class _BuiltIn(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def built_in() -> Iterator[int]:
+def built_in(listen: Listen) -> int:
     """The port of something that answers as the built-in handler does."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _BuiltIn) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    return listen(_BuiltIn).server_port
 
 
 def test_a_call_to_an_unknown_built_in_handler_is_one_sentence(built_in: int) -> None:

@@ -8,14 +8,18 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
 
 import pytest
 
 from inf2lab import Endpoint
 from inf2lab.errors import EndpointDown, EndpointError, LabError
+
+if TYPE_CHECKING:
+    from conftest import Listen
 
 FAILURE = '{\n  "code":424,\n  "message":"prediction failure",\n  "error":"\'seq_length\'"\n}'
 
@@ -48,7 +52,7 @@ class Peer:
 
 
 @pytest.fixture
-def peer() -> Iterator[Peer]:
+def peer(listen: Listen) -> Peer:
     """A running server on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -69,13 +73,8 @@ def peer() -> Iterator[Peer]:
 
         def log_message(self, format: str, *args: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        here = Peer(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield here
-        server.shutdown()
-        thread.join()
+    here = Peer(f"http://127.0.0.1:{listen(Handler).server_port}")
+    return here
 
 
 def test_the_articles_request_is_sent_as_json_to_the_models_url(peer: Peer) -> None:

@@ -7,11 +7,10 @@ import dataclasses
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import kubernetes_validate
@@ -26,6 +25,9 @@ from inf2lab.errors import FolderError, LabError, ServerError, SettingsError
 from inf2lab.scale import kubernetes as target
 from inf2lab.scale.kubernetes import HELM_VALUES, Deployment, render
 from inf2lab.scale.kubernetes_pod import READY
+
+if TYPE_CHECKING:
+    from conftest import Listen
 
 DEVICE = "aws.amazon.com/neuron"
 VERSION = "1.34"
@@ -379,7 +381,7 @@ def test_weights_do_not_travel_with_the_folder(folder_of: Callable[..., ModelFol
 
 
 @pytest.fixture
-def described() -> Iterator[tuple[str, list[Any]]]:
+def described(listen: Listen) -> tuple[str, list[Any]]:
     """The address of a server that answers with what the list holds."""
     answer: list[Any] = []
 
@@ -394,13 +396,7 @@ def described() -> Iterator[tuple[str, list[Any]]]:
         def log_message(self, *words: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/models/opt13b", answer
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    return f"http://127.0.0.1:{listen(Handler).server_port}/models/opt13b", answer
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,15 @@ import copy
 import io
 import json
 import struct
-import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -48,6 +47,9 @@ from inf2lab.scale.sagemaker_run import (
     rows,
     shape_of,
 )
+
+if TYPE_CHECKING:
+    from conftest import Listen
 
 REGION = "us-east-2"
 ROLE = "arn:aws:iam::123456789012:role/inf2lab/x"
@@ -569,7 +571,9 @@ def event(kind: str, name: str, payload: bytes) -> bytes:
 
 
 @pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cloud, list[bytes], list[tuple[str, bytes]]]]:
+def runtime(
+    monkeypatch: pytest.MonkeyPatch, listen: Listen
+) -> tuple[Cloud, list[bytes], list[tuple[str, bytes]]]:
     """SageMaker's runtime played on a port, as bytes on the wire: what it answers, and what it was asked."""
     parts: list[bytes] = []
     asked: list[tuple[str, bytes]] = []
@@ -587,16 +591,11 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cloud, list[bytes
         def log_message(self, *words: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = listen(Handler)
     for name, value in played_aws.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{server.server_port}")
-    yield Cloud(REGION, boto3.Session(region_name=REGION)), parts, asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    return Cloud(REGION, boto3.Session(region_name=REGION)), parts, asked
 
 
 def test_an_answer_in_pieces_is_asked_for_and_read(runtime: Any, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +20,9 @@ from inf2lab import catalog
 from inf2lab.errors import SettingsError, StandInError
 from inf2lab.serving import _hub, standins, weights
 from neuron_rules import STANDS_FOR, ModelDims
+
+if TYPE_CHECKING:
+    from conftest import Listen
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TINY_LLAMA = {
@@ -235,13 +238,10 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+def hub(listen: Listen) -> ThreadingHTTPServer:
+    server = listen(Hub)
     server.asked, server.sizes = [], {}  # type: ignore[attr-defined]
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    return server
 
 
 def inf2lab(

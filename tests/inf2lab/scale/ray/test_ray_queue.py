@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +17,9 @@ from inf2lab.scale import ray_queue
 from inf2lab.scale.ray_light import light_folder
 from inf2lab.scale.ray_queue import Queued
 from inf2lab.scale.ray_spec import RaySpec
+
+if TYPE_CHECKING:
+    from conftest import Listen
 
 QUEUED = Queued(10, 3, 0.2, 160, 0, p50_s=0.25, p90_s=0.5, ideal_p50_s=0.2, ideal_p90_s=0.4)
 
@@ -49,13 +52,8 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Fleet(server.server_port)
-        server.shutdown()
-        thread.join()
+def fleet(listen: Listen) -> Fleet:
+    return Fleet(listen(_Handler).server_port)
 
 
 def test_the_trial_counts_and_times_its_requests(fleet: Fleet, tmp_path: Path) -> None:
