@@ -29,14 +29,14 @@ setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the o
 	@echo "$(VENV) is ready: `$(BIN)/python --version`"
 
 run: $(STAMP) ## run notebooks 00 to 06 and 99; ARGS=--all for every one, P="-p tensor_parallel_degree 8", MODEL=smollm2-135m
-	@$(TOOL)/run_notebooks.py $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
+	@$(TOOL)/notebooks/run_notebooks.py $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
 
 test: $(STAMP) ## every check and test, with all notebooks executed twice
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(TOOL)/build_notebooks.py --check
-	$(TOOL)/build_exercises.py --check
+	$(TOOL)/notebooks/build_notebooks.py --check
+	$(TOOL)/notebooks/build_exercises.py --check
 	@# Several at a time, as most tests wait for a server; not more than four, as each may load a model.
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests
 	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
@@ -49,7 +49,7 @@ scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB;
 
 test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
 	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
-	@INF2LAB_CLUSTER=live $(TOOL)/run_notebooks.py 09
+	@INF2LAB_CLUSTER=live $(TOOL)/notebooks/run_notebooks.py 09
 
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
 	@tools/test_kubernetes.sh $(ARGS)
@@ -58,11 +58,11 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
-	@$(TOOL)/build_notebooks.py $(ARGS)
-	@$(TOOL)/build_exercises.py
+	@$(TOOL)/notebooks/build_notebooks.py $(ARGS)
+	@$(TOOL)/notebooks/build_exercises.py
 
 html: $(STAMP) ## render the notebooks to logs/html; ARGS=--screenshot adds pictures where Chromium is installed
-	@$(TOOL)/render_notebooks.py $(ARGS)
+	@$(TOOL)/notebooks/render_notebooks.py $(ARGS)
 
 lint: $(STAMP) ## check code, notebooks and the direction of imports
 	$(BIN)/ruff check .

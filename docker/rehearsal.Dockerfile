@@ -2,7 +2,7 @@
 #
 #     docker build -t inf2lab-rehearsal -f docker/rehearsal.Dockerfile .
 #     docker run --rm -p 127.0.0.1:8888:8888 inf2lab-rehearsal          JupyterLab; its log prints the address and token
-#     docker run --rm inf2lab-rehearsal python tools/run_notebooks.py   notebooks 00 to 06, and the endpoint's answer
+#     docker run --rm inf2lab-rehearsal python tools/notebooks/run_notebooks.py   notebooks 00 to 06, and the endpoint's answer
 #
 # BASE is any image of the Debian family with Python 3.11 to 3.13 (with venv), for example one of your own registry:
 #     --build-arg BASE=registry.example/python:3.11
@@ -32,7 +32,7 @@ RUN pip install --no-cache-dir --no-deps --editable . && chown learner /opt/lear
 USER learner
 
 # DJL's worker, by its digest, so that a workshop needs no network.
-RUN python -m rehearsal.server.worker_package
+RUN python -m rehearsal.server.workers.package
 
 # All addresses, because Docker's port mapping comes from outside; who runs it publishes on 127.0.0.1, and the token holds.
 EXPOSE 8888

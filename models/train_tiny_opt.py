@@ -120,9 +120,7 @@ class Block(nn.Module):
         super().__init__()
         width = shape.hidden_size
         self.heads = shape.num_attention_heads
-        self.self_attn = nn.ModuleDict(
-            {n: nn.Linear(width, width) for n in ("k_proj", "v_proj", "q_proj", "out_proj")}
-        )
+        self.self_attn = nn.ModuleDict({n: nn.Linear(width, width) for n in ("k_proj", "v_proj", "q_proj", "out_proj")})
         self.self_attn_layer_norm = nn.LayerNorm(width)
         self.fc1 = nn.Linear(width, shape.ffn_dim)
         self.fc2 = nn.Linear(shape.ffn_dim, width)
@@ -132,8 +130,7 @@ class Block(nn.Module):
         B, T, C = x.shape
         h = self.self_attn_layer_norm(x)
         q, k, v = (
-            self.self_attn[n](h).view(B, T, self.heads, -1).transpose(1, 2)
-            for n in ("q_proj", "k_proj", "v_proj")
+            self.self_attn[n](h).view(B, T, self.heads, -1).transpose(1, 2) for n in ("q_proj", "k_proj", "v_proj")
         )
         h = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, heads, T, C / heads)
         h = self.self_attn["out_proj"](h.transpose(1, 2).reshape(B, T, C))
@@ -168,9 +165,7 @@ class Decoder(nn.Module):
         x = self.embed_tokens(tokens) + self.embed_positions(positions)
         for layer in self.layers:
             x = layer(x)
-        return F.linear(
-            self.final_layer_norm(x), self.embed_tokens.weight
-        )  # OPT ties its output to the embedding
+        return F.linear(self.final_layer_norm(x), self.embed_tokens.weight)  # OPT ties its output to the embedding
 
 
 # --- training ----------------------------------------------------------------------------------------
@@ -197,15 +192,11 @@ class Windows:
             piece = self.streams[which][start : start + length]
             tokens[row, 0] = EOS
             tokens[row, 1 : 1 + len(piece)] = piece
-        first = [
-            self.random.randint(0, limit - length) if self.random.random() < 0.5 else 0 for _ in range(rows)
-        ]
+        first = [self.random.randint(0, limit - length) if self.random.random() < 0.5 else 0 for _ in range(rows)]
         return tokens, torch.tensor(first)
 
 
-def encode(
-    corpus: dict[str, list[str]], tokenizer: Tokenizer, held_out: bool
-) -> tuple[list[Tensor], list[Tensor]]:
+def encode(corpus: dict[str, list[str]], tokenizer: Tokenizer, held_out: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Return one stream of ids a service, and where its texts begin; every 50th text is held out."""
     newline = tokenizer.encode("\n", add_special_tokens=False).ids
     streams, starts = [], []
@@ -227,9 +218,7 @@ def loss_of(model: Decoder, tokens: Tensor, first: Tensor) -> Tensor:
     """Return the cross entropy (nats) of each next token, (B, T); padding counts zero."""
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(tokens[:, :-1], first)
-    flat = F.cross_entropy(
-        logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), ignore_index=PAD, reduction="none"
-    )
+    flat = F.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), ignore_index=PAD, reduction="none")
     return flat.view(tokens.shape[0], -1)
 
 
@@ -241,9 +230,7 @@ def optimizer_for(model: Decoder, rate: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
-def train(
-    model: Decoder, windows: Windows, shape: Shape, steps: int, tokens_a_step: int, peak: float
-) -> float:
+def train(model: Decoder, windows: Windows, shape: Shape, steps: int, tokens_a_step: int, peak: float) -> float:
     """Train in place; return the seconds it took. Three steps of four use short rows, one the full length."""
     optimizer = optimizer_for(model, peak)
     started, smooth, top = time.time(), 0.0, shape.max_position_embeddings
@@ -266,9 +253,7 @@ def train(
             smooth = loss.item() if step == 0 else 0.98 * smooth + 0.02 * loss.item()
             progress.update(bar, advance=1, description=f"training  step {step + 1}  loss {smooth:.3f}")
             if (step + 1) % 200 == 0:
-                progress.console.print(
-                    f"step {step + 1:5d}  loss {smooth:.3f}  {time.time() - started:5.0f} s"
-                )
+                progress.console.print(f"step {step + 1:5d}  loss {smooth:.3f}  {time.time() - started:5.0f} s")
     return time.time() - started
 
 
@@ -296,13 +281,10 @@ def save(model: Decoder, tokenizer: Tokenizer, shape: Shape, output: Path) -> No
     """Write the Hugging Face folder: fp16 safetensors, configuration, tokenizer in both file forms."""
     from transformers import OPTConfig, OPTForCausalLM
 
-    config = OPTConfig(
-        **vars(shape), word_embed_proj_dim=shape.hidden_size, dropout=0.0, torch_dtype="float16"
-    )
+    config = OPTConfig(**vars(shape), word_embed_proj_dim=shape.hidden_size, dropout=0.0, torch_dtype="float16")
     twin = OPTForCausalLM(config).eval()
     twin.load_state_dict(
-        {f"model.decoder.{k}": v for k, v in model.state_dict().items()}
-        | {"lm_head.weight": model.embed_tokens.weight}
+        {f"model.decoder.{k}": v for k, v in model.state_dict().items()} | {"lm_head.weight": model.embed_tokens.weight}
     )
     ids = torch.tensor([tokenizer.encode(PROMPTS[1]).ids])
     with torch.no_grad():
@@ -351,9 +333,7 @@ def main() -> None:
             f"the tutorial's prompts must encode to one length; they give {lengths}: change make_tokenizer"
         )
     windows = Windows(*encode(corpus, tokenizer, held_out=False), seed=options.seed)
-    unseen = held_out_rows(
-        encode(corpus, tokenizer, held_out=True)[0], shape.max_position_embeddings, options.seed + 1
-    )
+    unseen = held_out_rows(encode(corpus, tokenizer, held_out=True)[0], shape.max_position_embeddings, options.seed + 1)
     print(
         f"{sum(map(len, corpus.values())):,} texts of {len(corpus)} services, {sum(windows.weights):,} training tokens"
     )

@@ -65,17 +65,17 @@ def read_tokenizer(reader: GGUFReader) -> PreTrainedTokenizerFast:
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(
-        [token for token, kind in zip(tokens, types, strict=True) if kind == _SPECIAL]
-    )
+    tokenizer.add_special_tokens([token for token, kind in zip(tokens, types, strict=True) if kind == _SPECIAL])
     named = {
         f"{ours}_token": tokens[_field(reader, f"tokenizer.ggml.{theirs}_token_id")]
         for ours, theirs in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")]
     }
     fast = GPT2TokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=_field(reader, "llama.context_length"),
-        clean_up_tokenization_spaces=False, **named,
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        model_max_length=_field(reader, "llama.context_length"),
+        clean_up_tokenization_spaces=False,
+        **named,
+    )
     fast.chat_template = _field(reader, "tokenizer.chat_template")
     return fast
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))  # the builders are scripts, not a package
+for folder in ("tools", "tools/notebooks", "tools/pages"):  # the builders are scripts, not a package
+    sys.path.insert(0, str(ROOT / folder))
 
 # A process of pytest-xdist is told a width, which the command line's console would keep to.
 os.environ.pop("COLUMNS", None)
@@ -90,7 +91,7 @@ def scale_environment() -> None:
     if not os.environ.get("REQUIRE_SCALE"):
         pytest.skip("`make test-scale` runs this: a live Ray cluster, some minutes")
     from inf2lab.errors import ServerError
-    from inf2lab.scale.ray_environment import environment_python
+    from inf2lab.scale.ray.environment import environment_python
 
     try:
         environment_python()

@@ -104,9 +104,7 @@ def make_targets() -> dict[str, str]:
 
 def test_the_readme_names_the_two_commands_and_only_commands_that_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(
-        re.findall(r"\bmake ([a-z-]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", readme, flags=re.DOTALL)))
-    )
+    named = set(re.findall(r"\bmake ([a-z-]+)\b", " ".join(re.findall(r"`[^`]+`|```.*?```", readme, flags=re.DOTALL))))
     assert {"run", "test"} <= named
     assert named <= set(make_targets())
 

@@ -32,11 +32,7 @@ def requirement_lines(name: str) -> list[str]:
 def test_every_requirement_is_pinned_exactly_and_says_why(name: str) -> None:
     lines = requirement_lines(name)
     assert lines
-    wrong = [
-        line
-        for line in lines
-        if not re.fullmatch(r"[\w.-]+(?:\[\w+\])?==\d[\w.]*(?:\.\*)?\s+#\s+\S.{7,}", line)
-    ]
+    wrong = [line for line in lines if not re.fullmatch(r"[\w.-]+(?:\[\w+\])?==\d[\w.]*(?:\.\*)?\s+#\s+\S.{7,}", line)]
     assert not wrong, f"write `name==version  # reason`: {wrong}"
 
 
@@ -57,9 +53,7 @@ def test_the_instances_pins_are_the_catalogs() -> None:
     packages = catalog["profiles"]["djl-0.25"]["packages"]
     for name, version in lock.pins(text_of("requirements-inf2.txt")).items():
         prefix = version.removesuffix(".*").split(".")
-        assert packages[name].split(".")[: len(prefix)] == prefix, (
-            f"{name}: catalog {packages[name]}, file {version}"
-        )
+        assert packages[name].split(".")[: len(prefix)] == prefix, f"{name}: catalog {packages[name]}, file {version}"
 
 
 def test_every_pin_installs_on_the_oldest_python_that_is_promised() -> None:
@@ -91,9 +85,7 @@ def test_constraints_hold_what_the_requirements_pull_in_and_nothing_else() -> No
 
 def test_what_torch_brings_for_one_system_is_not_constrained() -> None:
     frozen = "torch==2.7.1+cpu\nTriton==3.3.1\nnvidia-cublas-cu12==12.6\nJinja2==3.1\nlocal @ file:///x\nrequests==2\n"
-    assert (
-        lock.constraints(frozen, "requests==2  # the client\n") == f"{lock.HEADER}jinja2==3.1\ntorch==2.7.1\n"
-    )
+    assert lock.constraints(frozen, "requests==2  # the client\n") == f"{lock.HEADER}jinja2==3.1\ntorch==2.7.1\n"
 
 
 def test_pythons_that_the_makefile_and_the_workflow_take_are_the_projects() -> None:

@@ -38,9 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     environment = {**os.environ, "PIP_RETRIES": "1"}
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    if re.search(
-        r"Could not find a version|No matching distribution|Connection(Error| refused)", done.stderr
-    ):
+    if re.search(r"Could not find a version|No matching distribution|Connection(Error| refused)", done.stderr):
         pytest.skip("the build backend (setuptools) cannot be fetched here")
     assert done.returncode == 0, done.stderr
     (built,) = copy.glob("*.whl")

@@ -19,9 +19,9 @@ import numpy as np
 
 from inf2lab import catalog
 from inf2lab.catalog import Latency
-from inf2lab.planning._decode import TERMS, bucket_of, features, roofline_ms
-from inf2lab.planning._memory import read_per_step
-from inf2lab.planning._request import Request
+from inf2lab.planning.decode import TERMS, bucket_of, features, roofline_ms
+from inf2lab.planning.memory import read_per_step
+from inf2lab.planning.request import Request
 
 TARGET = Path(catalog.__file__).parent / "decode_model.json"
 RELEASE = "2.18.0"
@@ -152,9 +152,7 @@ def own_releases(coefficients: np.ndarray) -> dict[str, dict[str, list[float]]]:
             found = by_architecture.setdefault(architecture, {}).setdefault(row.release, [])
             found.extend(ratios([row], coefficients))
     return {
-        architecture: {
-            release: [min(r), round(float(np.median(r)), 3), max(r)] for release, r in releases.items()
-        }
+        architecture: {release: [min(r), round(float(np.median(r)), 3), max(r)] for release, r in releases.items()}
         for architecture, releases in by_architecture.items()
     }
 
@@ -259,20 +257,13 @@ def _span(values: Sequence[int]) -> list[int]:
 
 def report(found: dict) -> str:
     """The errors as a table."""
-    lines = [
-        f"{found['rows']} rows of SDK {found['release']}, none dropped; errors: mean, 90th percentile, maximum"
-    ]
-    rows = {
-        f"model, {name.replace('_', ' ')}": found["error"][name]
-        for name in ("in_sample", "by_model", "by_brand")
-    }
+    lines = [f"{found['rows']} rows of SDK {found['release']}, none dropped; errors: mean, 90th percentile, maximum"]
+    rows = {f"model, {name.replace('_', ' ')}": found["error"][name] for name in ("in_sample", "by_model", "by_brand")}
     rows |= {f"{name}": numbers for name, numbers in found["baselines"].items()}
     lines += [f"{name:<42}{n['mape']:>8.1%}{n['p90']:>8.1%}{n['max']:>8.1%}" for name, n in rows.items()]
     paces = ", ".join(f"{release}: {error:.1%}" for release, error in found["own_error"].items())
     lines.append(f"architectures with older rows only, at the pace of their other models; mean error {paces}")
-    lines.append(
-        "coefficients: " + ", ".join(f"{term} {value:g}" for term, value in found["coefficients"].items())
-    )
+    lines.append("coefficients: " + ", ".join(f"{term} {value:g}" for term, value in found["coefficients"].items()))
     return "\n".join(lines)
 
 

@@ -47,9 +47,7 @@ def constraints(frozen: str, requirements: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the file and says how many packages it holds; returns pip's exit code when pip fails."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "constraints.txt")
     options = parser.parse_args(arguments)
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "freeze", "--exclude-editable"]

@@ -20,10 +20,11 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from golden_compare import Outcome
-from golden_http import Record
-from golden_launch import ROOT
-from golden_scenario import Scenario
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/support is where the replay lives
+from tests.support.golden.compare import Outcome
+from tests.support.golden.http import Record
+from tests.support.golden.launch import ROOT
+from tests.support.golden.scenario import Scenario
 
 GOLDEN = ROOT.parent / "shared" / "golden"
 AT_ONCE = 4  # scenarios; most of their time they wait
@@ -63,13 +64,9 @@ def replay(golden: Path, *, only: tuple[str, ...] = (), fast: bool = False) -> l
 
 def main(argv: list[str] | None = None) -> int:
     """Prints what differs and the count; 0 if all are equal."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=GOLDEN)
-    parser.add_argument(
-        "--only", nargs="+", default=[], metavar="TEXT", help="scenarios whose name holds one of these"
-    )
+    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help="scenarios whose name holds one of these")
     parser.add_argument("--fast", action="store_true", help="leave out scenarios that wait for a minute")
     parser.add_argument("--verbose", action="store_true", help="also name the equal ones")
     args = parser.parse_args(argv)

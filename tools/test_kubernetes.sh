@@ -3,7 +3,7 @@
 # nothing but loopback exists; else on this machine's loopback.
 set -eu
 cd "$(dirname "$0")/.."
-.venv/bin/python tools/build_control_plane.py
+.venv/bin/python tests/support/build_control_plane.py
 export TEST_KUBERNETES=1
 set -- .venv/bin/python -m pytest tests/kubernetes -s --timeout 300 "$@"
 if [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then

@@ -95,9 +95,7 @@ class Endpoint:
         started = time.perf_counter()
         try:
             with requests.Session() as session:
-                session.trust_env = (
-                    False  # a proxy of the company network has no business between us and loopback
-                )
+                session.trust_env = False  # a proxy of the company network has no business between us and loopback
                 reply = session.request(method, url, timeout=self.timeout_s, **arguments)
         except requests.Timeout as error:
             raise EndpointError(0, "nothing", f"no answer within {self.timeout_s:g} s from {url}") from error

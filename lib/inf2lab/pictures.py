@@ -98,9 +98,7 @@ def verdicts(plan: Plan) -> Picture:
     _draw_bars(bars, {"one core": plan})
     bars.set_title(plan.request.title, color=INK, fontsize=10)
     below.axis("off")
-    text = "\n".join(
-        textwrap.fill(line, 105, subsequent_indent="      ", break_on_hyphens=False) for line in lines
-    )
+    text = "\n".join(textwrap.fill(line, 105, subsequent_indent="      ", break_on_hyphens=False) for line in lines)
     below.text(-0.1, 0.9, text, va="top", color=INK, fontsize=9, linespacing=1.5, transform=below.transAxes)
     return figure
 
@@ -118,9 +116,7 @@ def _draw_bars(axes: Axes, plans: Mapping[str, Plan]) -> None:
         behind = {"height": 0.9, "facecolor": "#f3d9dd", "edgecolor": RED, "lw": 0, "zorder": 0}
         axes.barh(row, low, left=CORE_GIB - low, hatch="///", label="the runtime needs", **behind)
         axes.barh(row, high - low, left=CORE_GIB - high, hatch="...", label="and may need", **behind)
-        axes.text(
-            max(CORE_GIB, left[row]) + 0.2, row, f"{left[row]:.2f} {one.verdict.fit}", va="center", color=INK
-        )
+        axes.text(max(CORE_GIB, left[row]) + 0.2, row, f"{left[row]:.2f} {one.verdict.fit}", va="center", color=INK)
     axes.axvline(CORE_GIB, color=RED, lw=2)
     axes.set_yticks(rows, list(plans))
     axes.invert_yaxis()
@@ -146,9 +142,7 @@ def ring(plan: Plan, devices: Iterable[int] | None = None) -> Picture:
     """
     hardware = plan.request.hardware
     chips = hardware.chips
-    judged = judge_devices(
-        hardware, plan.request.tensor_parallel_degree, range(chips) if devices is None else devices
-    )
+    judged = judge_devices(hardware, plan.request.tensor_parallel_degree, range(chips) if devices is None else devices)
     owners: dict[int, list[int]] = {}
     for number, copy in enumerate(judged.copies):
         for device in copy:
@@ -214,11 +208,7 @@ def _canvas(width: float, height: float, alt: str) -> tuple[Picture, Axes]:
     return figure, axes
 
 
-def _box(
-    axes: Axes, x: float, y: float, width: float, height: float, text: str, colour: str, ink: str = INK
-) -> None:
-    style = FancyBboxPatch(
-        (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.02", fc=colour, ec=INK
-    )
+def _box(axes: Axes, x: float, y: float, width: float, height: float, text: str, colour: str, ink: str = INK) -> None:
+    style = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.02", fc=colour, ec=INK)
     axes.add_patch(style)
     axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", color=ink, fontsize=10)

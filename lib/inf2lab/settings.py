@@ -79,9 +79,7 @@ class Settings:
         for name in sorted(given.difference(known)):
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean `{close[0]}`? " if close else ""
-            raise SettingsError(
-                name, variables.get(name), f"no such parameter; {hint}known: {', '.join(known)}"
-            )
+            raise SettingsError(name, variables.get(name), f"no such parameter; {hint}known: {', '.join(known)}")
         values = {name: variables[name] for name in names if name in variables}
         for name in names:
             text = paths.parameter_from_environment(name)
@@ -105,11 +103,7 @@ class Settings:
         if self.model_id in catalog.models():
             return catalog.model(self.model_id)
         own = paths.models() / self.model_id / "config.json"
-        return (
-            ModelDims.from_config(json.loads(own.read_text()))
-            if own.is_file()
-            else catalog.model(self.model_id)
-        )
+        return ModelDims.from_config(json.loads(own.read_text())) if own.is_file() else catalog.model(self.model_id)
 
     @property
     def generation(self) -> Generation:
@@ -158,6 +152,4 @@ def _typed(name: str, text: str, wanted: type) -> Any:
     try:
         return wanted(text)
     except ValueError:
-        raise SettingsError(
-            name, text, f"the environment's value must be of type {wanted.__name__}"
-        ) from None
+        raise SettingsError(name, text, f"the environment's value must be of type {wanted.__name__}") from None

@@ -14,7 +14,7 @@ from .degrees import (
     check_heads,
     check_listed,
     legal_degrees,
-)  # fmt: skip
+)
 from .dims import STANDS_FOR, ModelDims, rule_dims
 from .errors import IncompleteConfig, NeuronRulesError, UnknownName
 from .generations import GENERATIONS, Generation, generation
@@ -37,7 +37,7 @@ from .memory import (
     judge_memory,
     sum_bytes,
     usable_core_bytes,
-)  # fmt: skip
+)
 from .padding import padded, padded_ffn, padded_heads, padded_vocab, pads_heads, placed_kv_heads
 
 __all__ = [

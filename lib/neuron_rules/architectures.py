@@ -33,26 +33,47 @@ def _keys(**names: str) -> Mapping[str, tuple[str, ...]]:
 
 
 _GPT2_KEYS = _keys(
-    hidden="n_embd", layers="n_layer", heads="n_head", ffn="n_inner", vocab="vocab_size",
+    hidden="n_embd",
+    layers="n_layer",
+    heads="n_head",
+    ffn="n_inner",
+    vocab="vocab_size",
     max_positions="n_ctx|n_positions",
-)  # fmt: skip
+)
 _LLAMA_KEYS = _keys(
-    hidden="hidden_size", layers="num_hidden_layers", heads="num_attention_heads", ffn="intermediate_size",
-    vocab="vocab_size", max_positions="max_position_embeddings", kv_heads="num_key_value_heads",
-)  # fmt: skip
+    hidden="hidden_size",
+    layers="num_hidden_layers",
+    heads="num_attention_heads",
+    ffn="intermediate_size",
+    vocab="vocab_size",
+    max_positions="max_position_embeddings",
+    kv_heads="num_key_value_heads",
+)
 _OPT_KEYS = _keys(
-    hidden="hidden_size", layers="num_hidden_layers", heads="num_attention_heads", ffn="ffn_dim",
-    vocab="vocab_size", max_positions="max_position_embeddings",
-)  # fmt: skip
+    hidden="hidden_size",
+    layers="num_hidden_layers",
+    heads="num_attention_heads",
+    ffn="ffn_dim",
+    vocab="vocab_size",
+    max_positions="max_position_embeddings",
+)
 _NEOX_KEYS = _keys(
-    hidden="hidden_size", layers="num_hidden_layers", heads="num_attention_heads", ffn="intermediate_size",
-    vocab="vocab_size", max_positions="max_position_embeddings",
-)  # fmt: skip
+    hidden="hidden_size",
+    layers="num_hidden_layers",
+    heads="num_attention_heads",
+    ffn="intermediate_size",
+    vocab="vocab_size",
+    max_positions="max_position_embeddings",
+)
 # ALiBi has no position table; `seq_length` is what BLOOM was trained with, kept as its largest n_positions.
 _BLOOM_KEYS = _keys(
-    hidden="hidden_size|n_embed", layers="n_layer|num_hidden_layers", heads="n_head|num_attention_heads",
-    ffn="ffn_dim", vocab="vocab_size", max_positions="seq_length",
-)  # fmt: skip
+    hidden="hidden_size|n_embed",
+    layers="n_layer|num_hidden_layers",
+    heads="n_head|num_attention_heads",
+    ffn="ffn_dim",
+    vocab="vocab_size",
+    max_positions="seq_length",
+)
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
@@ -62,17 +83,28 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
             Architecture("gpt2", "GPT-2", _GPT2_KEYS, "learned"),
             Architecture("gpt_neox", "GPT-NeoX", _NEOX_KEYS, "rotary"),
             Architecture(
-                "gptj", "GPT-J", _GPT2_KEYS, "rotary",
-                norms_per_layer=1, attention_bias=False, lm_head_bias=True,
+                "gptj",
+                "GPT-J",
+                _GPT2_KEYS,
+                "rotary",
+                norms_per_layer=1,
+                attention_bias=False,
+                lm_head_bias=True,
             ),
             Architecture(
-                "llama", "Llama", _LLAMA_KEYS, "rotary",
-                norm_bias=False, gated_ffn=True, attention_bias=False, ffn_bias=False,
+                "llama",
+                "Llama",
+                _LLAMA_KEYS,
+                "rotary",
+                norm_bias=False,
+                gated_ffn=True,
+                attention_bias=False,
+                ffn_bias=False,
             ),
             Architecture("opt", "OPT", _OPT_KEYS, "learned", position_offset=2),
         )
     }
-)  # fmt: skip
+)
 
 
 def architecture(name: str) -> Architecture:

@@ -55,8 +55,7 @@ def legal_degrees(
 ) -> tuple[DegreeCheck, ...]:
     """The legal degrees on an instance of `cores` cores, smallest first, each with its notes."""
     checks = (
-        check_degree(degree, dims, generation=generation, cores=cores, family=family)
-        for degree in range(1, cores + 1)
+        check_degree(degree, dims, generation=generation, cores=cores, family=family) for degree in range(1, cores + 1)
     )
     return tuple(check for check in checks if check.ok)
 
@@ -90,9 +89,7 @@ def check_listed(degree: int, generation: Generation, family: str) -> DegreeChec
         )
         return DegreeCheck(degree, notes=(note,))
     accepted = f"{_listed(documented)}{' or another even number' if even else ''}"
-    text = (
-        f"tensor parallel degree {degree} is not supported by the Neuron runtime on {family}: use {accepted}"
-    )
+    text = f"tensor parallel degree {degree} is not supported by the Neuron runtime on {family}: use {accepted}"
     return DegreeCheck(degree, (Reason("degree", text),))
 
 

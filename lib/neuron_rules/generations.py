@@ -11,8 +11,15 @@ from .errors import UnknownName
 _SAMPLE_02 = ("input_ids", "sequence_length")
 _SAMPLE_08 = (*_SAMPLE_02, "start_ids", "top_k")
 _SAMPLE_08_LLAMA = (
-    *_SAMPLE_02, "cache_ids", "start_ids", "top_k", "top_p", "eos_token_override", "temperature", "streamer",
-)  # fmt: skip
+    *_SAMPLE_02,
+    "cache_ids",
+    "start_ids",
+    "top_k",
+    "top_p",
+    "eos_token_override",
+    "temperature",
+    "streamer",
+)
 
 
 @dataclass(frozen=True)
@@ -30,9 +37,7 @@ class Generation:
     sample_arguments: Mapping[str, tuple[str, ...]]  # by architecture, in order
     constructor_arguments: Mapping[str, tuple[str, ...]]  # beyond the five that all have
     context_buckets: bool  # the prompt has programs of its own instead of one position at a time
-    matrix_dtypes: tuple[
-        str, ...
-    ]  # eight-bit storage of the layers' matrices: amp `f16-u8-f16`, or NeuronConfig's s8
+    matrix_dtypes: tuple[str, ...]  # eight-bit storage of the layers' matrices: amp `f16-u8-f16`, or NeuronConfig's s8
 
 
 def _by_architecture(names: tuple[str, ...], default: tuple[str, ...], **other: tuple[str, ...]) -> Mapping:
@@ -73,14 +78,15 @@ GENERATIONS: Mapping[str, Generation] = MappingProxyType(
             dtypes=("f32", "f16", "bf16"),
             sample_arguments=_by_architecture(_ARCHITECTURES_08, _SAMPLE_08, llama=_SAMPLE_08_LLAMA),
             constructor_arguments=_by_architecture(
-                _ARCHITECTURES_08, ("context_length_estimate", "context_unroll", "neuron_config"),
+                _ARCHITECTURES_08,
+                ("context_length_estimate", "context_unroll", "neuron_config"),
                 llama=("context_length_estimate", "context_unroll", "neuron_config", "prefixed_length"),
             ),
             context_buckets=True,
             matrix_dtypes=("s8",),
         ),
     }
-)  # fmt: skip
+)
 
 
 def generation(name: str) -> Generation:

@@ -103,14 +103,25 @@ def dtype_bytes(dtype: str) -> int:
 
 
 def bytes_per_core(
-    dims: ModelDims, *, generation: Generation, degree: int, batch_size: int, n_positions: int, dtype: str,
+    dims: ModelDims,
+    *,
+    generation: Generation,
+    degree: int,
+    batch_size: int,
+    n_positions: int,
+    dtype: str,
     matrix_dtype: str | None = None,
-) -> CoreBytes:  # fmt: skip
+) -> CoreBytes:
     """Weights, KV cache and padding on each core; `matrix_dtype` (s8, u8) stores the layers' matrices in eight bits."""
     tensors = core_tensors(
-        dims, generation=generation, degree=degree, batch_size=batch_size, n_positions=n_positions,
-        dtype=dtype, matrix_dtype=matrix_dtype,
-    )  # fmt: skip
+        dims,
+        generation=generation,
+        degree=degree,
+        batch_size=batch_size,
+        n_positions=n_positions,
+        dtype=dtype,
+        matrix_dtype=matrix_dtype,
+    )
     return sum_bytes(tensors)
 
 
@@ -124,9 +135,16 @@ def sum_bytes(tensors: Iterable[CoreTensor]) -> CoreBytes:
 
 
 def core_tensors(
-    dims: ModelDims, *, generation: Generation, degree: int, batch_size: int, n_positions: int, dtype: str,
-    matrix_dtype: str | None = None, vocab_divisor: int = 1,
-) -> Iterator[CoreTensor]:  # fmt: skip
+    dims: ModelDims,
+    *,
+    generation: Generation,
+    degree: int,
+    batch_size: int,
+    n_positions: int,
+    dtype: str,
+    matrix_dtype: str | None = None,
+    vocab_divisor: int = 1,
+) -> Iterator[CoreTensor]:
     """Every tensor that one of `degree` cores holds, in order of placement: layer by layer, then the rest."""
     family, head_dim = dims.family, dims.head_dim
     heads = padded_heads(dims, degree, generation)
@@ -138,9 +156,7 @@ def core_tensors(
         yield from split.norms(at, family.norms_per_layer, dims.hidden, family.norm_bias)
         yield from split.columns(at + "q", dims.hidden, dims.heads, heads, head_dim, family.attention_bias)
         for name in ("k", "v"):
-            yield from split.columns(
-                at + name, dims.hidden, dims.kv_heads, kv_heads, head_dim, family.attention_bias
-            )
+            yield from split.columns(at + name, dims.hidden, dims.kv_heads, kv_heads, head_dim, family.attention_bias)
         yield from split.rows(at + "out", dims.heads, heads, head_dim, dims.hidden, family.attention_bias)
         for name in ("gate", "up") if family.gated_ffn else ("fc1",):
             yield from split.columns(at + name, dims.hidden, dims.ffn, ffn, 1, family.ffn_bias)
@@ -200,17 +216,13 @@ class _Splitter:
             for part in ("weight", "bias") if bias else ("weight",):
                 yield CoreTensor(f"{at}norm{i}.{part}", "weights", (hidden,), "f32")
 
-    def columns(
-        self, name: str, inputs: int, real: int, placed: int, unit: int, bias: bool
-    ) -> Iterator[CoreTensor]:
+    def columns(self, name: str, inputs: int, real: int, placed: int, unit: int, bias: bool) -> Iterator[CoreTensor]:
         width = self._share(placed) * unit
         yield from self._matrix(name, (inputs, width), real, placed, scales=width)
         if bias:
             yield self._tensor(f"{name}.bias", (width,), self.dtype, real, placed)
 
-    def rows(
-        self, name: str, real: int, placed: int, unit: int, outputs: int, bias: bool
-    ) -> Iterator[CoreTensor]:
+    def rows(self, name: str, real: int, placed: int, unit: int, outputs: int, bias: bool) -> Iterator[CoreTensor]:
         height = self._share(placed) * unit
         yield from self._matrix(name, (height, outputs), real, placed, scales=outputs)
         if bias:  # the first core holds it, the others zeros of the same size

@@ -115,7 +115,7 @@ for name, model in {"tiny-opt": tiny, settings.model_id: settings.model}.items()
 # The next cell prepares the trick. Look at the last lines it prints.
 
 # %% id="nb00-c13"
-from inf2lab.serving import standins
+from inf2lab.weights import standins
 
 standin = standins.prepare(settings.model_id)
 config = json.loads((standin.snapshot / "config.json").read_text())

@@ -45,7 +45,7 @@ confirm: bool = False
 
 # %% id="nb01-c05"
 from inf2lab import Settings, check, enter_repository, expect_failure
-from inf2lab.cloud import connect
+from inf2lab.aws import connect
 
 enter_repository()
 more = ["region", "hours", "image_id", "repository", "spot", "confirm"]
@@ -81,7 +81,7 @@ for size in ("inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"):
 # Not every region has these chips.
 
 # %% id="nb01-c09"
-from inf2lab.cloud import offering
+from inf2lab.aws import offering
 
 offered = offering(cloud, settings.instance)
 print(offered)
@@ -91,7 +91,7 @@ print(offered)
 # fail at once, for free:
 
 # %% id="nb01-c11"
-from inf2lab.cloud import Cloud, WrongRegion, tunnel_command
+from inf2lab.aws import Cloud, WrongRegion, tunnel_command
 from inf2lab.errors import SettingsError
 
 with expect_failure(WrongRegion, about="not offered"):
@@ -108,7 +108,7 @@ with expect_failure(SettingsError, about="only Jupyter's port"):
 # takes a day or two, so look today.
 
 # %% id="nb01-c13"
-from inf2lab.cloud import quota
+from inf2lab.aws import quota
 
 limit = quota(cloud, settings.instance, spot=spot)
 print(limit)
@@ -123,7 +123,7 @@ if limit.enough is False:
 # parameter. The article's own image, of March 2023, is long hidden.
 
 # %% id="nb01-c15"
-from inf2lab.cloud import look_up_image
+from inf2lab.aws import look_up_image
 
 image = look_up_image(cloud, image_id=image_id)
 print(image)
@@ -137,7 +137,7 @@ print(image)
 # Nothing is sent here. Read it as you would read a contract.
 
 # %% id="nb01-c17"
-from inf2lab.cloud import launch_request
+from inf2lab.aws import launch_request
 
 request = launch_request(
     cloud, settings.instance, image, hours=hours, offered=offered, spot=spot, repository=repository
@@ -158,7 +158,7 @@ print(request)
 # A security group **without a single open port**, a role so that you can still get in, and the watchdog.
 
 # %% id="nb01-c19"
-from inf2lab.cloud import describe_calls
+from inf2lab.aws import describe_calls
 
 print(describe_calls(request))
 
@@ -185,7 +185,7 @@ print(f"... {len(script) - 23} more lines: Docker, the repository, JupyterLab on
 # *stop* it?
 
 # %% id="nb01-c23"
-from inf2lab.cloud import price_table
+from inf2lab.aws import price_table
 
 price = price_table(cloud, request)
 print(price)
@@ -200,7 +200,7 @@ print(f"only stopped, for a day: {price.usd_per_hour_stopped * 24:.2f} USD")
 # These checks need no account. The first one takes AWS's own description of its interface, which boto3 brings along.
 
 # %% id="nb01-c25"
-from inf2lab.cloud import review
+from inf2lab.aws import review
 
 points = review(request)
 for point in points:
@@ -214,7 +214,7 @@ for point in points:
 # If one fails, the ones before it are undone.
 
 # %% id="nb01-c27" tags=["nbval-ignore-output"]
-from inf2lab.cloud import launch
+from inf2lab.aws import launch
 
 done = launch(cloud, request, confirm=confirm)
 print(done)
@@ -230,7 +230,7 @@ print(done)
 # the token that Jupyter asks for.
 
 # %% id="nb01-c29" tags=["nbval-ignore-output"]
-from inf2lab.cloud import token_command
+from inf2lab.aws import token_command
 
 name = done.run.instance_id if done.run else "i-0123456789abcdef0"
 print(tunnel_command(name, region))
@@ -247,7 +247,7 @@ print("then open http://127.0.0.1:8888")
 # ## Check yourself
 
 # %% id="nb01-c31" tags=["check"]
-from inf2lab.cloud import open_runs
+from inf2lab.aws import open_runs
 
 check("the request keeps every rule", all(point.holds for point in points), hint="see the line with NO")
 check("it ends by itself", 0 < request.hours <= 72, hint="set hours")

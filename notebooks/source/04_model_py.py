@@ -241,7 +241,7 @@ print(*texts, sep="\n\n")
 # **Predict, then run.** How many tokens has each text, if `seq_length` is 64 and a prompt has 9?
 
 # %% id="nb04-c25" tags=["nbval-ignore-output"]
-from inf2lab.serving import standins
+from inf2lab.weights import standins
 
 tokenizer = standins.prepare(settings.model_id).tokenizer()
 counts = [len(tokenizer.encode(text).ids) for text in texts]

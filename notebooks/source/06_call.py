@@ -107,7 +107,7 @@ for prompt, text in zip(prompts, outputs, strict=True):
 # **Predict, then run.** Both texts have the same number of tokens. How many?
 
 # %% id="nb06-c15" tags=["nbval-ignore-output"]
-from inf2lab.serving import standins
+from inf2lab.weights import standins
 
 speaker = standins.prepare(server.folder.option("model_id"))
 tokenizer = speaker.tokenizer()

@@ -271,13 +271,14 @@ show(
 # And SageMaker, where AWS operates all of it. The same folder, and again only shown:
 
 # %% id="nb09-c37"
-from inf2lab import cloud
-from inf2lab.scale import sagemaker, sagemaker_run
+from inf2lab import aws
+from inf2lab.aws.endpoint import rows
+from inf2lab.aws.endpoint_calls import endpoint_request
 from inf2lab.scale.replica import Replica
 
-here = cloud.connect(stage.settings, region=region)  # of the rehearsal: AWS is not asked
-endpoint = sagemaker.endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")
-show(sagemaker_run.rows(here, endpoint), ["instances", "time-outs", "price", "note"])
+here = aws.connect(stage.settings, region=region)  # of the rehearsal: AWS is not asked
+endpoint = endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")
+show(rows(here, endpoint), ["instances", "time-outs", "price", "note"])
 
 # %% [markdown] id="nb09-c38"
 # ## Which one

@@ -74,11 +74,11 @@ print("somebody listens on the port:", answers)
 # A **stopped** instance still bills its disk. Only **terminated** ends it.
 
 # %% id="nb99-c11" tags=["nbval-ignore-output"]
-from inf2lab import cloud
+from inf2lab import aws
 
-for run in cloud.open_runs():
+for run in aws.open_runs():
     print(f"run {run.id}: {run.instance} in {run.region}, ends by itself at {run.deadline}")
-swept = cloud.sweep_on_record(settings)
+swept = aws.sweep_on_record(settings)
 print(swept)
 
 # %% [markdown] id="nb99-c12"
@@ -93,7 +93,7 @@ print(swept)
 # %% id="nb99-c13" tags=["check"]
 check("no process is left", not left_over(), hint="`inf2lab stop` in a terminal, then run this again")
 check("no server is on record", not all_servers(), hint="run the stop cell again")
-check("no run on AWS is open", not cloud.open_runs(), hint="set lane = 'inf2', or `inf2lab sweep`")
+check("no run on AWS is open", not aws.open_runs(), hint="set lane = 'inf2', or `inf2lab sweep`")
 check(
     "the port is free",
     not answers,

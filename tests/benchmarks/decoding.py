@@ -29,6 +29,8 @@ warnings.simplefilter("ignore")
 
 import psutil
 import torch
+from emulated_neuron.layers import pack
+from emulated_neuron.model import ModelForSampling
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -37,20 +39,29 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers_neuronx._layers import pack
-from transformers_neuronx._model import ModelForSampling
 from transformers_neuronx.llama.model import LlamaForSampling
 from transformers_neuronx.module import save_pretrained_split
 from transformers_neuronx.opt.model import OPTForSampling
 
 TINY_OPT = OPTConfig(
-    hidden_size=256, num_hidden_layers=6, num_attention_heads=8, ffn_dim=1024, vocab_size=8192,
-    max_position_embeddings=2048, word_embed_proj_dim=256,
-)  # fmt: skip
+    hidden_size=256,
+    num_hidden_layers=6,
+    num_attention_heads=8,
+    ffn_dim=1024,
+    vocab_size=8192,
+    max_position_embeddings=2048,
+    word_embed_proj_dim=256,
+)
 SMOLLM2 = LlamaConfig(
-    hidden_size=576, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, intermediate_size=1536,
-    vocab_size=49152, max_position_embeddings=2048, tie_word_embeddings=True,
-)  # fmt: skip
+    hidden_size=576,
+    num_hidden_layers=30,
+    num_attention_heads=9,
+    num_key_value_heads=3,
+    intermediate_size=1536,
+    vocab_size=49152,
+    max_position_embeddings=2048,
+    tie_word_embeddings=True,
+)
 MODELS = {"tiny-opt": (TINY_OPT, OPTForSampling), "smollm2": (SMOLLM2, LlamaForSampling)}
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 PEER_DTYPES = {**DTYPES, "f16": torch.float32}
@@ -117,15 +128,11 @@ def ctranslate2_generators(reference: PreTrainedModel, threads: int) -> Iterator
 
         class Converter(ctranslate2.converters.TransformersConverter):
             def load_model(self, model_class: type, path: str, **_: object) -> PreTrainedModel:
-                return model_class.from_pretrained(
-                    path
-                )  # newer ones pass what older transformers do not know
+                return model_class.from_pretrained(path)  # newer ones pass what older transformers do not know
 
         Converter(folder).convert(f"{folder}/ct2")
         yield {
-            kind: ctranslate2.Generator(
-                f"{folder}/ct2", compute_type=kind, intra_threads=threads, inter_threads=1
-            )
+            kind: ctranslate2.Generator(f"{folder}/ct2", compute_type=kind, intra_threads=threads, inter_threads=1)
             for kind in ("float32", "int8")
         }
 
@@ -138,12 +145,14 @@ def compare_decoding(options: argparse.Namespace, amp: str, batch: int) -> None:
     peer = random_reference(options.model, PEER_DTYPES[amp])
     weights = one_block(peer, DTYPES[amp])
     arguments = {
-        "attention_mask": torch.ones_like(ids), "do_sample": True, "top_k": 50, "min_length": total,
-        "max_length": total, "pad_token_id": 1,
-    }  # fmt: skip
-    with ctranslate2_generators(
-        random_reference(options.model, torch.float32), options.threads
-    ) as generators:
+        "attention_mask": torch.ones_like(ids),
+        "do_sample": True,
+        "top_k": 50,
+        "min_length": total,
+        "max_length": total,
+        "pad_token_id": 1,
+    }
+    with ctranslate2_generators(random_reference(options.model, torch.float32), options.threads) as generators:
         words = [[f"t{i}" for i in row] for row in ids.tolist()]
         others = {
             f"CTranslate2 {kind}": lambda generator=generator: generator.generate_batch(
@@ -157,9 +166,7 @@ def compare_decoding(options: argparse.Namespace, amp: str, batch: int) -> None:
             **others,
             "reading the weights": lambda: [weights.sum() for _ in range(tokens)],
         }
-        report(
-            f"{amp:>5} batch {batch}", {k: v / tokens for k, v in take_turns(peers, options.repeats).items()}
-        )
+        report(f"{amp:>5} batch {batch}", {k: v / tokens for k, v in take_turns(peers, options.repeats).items()})
 
 
 def compare_steps(options: argparse.Namespace, amp: str, batch: int) -> None:
@@ -193,9 +200,7 @@ def compare_prompts(options: argparse.Namespace, amp: str, batch: int) -> None:
     with torch.inference_mode():
         peers = {
             "ours": lambda: ours.forward(ids, torch.arange(1024)),
-            "Hugging Face": lambda: (
-                peer(ids, num_logits_to_keep=1) if options.model == "smollm2" else peer(ids)
-            ),
+            "Hugging Face": lambda: peer(ids, num_logits_to_keep=1) if options.model == "smollm2" else peer(ids),
         }
         report(f"{amp:>5} batch {batch}, prompt of 1024", take_turns(peers, options.repeats))
 
@@ -204,9 +209,7 @@ def measure_memory(options: argparse.Namespace, amp: str, batch: int) -> None:
     """Print what a loaded model takes, each step in a process of its own, because freed memory stays in one."""
     with tempfile.TemporaryDirectory() as folder:
         for step in (write_checkpoint, measure_loaded):
-            process = multiprocessing.get_context("spawn").Process(
-                target=step, args=(options, amp, batch, folder)
-            )
+            process = multiprocessing.get_context("spawn").Process(target=step, args=(options, amp, batch, folder))
             process.start()
             process.join()
 
@@ -223,9 +226,7 @@ def measure_loaded(options: argparse.Namespace, amp: str, batch: int, folder: st
         folder, batch_size=batch, amp=amp, tp_degree=1, n_positions=N_POSITIONS
     )
     computed = torch.bfloat16 if amp == "bf16" else torch.float32
-    warm = pack(
-        torch.zeros(64, 64, dtype=computed), None, batch, DTYPES[amp]
-    )  # brings the library into memory
+    warm = pack(torch.zeros(64, 64, dtype=computed), None, batch, DTYPES[amp])  # brings the library into memory
     warm(torch.zeros(batch, 64, dtype=computed))
     rss, begin = settled_rss(), time.perf_counter()
     ours.to_neuron()
@@ -260,9 +261,7 @@ def settled_rss() -> int:
 def one_block(model: PreTrainedModel, dtype: torch.dtype) -> Tensor:
     """A block of memory as large as what a step reads of `model` in `dtype`, in words that are quick to add up."""
     head = model.get_output_embeddings().weight
-    size = sum(
-        p.numel() for p in model.parameters() if p is not model.get_input_embeddings().weight or p is head
-    )
+    size = sum(p.numel() for p in model.parameters() if p is not model.get_input_embeddings().weight or p is head)
     return torch.zeros(size * dtype.itemsize // 4)
 
 
@@ -277,8 +276,11 @@ def main() -> None:
     """Parse the command line and print one line for each dtype and batch."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     actions = {
-        "speed": compare_decoding, "step": compare_steps, "prompt": compare_prompts, "memory": measure_memory,
-    }  # fmt: skip
+        "speed": compare_decoding,
+        "step": compare_steps,
+        "prompt": compare_prompts,
+        "memory": measure_memory,
+    }
     parser.add_argument("action", choices=actions, nargs="?", default="speed")
     parser.add_argument("--model", choices=MODELS, default="tiny-opt")
     parser.add_argument("--amp", nargs="+", choices=DTYPES, default=["f16", "bf16"])
@@ -290,9 +292,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(
-        f"{options.action}: {options.model}, {options.prompt} + {options.tokens} tokens, {options.threads} threads"
-    )
+    print(f"{options.action}: {options.model}, {options.prompt} + {options.tokens} tokens, {options.threads} threads")
     for amp in options.amp:
         for batch in options.batch:
             actions[options.action](options, amp, batch)

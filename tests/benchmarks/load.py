@@ -85,9 +85,7 @@ class Server:
 def by_wrk(url: str, seconds: float) -> tuple[float, dict[str, float]]:
     """Requests a second and percentiles in ms, as wrk prints them."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(
-            f"wrk.method='POST'\nwrk.body='{BODY.decode()}'\nwrk.headers['Content-Type']='application/json'\n"
-        )
+        script.write(f"wrk.method='POST'\nwrk.body='{BODY.decode()}'\nwrk.headers['Content-Type']='application/json'\n")
         script.flush()
         command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds:g}s", "--latency", "-s", script.name, url]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -100,16 +98,12 @@ def by_wrk(url: str, seconds: float) -> tuple[float, dict[str, float]]:
 def by_us(url: str, seconds: float, **more: object) -> measure.Result:
     """The same load by the generator."""
     target = measure.Target(url=url, kind="raw")
-    return measure.run(
-        target, measure.Load(**({"clients": CLIENTS, "seconds": seconds, "warm_up": CLIENTS} | more))
-    )
+    return measure.run(target, measure.Load(**({"clients": CLIENTS, "seconds": seconds, "warm_up": CLIENTS} | more)))
 
 
 def main() -> int:
     """Returns 1 with --check when a bound is missed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5, help="of each run")
     parser.add_argument("--rounds", type=int, default=5, help="of each tool; medians are compared")
     parser.add_argument("--check", action="store_true", help="exit code 1 when a bound is missed")
@@ -125,9 +119,7 @@ def main() -> int:
     fast = throughput(options.seconds)
     worst = agreement(options.seconds, options.rounds)
     good = fast >= WANTED_PER_S and worst <= WANTED_DIFFERENCE
-    print(
-        f"\n{fast:.0f} requests a second (wanted {WANTED_PER_S}); percentiles differ by at most {worst:.1%}"
-    )
+    print(f"\n{fast:.0f} requests a second (wanted {WANTED_PER_S}); percentiles differ by at most {worst:.1%}")
     return 0 if good or not options.check else 1
 
 
@@ -138,9 +130,7 @@ def throughput(seconds: float) -> float:
         for processes in (1, 2):
             result = by_us(url, seconds, processes=processes)
             rates.append(result.requests_per_s)
-            print(
-                f"closed loop, {processes} process(es): {rates[-1]:8.0f} requests/s, {len(result.rows)} in all"
-            )
+            print(f"closed loop, {processes} process(es): {rates[-1]:8.0f} requests/s, {len(result.rows)} in all")
         for processes in (1, 2):
             result = by_us(url, seconds, rate=WANTED_PER_S, processes=processes)
             late = result.late.at(0.99) or 0

@@ -62,9 +62,7 @@ class Router:
     seconds: float
     routing: Routing
     again_s: float = 0.0
-    _events: list[tuple[float, int, Callable[..., None], tuple[int, ...] | tuple[_Task]]] = field(
-        default_factory=list
-    )
+    _events: list[tuple[float, int, Callable[..., None], tuple[int, ...] | tuple[_Task]]] = field(default_factory=list)
 
     def run(self, arrived: Sequence[float], seed: int = 0) -> list[float]:
         """Return the times that all requests took, in seconds."""
@@ -133,10 +131,7 @@ class Router:
 def closed(routing: Routing, users: int, replicas: int = 3, seconds: float = 0.202) -> float:
     """Return the answers a second that so many users get who ask again and again."""
     whole = 200.0
-    return (
-        len(Router(replicas, seconds, routing, again_s=whole).run([0.001 * one for one in range(users)]))
-        / whole
-    )
+    return len(Router(replicas, seconds, routing, again_s=whole).run([0.001 * one for one in range(users)])) / whole
 
 
 def main() -> None:
@@ -146,9 +141,7 @@ def main() -> None:
         print(f"  {name:20}" + " ".join(f"{closed(routing, users):6.1f}" for users in (3, 6, 12)))
     for seconds, replicas, use in ((0.2, 3, 0.67), (5.0, 3, 0.67), (5.0, 12, 0.5), (5.0, 12, 0.8)):
         arrived = arrivals(use * replicas / seconds, 20_000, seed=1)
-        print(
-            f"{replicas} replicas of {seconds:g} s at {use:.0%} use: p50, p95, p99 in seconds, 20,000 requests"
-        )
+        print(f"{replicas} replicas of {seconds:g} s at {use:.0%} use: p50, p95, p99 in seconds, 20,000 requests")
         took = {"the ideal queue": answered_ideally(arrived, replicas, seconds + HOLD_S)}
         took |= {name: Router(replicas, seconds, routing).run(arrived) for name, routing in VARIANTS.items()}
         for name, times in took.items():

@@ -32,9 +32,7 @@ MODEL = {
     "model.py": "from djl_python import Output\n\n\ndef handle(inputs):\n    if inputs.is_empty():\n"
     "        return None\n    return Output().add_as_json(inputs.get_as_json())\n",
 }
-BODY = json.dumps(
-    {"text": ["Hello, I'm a language model,", "Welcome to Amazon Elastic"], "seq_length": 2048}
-).encode()
+BODY = json.dumps({"text": ["Hello, I'm a language model,", "Welcome to Amazon Elastic"], "seq_length": 2048}).encode()
 MEGABYTE = json.dumps(["y" * 1_000_000]).encode()
 JVM = "-Xmx1g -Xms1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # as in the containers
 Figures = dict[str, list[float]]
@@ -73,9 +71,7 @@ def kinds(work: Path) -> list[Kind]:
         def command(store: Path, port: int) -> list[str]:
             config = work / "config.properties"
             address = f"http://127.0.0.1:{port}"
-            config.write_text(
-                f"inference_address={address}\nmanagement_address={address}\nmodel_store={store}\n"
-            )
+            config.write_text(f"inference_address={address}\nmanagement_address={address}\nmodel_store={store}\n")
             return [str(Path(home).expanduser() / "bin" / "serving"), "-f", str(config)]
 
         java = {"JAVA_OPTS": f"{JVM} -Djava.io.tmpdir={work}", "MODEL_SERVER_HOME": str(work)}
@@ -131,11 +127,7 @@ def ask(port: int, request: bytes, *, clients: int, number: int) -> tuple[float,
         loop, times = asyncio.get_running_loop(), []
         began = time.perf_counter()
         made = [
-            (
-                await loop.create_connection(
-                    lambda: Client(request, number // clients, times), "127.0.0.1", port
-                )
-            )[1]
+            (await loop.create_connection(lambda: Client(request, number // clients, times), "127.0.0.1", port))[1]
             for _ in range(clients)
         ]
         await asyncio.gather(*(client.done for client in made))
@@ -155,14 +147,10 @@ def start(kind: Kind, store: Path) -> tuple[psutil.Popen, int, float]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    clean = {
-        k: v for k, v in os.environ.items() if not k.startswith(("SERVING_", "OPTION_", "MODEL_SERVER_"))
-    }
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SERVING_", "OPTION_", "MODEL_SERVER_"))}
     command = kind.command(store, port)
     began = time.perf_counter()
-    process = psutil.Popen(
-        command, env=clean | kind.environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
+    process = psutil.Popen(command, env=clean | kind.environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     while process.poll() is None and time.perf_counter() - began < 120:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -185,9 +173,7 @@ def measure(kind: Kind, store: Path, requests: int) -> dict[str, float]:
         for clients in (1, 8):
             p50, rate = ask(port, echo, clients=clients, number=requests)
             figures |= {f"echo p50, {clients} clients, ms": p50, f"echo a second, {clients} clients": rate}
-        figures["ping p50, ms"] = ask(
-            port, b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", clients=1, number=requests
-        )[0]
+        figures["ping p50, ms"] = ask(port, b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", clients=1, number=requests)[0]
         figures["1 MB p50, ms"] = ask(port, post("/predictions/echo", MEGABYTE), clients=1, number=100)[0]
         figures["memory after, MB"] = process.memory_info().rss / 1e6
         return figures
@@ -216,9 +202,7 @@ def recorded(golden: Path) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> int:
     """Prints a line a figure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--golden", type=Path, default=ROOT.parent / "shared" / "golden")
@@ -237,9 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     ours = {figure: statistics.median(values) for figure, values in found["rehearsal"].items()}
     other = {figure: statistics.median(values) for figure, values in found.get("djl", {}).items()}
     beside = other or recorded(args.golden)
-    print(
-        f"{'':28s}{'rehearsal':>12s}{'JVM' if other else 'JVM, recorded':>16s}{'ratio' if other else '':>8s}"
-    )
+    print(f"{'':28s}{'rehearsal':>12s}{'JVM' if other else 'JVM, recorded':>16s}{'ratio' if other else '':>8s}")
     for figure, value in ours.items():
         theirs = f"{beside[figure]:16.2f}" if figure in beside else ""
         ratio = f"{value / beside[figure]:8.2f}" if other else ""

@@ -94,9 +94,7 @@ def client(port: int, seed: int, crashes: float, until: float, tally: Tally, loc
         asked: dict[str, object] = {"kind": kind, "n": f"{seed}-{number}", "text": "x" * draw.randrange(200)}
         began = time.monotonic()
         try:
-            connection.request(
-                "POST", "/predictions/m", json.dumps(asked), {"Content-Type": "application/json"}
-            )
+            connection.request("POST", "/predictions/m", json.dumps(asked), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             name = judge(kind, asked, answer.status, answer.read())
             broken = ""
@@ -157,14 +155,10 @@ def soak(
     while time.monotonic() < until and process.poll() is None:
         time.sleep(min(SAMPLE_S, max(0.0, until - time.monotonic())))
         now = time.monotonic()
-        samples.append(
-            Sample(now - began, process.memory_info().rss, process.num_fds(), process.num_threads())
-        )
+        samples.append(Sample(now - began, process.memory_info().rss, process.num_fds(), process.num_threads()))
         if now - told >= 60:
             told = now
-            print(
-                f"{now - began:5.0f} s  {dict(tally.answers)}  {samples[-1].rss / 2**20:.1f} MiB", flush=True
-            )
+            print(f"{now - began:5.0f} s  {dict(tally.answers)}  {samples[-1].rss / 2**20:.1f} MiB", flush=True)
     for thread in threads:
         thread.join(70)
     if process.poll() is not None:
@@ -202,15 +196,11 @@ def left_behind(process: psutil.Popen, folder: Path) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Prints the figures; 0 if every promise was kept."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument(
-        "--crashes", type=float, default=0.001, help="part of the requests that end the worker"
-    )
+    parser.add_argument("--crashes", type=float, default=0.001, help="part of the requests that end the worker")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -239,15 +229,11 @@ def main(argv: list[str] | None = None) -> int:
                 process.kill()
     total = sum(tally.answers.values())
     seconds = samples[-1].at_s
-    print(
-        f"{total} requests in {seconds:.0f} s, {total / seconds:.0f} a second; slowest {tally.slowest_s:.2f} s"
-    )
+    print(f"{total} requests in {seconds:.0f} s, {total / seconds:.0f} a second; slowest {tally.slowest_s:.2f} s")
     for name, count in sorted(tally.answers.items()):
         print(f"  {count:8d}  {name}")
     rss = growth(samples, "rss")
-    print(
-        f"memory {samples[-1].rss / 2**20:.1f} MiB, {rss:+.1%}; open files {idle_files} idle, {files} idle after"
-    )
+    print(f"memory {samples[-1].rss / 2**20:.1f} MiB, {rss:+.1%}; open files {idle_files} idle, {files} idle after")
     if rss > GROWTH_LIMIT and seconds >= JUDGED_FROM_S:
         broken.append(f"memory grew by {rss:.1%}, the limit is {GROWTH_LIMIT:.0%}")
     for line in broken[:50]:

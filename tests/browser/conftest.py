@@ -90,9 +90,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clone, with copies of what a session changes: JupyterLab saves notebooks by itself."""
     copy = tmp_path_factory.mktemp("desk") / "clone"
     (copy / "models").mkdir(parents=True)
-    shutil.copytree(
-        ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
-    )
+    shutil.copytree(ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     for name in (
         "lib",
         "tools",
@@ -142,11 +140,7 @@ def desk(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
         command = command.replace(".venv/bin/jupyter-lab", f"{sys.executable} -m jupyterlab")
     command += f" --no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={token}"
     environment = {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("INF2LAB_") or "CACHE" in name
-        },
+        **{name: value for name, value in os.environ.items() if not name.startswith("INF2LAB_") or "CACHE" in name},
         "PYTHONPATH": str(ROOT / "lib"),
         "INF2LAB_PORT": str(free_ports()),
         "INF2LAB_LOGS": str(logs),
@@ -158,9 +152,13 @@ def desk(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
     }
     with (scratch / "jupyter.log").open("wb") as log:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec env {command}"], cwd=clone, env=environment, stdout=log, stderr=log,
+            ["bash", "-c", f"exec env {command}"],
+            cwd=clone,
+            env=environment,
+            stdout=log,
+            stderr=log,
             start_new_session=True,
-        )  # fmt: skip
+        )
     made = Desk(clone, logs, f"http://127.0.0.1:{port}", token)
     try:
         wait_for(f"{made.address}/api?token={token}", process, scratch / "jupyter.log")
@@ -209,9 +207,7 @@ def serve(desk: Desk, environment: dict[str, str]) -> None:
 def inf2lab(words: str, desk: Desk, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the command in the copy of the clone."""
     command = [sys.executable, "-m", "inf2lab.cli", *words.split()]
-    return subprocess.run(
-        command, cwd=desk.clone, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=desk.clone, env=environment, capture_output=True, text=True, check=False)
 
 
 def written_handler(clone: Path) -> str:

@@ -40,10 +40,7 @@ def open_notebook(browser: WebDriver, desk: Desk, name: str) -> int:
 
 def said_idle(browser: WebDriver) -> bool:
     """Whether the status bar says that the kernel is idle."""
-    return any(
-        "| Idle" in element.text
-        for element in browser.find_elements(By.CSS_SELECTOR, ".jp-StatusBar-TextItem")
-    )
+    return any("| Idle" in element.text for element in browser.find_elements(By.CSS_SELECTOR, ".jp-StatusBar-TextItem"))
 
 
 def accept_kernel(browser: WebDriver) -> None:

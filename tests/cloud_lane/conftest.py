@@ -24,7 +24,7 @@ def moto_server() -> Iterator[dict[str, str]]:
     """
     if Path("/etc/inf2lab/run").exists():
         pytest.skip("this machine is an instance that inf2lab launched: it launches no other")
-    command = [sys.executable, str(ROOT / "tools" / "played_aws.py"), "--port", "0"]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "played_aws.py"), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         yield {**_printed(server), "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
@@ -42,7 +42,7 @@ def _printed(server: subprocess.Popen[str]) -> dict[str, str]:
             return found
         name, _, value = line.removeprefix("export ").strip().partition("=")
         found[name] = value
-    raise RuntimeError(f"tools/played_aws.py ended with code {server.wait()}")
+    raise RuntimeError(f"tests/support/played_aws.py ended with code {server.wait()}")
 
 
 def client(moto_server: Mapping[str, str], service: str, region: str = REGION) -> Any:

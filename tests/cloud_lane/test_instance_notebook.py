@@ -50,7 +50,7 @@ def test_from_the_launch_to_the_proof_that_nothing_is_left(
 ) -> None:
     logs = {"INF2LAB_LOGS": str(tmp_path), "INF2LAB_PORT": str(free_port)}
     words = ["-p", "lane", "inf2", "-p", "confirm", "true", "-p", "instance", "inf2.8xlarge", "01", "99"]
-    command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), *words]
+    command = [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), *words]
     done = subprocess.run(
         command, env={**os.environ, **moto_server, **logs}, capture_output=True, text=True, check=False
     )

@@ -16,8 +16,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-import chip_image  # tools/
 from inf2lab import ModelFolder, write_properties
+from tests.support import chip_image  # tools/
 
 OPTIONS = {
     "engine": "Python",
@@ -32,9 +32,7 @@ OPTIONS = {
 def written_by(notebook: Path, name: str) -> str:
     """The text of a file that a notebook writes with %%writefile, in one cell or several."""
     cells = [cell.source.partition("\n") for cell in nbformat.read(notebook, 4).cells]
-    return "\n".join(
-        text for first, _, text in cells if first.startswith("%%writefile") and first.endswith(f"/{name}")
-    )
+    return "\n".join(text for first, _, text in cells if first.startswith("%%writefile") and first.endswith(f"/{name}"))
 
 
 def printed(notebook: Path) -> str:
@@ -44,9 +42,7 @@ def printed(notebook: Path) -> str:
 
 
 @pytest.fixture
-def instance(
-    engine: str, tmp_path: Path, root: Path, free_port: int, moto_server: dict[str, str]
-) -> dict[str, str]:
+def instance(engine: str, tmp_path: Path, root: Path, free_port: int, moto_server: dict[str, str]) -> dict[str, str]:
     """The environment of a clone on a played inf2.48xlarge, with the folder that notebook 04 writes."""
     clone = tmp_path / "clone"
     (clone / "models").mkdir(parents=True)
@@ -78,7 +74,7 @@ def test_the_inf2_lane_runs_from_the_first_cell_to_the_last(
     folder = ModelFolder(clone / "models" / "opt13b")
     before = folder.fingerprint()
     words = ["-p", "lane", "inf2", "-p", "confirm", "true", "-p", "seq_length", "256", "--cwd", str(clone)]
-    command = [sys.executable, str(root / "tools" / "run_notebooks.py"), *words, "01", "05", "06", "99"]
+    command = [sys.executable, str(root / "tools" / "notebooks" / "run_notebooks.py"), *words, "01", "05", "06", "99"]
     done = subprocess.run(command, env=instance, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -95,9 +91,7 @@ def test_the_inf2_lane_runs_from_the_first_cell_to_the_last(
 
     assert aws_left() == []
     label = f"label=inf2lab.owner={clone / 'logs'}"
-    listed = subprocess.run(
-        ["docker", "ps", "--all", "-q", "--filter", label], capture_output=True, check=True
-    )
+    listed = subprocess.run(["docker", "ps", "--all", "-q", "--filter", label], capture_output=True, check=True)
     assert listed.stdout == b""
     subprocess.run(["docker", "rmi", instance["INF2LAB_IMAGE"]], capture_output=True, check=True)
     assert folder.fingerprint() == before

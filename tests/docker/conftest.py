@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import chip_image  # tools/
 from inf2lab import ModelFolder, Settings, write_properties
 from inf2lab.serving import stop_everything
-from inf2lab.serving._docker_run import HOST_MANAGEMENT_OFFSET
+from inf2lab.serving.docker_run import HOST_MANAGEMENT_OFFSET
+from tests.support import chip_image  # tools/
 
 WriteFolder = Callable[..., ModelFolder]
 MakeSettings = Callable[..., Settings]

@@ -44,18 +44,12 @@ def of_file(path: Path, clone: Path) -> dict[str, object]:
     """The one service of a compose file, with its paths as Docker makes them of the folder it is in."""
     (service,) = yaml.safe_load(path.read_text())["services"].values()
     service["volumes"] = [word.replace("../", f"{clone}/", 1) for word in service["volumes"]]
-    service["devices"] = [
-        host for host, inside in (word.split(":") for word in service["devices"]) if host == inside
-    ]
-    service["labels"] = {
-        name: value.replace("${PWD}", str(clone)) for name, value in service["labels"].items()
-    }
+    service["devices"] = [host for host, inside in (word.split(":") for word in service["devices"]) if host == inside]
+    service["labels"] = {name: value.replace("${PWD}", str(clone)) for name, value in service["labels"].items()}
     return service
 
 
-def test_the_compose_file_says_what_the_command_says(
-    clone: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_compose_file_says_what_the_command_says(clone: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INF2LAB_DEVICES")
     folder = ModelFolder.named("opt13b")
     write_properties(folder.properties_path, {"option.tensor_parallel_degree": 2})

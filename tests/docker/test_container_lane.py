@@ -19,8 +19,8 @@ import requests
 from inf2lab import ModelFolder, Server, Settings
 from inf2lab.doctor import examine
 from inf2lab.errors import EngineError, FolderError, LoadFailed, PortInUse, ServerError
-from inf2lab.serving import ModelServer, Worker, _docker, all_servers, left_over, stop_everything
-from inf2lab.serving._state import read_state, state_path
+from inf2lab.serving import ModelServer, Worker, all_servers, docker, left_over, stop_everything
+from inf2lab.serving.state import read_state, state_path
 
 if TYPE_CHECKING:
     from conftest import MakeSettings, WriteFolder
@@ -83,7 +83,7 @@ def start(settings: Settings, folder: ModelFolder, **choices: object) -> ModelSe
 def containers() -> list[str]:
     """The names of every container in the engine whose name is the lab's."""
     words = ("ps", "--all", "--filter", "name=inf2lab-", "--format", "{{.Names}}")
-    return _docker.docker(*words, what="docker ps").split()
+    return docker.docker(*words, what="docker ps").split()
 
 
 def test_a_container_lives_from_the_command_to_its_end(
@@ -114,7 +114,7 @@ def test_a_container_lives_from_the_command_to_its_end(
 
     state = read_state(state_path(chosen.port))
     assert state is not None
-    assert state.container == _docker.find("inf2lab-tells").id
+    assert state.container == docker.find("inf2lab-tells").id
     assert server.stop(patience_s=1) is True
     assert server.status().state == "stopped"
     assert server.stop(patience_s=1) is False
@@ -146,8 +146,7 @@ def test_management_is_apart_from_predictions(settings: MakeSettings, write_fold
     listening = {
         c.laddr
         for c in psutil.net_connections("tcp")
-        if c.status == psutil.CONN_LISTEN
-        and c.laddr.port in (server.settings.port, server.settings.port + 10)
+        if c.status == psutil.CONN_LISTEN and c.laddr.port in (server.settings.port, server.settings.port + 10)
     }
     assert {(address.ip, address.port - server.settings.port) for address in listening} == {
         ("127.0.0.1", 0),
@@ -166,9 +165,7 @@ def test_on_the_bridge_network_only_predictions_are_published(
     assert server.status().workers[0].status == "READY"
 
 
-def test_copies_get_devices_and_workers_of_their_own(
-    settings: MakeSettings, write_folder: WriteFolder
-) -> None:
+def test_copies_get_devices_and_workers_of_their_own(settings: MakeSettings, write_folder: WriteFolder) -> None:
     folder = write_folder("echo", ECHO, {"option.tensor_parallel_degree": 2})
     server = start(settings(copies=3), folder)
     deadline = time.monotonic() + 10
@@ -214,9 +211,7 @@ def test_the_command_typed_by_hand_is_found_and_stopped_as_well(
     assert containers() == []
 
 
-def test_a_long_load_says_now_and_then_that_it_goes_on(
-    settings: MakeSettings, write_folder: WriteFolder
-) -> None:
+def test_a_long_load_says_now_and_then_that_it_goes_on(settings: MakeSettings, write_folder: WriteFolder) -> None:
     handler = ECHO.replace(
         "    if inputs.is_empty():\n", "    if inputs.is_empty():\n        __import__('time').sleep(3)\n"
     )
@@ -281,25 +276,21 @@ def test_a_model_that_does_not_load_is_one_sentence_and_leaves_a_log(
 
 def test_a_container_that_is_killed_has_failed(settings: MakeSettings, write_folder: WriteFolder) -> None:
     server = start(settings(), write_folder("echo", ECHO))
-    _docker.docker("kill", server.container, what="docker kill")
+    docker.docker("kill", server.container, what="docker kill")
     status = server.status()
     assert status.state == "failed"
     assert "it was ready, then its process ended" in status.detail
     assert not server.exists()
 
 
-def test_the_kernels_kill_for_memory_is_told_with_its_remedy(
-    settings: MakeSettings, write_folder: WriteFolder
-) -> None:
+def test_the_kernels_kill_for_memory_is_told_with_its_remedy(settings: MakeSettings, write_folder: WriteFolder) -> None:
     with pytest.raises(
         LoadFailed, match=r"the kernel killed it. The host has too little memory: .* Take a larger host"
     ):
         start(settings(also="--memory 256m --memory-swap 256m"), write_folder("greedy", GREEDY))
 
 
-def test_a_taken_port_names_who_has_it_and_starts_nothing(
-    settings: MakeSettings, write_folder: WriteFolder
-) -> None:
+def test_a_taken_port_names_who_has_it_and_starts_nothing(settings: MakeSettings, write_folder: WriteFolder) -> None:
     chosen = settings()
     folder = write_folder("echo", ECHO)
     for offset in (0, 10):  # predictions and management
@@ -322,7 +313,7 @@ def test_a_missing_device_is_told_before_anything_starts(
 
 def test_docker_s_own_words_about_a_missing_device_are_understood(image: str, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"a driver that is not loaded.*lsmod"):
-        _docker.docker(
+        docker.docker(
             "run",
             "--rm",
             "--network",
@@ -341,9 +332,7 @@ def test_a_folder_that_the_containers_user_cannot_read_is_named(
     folder.handler_path.chmod(0o600)
     if folder.handler_path.stat().st_uid == 1000:
         pytest.skip("these tests run as user 1000, whose files the container may read")
-    with pytest.raises(
-        FolderError, match=r"model.py: the container's user 1000 may not read it: `chmod -R o\+rX"
-    ):
+    with pytest.raises(FolderError, match=r"model.py: the container's user 1000 may not read it: `chmod -R o\+rX"):
         start(settings(), folder)
 
 
@@ -351,14 +340,14 @@ def test_a_strangers_container_of_the_same_name_is_left_alone(
     settings: MakeSettings, write_folder: WriteFolder, image: str
 ) -> None:
     words = ("create", "--name", "inf2lab-echo", "--network", "host", image)
-    stranger = _docker.docker(*words, what="docker create").strip()
+    stranger = docker.docker(*words, what="docker create").strip()
     try:
         with pytest.raises(ServerError, match="there is a container inf2lab-echo already"):
             start(settings(), write_folder("echo", ECHO))
         assert stop_everything() == 0
-        assert _docker.find("inf2lab-echo").id == stranger
+        assert docker.find("inf2lab-echo").id == stranger
     finally:
-        _docker.remove(stranger, patience_s=1)
+        docker.remove(stranger, patience_s=1)
 
 
 def test_a_container_whose_state_is_lost_is_found_by_its_label(

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import chip_image  # tools/
 from inf2lab import Server, catalog
 from inf2lab.errors import EngineError
+from tests.support import chip_image  # tools/
 
 if TYPE_CHECKING:
     from conftest import MakeSettings, WriteFolder

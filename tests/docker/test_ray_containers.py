@@ -14,11 +14,11 @@ import pytest
 import requests
 
 from inf2lab.errors import LoadFailed, ServerError
-from inf2lab.scale import ray_server
-from inf2lab.scale.ray_local import RayCluster
-from inf2lab.scale.ray_spec import REHEARSED, RaySpec
-from inf2lab.scale.ray_stage import Stage
-from inf2lab.serving import Server, _docker, all_servers, left_over
+from inf2lab.scale.ray import server
+from inf2lab.scale.ray.bench.cluster import RayCluster
+from inf2lab.scale.ray.bench.record import Stage
+from inf2lab.scale.ray.spec import REHEARSED, RaySpec
+from inf2lab.serving import Server, all_servers, docker, left_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def containers() -> dict[str, list[str]]:
     form = "{{range .HostConfig.Devices}}{{.PathOnHost}} {{end}}"
     found = {}
     for name in names():
-        paths = _docker.docker("inspect", "--format", form, name, what="docker inspect").split()
+        paths = docker.docker("inspect", "--format", form, name, what="docker inspect").split()
         found[name] = [Path(path).name for path in paths]
     return found
 
@@ -83,7 +83,7 @@ def containers() -> dict[str, list[str]]:
 def names() -> list[str]:
     """The names of the lab's containers, running or not."""
     words = ("ps", "--all", "--filter", "name=inf2lab-", "--format", "{{.Names}}")
-    return sorted(_docker.docker(*words, what="docker ps").split())
+    return sorted(docker.docker(*words, what="docker ps").split())
 
 
 def asked(url: str) -> list[str]:
@@ -98,7 +98,7 @@ def numbers(first: int) -> list[str]:
 
 
 def test_each_replica_has_the_devices_of_its_cores_and_sees_them_from_0_on(spec: RaySpec) -> None:
-    two = [ray_server.begin(spec, visible) for visible in (FIRST, SECOND)]
+    two = [server.begin(spec, visible) for visible in (FIRST, SECOND)]
     try:
         assert containers() == {"inf2lab-sees-neuron0": numbers(0), "inf2lab-sees-neuron4": numbers(4)}
         assert [asked(beside.url) for beside in two] == [DEVICES, DEVICES]
@@ -110,19 +110,19 @@ def test_each_replica_has_the_devices_of_its_cores_and_sees_them_from_0_on(spec:
 
 
 def test_a_container_that_ends_is_noticed_at_once(spec: RaySpec) -> None:
-    beside = ray_server.begin(spec, FIRST)
+    beside = server.begin(spec, FIRST)
     ended = threading.Event()
     beside.watch(ended.set)
     assert not ended.wait(0.2)
-    _docker.docker("kill", "inf2lab-sees-neuron0", what="docker kill")
+    docker.docker("kill", "inf2lab-sees-neuron0", what="docker kill")
     assert ended.wait(5)
     beside.stop(patience_s=1)
     assert containers() == {}
 
 
 def test_the_container_of_a_killed_replica_gives_way_to_the_next(spec: RaySpec) -> None:
-    killed = ray_server.begin(spec, SECOND)  # and never stopped
-    beside = ray_server.begin(spec, SECOND)
+    killed = server.begin(spec, SECOND)  # and never stopped
+    beside = server.begin(spec, SECOND)
     assert killed.process.wait(10) is not None
     assert containers() == {"inf2lab-sees-neuron4": numbers(4)}
     assert [server.url for server in all_servers()] == [beside.url]
@@ -135,14 +135,14 @@ def test_a_folder_that_does_not_load_says_why_and_leaves_nothing(
 ) -> None:
     bad = write_folder("bad", "raise KeyError('fp16')\n", {"option.tensor_parallel_degree": 8})
     with pytest.raises(LoadFailed, match=r"bad did not load: KeyError: 'fp16'"):
-        ray_server.begin(RaySpec.of(settings(), bad), FIRST)
+        server.begin(RaySpec.of(settings(), bad), FIRST)
     assert (containers(), all_servers()) == ({}, [])
 
 
 @pytest.mark.parametrize("visible", ["", "1,2,3,4", "0,1,2", "0,1,4,5"])
 def test_cores_that_are_no_whole_devices_side_by_side_are_refused(visible: str) -> None:
     with pytest.raises(ServerError, match=r"NEURON_RT_VISIBLE_CORES=.*whole devices of 2 NeuronCores"):
-        ray_server.first_device(visible, 2)
+        server.first_device(visible, 2)
 
 
 def test_devices_that_a_server_holds_are_not_given_away(
@@ -171,7 +171,7 @@ def test_three_replicas_on_one_instance_live_through_kills_and_leave_nothing(
         assert asked(cluster.url) == DEVICES
 
         for hurt in (
-            lambda: _docker.docker("kill", "inf2lab-sees-neuron4", what="docker kill"),
+            lambda: docker.docker("kill", "inf2lab-sees-neuron4", what="docker kill"),
             kill_one(cluster),
         ):
             before = living(cluster)

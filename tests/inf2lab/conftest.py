@@ -61,9 +61,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_folder(tmp_path: Path) -> WriteFolder:
     """A function that writes a model folder: `write_folder("echo", {"engine": "Python"}, handler=ECHO)`."""
 
-    def write(
-        name: str, properties: Mapping[str, object] | None = None, *, handler: str | None = None
-    ) -> ModelFolder:
+    def write(name: str, properties: Mapping[str, object] | None = None, *, handler: str | None = None) -> ModelFolder:
         path = (tmp_path / "store").resolve() / name
         path.mkdir(parents=True)
         if properties is not None:

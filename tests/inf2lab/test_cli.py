@@ -19,8 +19,8 @@ from typer.testing import CliRunner, Result
 
 from inf2lab.cli import app
 from inf2lab.serving import stop_everything
-from inf2lab.serving._processes import MARK, owner
-from inf2lab.serving._state import ServerState
+from inf2lab.serving.processes import MARK, owner
+from inf2lab.serving.state import ServerState
 
 if TYPE_CHECKING:
     from conftest import Listen, StartProcess, WriteFolder
@@ -77,9 +77,7 @@ def recorded(port: int, folder: Path) -> ServerState:
 
 
 def test_the_commands_are_these() -> None:
-    registered = [
-        command for group in app.registered_groups for command in group.typer_instance.registered_commands
-    ]
+    registered = [command for group in app.registered_groups for command in group.typer_instance.registered_commands]
     assert [command.name or command.callback.__name__ for command in registered] == COMMANDS
 
 
@@ -185,9 +183,7 @@ def test_serve_status_call_logs_stop(served: int) -> None:
 def test_logs_can_be_followed_until_the_server_is_stopped(served: int, logs: Path) -> None:
     command = [sys.executable, "-m", "inf2lab.cli", "logs", "-f", "-n", "50", "--port", str(served)]
     environ = os.environ | {"INF2LAB_LOGS": str(logs), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any("API bind to" in line for line in process.stdout)
         assert run("stop").exit_code == 0
@@ -198,9 +194,7 @@ def test_logs_can_be_followed_until_the_server_is_stopped(served: int, logs: Pat
 def test_ctrl_c_ends_the_following(served: int, logs: Path) -> None:
     command = [sys.executable, "-m", "inf2lab.cli", "logs", "-f", "-n", "50", "--port", str(served)]
     environ = os.environ | {"INF2LAB_LOGS": str(logs)}
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any("API bind to" in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
@@ -291,12 +285,8 @@ def test_a_call_to_an_unknown_built_in_handler_is_one_sentence(built_in: int) ->
     assert result.stderr.count("\n") == 1
 
 
-def test_a_call_asks_what_was_started_on_the_port_in_its_own_words(
-    built_in: int, write_folder: WriteFolder
-) -> None:
-    folder = write_folder(
-        "no_code", {"engine": "Python", "option.entryPoint": "djl_python.transformers_neuronx"}
-    )
+def test_a_call_asks_what_was_started_on_the_port_in_its_own_words(built_in: int, write_folder: WriteFolder) -> None:
+    folder = write_folder("no_code", {"engine": "Python", "option.entryPoint": "djl_python.transformers_neuronx"})
     recorded(built_in, folder.path).write()
     result = run("call", "Hello", "--port", built_in, "--seq-length", 9)
     assert result.exit_code == 0, result.output

@@ -10,18 +10,18 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-import played_aws
-from inf2lab import cloud
+from inf2lab import aws
 from inf2lab.cli import app
+from tests.support import played_aws
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS played by moto; waiting takes no time."""
     for name, value in played_aws.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("inf2lab.cloud._aws.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("inf2lab.cloud._aws.LAUNCHED_HERE", Path("/nowhere"))
+    monkeypatch.setattr("inf2lab.aws.connection.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
     with mock_aws():
         played_aws.put_in(["us-east-2"])
         yield
@@ -80,14 +80,14 @@ def test_without_credentials_the_inf2_lane_says_who_is_missing(monkeypatch: pyte
 
 
 def test_a_sweep_is_code_1_while_something_is_left_and_0_when_nothing_is(
-    aws: None, monkeypatch: pytest.MonkeyPatch
+    played: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("sweep").exit_code == 0
     assert "dry run" in run(*LAUNCH).stdout
     launched = run(*LAUNCH, "--confirm")
     assert launched.exit_code == 0, launched.output
     assert "AWS-StartPortForwardingSession" in launched.stdout
-    (open_run,) = cloud.open_runs()
+    (open_run,) = aws.open_runs()
     import boto3
 
     ec2 = boto3.client("ec2", region_name="us-east-2")
@@ -101,12 +101,12 @@ def test_a_sweep_is_code_1_while_something_is_left_and_0_when_nothing_is(
     assert (swept.exit_code, swept.stdout.splitlines()[-1]) == (0, "nothing is left, nothing bills: 0 USD/h")
 
 
-def test_extend_names_the_new_end(aws: None) -> None:
+def test_extend_names_the_new_end(played: None) -> None:
     run(*LAUNCH, "--confirm")
-    (before,) = cloud.open_runs()
+    (before,) = aws.open_runs()
     result = run("extend", "--hours", "2", "--run", before.id)
     assert result.exit_code == 0, result.output
-    (after,) = cloud.open_runs()
+    (after,) = aws.open_runs()
     assert f"run {after.id} ends at {after.deadline}" in result.stdout
     assert after.deadline > before.deadline
     assert run("sweep").exit_code == 0

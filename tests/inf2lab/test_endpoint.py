@@ -109,9 +109,7 @@ def test_text_and_bytes_are_sent_as_they_are(peer: Peer, body: object, sent: byt
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain"])
 @pytest.mark.parametrize("text", ["café", "ぼくは言語モデル", "naïve – “quoted” 😀", "über alles"])
-def test_an_answer_is_utf_8_whatever_its_content_type(
-    peer: Peer, content_type: str | None, text: str
-) -> None:
+def test_an_answer_is_utf_8_whatever_its_content_type(peer: Peer, content_type: str | None, text: str) -> None:
     peer.body = json.dumps({"outputs": [text]}, ensure_ascii=False).encode()
     peer.headers = {"content-type": content_type} if content_type else {}
     assert peer.endpoint().generate(["x"], 8) == [text]
@@ -148,9 +146,7 @@ def test_the_reason_is_read_from_either_kind_of_error_body(peer: Peer, body: str
     assert peer.endpoint().send({}).error == error
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"), [(204, "No content"), (404, "Not Found"), (503, "Service Unavailable")]
-)
+@pytest.mark.parametrize(("status", "reason"), [(204, "No content"), (404, "Not Found"), (503, "Service Unavailable")])
 def test_every_status_but_200_is_an_error(peer: Peer, status: int, reason: str) -> None:
     peer.status, peer.reason = status, reason
     with pytest.raises(EndpointError, match=f"answered {status} {reason}"):

@@ -28,9 +28,7 @@ def test_root_is_found_from_the_package_when_the_current_folder_is_elsewhere(
     assert paths.root() == root
 
 
-def test_outside_any_clone_the_error_names_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outside_any_clone_the_error_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(paths, "__file__", str(tmp_path / "site-packages" / "paths.py"))
     with pytest.raises(LabError, match="INF2LAB_ROOT"):
@@ -74,9 +72,7 @@ def test_a_parameter_is_read_from_the_given_environment_and_empty_means_none() -
     assert paths.parameter_from_environment("dtype", environment) is None
 
 
-def test_a_notebook_enters_the_clone_from_wherever_it_was_started(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_notebook_enters_the_clone_from_wherever_it_was_started(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone / "notebooks")
     paths.enter_repository()
     assert Path.cwd() == clone

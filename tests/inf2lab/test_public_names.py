@@ -12,7 +12,7 @@ import pytest
 PACKAGES = (
     "inf2lab",
     "inf2lab.catalog",
-    "inf2lab.cloud",
+    "inf2lab.aws",
     "inf2lab.folder",
     "inf2lab.measure",
     "inf2lab.planning",

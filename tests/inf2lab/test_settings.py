@@ -186,9 +186,7 @@ def test_only_injected_cells_count(cells: list[str], names: set[str]) -> None:
     assert injected_names(cells) == names
 
 
-def test_a_model_of_this_repository_stands_for_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_this_repository_stands_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = {"model_type": "opt", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     config |= {"ffn_dim": 256, "vocab_size": 512, "max_position_embeddings": 128}
     folder = tmp_path / "models" / "mine"

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import build_control_plane
 from inf2lab import catalog
+from tests.support import build_control_plane
 
 TYPES = [name for name, row in catalog.instances().items() if row.family == "inf2"]
 DEVICE = catalog.kubernetes_facts().device_resource
@@ -28,8 +28,7 @@ class ControlPlane:
         self.folder, self.bin = folder, build_control_plane.place()
         self.token = secrets.token_hex(16)
         self.ports = {
-            name: _free_port()
-            for name in ("etcd", "peer", "api", "metrics", "health", "scheduler", "manager")
+            name: _free_port() for name in ("etcd", "peer", "api", "metrics", "health", "scheduler", "manager")
         }
         self.kubeconfig = folder / "kubeconfig.json"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -204,8 +203,7 @@ class ControlPlane:
             "leaderElection": {"leaderElect": False},
             # The Neuron chart's scheduler is this one with an extender that knows the ring.
             "profiles": [
-                {"schedulerName": name}
-                for name in ("default-scheduler", catalog.kubernetes_facts().scheduler)
+                {"schedulerName": name} for name in ("default-scheduler", catalog.kubernetes_facts().scheduler)
             ],
         }
         (folder / "scheduler.json").write_text(json.dumps(scheduler))

@@ -14,10 +14,23 @@ from typing import Any
 SCHEMA = Path(__file__).parents[1] / "inf2lab" / "scale" / "kuberay.schema.json"
 DOCUMENTS = ("/openapi/v3/api/v1", "/openapi/v3/apis/networking.k8s.io/v1")
 KEPT = {
-    "type", "format", "enum", "minimum", "maximum", "required", "default", "items", "properties",
-    "additionalProperties", "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
-    "x-kubernetes-map-type", "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields",
-}  # fmt: skip
+    "type",
+    "format",
+    "enum",
+    "minimum",
+    "maximum",
+    "required",
+    "default",
+    "items",
+    "properties",
+    "additionalProperties",
+    "x-kubernetes-validations",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-map-type",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
+}
 INT_OR_STRING = {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}
 ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
@@ -61,15 +74,9 @@ def _structural(
         of_ours = reference.startswith("#/definitions/")
         found = ours["definitions"][name] if of_ours else _of_kubernetes(name, theirs)
         return _structural(found, ours, theirs, (*above, name)) | _default(schema)
-    if (
-        schema.get("x-kubernetes-int-or-string")
-        or schema.get("format") == "int-or-string"
-        or "oneOf" in schema
-    ):
+    if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string" or "oneOf" in schema:
         return dict(INT_OR_STRING)  # numbers and quantities
-    kept = {key: value for key, value in schema.items() if key in KEPT and key != "default"} | _default(
-        schema
-    )
+    kept = {key: value for key, value in schema.items() if key in KEPT and key != "default"} | _default(schema)
     if "properties" in kept:
         kept["properties"] = {
             name: _structural(value, ours, theirs, above) for name, value in kept["properties"].items()

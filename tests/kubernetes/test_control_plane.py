@@ -19,8 +19,8 @@ from external_metrics import ExternalMetrics
 
 import write_manifests
 from inf2lab import ModelFolder, Settings, write_properties
-from inf2lab.scale.kubernetes import Deployment, render
-from inf2lab.scale.kubernetes_rules import METRIC
+from inf2lab.scale.kubernetes.around import METRIC
+from inf2lab.scale.kubernetes.deployment import Deployment, render
 
 NAMESPACE = "inf2lab"
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": NAMESPACE}}
@@ -105,9 +105,7 @@ def test_the_committed_manifests_are_accepted_and_carry_the_folders_bytes(
     target = str(write_manifests.TARGET)
     said = plane.kubectl("apply", "--server-side", "--validate=strict", "-k", target)
     assert said.count("serverside-applied") == 7
-    (folder,) = [
-        each for each in plane.get("configmaps") if each["metadata"]["name"].startswith("opt13b-folder")
-    ]
+    (folder,) = [each for each in plane.get("configmaps") if each["metadata"]["name"].startswith("opt13b-folder")]
     written = write_manifests.folder_of_the_notebook(tmp_path)
     bytes_there = {name: text.encode() for name, text in folder["data"].items()}
     assert bytes_there == {path.name: path.read_bytes() for path in written.path.iterdir()}
@@ -119,9 +117,7 @@ def test_the_committed_manifests_are_accepted_and_carry_the_folders_bytes(
     plane.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", data=pool)
 
 
-def test_pods_sit_by_devices_and_the_one_too_many_says_why(
-    plane: ControlPlane, clean: None, tmp_path: Path
-) -> None:
+def test_pods_sit_by_devices_and_the_one_too_many_says_why(plane: ControlPlane, clean: None, tmp_path: Path) -> None:
     for name, devices in (("a", 12), ("b", 12), ("c", 6)):
         fake_node(plane, name, devices)
     found = objects(plane, made(tmp_path, degree=8), tmp_path / "out")
@@ -137,9 +133,7 @@ def test_pods_sit_by_devices_and_the_one_too_many_says_why(
     assert f"3 Insufficient {DEVICE}" in reason
 
 
-def test_nodes_come_from_zero_up_to_the_limit_and_go_again(
-    plane: ControlPlane, clean: None, tmp_path: Path
-) -> None:
+def test_nodes_come_from_zero_up_to_the_limit_and_go_again(plane: ControlPlane, clean: None, tmp_path: Path) -> None:
     rendering = made(tmp_path, degree=8, most=5)
     assert rendering.device_limit == 24  # six replicas of four devices: two instances
     found = objects(plane, rendering, tmp_path / "out")
@@ -160,9 +154,7 @@ def test_nodes_come_from_zero_up_to_the_limit_and_go_again(
     print(f"no node after {plane.wait('no nodes', lambda: not plane.get('nodes'), 180):.1f} s")
 
 
-def test_the_autoscaler_follows_the_metric_up_and_down(
-    plane: ControlPlane, clean: None, tmp_path: Path
-) -> None:
+def test_the_autoscaler_follows_the_metric_up_and_down(plane: ControlPlane, clean: None, tmp_path: Path) -> None:
     metrics = ExternalMetrics(plane.folder, METRIC)
     try:
         found = objects(plane, made(tmp_path, degree=8), tmp_path / "out")
@@ -219,14 +211,10 @@ def test_a_drain_takes_one_pod_at_a_time(plane: ControlPlane, clean: None, tmp_p
     (budget,) = plane.get("pdb")
     assert budget["spec"]["maxUnavailable"] == 1
     seats = Counter(pod["spec"].get("nodeName") for pod in ready(plane))
-    assert {node: count for node, count in seats.items() if node != busiest} == {
-        ({"a", "b"} - {busiest}).pop(): 3
-    }
+    assert {node: count for node, count in seats.items() if node != busiest} == {({"a", "b"} - {busiest}).pop(): 3}
 
 
-def test_a_node_that_has_to_go_gives_its_pods_to_the_next_one(
-    plane: ControlPlane, clean: None, tmp_path: Path
-) -> None:
+def test_a_node_that_has_to_go_gives_its_pods_to_the_next_one(plane: ControlPlane, clean: None, tmp_path: Path) -> None:
     """As at its age, and with the pool's limit reached: Karpenter does not count a node that is going."""
     rendering = made(tmp_path, degree=8, most=2)
     assert rendering.device_limit == 12
@@ -247,9 +235,7 @@ def test_a_node_that_has_to_go_gives_its_pods_to_the_next_one(
     assert min(least) >= 1
 
 
-def damaged(
-    found: dict[str, dict[str, Any]], kind: str, change: Callable[[dict[str, Any]], object]
-) -> dict[str, Any]:
+def damaged(found: dict[str, dict[str, Any]], kind: str, change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     one = copy.deepcopy(found[kind])
     change(one)
     return one
@@ -268,23 +254,27 @@ BROKEN: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] = {
     ),
     "no selector": ("Deployment", lambda o: o["spec"].pop("selector"), "selector"),
     "labels that no selector finds": (
-        "Deployment", lambda o: o["spec"]["template"]["metadata"].update(labels={"a": "b"}), "does not match",
+        "Deployment",
+        lambda o: o["spec"]["template"]["metadata"].update(labels={"a": "b"}),
+        "does not match",
     ),
     "fewer than the fewest": ("HorizontalPodAutoscaler", lambda o: o["spec"].update(maxReplicas=0), "maxReplicas"),
     "an unknown policy": (
-        "NodePool", lambda o: o["spec"]["disruption"].update(consolidationPolicy="Always"), "consolidationPolicy",
+        "NodePool",
+        lambda o: o["spec"]["disruption"].update(consolidationPolicy="Always"),
+        "consolidationPolicy",
     ),
     "no consolidateAfter": ("NodePool", lambda o: o["spec"]["disruption"].pop("consolidateAfter"), "consolidateAfter"),
     "an unknown effect": (
-        "NodePool", lambda o: o["spec"]["template"]["spec"]["taints"][0].update(effect="Never"), "effect",
+        "NodePool",
+        lambda o: o["spec"]["template"]["spec"]["taints"][0].update(effect="Never"),
+        "effect",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_broken_on_purpose_is_refused(
-    plane: ControlPlane, clean: None, tmp_path: Path, case: str
-) -> None:
+def test_what_is_broken_on_purpose_is_refused(plane: ControlPlane, clean: None, tmp_path: Path, case: str) -> None:
     kind, change, said = BROKEN[case]
     found = objects(plane, made(tmp_path, degree=8), tmp_path / "out")
     plane.apply(found["Namespace"])
@@ -320,7 +310,5 @@ def test_everything_listens_on_loopback_only(plane: ControlPlane) -> None:
     own = {process.pid for name, process in plane.processes.items() if name != "karpenter"}
     import psutil
 
-    listening = [
-        c.laddr.ip for pid in own for c in psutil.Process(pid).net_connections("inet") if c.status == "LISTEN"
-    ]
+    listening = [c.laddr.ip for pid in own for c in psutil.Process(pid).net_connections("inet") if c.status == "LISTEN"]
     assert set(listening) <= {"127.0.0.1", "::1"}, list(itertools.islice(listening, 5))

@@ -19,9 +19,9 @@ from control_plane import DEVICE, ControlPlane, Refused, fake_node
 from kuberay_definition import DOCUMENTS, definition
 
 from inf2lab import Settings
-from inf2lab.scale.manifest_text import as_text
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_manifest import ray_service
+from inf2lab.scale.kubernetes.text import as_text
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.manifest import ray_service
 
 Manifest = dict[str, Any]
 STRICT = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
@@ -70,9 +70,7 @@ def pod(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def container(service: Manifest, name: str) -> dict[str, Any]:
-    (found,) = (
-        one for one in pod(cluster(service)["workerGroupSpecs"][0])["containers"] if one["name"] == name
-    )
+    (found,) = (one for one in pod(cluster(service)["workerGroupSpecs"][0])["containers"] if one["name"] == name)
     return found
 
 
@@ -107,13 +105,11 @@ BROKEN: dict[str, tuple[Callable[[Manifest], object], str]] = {
         lambda s: pod(cluster(s)["workerGroupSpecs"][0])["volumes"].append({"name": "cache", "emptyDir": {}}),
         "duplicate entries",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_broken_on_purpose_is_refused(
-    kuberay: ControlPlane, documents: list[Manifest], case: str
-) -> None:
+def test_what_is_broken_on_purpose_is_refused(kuberay: ControlPlane, documents: list[Manifest], case: str) -> None:
     damage, said = BROKEN[case]
     broken = copy.deepcopy(documents[-1])
     damage(broken)

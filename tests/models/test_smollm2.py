@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from inf2lab.serving import standins, weights
+from inf2lab.weights import fetch, standins
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -35,7 +35,7 @@ def snapshot() -> Path:
     own = standins.repository(MODEL).own()
     if own is None and not os.environ.get("FETCH_MODELS"):
         pytest.skip("SmolLM2 is not here: `inf2lab fetch smollm2-135m`, or set FETCH_MODELS=1 (93 MB)")
-    return own or weights.fetch(MODEL).snapshot
+    return own or fetch.fetch(MODEL).snapshot
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +89,18 @@ def test_greedy_text_is_identical_for_256_tokens(
     ids = ids_of(tokenizer, PROMPTS[0])
     length = ids.shape[1] + 256
     expected = reference.generate(
-        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_length=length,
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_length=length,
         suppress_tokens=[tokenizer.eos_token_id],
-    )  # fmt: skip
+    )
     assert expected.shape == (1, length)
     ours = load().sample(ids, length, top_k=1, eos_token_override=-1)
     assert torch.equal(ours, expected)
 
 
-def test_a_left_padded_batch_gives_the_texts_of_single_runs(
-    tokenizer: PreTrainedTokenizerBase, load: Load
-) -> None:
+def test_a_left_padded_batch_gives_the_texts_of_single_runs(tokenizer: PreTrainedTokenizerBase, load: Load) -> None:
     rows = [ids_of(tokenizer, prompt)[0] for prompt in PROMPTS]
     longest = max(map(len, rows))
     pads = [longest - len(row) for row in rows]
@@ -130,12 +131,16 @@ def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> N
 
 def test_the_tutorial_runs_with_it(snapshot: Path, tmp_path: Path, free_port: int) -> None:
     """`make run MODEL=smollm2-135m`: the built-in handler (03), model.py (04), and the endpoint's answer (06)."""
-    command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "--model", "smollm2-135m"]
+    command = [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), "--model", "smollm2-135m"]
     done = subprocess.run(
         [*command, "03", "04", "05", "06", "99"],
         env={**os.environ, "INF2LAB_LOGS": str(tmp_path), "INF2LAB_PORT": str(free_port)},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     assert "degree 2: 9 attention heads are padded to 10" in done.stdout
     answer = json.loads((tmp_path / "answer.json").read_text())

@@ -19,10 +19,16 @@ TOKENS = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet()), "he", "Ġhe", 
 MERGES = ["h e", "Ġ he", "1 2"]
 TEMPLATE = "{% for m in messages %}{{ '<|im_start|>' + m['content'] + '<|im_end|>' }}{% endfor %}"
 NAMES = {
-    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-}  # fmt: skip
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +43,19 @@ def unpack_gguf() -> ModuleType:
 
 def random_llama() -> LlamaForCausalLM:
     config = LlamaConfig(
-        hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
-        vocab_size=len(TOKENS), max_position_embeddings=256, rope_theta=100000.0, tie_word_embeddings=True,
-        bos_token_id=1, eos_token_id=2, pad_token_id=2,
-    )  # fmt: skip
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        vocab_size=len(TOKENS),
+        max_position_embeddings=256,
+        rope_theta=100000.0,
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
     torch.manual_seed(0)
     return LlamaForCausalLM(config).half().float().eval()  # numbers that f16 holds exactly
 
@@ -100,9 +115,7 @@ def original() -> LlamaForCausalLM:
 
 
 @pytest.fixture(scope="module")
-def folder(
-    unpack_gguf: ModuleType, original: LlamaForCausalLM, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def folder(unpack_gguf: ModuleType, original: LlamaForCausalLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("gguf")
     unpack_gguf.main([str(write_gguf(work / "tiny.gguf", original)), str(work / "out")])
     return work / "out"
@@ -135,9 +148,7 @@ def test_the_chat_template_comes_along(folder: Path) -> None:
     assert tokenizer.apply_chat_template([{"content": "he", "role": "user"}]) == [1, TOKENS.index("he"), 2]
 
 
-def test_another_tokenizer_is_refused(
-    unpack_gguf: ModuleType, original: LlamaForCausalLM, tmp_path: Path
-) -> None:
+def test_another_tokenizer_is_refused(unpack_gguf: ModuleType, original: LlamaForCausalLM, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "other.gguf", original, splits="qwen2")
     with pytest.raises(ValueError, match="gpt2/qwen2 is not written here"):
         unpack_gguf.main([str(file), str(tmp_path / "out")])

@@ -83,9 +83,7 @@ def test_unknown_family_and_generation() -> None:
         generation("0.9")
 
 
-@pytest.mark.parametrize(
-    ("text", "cores"), [("4", range(4, 5)), ("0-7", range(8)), (" 8 - 9 ", range(8, 10))]
-)
+@pytest.mark.parametrize(("text", "cores"), [("4", range(4, 5)), ("0-7", range(8)), (" 8 - 9 ", range(8, 10))])
 def test_visible_cores(text: str, cores: range) -> None:
     assert parse_visible_cores(text) == cores
 

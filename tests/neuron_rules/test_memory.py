@@ -41,9 +41,17 @@ TABLE = [
 
 @pytest.mark.parametrize(("size", "degree", "batch", "n", "dtype", "weights", "kv", "total_gb", "fit"), TABLE)
 def test_size_table(
-    published: dict[str, ModelDims], size: str, degree: int, batch: int, n: int, dtype: str, weights: float,
-    kv: float, total_gb: float, fit: Fit,
-) -> None:  # fmt: skip
+    published: dict[str, ModelDims],
+    size: str,
+    degree: int,
+    batch: int,
+    n: int,
+    dtype: str,
+    weights: float,
+    kv: float,
+    total_gb: float,
+    fit: Fit,
+) -> None:
     core = bytes_per_core(
         published[size],
         generation=generation("0.2"),
@@ -103,9 +111,14 @@ def test_grouped_heads_are_repeated_where_the_degree_does_not_divide_them() -> N
 def test_int8_halves_the_layers_and_leaves_the_rest(opt13b: ModelDims) -> None:
     def core(matrix_dtype: str | None) -> CoreBytes:
         return bytes_per_core(
-            opt13b, generation=generation("0.8"), degree=2, batch_size=1, n_positions=2048, dtype="f16",
+            opt13b,
+            generation=generation("0.8"),
+            degree=2,
+            batch_size=1,
+            n_positions=2048,
+            dtype="f16",
             matrix_dtype=matrix_dtype,
-        )  # fmt: skip
+        )
 
     assert core("s8").kv_cache == core(None).kv_cache
     assert core("s8").weights / core(None).weights == pytest.approx(0.51, abs=0.01)
@@ -124,17 +137,13 @@ def test_cores_together_hold_the_whole_model_once(
 ) -> None:
     dims = ModelDims(architecture, heads * width, layers, heads, vocab=97, max_positions=64)
     one, many = (
-        bytes_per_core(
-            dims, generation=generation("0.8"), degree=d, batch_size=batch, n_positions=64, dtype="f32"
-        )
+        bytes_per_core(dims, generation=generation("0.8"), degree=d, batch_size=batch, n_positions=64, dtype="f32")
         for d in (1, degree)
     )
     # Norms and the biases of the two projections are whole on every core; all else is split.
     whole = sum_bytes(
         t
-        for t in core_tensors(
-            dims, generation=generation("0.8"), degree=1, batch_size=1, n_positions=64, dtype="f32"
-        )
+        for t in core_tensors(dims, generation=generation("0.8"), degree=1, batch_size=1, n_positions=64, dtype="f32")
         if "norm" in t.name or t.name.endswith(("out.bias", "fc2.bias"))
     ).total
     assert one.padding == 0
@@ -151,6 +160,4 @@ def test_host_keeps_the_embeddings_and_two_sums_a_layer_cross_the_link(opt13b: M
 
 def test_unknown_dtype(opt13b: ModelDims) -> None:
     with pytest.raises(UnknownName, match=r"'fp16'.*f16"):
-        bytes_per_core(
-            opt13b, generation=generation("0.8"), degree=2, batch_size=1, n_positions=128, dtype="fp16"
-        )
+        bytes_per_core(opt13b, generation=generation("0.8"), degree=2, batch_size=1, n_positions=128, dtype="fp16")

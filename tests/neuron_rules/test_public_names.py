@@ -19,9 +19,7 @@ def test_list_names_everything_that_is_public() -> None:
 
 
 def test_every_public_function_and_class_explains_itself() -> None:
-    mute = [
-        name for name in neuron_rules.__all__ if callable(o := getattr(neuron_rules, name)) and not o.__doc__
-    ]
+    mute = [name for name in neuron_rules.__all__ if callable(o := getattr(neuron_rules, name)) and not o.__doc__]
     assert mute == []
 
 

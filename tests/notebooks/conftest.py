@@ -108,12 +108,12 @@ class Tutorial:
         path.write_text(text.replace(old, new))
 
     def build_arguments(self) -> list[str]:
-        """What points tools/build_notebooks.py at this tutorial."""
+        """What points tools/notebooks/build_notebooks.py at this tutorial."""
         folders = {"source": self.source, "out": self.notebooks, "cwd": self.work, "logs": self.logs}
         return [word for name, folder in folders.items() for word in (f"--{name}", str(folder))]
 
     def run_arguments(self) -> list[str]:
-        """What points tools/run_notebooks.py at this tutorial."""
+        """What points tools/notebooks/run_notebooks.py at this tutorial."""
         folders = {
             "source": self.notebooks,
             "out": self.logs / "runs",

@@ -1,4 +1,4 @@
-"""tools/build_notebooks.py: what a source file becomes, and that drift is found and named."""
+"""tools/notebooks/build_notebooks.py: what a source file becomes, and that drift is found and named."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def test_cells_keep_the_ids_tags_and_text_of_their_source(tutorial: Tutorial) ->
     assert [cell.id for cell in notebook.cells] == [f"nb00-c{number:02}" for number in range(1, 7)]
     assert notebook.cells[1].metadata == {"tags": ["parameters"]}
     assert notebook.cells[5].metadata == {}
-    assert notebook.cells[5].source == (
-        "%%writefile serving.properties\n# a comment\noption.model_id=facebook/opt-13b"
-    )
+    assert notebook.cells[5].source == ("%%writefile serving.properties\n# a comment\noption.model_id=facebook/opt-13b")
 
 
 @pytest.mark.parametrize("first_line", ["# %%", '# %% id="nb06-c04"', '# %% id="nb00-4"'])

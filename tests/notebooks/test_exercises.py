@@ -81,7 +81,7 @@ def test_the_exercise_runs_up_to_its_check_and_fails_it_with_a_hint(source: Path
 def test_the_exercise_that_readers_get_is_made_from_its_source(source: Path) -> None:
     assert build_exercises.differences([source], build_exercises.EXERCISES) == [
         f"notebooks/exercises/{other.stem}.ipynb has no source" for other in SOURCES if other != source
-    ], "run tools/build_exercises.py"
+    ], "run tools/notebooks/build_exercises.py"
 
 
 @every_source

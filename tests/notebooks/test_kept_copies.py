@@ -1,4 +1,4 @@
-"""tools/kept_copies.py: what a reader typed survives a build, and what nobody typed is not kept."""
+"""tools/notebooks/kept_copies.py: what a reader typed survives a build, and what nobody typed is not kept."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from notebook_files import write_notebook
 def notebook(*cells: str) -> NotebookNode:
     """A notebook of code cells."""
     made = nbformat.v4.new_notebook()
-    made.cells = [
-        nbformat.v4.new_code_cell(text, id=f"nb06-c{number:02}") for number, text in enumerate(cells)
-    ]
+    made.cells = [nbformat.v4.new_code_cell(text, id=f"nb06-c{number:02}") for number, text in enumerate(cells)]
     return made
 
 

@@ -1,4 +1,4 @@
-"""tools/notebook_files.py: parameters, and which outputs nbval may not compare."""
+"""tools/notebooks/notebook_files.py: parameters, and which outputs nbval may not compare."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def test_anything_but_an_annotated_scalar_is_refused(line: str) -> None:
         ("str", "x", "", ""),
     ],
 )
-def test_a_value_is_read_as_its_parameter_says(
-    type_name: str, default: object, text: str, value: object
-) -> None:
+def test_a_value_is_read_as_its_parameter_says(type_name: str, default: object, text: str, value: object) -> None:
     parsed = Parameter("name", type_name, default).parse(text)
     assert (type(parsed), parsed) == (type(value), value)
 

@@ -1,4 +1,4 @@
-"""tools/run_notebooks.py: the ways a tutorial can end, and that it always cleans up."""
+"""tools/notebooks/run_notebooks.py: the ways a tutorial can end, and that it always cleans up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 import build_notebooks
 import run_notebooks
-from inf2lab.serving.standins import StandIn
+from inf2lab.weights.standins import StandIn
 from notebook_files import find_notebooks, read_notebook
 
 if TYPE_CHECKING:
@@ -188,12 +188,13 @@ def test_a_model_changes_what_serves_it_and_its_heads_are_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "HuggingFaceTB/SmolLM2-135M-Instruct"
-    monkeypatch.setattr(
-        run_notebooks.weights, "fetch", lambda asked: StandIn(name, name, 134515008, Path("snapshot"))
-    )
+    monkeypatch.setattr(run_notebooks.weights, "fetch", lambda asked: StandIn(name, name, 134515008, Path("snapshot")))
     assert run_notebooks.model_parameters("smollm2-135m") == {
-        "model_id": name, "model_name": "smollm2_135m_instruct", "seq_length": 256, "output_tokens": 8,
-    }  # fmt: skip
+        "model_id": name,
+        "model_name": "smollm2_135m_instruct",
+        "seq_length": 256,
+        "output_tokens": 8,
+    }
     said = capsys.readouterr().out
     assert "9 attention heads, and keys and values for 3" in said
     assert "degree 2: 9 attention heads are padded to 10" in said
@@ -209,9 +210,7 @@ def test_only_notebooks_with_a_model_folder_get_the_model(tmp_path: Path) -> Non
     run = run_notebooks.Run(out, tmp_path, 60, 0.0, model)
     said = {}
     for name, more in {"02_plan": "", "03_serve": 'model_name: str = "b"'}.items():
-        declared = nbformat.v4.new_code_cell(
-            f'model_id: str = "a"\n{more}', metadata={"tags": ["parameters"]}
-        )
+        declared = nbformat.v4.new_code_cell(f'model_id: str = "a"\n{more}', metadata={"tags": ["parameters"]})
         show = nbformat.v4.new_code_cell("print(model_id)")
         path = tmp_path / f"{name}.ipynb"
         python = {"language_info": {"name": "python"}}

@@ -42,9 +42,7 @@ def output_text(output: NotebookNode) -> str:
 @pytest.mark.parametrize("number", MAIN_PATH)
 def test_the_main_path_is_complete(number: str) -> None:
     """Fails until the seven notebooks of the main path are written and built."""
-    assert [path for path in SOURCE_FILES if path.stem[:2] == number], (
-        f"notebooks/source/{number}_*.py is missing"
-    )
+    assert [path for path in SOURCE_FILES if path.stem[:2] == number], f"notebooks/source/{number}_*.py is missing"
     assert [path for path in BUILT_FILES if path.stem[:2] == number], "build it with `make notebooks`"
 
 
@@ -109,9 +107,7 @@ def test_no_shell_escape(path: Path) -> None:
     """`!command` passes silently when the command fails, in every runner (`%%bash` does not)."""
     shell = re.compile(r"get_ipython\(\)\.(?:system|getoutput)\(|_magic\('(?:sx|sc|system|!|!!)'")
     transform = TransformerManager().transform_cell
-    found = [
-        cell.id for cell in code_cells(build_notebooks.build(path)) if shell.search(transform(cell.source))
-    ]
+    found = [cell.id for cell in code_cells(build_notebooks.build(path)) if shell.search(transform(cell.source))]
     assert not found, f"cells with a shell escape: {found}"
 
 
@@ -122,9 +118,7 @@ def test_only_known_tags(path: Path) -> None:
     assert not unknown
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in BUILT_FILES if p.stem[:2] in CHECKED], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", [p for p in BUILT_FILES if p.stem[:2] in CHECKED], ids=lambda path: path.stem)
 def test_it_ends_with_a_check_that_passed(path: Path) -> None:
     last = code_cells(read_notebook(path))[-1]
     assert "check" in tags_of(last)
@@ -152,9 +146,7 @@ def test_a_picture_is_shown_and_described(path: Path) -> None:
         if cell.source.splitlines()[-1].startswith("pictures."):
             (shown,) = [output.data for output in cell.outputs if "data" in output]
             assert "image/png" in shown, f"cell {cell.id} shows no picture"
-            assert shown["text/plain"].startswith("[picture: "), (
-                f"cell {cell.id}'s picture has no description"
-            )
+            assert shown["text/plain"].startswith("[picture: "), f"cell {cell.id}'s picture has no description"
 
 
 @every_built

@@ -18,9 +18,7 @@ from notebook_files import NOTEBOOKS, ROOT, read_notebook
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = [
     pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        not BUILT_FILES, reason="no notebooks built yet: test_structure.py says which are missing"
-    ),
+    pytest.mark.skipif(not BUILT_FILES, reason="no notebooks built yet: test_structure.py says which are missing"),
 ]
 
 
@@ -41,7 +39,7 @@ def logs(tmp_path: Path) -> Path:
 def run_tutorial(logs: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The finished run; what it printed is in `stdout`."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "--cwd", str(logs.parent), *arguments],
+        [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), "--cwd", str(logs.parent), *arguments],
         env={
             **os.environ,
             "INF2LAB_ROOT": str(logs.parent),
@@ -100,9 +98,7 @@ def test_it_runs_from_the_first_notebook_to_the_last(logs: Path, free_port: int)
         (["-p", "no_such_parameter", "1"], "no notebook has a parameter 'no_such_parameter'; choose from: "),
     ],
 )
-def test_a_wrong_parameter_stops_it_with_the_rule(
-    logs: Path, free_port: int, arguments: list[str], said: str
-) -> None:
+def test_a_wrong_parameter_stops_it_with_the_rule(logs: Path, free_port: int, arguments: list[str], said: str) -> None:
     done = run_tutorial(logs, free_port, *arguments)
     assert done.returncode in (1, 2)
     assert said in done.stdout

@@ -135,9 +135,7 @@ def _throughput(row: Mapping[str, Any], batch_size: int) -> float:
 
 def _cache_gib(model: str, batch_size: int, n_positions: int) -> float:
     dims = find_model(model).dims
-    return (
-        4 * dims.layers * dims.kv_heads * dims.head_dim * batch_size * n_positions / GIB
-    )  # K and V, 2 bytes each
+    return 4 * dims.layers * dims.kv_heads * dims.head_dim * batch_size * n_positions / GIB  # K and V, 2 bytes each
 
 
 def _within(value: float, bounds: tuple[float, float]) -> bool:

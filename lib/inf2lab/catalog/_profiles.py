@@ -178,9 +178,7 @@ def _file(name: str) -> dict[str, Any]:
 
 @cache
 def _profiles() -> Mapping[str, Profile]:
-    return MappingProxyType(
-        {name: _profile(name, row) for name, row in _file("profiles")["profiles"].items()}
-    )
+    return MappingProxyType({name: _profile(name, row) for name, row in _file("profiles")["profiles"].items()})
 
 
 def _profile(name: str, row: Mapping[str, Any]) -> Profile:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from inf2lab.cli import _cloud, _drills, _load, _prepare, _scale, _serving, _weights
+from inf2lab.cli import cloud, drills, load, prepare, scale, serving, weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,12 +16,12 @@ app = typer.Typer(
     help="Serve a model folder on Inferentia2, or rehearse it here.",
 )
 for group in (
-    _prepare,
-    _serving,
-    _load,
-    _weights,
-    _drills,
-    _cloud,
-    _scale,
+    prepare,
+    serving,
+    load,
+    weights,
+    drills,
+    cloud,
+    scale,
 ):  # in the order of a walk-through, which `inf2lab --help` shows
     app.add_typer(group.commands)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inf2lab.doctor import _engine, _instance, _machine
-from inf2lab.doctor._finding import Finding
-from inf2lab.doctor._neuron_ls import NeuronDevice, NeuronProcess, parse_neuron_ls
+from inf2lab.doctor import engine, instance, machine
+from inf2lab.doctor.finding import Finding
+from inf2lab.doctor.neuron_ls import NeuronDevice, NeuronProcess, parse_neuron_ls
 from inf2lab.settings import Settings
 
 __all__ = ["Finding", "NeuronDevice", "NeuronProcess", "examine", "parse_neuron_ls"]
 
-_COMMON = (_machine.python, _machine.packages)
-_REHEARSAL = (_machine.memory, _machine.disk, _machine.port, _machine.weights, _machine.worker)
+_COMMON = (machine.python, machine.packages)
+_REHEARSAL = (machine.memory, machine.disk, machine.port, machine.weights, machine.worker)
 _CHIP = (
-    _instance.user,
-    _instance.driver,
-    _instance.devices,
-    _instance.cores_in_use,
-    _instance.memory,
-    _engine.engine,
-    _instance.disk,
-    _engine.disk,
-    _machine.port,
-    _engine.image,
-    _engine.metadata,
+    instance.user,
+    instance.driver,
+    instance.devices,
+    instance.cores_in_use,
+    instance.memory,
+    engine.engine,
+    instance.disk,
+    engine.disk,
+    machine.port,
+    engine.image,
+    engine.metadata,
 )
 
 

@@ -3,12 +3,12 @@
 report = lint("models/opt13b", settings)
 """
 
-from inf2lab.lint._annotated import AnnotatedFile, annotated
-from inf2lab.lint._folder import Target
-from inf2lab.lint._interface import Example, Finding, Severity
-from inf2lab.lint._output import as_json, as_sarif, as_text, render
-from inf2lab.lint._run import Report, lint, lint_paths
+from inf2lab.lint.annotations import AnnotatedFile, annotated
+from inf2lab.lint.finding import Example, Finding, Severity
+from inf2lab.lint.output import as_json, as_sarif, as_text, render
 from inf2lab.lint.registry import RULES
+from inf2lab.lint.runner import Report, lint, lint_paths
+from inf2lab.lint.target import Target
 
 __all__ = [
     "RULES",

@@ -5,75 +5,99 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from inf2lab.lint._interface import Rule
-from inf2lab.lint.rules import (
-    accelerate_by_luck,
+from inf2lab.lint.finding import Rule
+from inf2lab.lint.rules.batch import (
     batch_size_of_the_server,
-    bypassed_model_py,
-    checkpoint_kept_while_splitting,
-    comment_after_value,
+    rolling_batch_by_accident,
+    several_workers_a_group,
+)
+from inf2lab.lint.rules.containers import (
+    exposed_management,
+    image_of_another_release,
+    mount_elsewhere,
+    scattered_devices,
+    too_few_devices,
+    unreachable_metadata,
+)
+from inf2lab.lint.rules.degree import (
     degree_with_a_price,
     devices_that_collide,
+    illegal_degree,
+    model_beyond_memory,
+    uncounted_copies,
+)
+from inf2lab.lint.rules.dtype import (
     dtype_left_to_default,
     dtype_of_the_other_route,
-    duplicate_key,
-    empty_value,
+)
+from inf2lab.lint.rules.handler import (
+    bypassed_model_py,
     entry_point_of_another_release,
-    exposed_management,
-    fewer_positions_than_the_model,
-    global_without_a_value,
     handler_left_to_chance,
-    hard_coded_model,
-    illegal_degree,
-    image_of_another_release,
-    key_in_another_case,
     missing_handler,
-    model_beyond_memory,
-    model_unlike_its_folder,
-    mount_elsewhere,
-    no_handle_function,
-    no_weights_named,
-    not_a_number,
-    number_below_one,
+    unknown_engine,
+)
+from inf2lab.lint.rules.keys import (
+    empty_value,
+    key_in_another_case,
     option_of_a_later_release,
+    option_without_prefix,
+    unknown_key,
+)
+from inf2lab.lint.rules.model import (
+    model_unlike_its_folder,
+    no_weights_named,
+    two_sources_of_weights,
+    unsupported_architecture,
+)
+from inf2lab.lint.rules.model_py import (
+    accelerate_by_luck,
+    checkpoint_kept_while_splitting,
+    global_without_a_value,
+    hard_coded_model,
+    no_handle_function,
     option_that_is_not_set,
     option_that_nobody_reads,
-    option_without_prefix,
-    overridden_timeout,
     packages_installed_at_start,
+    shared_split_folder,
+    stacked_prompts,
+    syntax_of_a_later_python,
+    truth_of_a_model,
+    unchecked_batch,
+    warm_up_not_answered,
+)
+from inf2lab.lint.rules.positions import (
+    fewer_positions_than_the_model,
     positions_beyond_the_model,
     positions_left_to_default,
+)
+from inf2lab.lint.rules.properties import (
+    comment_after_value,
+    duplicate_key,
     quoted_value,
+    second_properties_file,
+    swallowed_line,
+    text_not_ascii,
+    trailing_blank,
+    unreadable_escape,
+)
+from inf2lab.lint.rules.requests import (
     request_beyond_positions,
     request_of_the_other_route,
     request_taken_for_a_form,
     request_that_fills_the_cache,
-    rolling_batch_by_accident,
-    scattered_devices,
-    second_properties_file,
-    several_workers_a_group,
-    shared_split_folder,
-    short_loading_timeout,
-    stacked_prompts,
-    swallowed_line,
-    syntax_of_a_later_python,
-    text_not_ascii,
-    too_few_devices,
-    trailing_blank,
-    truth_of_a_model,
-    two_sources_of_weights,
-    unchecked_batch,
-    uncounted_copies,
-    unknown_engine,
-    unknown_key,
-    unreachable_metadata,
-    unreadable_escape,
-    unroll_as_text,
-    unsupported_architecture,
-    value_not_accepted,
-    warm_up_not_answered,
     wrong_name_in_url,
     wrong_number_of_prompts,
+)
+from inf2lab.lint.rules.timeouts import (
+    overridden_timeout,
+    short_loading_timeout,
+)
+from inf2lab.lint.rules.values import (
+    not_a_number,
+    number_below_one,
+    unroll_as_text,
+    value_not_accepted,
 )
 
 # P: the properties format, K: keys, V: values, E: the handler that is chosen, D: number format, T: degree, memory and

@@ -5,19 +5,19 @@ result = measure.run(measure.Target.of(server), measure.Load(clients=4, requests
 """
 
 from inf2lab.errors import MeasureError
-from inf2lab.measure._aiperf import aiperf_command, as_typed
-from inf2lab.measure._figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
-from inf2lab.measure._freeze import freezing
-from inf2lab.measure._load import Load
-from inf2lab.measure._monitor import ChipMoment, ChipView, read_document, read_monitor, recorded, watching
-from inf2lab.measure._report import page, summary, table, write_report
-from inf2lab.measure._result import Result
-from inf2lab.measure._rows import Row
-from inf2lab.measure._run import Knee, knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
-from inf2lab.measure._server_view import Mark, Metric, ServerView, read_metric, view_of
-from inf2lab.measure._stats import Times
-from inf2lab.measure._target import Target
-from inf2lab.measure._tokens import Tokens
+from inf2lab.measure.aiperf import aiperf_command, as_typed
+from inf2lab.measure.chip import ChipMoment, ChipView, read_document, read_monitor, recorded, watching
+from inf2lab.measure.figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
+from inf2lab.measure.load import Load
+from inf2lab.measure.report import page, summary, table, write_report
+from inf2lab.measure.result import Result
+from inf2lab.measure.rows import Row
+from inf2lab.measure.runner import Knee, knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
+from inf2lab.measure.server_view import Mark, Metric, ServerView, read_metric, view_of
+from inf2lab.measure.stall import freezing
+from inf2lab.measure.stats import Times
+from inf2lab.measure.target import Target
+from inf2lab.measure.tokens import Tokens
 
 __all__ = [
     "ChipMoment",

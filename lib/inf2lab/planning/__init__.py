@@ -3,7 +3,10 @@
 The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan and a rehearsal agree.
 """
 
-from inf2lab.planning._capacity import (
+from inf2lab.planning.decode import Decode, Range
+from inf2lab.planning.degrees import Degrees
+from inf2lab.planning.devices import Copy, DeviceList, judge_devices, ring_runs
+from inf2lab.planning.fleet import (
     Capacity,
     Fleet,
     capacity,
@@ -11,14 +14,12 @@ from inf2lab.planning._capacity import (
     fleet_for,
     read_seconds,
 )
-from inf2lab.planning._decode import Decode, Range
-from inf2lab.planning._degrees import Degrees
-from inf2lab.planning._devices import Copy, DeviceList, judge_devices, ring_runs
-from inf2lab.planning._host import Host
-from inf2lab.planning._memory import Memory
-from inf2lab.planning._pace import measured_pace, planned_pace, read_curve
-from inf2lab.planning._plan import Plan, plan, plan_for, plan_request
-from inf2lab.planning._queue import (
+from inf2lab.planning.host import Host
+from inf2lab.planning.memory import Memory
+from inf2lab.planning.pace import measured_pace, planned_pace, read_curve
+from inf2lab.planning.planner import Plan, plan, plan_for, plan_request
+from inf2lab.planning.published import ArticleRules, PublicRule, article_rules, public_rules
+from inf2lab.planning.queue import (
     Pace,
     Prediction,
     answered_ideally,
@@ -27,10 +28,9 @@ from inf2lab.planning._queue import (
     predict,
     replicas_for,
 )
-from inf2lab.planning._report import as_dict, headlines, rows
-from inf2lab.planning._request import Request, request_for, request_of
-from inf2lab.planning._rules import ArticleRules, PublicRule, article_rules, public_rules
-from inf2lab.planning._service import Choice, Service
+from inf2lab.planning.report import as_dict, headlines, rows
+from inf2lab.planning.request import Request, request_for, request_of
+from inf2lab.planning.service import Choice, Service
 
 __all__ = [
     "ArticleRules",

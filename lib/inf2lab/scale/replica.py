@@ -12,13 +12,11 @@ from inf2lab.catalog import Instance
 from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.planning import Plan, plan_for
-from inf2lab.serving._docker_run import COMPILED, RunLine
+from inf2lab.serving.docker_run import COMPILED, RunLine
 from inf2lab.settings import Settings
 from neuron_rules import GIB, core_groups, dtype_bytes
 
-LOAD_MARGIN_S = (
-    60  # of a probe, beyond the server's own patience: the server is to give up first, and to say why
-)
+LOAD_MARGIN_S = 60  # of a probe, beyond the server's own patience: the server is to give up first, and to say why
 _FILE_NAME = re.compile(r"[-.\w]{1,253}", re.ASCII)  # what a ConfigMap takes as a key
 
 

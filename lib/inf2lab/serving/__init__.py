@@ -1,10 +1,10 @@
 """Start, wait for, look at and stop the server that answers for a model folder, in either lane."""
 
-from inf2lab.serving._container import ContainerServer, stop_labelled
-from inf2lab.serving._docker_run import USER as CONTAINER_USER
-from inf2lab.serving._interface import ModelServer, ServerStatus, Worker
-from inf2lab.serving._rehearsal import RehearsalServer
-from inf2lab.serving._server import Server, all_servers, left_over, on_record, stop_everything
+from inf2lab.serving.container import ContainerServer, stop_labelled
+from inf2lab.serving.docker_run import USER as CONTAINER_USER
+from inf2lab.serving.interface import ModelServer, ServerStatus, Worker
+from inf2lab.serving.rehearsal import RehearsalServer
+from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
 
 __all__ = [
     "CONTAINER_USER",

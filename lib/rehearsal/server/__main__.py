@@ -1,6 +1,6 @@
 """`python -m rehearsal.server`."""
 
-from .cli import main
+from rehearsal.server.cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

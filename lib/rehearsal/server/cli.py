@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .config import Flags, load_config
-from .environment import process_environment
-from .errors import SetupError
-from .server import EXIT_SETUP, serve
-from .worker_package import DEFAULT_VERSION
+from rehearsal.server.config import Flags, load_config
+from rehearsal.server.environment import process_environment
+from rehearsal.server.errors import SetupError
+from rehearsal.server.server import EXIT_SETUP, serve
+from rehearsal.server.workers.package import DEFAULT_VERSION
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,9 +41,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="emulate an instance with N NeuronCores (default 0)",
     )
-    add(
-        "--worker-limit", type=int, metavar="K", help="start at most K of the workers an instance would start"
-    )
+    add("--worker-limit", type=int, metavar="K", help="start at most K of the workers an instance would start")
     add(
         "--djl-version",
         default=DEFAULT_VERSION,
@@ -73,10 +71,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("--neuron-cores must be 0 or more and --worker-limit 1 or more", file=sys.stderr)
         return EXIT_SETUP
     flags = Flags(
-        model_store=args.model_store, host=args.host, port=args.port, models=tuple(args.models or ()) or None,
-        config_file=args.config_file, log_dir=args.log_dir, djl_version=args.djl_version, strict=args.strict == "on",
-        neuron_cores=args.neuron_cores, worker_limit=args.worker_limit, allow_any_url=args.allow_any_url,
-    )  # fmt: skip
+        model_store=args.model_store,
+        host=args.host,
+        port=args.port,
+        models=tuple(args.models or ()) or None,
+        config_file=args.config_file,
+        log_dir=args.log_dir,
+        djl_version=args.djl_version,
+        strict=args.strict == "on",
+        neuron_cores=args.neuron_cores,
+        worker_limit=args.worker_limit,
+        allow_any_url=args.allow_any_url,
+    )
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a worker may print what the console cannot show
     try:

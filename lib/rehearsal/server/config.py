@@ -10,16 +10,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import SetupError
-from .properties import load_properties
+from rehearsal.server.errors import SetupError
+from rehearsal.server.properties import load_properties
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 KNOWN_KEYS = {
-    "inference_address", "management_address", "model_store", "load_models", "job_queue_size", "batch_size",
-    "max_batch_delay", "max_idle_time", "load_on_devices", "wait_model_loading", "allow_multi_status",
-    "reserved_memory_mb", "max_request_size", "cors_allowed_origin", "cors_allowed_methods",
-    "cors_allowed_headers", "chunked_read_timeout", "retry_threshold",
-}  # fmt: skip
+    "inference_address",
+    "management_address",
+    "model_store",
+    "load_models",
+    "job_queue_size",
+    "batch_size",
+    "max_batch_delay",
+    "max_idle_time",
+    "load_on_devices",
+    "wait_model_loading",
+    "allow_multi_status",
+    "reserved_memory_mb",
+    "max_request_size",
+    "cors_allowed_origin",
+    "cors_allowed_methods",
+    "cors_allowed_headers",
+    "chunked_read_timeout",
+    "retry_threshold",
+}
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,7 @@ class ApiError(RehearsalError):
 class ModelLoadError(ApiError):
     """A model did not load. `report` is the handler's own traceback, where it left one."""
 
-    def __init__(
-        self, java_type: str, message: str | None, chain: tuple[str, ...] = (), report: str = ""
-    ) -> None:
+    def __init__(self, java_type: str, message: str | None, chain: tuple[str, ...] = (), report: str = "") -> None:
         ApiError.__init__(self, 500, java_type, message)
         self.args = (java_type, message, chain, report)
         self.chain = chain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .errors import ApiError
+from rehearsal.server.errors import ApiError
 
 TREE_LIMIT = 0.75  # java.util.HashMap and ConcurrentHashMap grow at this load
 

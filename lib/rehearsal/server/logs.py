@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from .errors import SetupError
+from rehearsal.server.errors import SetupError
 
 FILES = {
     "serving": "serving.log",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import SetupError
+from rehearsal.server.errors import SetupError
 
 
 def load_properties(path: Path) -> dict[str, str]:

@@ -12,17 +12,17 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from .app import App
-from .config import Address, ServerConfig
-from .errors import ApiError, ModelLoadError, SetupError
-from .factory import WorkerFactory
-from .http import Connection
-from .inference import Inference
-from .logs import ServerLog
-from .management import Management
-from .registry import Entry, Registry
-from .store import startup_models
-from .worker_package import worker_package
+from rehearsal.server.api.inference import Inference
+from rehearsal.server.api.management import Management
+from rehearsal.server.api.routes import App
+from rehearsal.server.config import Address, ServerConfig
+from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.models.registry import Entry, Registry
+from rehearsal.server.models.store import startup_models
+from rehearsal.server.wire.http import Connection
+from rehearsal.server.workers.factory import WorkerFactory
+from rehearsal.server.workers.package import worker_package
 
 STOP_SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}  # and the exit codes that the JVM has for them
 FAILURE_PAUSE_S = 3  # the original's pause between a failed load and its end
@@ -204,9 +204,7 @@ class Server:
             *(f"\t{key}: {value}" for key, value in environ.items() if _is_shown(key)),
         ]
         self._log.info("ModelServer", "\n" + "\n".join(shown))
-        mode = (
-            "strict on" if config.strict else "strict off: see README.md of rehearsal.server for what differs"
-        )
+        mode = "strict on" if config.strict else "strict off: see README.md of rehearsal.server for what differs"
         self._log.info("Rehearsal", f"this is the rehearsal of DJLServing, no JVM and no chip ({mode})")
         for key in config.unknown_keys:
             self._log.warn("Rehearsal", f"configuration key {key} is not used by the rehearsal")
@@ -241,9 +239,16 @@ def _without_class(cause: str) -> str:
 
 
 def _is_shown(key: str) -> bool:
-    return key.startswith(("SERVING", "PYTHON", "DJL_", "HF_")) or "SAGEMAKER" in key or key in (
-        "TENSOR_PARALLEL_DEGREE", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
-    )  # fmt: skip
+    return (
+        key.startswith(("SERVING", "PYTHON", "DJL_", "HF_"))
+        or "SAGEMAKER" in key
+        or key
+        in (
+            "TENSOR_PARALLEL_DEGREE",
+            "OMP_NUM_THREADS",
+            "CUDA_VISIBLE_DEVICES",
+        )
+    )
 
 
 def serve(config: ServerConfig) -> int:

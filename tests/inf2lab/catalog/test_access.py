@@ -159,13 +159,7 @@ def test_the_references_of_a_profile_resolve(name: str) -> None:
 def test_the_built_in_handler_of_each_release(name: str) -> None:
     entry = catalog.profile(name)
     minor = int(entry.djl.split(".")[1])
-    module = (
-        "transformer-neuronx"
-        if minor < 22
-        else "transformers-neuronx"
-        if minor < 24
-        else "transformers_neuronx"
-    )
+    module = "transformer-neuronx" if minor < 22 else "transformers-neuronx" if minor < 24 else "transformers_neuronx"
     assert entry.entry_point == f"djl_python.{module}"
     assert list(entry.handler_dtypes) == (["fp32", "fp16"] if minor < 24 else ["fp32", "fp16", "bf16"])
     assert entry.handler_default_dtype == ("fp32" if minor < 26 else "fp16")
@@ -179,9 +173,7 @@ def test_the_default_profile_is_the_last_that_documented_opt() -> None:
 
 def test_the_handler_spells_dtypes_in_its_own_way() -> None:
     assert catalog.profile("djl-0.25").handler_dtype("f16") == "fp16"
-    with pytest.raises(
-        SettingsError, match=r"dtype='bf16': the built-in handler of seed-0\.21 takes one of f32, f16"
-    ):
+    with pytest.raises(SettingsError, match=r"dtype='bf16': the built-in handler of seed-0\.21 takes one of f32, f16"):
         catalog.profile("seed-0.21").handler_dtype("bf16")
 
 

@@ -18,19 +18,32 @@ RELEASES = {
 
 
 def rows(**wanted: Any) -> list[catalog.Latency]:
-    return [
-        row for row in catalog.latencies() if all(getattr(row, key) == value for key, value in wanted.items())
-    ]
+    return [row for row in catalog.latencies() if all(getattr(row, key) == value for key, value in wanted.items())]
 
 
 def printed(**changes: Any) -> dict[str, Any]:
     """A row as a release prints it: Llama-2-13b at degree 24, without a fault unless `changes` make one."""
     row = {
-        "model": "Llama-2-13b", "instance": "inf2.48xlarge", "application": "Real Time", "release": "2.18.0",
-        "degree": 24, "batch_size": 1, "n_positions": 4096, "input_tokens": 128, "output_tokens": 3968,
-        "tokens_per_s": 112.5, "ttft_p50_ms": 26.0, "ttft_p99_ms": 27.0, "token_p50_ms": 9.17, "token_p99_ms": 9.33,
-        "dtype": "FP16", "matmult": "Matmult-BF16", "weights": "bf16", "tag": "v2.18.2", "file": "decoder.csv",
-    }  # fmt: skip
+        "model": "Llama-2-13b",
+        "instance": "inf2.48xlarge",
+        "application": "Real Time",
+        "release": "2.18.0",
+        "degree": 24,
+        "batch_size": 1,
+        "n_positions": 4096,
+        "input_tokens": 128,
+        "output_tokens": 3968,
+        "tokens_per_s": 112.5,
+        "ttft_p50_ms": 26.0,
+        "ttft_p99_ms": 27.0,
+        "token_p50_ms": 9.17,
+        "token_p99_ms": 9.33,
+        "dtype": "FP16",
+        "matmult": "Matmult-BF16",
+        "weights": "bf16",
+        "tag": "v2.18.2",
+        "file": "decoder.csv",
+    }
     return row | changes
 
 
@@ -77,9 +90,7 @@ def test_the_mislabelled_batch_of_2_10_is_256() -> None:
 def test_time_over_prompt_and_output_becomes_time_per_output_token(
     release: str, n_positions: int, answer: int, ms: float
 ) -> None:
-    (row,) = rows(
-        model_id="meta-llama/Llama-2-13b-hf", release=release, n_positions=n_positions, output_tokens=answer
-    )
+    (row,) = rows(model_id="meta-llama/Llama-2-13b-hf", release=release, n_positions=n_positions, output_tokens=answer)
     assert row.token_p50_ms == pytest.approx(ms, abs=0.01)
     assert row.faults == (_latencies.PROMPT_COUNTED,)
     assert not row.trusted

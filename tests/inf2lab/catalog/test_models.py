@@ -99,9 +99,7 @@ def test_no_two_models_answer_to_one_short_name_unless_they_are_alike() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_near_ones() -> None:
-    with pytest.raises(
-        SettingsError, match=r"model='opt-14b': did you mean .*facebook/opt-13b.*config\.json"
-    ):
+    with pytest.raises(SettingsError, match=r"model='opt-14b': did you mean .*facebook/opt-13b.*config\.json"):
         catalog.find_model("opt-14b")
 
 

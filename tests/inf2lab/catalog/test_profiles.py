@@ -22,9 +22,16 @@ HANDLERS = {
     25: (UNDERSCORE, 3, "fp32", 1200, 240),
 } | dict.fromkeys(range(26, 35), (UNDERSCORE, 3, "fp16", 1200, 240))
 SAGEMAKER = {
-    22: "2.10.0", 23: "2.12.0", 24: "2.14.1", 25: "2.15.0", 26: "2.16.0", 27: "2.18.1", 28: "2.18.2",
-    29: "2.19.1", 30: "2.20.1",
-}  # fmt: skip
+    22: "2.10.0",
+    23: "2.12.0",
+    24: "2.14.1",
+    25: "2.15.0",
+    26: "2.16.0",
+    27: "2.18.1",
+    28: "2.18.2",
+    29: "2.19.1",
+    30: "2.20.1",
+}
 FAMILIES = {21: 2, 22: 3, 23: 3, 24: 6, 25: 6, 26: 7, 27: 7, 28: 7} | dict.fromkeys(range(29, 35), 8)
 # How many options the handler of a release reads, by the table of options in the facts.
 HANDLER_OPTIONS = {21: 6, 22: 7, 23: 8, 24: 15, 25: 19, 26: 25, 27: 32, 28: 42, 29: 42} | dict.fromkeys(

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from inf2lab import Settings
-from inf2lab.doctor import Finding, _instance, examine
+from inf2lab.doctor import Finding, examine
+from inf2lab.doctor import instance as checks
 from neuron_rules import GIB
 
 DOCUMENTS = Path(__file__).parent / "neuron_ls"
@@ -62,12 +63,12 @@ def instance(clone: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.Mo
     )
     monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
     monkeypatch.setenv("INF2LAB_DEVICES", str(made.devices))
-    monkeypatch.setattr(_instance, "DRIVER", made.driver)
-    monkeypatch.setattr(_instance, "TOOLS", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(_instance, "_query", _instance._query.__wrapped__)
-    monkeypatch.setattr(_instance.psutil, "virtual_memory", lambda: Memory(768 * GIB))
-    monkeypatch.setattr(_instance.shutil, "disk_usage", lambda _: Usage(0, 0, 400 * GIB))
-    monkeypatch.setattr(_instance.os, "getuid", lambda: 1000)
+    monkeypatch.setattr(checks, "DRIVER", made.driver)
+    monkeypatch.setattr(checks, "TOOLS", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(checks, "_query", checks._query.__wrapped__)
+    monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Memory(768 * GIB))
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: Usage(0, 0, 400 * GIB))
+    monkeypatch.setattr(checks.os, "getuid", lambda: 1000)
     return made
 
 
@@ -165,19 +166,19 @@ def test_who_holds_cores_is_named(instance: Instance) -> None:
 def test_memory_is_judged_by_the_plan(
     instance: Instance, monkeypatch: pytest.MonkeyPatch, total_gib: int, copies: int, level: str
 ) -> None:
-    monkeypatch.setattr(_instance.psutil, "virtual_memory", lambda: Memory(total_gib * GIB))
+    monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Memory(total_gib * GIB))
     assert instance.found("memory", copies=copies).level == level
 
 
 def test_a_small_disk_is_missing(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_instance.shutil, "disk_usage", lambda _: Usage(0, 0, 9 * GIB))
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: Usage(0, 0, 9 * GIB))
     finding = instance.found("disk of this clone")
     assert (finding.level, finding.found) == ("missing", "9.0 GiB free, 100 are needed")
     assert "512 GB" in finding.remedy
 
 
 def test_another_user_is_told_what_that_means(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_instance.os, "getuid", lambda: 1001)
+    monkeypatch.setattr(checks.os, "getuid", lambda: 1001)
     finding = instance.found("user")
     assert (finding.level, finding.found) == ("note", "uid 1001, and the container's is 1000")
 
@@ -201,9 +202,7 @@ def packages(**changes: str) -> str:
         "pydantic": "1.10.13",
     }
     listed = ", ".join(f'\\"{name}\\": \\"{version}\\"' for name, version in (found | changes).items())
-    return (
-        f'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo x;; run) echo "{{{listed}}}";; esac'
-    )
+    return f'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo x;; run) echo "{{{listed}}}";; esac'
 
 
 def test_the_packages_of_the_image_are_those_of_the_profile(instance: Instance) -> None:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from inf2lab import Settings
-from inf2lab.doctor import Finding, _machine, examine
+from inf2lab.doctor import Finding, examine
+from inf2lab.doctor import machine as checks
 from neuron_rules import GIB
 
 Usage = namedtuple("Usage", "total used free")
@@ -61,7 +62,7 @@ def test_this_python_is_in_range_and_an_older_one_is_not(
 ) -> None:
     assert found(settings, "Python").level == "ok"
     for version in ((3, 10, 9), (3, 14, 0)):
-        monkeypatch.setattr(_machine.sys, "version_info", version)
+        monkeypatch.setattr(checks.sys, "version_info", version)
         finding = found(settings, "Python")
         assert (finding.level, "3.11, 3.12 or 3.13" in finding.remedy) == ("missing", True)
 
@@ -72,9 +73,7 @@ def test_packages_are_compared_with_their_pins(machine: Path, settings: Settings
     (machine / "requirements.txt").write_text("psutil==0.1\nno-such-package==1.0\n")
     finding = found(settings, "packages")
     assert finding.level == "missing"
-    assert finding.found == (
-        f"psutil {psutil.__version__} instead of 0.1; no-such-package none instead of 1.0"
-    )
+    assert finding.found == (f"psutil {psutil.__version__} instead of 0.1; no-such-package none instead of 1.0")
     assert "make setup" in finding.remedy
 
 
@@ -82,20 +81,20 @@ def test_a_local_build_of_a_pinned_version_is_that_version(
     machine: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (machine / "requirements.txt").write_text("torch==2.7.1\n")
-    monkeypatch.setattr(_machine.importlib.metadata, "version", lambda _: "2.7.1+cpu")
+    monkeypatch.setattr(checks.importlib.metadata, "version", lambda _: "2.7.1+cpu")
     assert found(settings, "packages").level == "ok"
 
 
 def test_the_pins_of_this_repository_are_all_read(root: Path) -> None:
     lines = (root / "requirements.txt").read_text().splitlines()
-    assert len(_machine.pins()) == sum("==" in line.split("#")[0] for line in lines) > 10
+    assert len(checks.pins()) == sum("==" in line.split("#")[0] for line in lines) > 10
 
 
 @pytest.mark.parametrize(("free_gib", "level"), [(8, "ok"), (2, "ok"), (1.9, "note")])
 def test_little_memory_is_a_note(
     machine: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, free_gib: float, level: str
 ) -> None:
-    monkeypatch.setattr(_machine.psutil, "virtual_memory", lambda: Memory(free_gib * GIB))
+    monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Memory(free_gib * GIB))
     assert found(settings, "memory").level == level
 
 
@@ -132,12 +131,12 @@ def test_missing_weights_are_got_back_with_git(machine: Path, settings: Settings
 def test_the_worker_is_found_where_the_server_keeps_it(
     machine: Path, cache: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rehearsal.server import worker_package
+    from rehearsal.server.workers import package
 
     finding = found(settings, "DJL's worker")
     assert (finding.level, finding.found) == ("note", "0.25.0 not fetched yet")
     monkeypatch.delenv("INF2LAB_CACHE")
-    fetched = worker_package.worker_package("0.25.0")  # from the user's own cache, or once from Maven
+    fetched = package.worker_package("0.25.0")  # from the user's own cache, or once from Maven
     folder = cache / fetched.relative_to(fetched.parents[1])
     folder.parent.mkdir(parents=True)
     shutil.copytree(fetched, folder)

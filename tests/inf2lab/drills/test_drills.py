@@ -13,13 +13,13 @@ import pytest
 
 from inf2lab import Server, Settings, drills
 from inf2lab.drills import DRILLS, Drill, Result, Scene, Sighting
-from inf2lab.drills._folders import ENGINE, OBEDIENT
-from inf2lab.drills._interface import Unavailable
-from inf2lab.drills._run import compare
-from inf2lab.drills._seen import seen_in
-from inf2lab.drills._stage import Stage
+from inf2lab.drills.act import Stage
+from inf2lab.drills.drill import Unavailable
+from inf2lab.drills.folders import ENGINE, OBEDIENT
+from inf2lab.drills.recorded import seen_in
+from inf2lab.drills.runner import compare
 from inf2lab.errors import SettingsError
-from inf2lab.lint.article import write_article
+from inf2lab.folder.article import write_article
 from inf2lab.serving import left_over
 from replay_golden import GOLDEN
 
@@ -54,7 +54,7 @@ def test_it_happens_as_it_is_written(result: Result) -> None:
 
 def test_it_looks_as_it_was_recorded(result: Result) -> None:
     """What docs/troubleshooting.md shows is what happens."""
-    assert seen_in(result) == drills.seen()[result.drill.name], "run tools/write_troubleshooting.py --record"
+    assert seen_in(result) == drills.seen()[result.drill.name], "run tools/pages/write_troubleshooting.py --record"
 
 
 def test_its_log_is_explained_by_it_alone(result: Result) -> None:

@@ -14,7 +14,7 @@ PAGE = write_troubleshooting.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_is_what_the_tool_writes() -> None:
-    assert write_troubleshooting.page() == PAGE, "run tools/write_troubleshooting.py"
+    assert write_troubleshooting.page() == PAGE, "run tools/pages/write_troubleshooting.py"
 
 
 @pytest.mark.parametrize("name", DRILLS)

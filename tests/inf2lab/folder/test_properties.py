@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inf2lab import read_properties, write_properties
 from inf2lab.errors import FolderError
-from inf2lab.folder import _properties
+from inf2lab.folder import properties
 
 ARTICLE = {
     "engine": "Python",
@@ -60,17 +60,26 @@ def test_the_articles_file_is_written_as_a_person_would_write_it(tmp_path: Path)
         ("#option.s3url=s3://bucket\\\na=1\n", {"a": "1"}),
         ("", {}),
     ],
-    ids=["duplicate", "continued", "comments", "separators", "escapes", "unicode", "latin-1", "crlf", "signs",
-         "a comment does not continue", "empty"],
-)  # fmt: skip
+    ids=[
+        "duplicate",
+        "continued",
+        "comments",
+        "separators",
+        "escapes",
+        "unicode",
+        "latin-1",
+        "crlf",
+        "signs",
+        "a comment does not continue",
+        "empty",
+    ],
+)
 def test_a_file_is_read_by_javas_rules(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
     assert read(tmp_path, text) == expected
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()))
-def test_any_text_comes_back_unchanged(
-    tmp_path_factory: pytest.TempPathFactory, values: dict[str, str]
-) -> None:
+def test_any_text_comes_back_unchanged(tmp_path_factory: pytest.TempPathFactory, values: dict[str, str]) -> None:
     path = tmp_path_factory.mktemp("any") / "serving.properties"
     assert read_properties(write_properties(path, values, comment="any")) == values
 
@@ -114,7 +123,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
         raise OSError(28, "No space left on device")
 
     if step != "value":
-        monkeypatch.setattr(_properties.os, "chmod" if step == "write" else "replace", full)
+        monkeypatch.setattr(properties.os, "chmod" if step == "write" else "replace", full)
     with pytest.raises((ValueError, OSError)):
         write_properties(path, values)
     assert [entry.name for entry in tmp_path.iterdir()] == ["serving.properties"]

@@ -36,9 +36,7 @@ def write(tmp_path: Path) -> Write:
 def lint_files(write: Write) -> Lint:
     """A function that lints {file: text} under a profile and instance."""
 
-    def run(
-        files: Files, profile: str = "djl-0.25", instance: str = "inf2.48xlarge", name: str = "opt13b"
-    ) -> Report:
+    def run(files: Files, profile: str = "djl-0.25", instance: str = "inf2.48xlarge", name: str = "opt13b") -> Report:
         return lint(write(files, name), Target(profile, instance))
 
     return run

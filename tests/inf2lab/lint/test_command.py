@@ -18,8 +18,8 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from inf2lab.cli import app
+from inf2lab.folder.article import write_article
 from inf2lab.lint.__main__ import main
-from inf2lab.lint.article import write_article
 
 if TYPE_CHECKING:
     from conftest import Write

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inf2lab.lint._commands import curl_requests, docker_runs, shell_commands, written_files
-from inf2lab.lint.article import ARTICLE
+from inf2lab.folder.article import ARTICLE
+from inf2lab.lint.commands import curl_requests, docker_runs, shell_commands, written_files
 
 
 def test_the_articles_docker_command() -> None:
@@ -43,9 +43,7 @@ def test_spellings_of_docker_options(text: str) -> None:
 
 
 def test_a_device_counts_by_its_number_in_the_container() -> None:
-    (run,) = docker_runs(
-        shell_commands("r.sh", "docker run --device /dev/neuron6:/dev/neuron0 --device /dev/kvm i")
-    )
+    (run,) = docker_runs(shell_commands("r.sh", "docker run --device /dev/neuron6:/dev/neuron0 --device /dev/kvm i"))
     assert run.devices == (0,)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import write_defects
+from inf2lab.folder.article import ARTICLE
 from inf2lab.lint import RULES
-from inf2lab.lint.article import ARTICLE
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from inf2lab.lint.article import ARTICLE
     ids=["article_defects", "lint_rules"],
 )
 def test_the_page_is_what_the_tool_writes(page: Path, build) -> None:
-    assert page.read_text(encoding="utf-8") == build(), "run tools/write_defects.py"
+    assert page.read_text(encoding="utf-8") == build(), "run tools/pages/write_defects.py"
 
 
 def test_every_rule_is_on_the_page_with_reason_and_cure() -> None:
@@ -51,9 +51,7 @@ def test_everything_the_linter_finds_in_the_article_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("mark", ["lint D001", "lint X999", "show E001"])
-def test_a_mark_that_gives_nothing_is_an_error(
-    mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_mark_that_gives_nothing_is_an_error(mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     template = tmp_path / "in.md"
     template.write_text(f"{{{{{mark}}}}}")
     monkeypatch.setattr(write_defects, "TEMPLATE", template)

@@ -1,6 +1,5 @@
 """No file stops the linter, whatever it holds; and a safe fix never makes the file worse."""
 
-# ruff: noqa: E501 - one case a row reads as a table
 from __future__ import annotations
 
 import json
@@ -11,19 +10,38 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inf2lab import catalog
+from inf2lab.folder.article import ARTICLE
 from inf2lab.lint import RULES, Target, as_json, as_sarif, as_text, lint
-from inf2lab.lint.article import ARTICLE
 
 KEYS = [*catalog.options().options, *catalog.options().server_keys, "x", ""]
 VALUES = [
-    "2", "-1", "0", "99999999999", "max", "fp16", "f16 ", "true", "auto", "disable", "Python", "facebook/opt-13b", "²", '"q"',
-    "djl_python.transformers-neuronx", "model.py", "a # b", "\\", "\\u12", "\\uD800", "é", "1,2", "s3://b/opt-1.3b/",
-]  # fmt: skip
+    "2",
+    "-1",
+    "0",
+    "99999999999",
+    "max",
+    "fp16",
+    "f16 ",
+    "true",
+    "auto",
+    "disable",
+    "Python",
+    "facebook/opt-13b",
+    "²",
+    '"q"',
+    "djl_python.transformers-neuronx",
+    "model.py",
+    "a # b",
+    "\\",
+    "\\u12",
+    "\\uD800",
+    "é",
+    "1,2",
+    "s3://b/opt-1.3b/",
+]
 KEY = st.one_of(st.sampled_from(KEYS), st.text(max_size=8))
 VALUE = st.one_of(st.sampled_from(VALUES), st.text(max_size=12))
-LINE = st.tuples(
-    st.sampled_from(["option.", "", "# ", " option."]), KEY, st.sampled_from(["=", ":", " ", ""]), VALUE
-)
+LINE = st.tuples(st.sampled_from(["option.", "", "# ", " option."]), KEY, st.sampled_from(["=", ":", " ", ""]), VALUE)
 END = st.sampled_from(["\n", "\r\n", "\r", "\\\n"])
 PROPERTIES = st.one_of(
     st.lists(st.tuples(LINE, END), max_size=8).map(
@@ -33,9 +51,7 @@ PROPERTIES = st.one_of(
 )
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=6,
 )
 CONFIG = st.fixed_dictionaries(
@@ -69,19 +85,21 @@ REQUEST = st.one_of(st.binary(max_size=60), JSON.map(lambda value: json.dumps(va
 FILES = st.fixed_dictionaries(
     {"serving.properties": PROPERTIES},
     optional={
-        "model.py": HANDLER, "run.sh": SCRIPT, "request.json": REQUEST, "config.json": st.one_of(CONFIG, REQUEST),
-        "config.properties": PROPERTIES, "requirements.txt": st.binary(max_size=30),
+        "model.py": HANDLER,
+        "run.sh": SCRIPT,
+        "request.json": REQUEST,
+        "config.json": st.one_of(CONFIG, REQUEST),
+        "config.properties": PROPERTIES,
+        "requirements.txt": st.binary(max_size=30),
     },
-)  # fmt: skip
+)
 
 
 def _examples() -> list[dict[str, str]]:
     found = []
     for rule in RULES.values():
         pairs = [(rule.BAD, rule.GOOD), *((e.bad, e.good) for e in getattr(rule, "MORE", []))]
-        found += [
-            {"serving.properties": f} if isinstance(f, str) else dict(f) for pair in pairs for f in pair
-        ]
+        found += [{"serving.properties": f} if isinstance(f, str) else dict(f) for pair in pairs for f in pair]
     return found
 
 

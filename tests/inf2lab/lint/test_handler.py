@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inf2lab.lint._handler import parse_handler
+from inf2lab.lint.handler import parse_handler
 
 
 def options(text: str) -> tuple[list[tuple[str, bool]], bool]:

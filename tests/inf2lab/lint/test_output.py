@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inf2lab.folder.article import write_article
 from inf2lab.lint import (
     RULES,
     Report,
@@ -19,7 +20,6 @@ from inf2lab.lint import (
     lint,
     render,
 )
-from inf2lab.lint.article import write_article
 
 
 @pytest.fixture

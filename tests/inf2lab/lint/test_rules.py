@@ -42,9 +42,7 @@ def test_the_bad_example_gives_what_the_rule_says(code: str, example: Example, l
 
 
 @pytest.mark.parametrize(("code", "example"), CASES)
-def test_the_good_example_is_free_of_the_rule_and_of_errors(
-    code: str, example: Example, lint_files: Lint
-) -> None:
+def test_the_good_example_is_free_of_the_rule_and_of_errors(code: str, example: Example, lint_files: Lint) -> None:
     report = lint_files(example.good, example.profile, example.instance, example.folder)
     assert [told(f) for f in report.findings if f.rule == code or f.severity is Severity.ERROR] == []
 

@@ -41,17 +41,13 @@ def test_a_missing_or_empty_folder_cannot_be_linted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("profile", "instance"), [("latest", "inf2.xlarge"), ("djl-0.25", "p4d.24xlarge")])
-def test_an_unknown_profile_or_instance_cannot_be_linted_for(
-    write: Write, profile: str, instance: str
-) -> None:
+def test_an_unknown_profile_or_instance_cannot_be_linted_for(write: Write, profile: str, instance: str) -> None:
     with pytest.raises(SettingsError, match="not in the catalog"):
         lint(write(BUILT_IN), Target(profile, instance))
 
 
 @pytest.mark.parametrize("profile", ["djl-0.35", "0.36.0", "lmi-0.35"])
-def test_a_release_without_neuron_is_an_error_whatever_the_folder_says(
-    lint_files: Lint, profile: str
-) -> None:
+def test_a_release_without_neuron_is_an_error_whatever_the_folder_says(lint_files: Lint, profile: str) -> None:
     (finding,) = lint_files(BUILT_IN, profile).findings
     assert (finding.rule, finding.severity) == ("N001", Severity.ERROR)
     assert "removed its Neuron code in 0.35.0" in finding.message
@@ -118,9 +114,7 @@ def test_paths_may_be_files_of_folders_and_files_beside_them(write: Write, tmp_p
     request = tmp_path / "ask.json"
     request.write_text('{"text": ["Hello"]}')
     (report,) = lint_paths([folder / "serving.properties", folder, request])
-    assert [(f.rule, f.file) for f in report.findings if f.severity is Severity.ERROR] == [
-        ("R002", str(request))
-    ]
+    assert [(f.rule, f.file) for f in report.findings if f.severity is Severity.ERROR] == [("R002", str(request))]
     with pytest.raises(FolderError, match="name a model folder"):
         lint_paths([request])
 
@@ -154,7 +148,5 @@ def handle(inputs: Input):
     return Output().add(str((p["model_id"], p["tensor_parallel_degree"], model)))
 """
     properties = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=4\n"
-    messages = [
-        f.message for f in lint_files({"serving.properties": properties, "model.py": handler}).findings
-    ]
+    messages = [f.message for f in lint_files({"serving.properties": properties, "model.py": handler}).findings]
     assert any("degree 4, 9 rows, 2048 positions and f32" in message for message in messages)

@@ -1,6 +1,5 @@
 """The article against DJLServing 0.21.0: each trap is found where it is, and not where it is mended."""
 
-# ruff: noqa: E501 - one case a row reads as a table
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inf2lab import ModelFolder
+from inf2lab.folder.article import ARTICLE, PROFILE, write_article
 from inf2lab.lint import RULES, Severity, Target, lint
-from inf2lab.lint.article import ARTICLE, PROFILE, write_article
 
 if TYPE_CHECKING:
     from conftest import Lint
@@ -65,16 +64,44 @@ Files = Mapping[str, str]
 TRAPS: dict[str, tuple[str, str | Files, str | Files]] = {
     "entry point, first spelling": ("E001", "option.entryPoint=djl_python.transformers_neuronx\n", OLD),
     "entry point, second spelling": ("E001", "option.entryPoint=djl_python.transformers-neuronx\n", OLD),
-    "model_id and folder": ("I001", OLD + "option.model_id=facebook/opt-1.3b\n", OLD + "option.model_id=facebook/opt-13b\n"),
-    "model.py and model_id": ("M005", OWN, OWN | {"model.py": READS_MODEL_ID, "serving.properties": OWN["serving.properties"] + "option.model_id=facebook/opt-13b\n"}),
+    "model_id and folder": (
+        "I001",
+        OLD + "option.model_id=facebook/opt-1.3b\n",
+        OLD + "option.model_id=facebook/opt-13b\n",
+    ),
+    "model.py and model_id": (
+        "M005",
+        OWN,
+        OWN
+        | {
+            "model.py": READS_MODEL_ID,
+            "serving.properties": OWN["serving.properties"] + "option.model_id=facebook/opt-13b\n",
+        },
+    ),
     "fp16 for the handler": ("D001", OLD + "option.dtype=f16\n", OLD + "option.dtype=fp16\n"),
     "f16 for model.py": ("D001", OWN | {"serving.properties": OWN["serving.properties"].replace("f16", "fp16")}, OWN),
-    "the dtype of the text in the first file": ("D001", ARTICLE["built-in"] | {"serving.properties": ARTICLE["built-in"]["serving.properties"].replace("fp16", "f16")}, ARTICLE["built-in"]),
-    "n_positions and seq_length": ("R001", {"serving.properties": OLD + "option.n_positions=256\n", "call.sh": CALL}, {"serving.properties": OLD + "option.n_positions=2048\n", "call.sh": CALL}),
+    "the dtype of the text in the first file": (
+        "D001",
+        ARTICLE["built-in"] | {"serving.properties": ARTICLE["built-in"]["serving.properties"].replace("fp16", "f16")},
+        ARTICLE["built-in"],
+    ),
+    "n_positions and seq_length": (
+        "R001",
+        {"serving.properties": OLD + "option.n_positions=256\n", "call.sh": CALL},
+        {"serving.properties": OLD + "option.n_positions=2048\n", "call.sh": CALL},
+    ),
     "n_positions that model.py ignores": ("M004", OWN | {"serving.properties": WITH_OPTION}, OWN),
-    "loading timeout in two places": ("L002", {"serving.properties": OLD, "run.sh": RUN}, {"serving.properties": OLD, "run.sh": GOOD_RUN}),
+    "loading timeout in two places": (
+        "L002",
+        {"serving.properties": OLD, "run.sh": RUN},
+        {"serving.properties": OLD, "run.sh": GOOD_RUN},
+    ),
     "ten minutes to load": ("L001", OLD.replace("1200", "600"), OLD),
-    "two files, one name": ("P008", {"serving.properties": OLD, "make.sh": "echo 1 > serving.properties\necho 2 > serving.properties\n"}, {"serving.properties": OLD}),
+    "two files, one name": (
+        "P008",
+        {"serving.properties": OLD, "make.sh": "echo 1 > serving.properties\necho 2 > serving.properties\n"},
+        {"serving.properties": OLD},
+    ),
     "both routes in one folder": ("E003", OWN | {"serving.properties": OLD}, OWN),
     "task": ("K003", OLD + "option.task=text-generation\n", OLD),
     "the request's keys": ("R002", {"serving.properties": OLD, "call.sh": CALL}, OWN),
@@ -85,21 +112,51 @@ TRAPS: dict[str, tuple[str, str | Files, str | Files]] = {
     "the URL": ("R004", OWN | {"call.sh": CALL.replace("/opt13b", "/opt-13b")}, OWN),
     "copies": ("T004", OWN, OWN | {"run.sh": GOOD_RUN}),
     "devices with gaps": ("S001", OWN, OWN | {"run.sh": GOOD_RUN}),
-    "a degree outside the list": ("T001", OLD + "option.tensor_parallel_degree=6\n", OLD + "option.tensor_parallel_degree=8\n"),
-    "a degree that does not divide the heads": ("T001", OLD + "option.tensor_parallel_degree=24\noption.model_id=facebook/opt-13b\n", OLD + "option.tensor_parallel_degree=24\noption.model_id=facebook/opt-66b\n"),
-    "a model that does not fit": ("T003", OWN | {"serving.properties": OWN["serving.properties"].replace("batch_size=2", "batch_size=3")}, OWN),
+    "a degree outside the list": (
+        "T001",
+        OLD + "option.tensor_parallel_degree=6\n",
+        OLD + "option.tensor_parallel_degree=8\n",
+    ),
+    "a degree that does not divide the heads": (
+        "T001",
+        OLD + "option.tensor_parallel_degree=24\noption.model_id=facebook/opt-13b\n",
+        OLD + "option.tensor_parallel_degree=24\noption.model_id=facebook/opt-66b\n",
+    ),
+    "a model that does not fit": (
+        "T003",
+        OWN | {"serving.properties": OWN["serving.properties"].replace("batch_size=2", "batch_size=3")},
+        OWN,
+    ),
     "the host's network": ("S003", OWN, OWN | {"run.sh": GOOD_RUN}),
     "metadata out of reach": ("S004", OWN | {"run.sh": RUN.replace("--network=host", "")}, OWN),
     "mounts": ("S005", OWN | {"run.sh": RUN.replace(":/opt/ml/model", ":/opt/models")}, OWN),
-    "s3url beside model_id": ("I002", ARTICLE["built-in"] | {"serving.properties": ARTICLE["built-in"]["serving.properties"].replace("#option", "option")}, ARTICLE["built-in"]),
+    "s3url beside model_id": (
+        "I002",
+        ARTICLE["built-in"]
+        | {"serving.properties": ARTICLE["built-in"]["serving.properties"].replace("#option", "option")},
+        ARTICLE["built-in"],
+    ),
     "low_cpu_mem_usage": ("M013", OWN, OWN | {"model.py": OWN["model.py"].replace(", low_cpu_mem_usage=True", "")}),
     "batch_size without option.": ("B001", OLD + "batch_size=2\n", OLD + "option.batch_size=2\n"),
-    "the split folder": ("M007", OWN, OWN | {"model.py": OWN["model.py"].replace("os.path.join(tempfile.gettempdir(), model_id)", "tempfile.mkdtemp()")}),
-    "the checkpoint in memory": ("M010", OWN, OWN | {"model.py": OWN["model.py"].replace("    tokenizer = Auto", "    del model\n    tokenizer = Auto")}),
-    "the number of prompts": ("M009", OWN, OWN | {"model.py": OWN["model.py"].replace("    data =", "    assert len(inputs) == batch_size\n    data =")}),
+    "the split folder": (
+        "M007",
+        OWN,
+        OWN
+        | {"model.py": OWN["model.py"].replace("os.path.join(tempfile.gettempdir(), model_id)", "tempfile.mkdtemp()")},
+    ),
+    "the checkpoint in memory": (
+        "M010",
+        OWN,
+        OWN | {"model.py": OWN["model.py"].replace("    tokenizer = Auto", "    del model\n    tokenizer = Auto")},
+    ),
+    "the number of prompts": (
+        "M009",
+        OWN,
+        OWN | {"model.py": OWN["model.py"].replace("    data =", "    assert len(inputs) == batch_size\n    data =")},
+    ),
     "a form instead of JSON": ("R005", OWN | {"call.sh": CALL.replace("-H 'Content-Type: application/json'", "")}, OWN),
     "the batch of the request": ("R003", OWN | {"call.sh": CALL.replace('"Hello, I am a language model,", ', "")}, OWN),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("route", ARTICLE)

@@ -150,8 +150,7 @@ def result_of(
 ) -> Result:
     """A result that was not measured: one good answer for each latency, and as many output tokens in each."""
     rows = tuple(
-        Row(number, 0.0, 0.0, ms / 1e3, "200", 5, output_tokens, None, ())
-        for number, ms in enumerate(latencies_ms)
+        Row(number, 0.0, 0.0, ms / 1e3, "200", 5, output_tokens, None, ()) for number, ms in enumerate(latencies_ms)
     )
     target = Target(url="http://127.0.0.1:8080/predictions/opt13b", lane=lane, **more)  # type: ignore[arg-type]
     load = Load(clients=clients, rate=rate, requests=max(1, len(rows)))

@@ -9,15 +9,29 @@ import pytest
 
 from inf2lab.errors import MeasureError
 from inf2lab.measure import Load, Target, Tokens, aiperf_command, as_typed
-from inf2lab.measure._shapes import SHAPES
+from inf2lab.shapes import SHAPES
 
 URL = "http://127.0.0.1:8080/predictions/opt13b"
 # Options of `aiperf profile` that are used here, as aiperf 0.13.0 declares them (aiperf/config/flags/cli_config.py).
 OPTIONS = {
-    "--model", "--url", "--endpoint-type", "--extra-inputs", "--batch-size-text", "--streaming", "--tokenizer",
-    "--header", "--request-rate", "--arrival-pattern", "--concurrency", "--request-count", "--benchmark-duration",
-    "--warmup-request-count", "--synthetic-input-tokens-mean", "--output-tokens-mean", "--random-seed",
-}  # fmt: skip
+    "--model",
+    "--url",
+    "--endpoint-type",
+    "--extra-inputs",
+    "--batch-size-text",
+    "--streaming",
+    "--tokenizer",
+    "--header",
+    "--request-rate",
+    "--arrival-pattern",
+    "--concurrency",
+    "--request-count",
+    "--benchmark-duration",
+    "--warmup-request-count",
+    "--synthetic-input-tokens-mean",
+    "--output-tokens-mean",
+    "--random-seed",
+}
 
 
 def after(command: list[str], option: str) -> str:

@@ -67,9 +67,7 @@ def test_a_request_that_failed_is_code_1(serve: Serve) -> None:
 
 def test_an_open_loop_by_rate(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "o.json"
-    result = run(
-        "--url", serve().url, "--kind", "raw", "--rate", 50, "-t", 0.5, "--arrivals", "even", "--json", path
-    )
+    result = run("--url", serve().url, "--kind", "raw", "--rate", 50, "-t", 0.5, "--arrivals", "even", "--json", path)
     assert result.exit_code == 0, result.output
     found = json.loads(path.read_text())
     assert (found["totalRequests"], found["inf2lab"]["loop"]) == (25, "open")
@@ -105,9 +103,7 @@ def test_aiperfs_command_is_printed_and_nothing_sent(serve: Serve) -> None:
     assert server.bodies == []
 
 
-def test_the_labs_own_server_is_known_by_its_folder(
-    free_port: int, echo: ModelFolder, tmp_path: Path
-) -> None:
+def test_the_labs_own_server_is_known_by_its_folder(free_port: int, echo: ModelFolder, tmp_path: Path) -> None:
     Server.start(Settings(port=free_port), echo.path, report=lambda line: None)
     try:
         result = run("--port", free_port, "-n", 3, "--report", tmp_path / "r.html")

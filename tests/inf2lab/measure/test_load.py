@@ -8,7 +8,7 @@ import pytest
 
 from inf2lab.errors import SettingsError
 from inf2lab.measure import Load, Target
-from inf2lab.measure._client import share
+from inf2lab.measure.client import share
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from inf2lab.errors import MeasureError
 from inf2lab.measure import read_document, read_monitor, recorded, watching
-from inf2lab.measure._monitor import CONFIGURATION
+from inf2lab.measure.chip import CONFIGURATION
 
 FIXTURES = Path(__file__).with_name("fixtures")
 

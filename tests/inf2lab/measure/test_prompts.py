@@ -11,8 +11,8 @@ import pytest
 
 from inf2lab.errors import MeasureError, SettingsError
 from inf2lab.measure import Target, Tokens
-from inf2lab.measure._prompts import PROMPTS, Lengths, draw_prompts, read_prompts
-from inf2lab.measure._tokens import tokens_of
+from inf2lab.measure.prompts import PROMPTS, Lengths, draw_prompts, read_prompts
+from inf2lab.measure.tokens import tokens_of
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,7 @@ def test_a_file_without_prompts_is_refused(tmp_path: Path, content: str | bytes 
 
 @pytest.mark.parametrize("wanted", [1, 7, 64, 300])
 def test_prompts_are_cut_to_exactly_the_length(tokens: Tokens, wanted: int) -> None:
-    drawn = draw_prompts(
-        read_prompts(), Lengths.parse(str(wanted)), tokens, rows=3, rng=random.Random(wanted)
-    )
+    drawn = draw_prompts(read_prompts(), Lengths.parse(str(wanted)), tokens, rows=3, rng=random.Random(wanted))
     assert tokens.count(drawn) == [wanted] * 3
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inf2lab import Settings, measure
-from inf2lab.measure import _figures
+from inf2lab.measure import figures
 from inf2lab.pictures import Picture
 from inf2lab.planning import Plan, plan
 
@@ -74,9 +74,7 @@ def test_a_name_cannot_become_markup() -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_a_rehearsal_says_that_it_says_nothing_about_the_chip(
-    sweep: list[measure.Result], planned: Plan
-) -> None:
+def test_a_rehearsal_says_that_it_says_nothing_about_the_chip(sweep: list[measure.Result], planned: Plan) -> None:
     page = measure.page(sweep, plan=planned)
     assert "REHEARSAL: this machine, no chip" in page
     assert "<b>nothing</b> about the speed" in page
@@ -92,9 +90,7 @@ def legend(picture: Picture) -> list[str]:
     return [text.get_text() for text in found.get_texts()] if found else []
 
 
-def test_a_rehearsals_figures_never_stand_on_the_chips_axes(
-    sweep: list[measure.Result], planned: Plan
-) -> None:
+def test_a_rehearsals_figures_never_stand_on_the_chips_axes(sweep: list[measure.Result], planned: Plan) -> None:
     for draw in (measure.chip_rates, measure.chip_cost):
         assert "measured here" not in legend(draw(planned, sweep))
         assert "measured here" in legend(draw(planned, [result_of([100], lane="inf2", rows=2)]))
@@ -104,17 +100,21 @@ def test_plan_and_published_rows_share_axes(planned: Plan) -> None:
     words = legend(measure.chip_rates(planned))
     assert words[-1].startswith("plan, degree 2")
     assert [word for word in words if word.startswith("published, degree 8, SDK 2.13")]
-    rows = _figures.published(planned)
+    rows = figures.published(planned)
     assert {row.batch_size for row in rows} == {1, 256}
     assert all(row.trusted for row in rows)
-    assert [each.request.batch_size for each in _figures.fitting(planned)] == [1, 2]  # batch 4 does not fit
+    assert [each.request.batch_size for each in figures.fitting(planned)] == [1, 2]  # batch 4 does not fit
 
 
 def test_every_figure_names_its_lane(sweep: list[measure.Result], planned: Plan) -> None:
     pictures = [
-        measure.latencies(sweep), measure.throughput(sweep), measure.chip_rates(planned), measure.chip_cost(planned),
-        measure.overview(sweep, planned), measure.overview(sweep),
-    ]  # fmt: skip
+        measure.latencies(sweep),
+        measure.throughput(sweep),
+        measure.chip_rates(planned),
+        measure.chip_cost(planned),
+        measure.overview(sweep, planned),
+        measure.overview(sweep),
+    ]
     for picture in pictures:
         titles = [axes.get_title() for axes in picture.axes if axes.get_title()]
         assert titles

@@ -12,16 +12,32 @@ import numpy
 import pytest
 
 from inf2lab import measure
-from inf2lab.measure._stats import Times, percentile
+from inf2lab.measure.stats import Times, percentile
 
 from .conftest import result_of
 
 # The fields that awscurl prints (djl-serving, awscurl/.../Result.java; docs/lmi/deployment_guide/benchmarking...).
 AWSCURL = [
-    "tokenizer", "totalTimeMills", "totalRequests", "failedRequests", "errorRate", "concurrentClients", "tps",
-    "tokenThroughput", "totalTokens", "tokenPerRequest", "averageLatency", "averageTokenLatency", "p50Latency",
-    "p90Latency", "p99Latency", "timeToFirstByte", "p50TimeToFirstByte", "p90TimeToFirstByte", "p99TimeToFirstByte",
-]  # fmt: skip
+    "tokenizer",
+    "totalTimeMills",
+    "totalRequests",
+    "failedRequests",
+    "errorRate",
+    "concurrentClients",
+    "tps",
+    "tokenThroughput",
+    "totalTokens",
+    "tokenPerRequest",
+    "averageLatency",
+    "averageTokenLatency",
+    "p50Latency",
+    "p90Latency",
+    "p99Latency",
+    "timeToFirstByte",
+    "p50TimeToFirstByte",
+    "p90TimeToFirstByte",
+    "p99TimeToFirstByte",
+]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 99, 100, 101, 1000])

@@ -88,9 +88,7 @@ def test_an_open_loop_waits_for_nobody(serve: Serve) -> None:
 def test_waiting_for_a_connection_counts(serve: Serve) -> None:
     """With one connection the fifth of five requests, all due at once, waits for the other four."""
     server = serve(lambda number, body: Reply(delay=0.1))
-    result = measure.run(
-        server.target(), Load(rate=1000, requests=5, arrivals="even", warm_up=0, in_flight=1)
-    )
+    result = measure.run(server.target(), Load(rate=1000, requests=5, arrivals="even", warm_up=0, in_flight=1))
     assert server.most_at_once == 1
     assert result.rows[-1].latency_s >= 0.49
     assert result.rows[-1].sent_s - result.rows[-1].due_s >= 0.39
@@ -205,9 +203,7 @@ def test_the_same_seed_sends_the_same(serve: Serve) -> None:
     assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
-@pytest.mark.parametrize(
-    "load", [Load(clients=3, requests=40), Load(rate=200, requests=40)], ids=["closed", "open"]
-)
+@pytest.mark.parametrize("load", [Load(clients=3, requests=40), Load(rate=200, requests=40)], ids=["closed", "open"])
 def test_several_processes_share_a_load_and_lose_nothing(serve: Serve, load: Load) -> None:
     import dataclasses
 

@@ -154,9 +154,7 @@ def test_the_kind_follows_from_the_folder(
     assert Target.of(Server.of(Settings(port=free_port), folder.path)).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("options", "gathers"), [({}, 1), ({"batch_size": "4"}, 4), ({"option.batch_size": "4"}, 1)]
-)
+@pytest.mark.parametrize(("options", "gathers"), [({}, 1), ({"batch_size": "4"}, 4), ({"option.batch_size": "4"}, 1)])
 def test_a_server_that_gathers_requests_is_known(
     free_port: int, write_folder: object, options: dict[str, str], gathers: int
 ) -> None:
@@ -165,9 +163,7 @@ def test_a_server_that_gathers_requests_is_known(
 
 
 @pytest.mark.parametrize(("stated", "degree"), [("2", 2), ("max", 24)])
-def test_the_plan_is_that_of_the_folder(
-    free_port: int, write_folder: object, stated: str, degree: int
-) -> None:
+def test_the_plan_is_that_of_the_folder(free_port: int, write_folder: object, stated: str, degree: int) -> None:
     options = {
         "option.model_id": "facebook/opt-30b",
         "option.tensor_parallel_degree": stated,
@@ -191,9 +187,7 @@ def test_batches_are_served_one_after_the_other(free_port: int, write_folder: ob
     )
     before = folder.fingerprint()
     told: list[str] = []
-    results = measure.sweep_batches(
-        Settings(port=free_port), folder, [1, 3], Load(requests=2), report=told.append
-    )
+    results = measure.sweep_batches(Settings(port=free_port), folder, [1, 3], Load(requests=2), report=told.append)
     assert [result.target.rows for result in results] == [1, 3]
     assert [result.errors for result in results] == [{}, {}]
     assert [line.split(":")[0] for line in told] == ["batch 1", "batch 3"]

@@ -57,10 +57,17 @@ FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "opt": (OPTForSampling, OPTConfig, NARROW | {"ffn_dim": 16, "word_embed_proj_dim": 8}),
 }
 MODELS = [
-    "facebook/opt-1.3b", "facebook/opt-13b", "facebook/opt-30b", "facebook/opt-66b", "meta-llama/Llama-2-7b-hf",
-    "meta-llama/Llama-2-70b-hf", "meta-llama/Meta-Llama-3-8B", "EleutherAI/gpt-j-6b", "EleutherAI/gpt-neox-20b",
+    "facebook/opt-1.3b",
+    "facebook/opt-13b",
+    "facebook/opt-30b",
+    "facebook/opt-66b",
+    "meta-llama/Llama-2-7b-hf",
+    "meta-llama/Llama-2-70b-hf",
+    "meta-llama/Meta-Llama-3-8B",
+    "EleutherAI/gpt-j-6b",
+    "EleutherAI/gpt-neox-20b",
     "bigscience/bloom-7b1",
-]  # fmt: skip
+]
 CHOICES = {
     "profile": ["seed-0.21", "djl-0.25"],
     "instance": ["inf2.48xlarge", "inf2.24xlarge", "inf2.8xlarge", "trn1.32xlarge"],

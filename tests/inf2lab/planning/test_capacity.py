@@ -67,7 +67,7 @@ def gathered(rate: float, places: int, requests: int = 100_000) -> list[float]:
 # One server: C is its use. Two servers at load 1: 1/3. (Erlang, 1917; any table of them.)
 @pytest.mark.parametrize(
     ("servers", "load", "share"), [(1, 0.5, 0.5), (1, 0.9, 0.9), (2, 1.0, 1 / 3), (10, 5.0, 0.0361), (3, 3.0, 1.0)]
-)  # fmt: skip
+)
 def test_erlangs_share(servers: int, load: float, share: float) -> None:
     assert erlang_c(servers, load) == pytest.approx(share, abs=5e-5)
 
@@ -112,9 +112,7 @@ rates, times = some.floats(0.01, 20), some.floats(11, 60)
 
 
 @given(paces, rates, some.floats(1.01, 3), some.integers(1, 40))
-def test_more_load_is_slower_and_more_replicas_are_not(
-    one: Pace, rate: float, more: float, replicas: int
-) -> None:
+def test_more_load_is_slower_and_more_replicas_are_not(one: Pace, rate: float, more: float, replicas: int) -> None:
     now = predict(rate, replicas, one)
     assume(now.use < 0.999)
     hair = 1e-9
@@ -218,9 +216,15 @@ def test_where_nothing_helps_it_says_so(plan_of: PlanOf) -> None:
 
 def point(clients: int, tps: float, ms: float, p90: float, **more: Any) -> dict[str, Any]:
     return {
-        "concurrentClients": clients, "totalRequests": 50, "failedRequests": 0, "tps": tps, "averageLatency": ms,
-        "p50Latency": ms, "p90Latency": p90, "p99Latency": 5 * p90,
-    } | more  # fmt: skip
+        "concurrentClients": clients,
+        "totalRequests": 50,
+        "failedRequests": 0,
+        "tps": tps,
+        "averageLatency": ms,
+        "p50Latency": ms,
+        "p90Latency": p90,
+        "p99Latency": 5 * p90,
+    } | more
 
 
 CURVE = [point(1, 2.0, 500, 500), point(2, 4.0, 500, 510), point(4, 8.0, 500, 520), point(8, 8.0, 1000, 1100)]
@@ -254,10 +258,7 @@ def test_a_p99_of_few_requests_is_not_believed() -> None:
 
 def test_a_server_that_gathers_is_known_by_the_sweep() -> None:
     """Alone it waits for company, so that Little's law would see more places than there are."""
-    curve = [
-        point(clients, tps, ms, ms, inf2lab={"gathers": 4})
-        for clients, tps, ms in ((1, 3.3, 300), (8, 20, 400))
-    ]
+    curve = [point(clients, tps, ms, ms, inf2lab={"gathers": 4}) for clients, tps, ms in ((1, 3.3, 300), (8, 20, 400))]
     found = measured_pace(curve)
     assert (found.servers, found.seconds, found.slow_s, found.gathers) == (4, 0.2, 0.3, True)
     assert predict(1.0, 1, found).p50_s < predict(1.0, 1, found).p90_s
@@ -309,10 +310,7 @@ def test_the_command(tmp_path: Path) -> None:
     curve = tmp_path / "curve.json"
     curve.write_text(json.dumps(CURVE))
     assert (
-        json.loads(run("--rate", "20", "--p99", "2s", "--curve", str(curve), "--json").stdout)["scale"][
-            "replicas"
-        ]
-        == 4
+        json.loads(run("--rate", "20", "--p99", "2s", "--curve", str(curve), "--json").stdout)["scale"]["replicas"] == 4
     )
     alone = run("--rate", "20", "--p99", "2s", "--curve", str(curve), "--spare", "0", "--use", "1")
     assert "the p99 alone (3); the other rules: head-room, at most 100% use (3)" in alone.output

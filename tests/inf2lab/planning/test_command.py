@@ -77,8 +77,7 @@ def test_the_keys_that_were_promised(path: str, keys: set[str]) -> None:
 
 def test_int8_weights_take_half_the_room() -> None:
     full, half = (
-        json.loads(run(*ISSUE, *more).stdout)["memory"]["per_core_gib"]
-        for more in ((), ("--weights", "int8"))
+        json.loads(run(*ISSUE, *more).stdout)["memory"]["per_core_gib"] for more in ((), ("--weights", "int8"))
     )
     assert half["weights"] == pytest.approx(full["weights"] / 2, rel=0.03)
     assert half["kv_cache"] == full["kv_cache"]
@@ -92,9 +91,7 @@ def test_a_person_gets_a_table() -> None:
 
 
 @pytest.mark.parametrize(("more", "code"), [((), 0), (("--check",), 1)])
-def test_a_plan_that_cannot_be_served_ends_with_1_where_that_is_asked(
-    more: tuple[str, ...], code: int
-) -> None:
+def test_a_plan_that_cannot_be_served_ends_with_1_where_that_is_asked(more: tuple[str, ...], code: int) -> None:
     assert run("plan", "--model", "opt-13b", "--tp", "3", *more).exit_code == code
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inf2lab import catalog
-from inf2lab.planning._decode import OLDER, bucket_of, decode, features, fitted, measured_row, roofline_ms
-from inf2lab.planning._degrees import judge_degrees
+from inf2lab.planning.decode import OLDER, bucket_of, decode, features, fitted, measured_row, roofline_ms
+from inf2lab.planning.degrees import judge_degrees
 
 if TYPE_CHECKING:
     from .conftest import RequestOf
@@ -81,9 +81,7 @@ def test_coefficients_are_never_negative(tool: ModuleType) -> None:
 @pytest.mark.parametrize(
     "row", ROWS, ids=lambda row: f"{row.model_id}-{row.batch_size}-{row.n_positions}-{row.input_tokens}"
 )
-def test_a_published_configuration_is_answered_with_its_row(
-    request_of: RequestOf, row: catalog.Latency
-) -> None:
+def test_a_published_configuration_is_answered_with_its_row(request_of: RequestOf, row: catalog.Latency) -> None:
     found = decode(published(row, request_of, profile="djl-0.28"))
     assert found.basis == "measured"
     assert found.ms_per_token.mid == row.token_p50_ms
@@ -118,9 +116,7 @@ def test_between_the_rows_it_is_interpolated(request_of: RequestOf) -> None:
         )
     )
     assert found.basis == "interpolated"
-    assert found.ms_per_token.high / found.ms_per_token.mid == pytest.approx(
-        1 + fitted()["error"]["interpolated"]
-    )
+    assert found.ms_per_token.high / found.ms_per_token.mid == pytest.approx(1 + fitted()["error"]["interpolated"])
 
 
 @pytest.mark.parametrize(
@@ -168,9 +164,7 @@ def test_the_roofline_is_a_lower_bound(request_of: RequestOf, row: catalog.Laten
 
 
 def test_the_range_is_in_order_in_eight_bits_too(request_of: RequestOf) -> None:
-    whole, half = (
-        request_of("opt-66b", tensor_parallel_degree=8, batch_size=1, weights=w) for w in (None, "int8")
-    )
+    whole, half = (request_of("opt-66b", tensor_parallel_degree=8, batch_size=1, weights=w) for w in (None, "int8"))
     assert roofline_ms(half) < 0.6 * roofline_ms(whole)
     found = decode(half).ms_per_token
     assert roofline_ms(half) <= found.low < found.mid < found.high
@@ -224,17 +218,23 @@ def test_the_terms_count_what_they_say(request_of: RequestOf) -> None:
 def test_more_cores_are_faster_and_more_rows_or_positions_are_slower(request_of: RequestOf, key: str) -> None:
     small, large = {"tensor_parallel_degree": (8, 24), "batch_size": (1, 4), "n_positions": (1024, 4096)}[key]
     base = {"tensor_parallel_degree": 24, "batch_size": 1, "n_positions": 4096, "weights": "int8"}
-    times = [
-        decode(request_of("llama-2-13b", **(base | {key: value}))).ms_per_token.mid
-        for value in (small, large)
-    ]
+    times = [decode(request_of("llama-2-13b", **(base | {key: value}))).ms_per_token.mid for value in (small, large)]
     assert (times[0] > times[1]) == (key == "tensor_parallel_degree")
 
 
 MODELS = [
-    "opt-13b", "opt-66b", "llama-2-7b", "llama-2-70b", "llama-3-8b", "mistral-7b", "gpt-j-6b", "gpt-neox-20b",
-    "bloom-7b1", "gpt2-xl", "smollm2-135m",
-]  # fmt: skip
+    "opt-13b",
+    "opt-66b",
+    "llama-2-7b",
+    "llama-2-70b",
+    "llama-3-8b",
+    "mistral-7b",
+    "gpt-j-6b",
+    "gpt-neox-20b",
+    "bloom-7b1",
+    "gpt2-xl",
+    "smollm2-135m",
+]
 TOLERANCE = 0.05  # between a measured row and a modelled neighbour
 
 
@@ -261,9 +261,7 @@ def test_a_larger_batch_or_a_longer_prompt_is_never_faster(
 ) -> None:
     choices = {"instance": instance, "weights": weights, "n_positions": 1024, "tensor_parallel_degree": 8}
     batches = mids(request_of, model, "batch_size", (1, 2, 3, 4, 7, 8, 9, 16, 64, 256), **choices)
-    prompts = mids(
-        request_of, model, "input_tokens", (1, 100, 128, 300, 600, 1000), output_tokens=20, **choices
-    )
+    prompts = mids(request_of, model, "input_tokens", (1, 100, 128, 300, 600, 1000), output_tokens=20, **choices)
     cached = mids(request_of, model, "n_positions", (128, 256, 600, 1024), **(choices | {"batch_size": 4}))
     assert batches == sorted(batches)
     assert prompts == sorted(prompts)
@@ -280,9 +278,7 @@ def test_more_cores_are_never_slower_where_no_head_is_repeated(
     legal = judge_degrees(base).legal
     plain = [d for d in legal if base.model.kv_heads == base.model.heads or base.model.kv_heads % d == 0]
     assert len(plain) >= 2
-    times = mids(
-        request_of, model, "tensor_parallel_degree", plain, n_positions=1024, batch_size=3, weights=weights
-    )
+    times = mids(request_of, model, "tensor_parallel_degree", plain, n_positions=1024, batch_size=3, weights=weights)
     assert times == sorted(times, reverse=True)
 
 

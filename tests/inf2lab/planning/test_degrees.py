@@ -50,9 +50,7 @@ def test_every_degree_of_the_instance_is_legal_or_has_a_reason(plan_of: PlanOf) 
         ("djl-0.25", 32, "needs 32 NeuronCores and 24 are visible"),
     ],
 )
-def test_an_illegal_degree_is_a_problem_with_its_reason(
-    plan_of: PlanOf, profile: str, degree: int, said: str
-) -> None:
+def test_an_illegal_degree_is_a_problem_with_its_reason(plan_of: PlanOf, profile: str, degree: int, said: str) -> None:
     made = plan_of(profile=profile, tensor_parallel_degree=degree)
     assert not made.tensor_parallel.asked.ok
     assert said in made.tensor_parallel.reasons[degree]

@@ -7,16 +7,29 @@ import pytest
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.planning import judge_devices, ring_runs
-from inf2lab.planning._devices import neighbour_runs, parse_devices, torus_neighbours
+from inf2lab.planning.devices import neighbour_runs, parse_devices, torus_neighbours
 
 BIG = catalog.instance("inf2.48xlarge")
 TORUS = catalog.instance("trn1.32xlarge")
 # `neuron-ls --topology` of a trn1.32xlarge (aws-neuron-sdk v2.20.0, neuron-ls.rst)
 LINKS = [
-    (12, 3, 4, 1), (13, 0, 5, 2), (14, 1, 6, 3), (15, 2, 7, 0), (0, 7, 8, 5), (1, 4, 9, 6), (2, 5, 10, 7),
-    (3, 6, 11, 4), (4, 11, 12, 9), (5, 8, 13, 10), (6, 9, 14, 11), (7, 10, 15, 8), (8, 15, 0, 13), (9, 12, 1, 14),
-    (10, 13, 2, 15), (11, 14, 3, 12),
-]  # fmt: skip
+    (12, 3, 4, 1),
+    (13, 0, 5, 2),
+    (14, 1, 6, 3),
+    (15, 2, 7, 0),
+    (0, 7, 8, 5),
+    (1, 4, 9, 6),
+    (2, 5, 10, 7),
+    (3, 6, 11, 4),
+    (4, 11, 12, 9),
+    (5, 8, 13, 10),
+    (6, 9, 14, 11),
+    (7, 10, 15, 8),
+    (8, 15, 0, 13),
+    (9, 12, 1, 14),
+    (10, 13, 2, 15),
+    (11, 14, 3, 12),
+]
 ARTICLE = (0, 10, 2, 4, 6, 8, 1, 11)
 
 
@@ -66,9 +79,7 @@ def test_a_device_that_is_not_there_is_refused(devices: tuple[int, ...]) -> None
         judge_devices(BIG, 2, devices)
 
 
-@pytest.mark.parametrize(
-    ("text", "numbers"), [("0,10, 2", (0, 10, 2)), ("/dev/neuron0,/dev/neuron1", (0, 1))]
-)
+@pytest.mark.parametrize(("text", "numbers"), [("0,10, 2", (0, 10, 2)), ("/dev/neuron0,/dev/neuron1", (0, 1))])
 def test_devices_are_read_as_they_are_written(text: str, numbers: tuple[int, ...]) -> None:
     assert parse_devices(text) == numbers
 
@@ -103,10 +114,7 @@ def test_a_torus_is_handed_out_in_certain_numbers() -> None:
     assert judged.broken == ()
     assert "a container on this 2D torus is given 1, 4, 8, 16 devices" in judged.text
     assert judged.instead == (0, 1, 2, 3)
-    assert (
-        judge_devices(TORUS, 32, range(16)).text
-        == "16 devices for 1 worker at degree 32; it sits on neighbours"
-    )
+    assert judge_devices(TORUS, 32, range(16)).text == "16 devices for 1 worker at degree 32; it sits on neighbours"
 
 
 def test_a_copy_that_the_torus_does_not_join_is_broken() -> None:

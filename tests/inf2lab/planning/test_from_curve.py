@@ -47,9 +47,7 @@ def way(request: pytest.FixtureRequest) -> tuple[dict[str, Any], int, bool]:
 
 
 @pytest.fixture
-def curve(
-    way: tuple[dict[str, Any], int, bool], free_port: int, write_folder: WriteFolder, tmp_path: Path
-) -> Path:
+def curve(way: tuple[dict[str, Any], int, bool], free_port: int, write_folder: WriteFolder, tmp_path: Path) -> Path:
     folder = write_folder("waits", {"engine": "Python", **way[0]}, handler=HANDLER)
     server = Server.start(Settings(port=free_port), folder.path, report=lambda line: None)
     try:
@@ -65,9 +63,7 @@ def test_the_pace_is_that_of_the_server(curve: Path, way: tuple[dict[str, Any], 
     _, servers, gathers = way
     found = measured_pace(read_curve(curve))
     assert (found.servers, found.gathers) == (servers, gathers)
-    assert found.requests_per_s == pytest.approx(
-        servers / 0.2, rel=0.25
-    )  # slept, and a busy machine's own time
+    assert found.requests_per_s == pytest.approx(servers / 0.2, rel=0.25)  # slept, and a busy machine's own time
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(
         app, ["plan", "--rate", "40", "--p99", "5s", "--curve", str(curve), "--json"]
     )

@@ -8,7 +8,7 @@ import pytest
 
 from inf2lab import catalog
 from inf2lab.catalog import MemoryCase
-from inf2lab.planning._memory import core_bytes, judge, read_per_step
+from inf2lab.planning.memory import core_bytes, judge, read_per_step
 from neuron_rules import GIB, CoreBytes, Fit, bytes_per_core, judge_memory
 
 if TYPE_CHECKING:
@@ -18,10 +18,15 @@ CASES = catalog.memory_cases()
 INSTANCES = {2: "inf2.8xlarge", 8: "inf2.48xlarge", 12: "inf2.24xlarge", 24: "inf2.48xlarge"}
 # GiB on each core, from the facts' table (e) and from the size table of transformers-neuronx
 SIZES = [
-    ("opt-13b", 2, 2, 2048, 13.52), ("opt-13b", 2, 2, 256, 12.15), ("opt-13b", 2, 3, 2048, 14.30),
-    ("opt-66b", 8, 1, 2048, 15.86), ("opt-66b", 24, 2, 2048, 5.5), ("llama-2-7b", 2, 1, 784, 6.35),
-    ("llama-2-13b", 2, 1, 2048, 12.75), ("llama-3-8b", 2, 8, 4096, 9.0),
-]  # fmt: skip
+    ("opt-13b", 2, 2, 2048, 13.52),
+    ("opt-13b", 2, 2, 256, 12.15),
+    ("opt-13b", 2, 3, 2048, 14.30),
+    ("opt-66b", 8, 1, 2048, 15.86),
+    ("opt-66b", 24, 2, 2048, 5.5),
+    ("llama-2-7b", 2, 1, 784, 6.35),
+    ("llama-2-13b", 2, 1, 2048, 12.75),
+    ("llama-3-8b", 2, 8, 4096, 9.0),
+]
 
 
 def verdict(case: MemoryCase, plan_of: PlanOf, profile: str) -> Fit:
@@ -124,9 +129,7 @@ def test_a_plan_that_fits_has_no_remedies(plan_of: PlanOf) -> None:
 
 @pytest.mark.parametrize("model", ["opt-13b", "llama-3-8b", "gpt-j-6b", "bloom-7b1", "gpt-neox-20b"])
 @pytest.mark.parametrize("weights", [None, "int8"])
-def test_the_sum_over_two_layers_is_the_sum_over_all(
-    request_of: RequestOf, model: str, weights: str | None
-) -> None:
+def test_the_sum_over_two_layers_is_the_sum_over_all(request_of: RequestOf, model: str, weights: str | None) -> None:
     asked = request_of(model, tensor_parallel_degree=8, weights=weights)
     whole = bytes_per_core(
         asked.model,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inf2lab.planning import public_rules
-from inf2lab.planning._memory import core_bytes
+from inf2lab.planning.memory import core_bytes
 
 if TYPE_CHECKING:
     from .conftest import RequestOf
@@ -28,9 +28,7 @@ def test_three_rules_oldest_first(request_of: RequestOf) -> None:
         ("opt-13b", 1, 1, (False, False, False)),
     ],
 )
-def test_what_each_accepts(
-    request_of: RequestOf, model: str, degree: int, batch: int, accepted: tuple
-) -> None:
+def test_what_each_accepts(request_of: RequestOf, model: str, degree: int, batch: int, accepted: tuple) -> None:
     found = public_rules(request_of(model, tensor_parallel_degree=degree, batch_size=batch))
     assert tuple(rule.accepts for rule in found) == accepted
 

@@ -11,16 +11,21 @@ import pytest
 from inf2lab import Settings, catalog
 from inf2lab.errors import SettingsError
 from inf2lab.planning import request_for
-from inf2lab.planning._request import model_dims
-from inf2lab.planning._request import request_of as request_of_settings
+from inf2lab.planning.request import model_dims
+from inf2lab.planning.request import request_of as request_of_settings
 
 if TYPE_CHECKING:
     from .conftest import RequestOf
 
 OPT_CONFIG = {
-    "model_type": "opt", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 256,
-    "vocab_size": 100, "max_position_embeddings": 512,
-}  # fmt: skip
+    "model_type": "opt",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "ffn_dim": 256,
+    "vocab_size": 100,
+    "max_position_embeddings": 512,
+}
 
 
 def write_config(folder: Path, **changes: Any) -> Path:
@@ -130,9 +135,7 @@ def test_lengths_are_half_and_half_unless_given(request_of: RequestOf) -> None:
 
 
 def test_settings_make_the_request_of_their_values() -> None:
-    made = request_of_settings(
-        Settings(tensor_parallel_degree=8, batch_size=4, n_positions=1024, dtype="bf16")
-    )
+    made = request_of_settings(Settings(tensor_parallel_degree=8, batch_size=4, n_positions=1024, dtype="bf16"))
     found = (
         made.model.name,
         made.instance,
@@ -144,9 +147,7 @@ def test_settings_make_the_request_of_their_values() -> None:
     assert found == ("facebook/opt-13b", "inf2.48xlarge", 8, 4, 1024, "bf16")
 
 
-def test_parameters_are_the_checkpoints_where_the_catalog_knows_them(
-    request_of: RequestOf, tmp_path: Path
-) -> None:
+def test_parameters_are_the_checkpoints_where_the_catalog_knows_them(request_of: RequestOf, tmp_path: Path) -> None:
     assert request_of("llama-2-7b").parameters == 6_738_415_616
     own = request_for(str(write_config(tmp_path)))
     assert own.parameters == own.model.parameters

@@ -34,9 +34,7 @@ def test_a_divisor_of_the_heads_that_no_list_has_is_not_supported(degree: int) -
 def test_sizes_are_counted_as_the_article_counts() -> None:
     rules = article_rules(2, OPT_13B, batch_size=2, n_positions=2048)
     weights_gb = 12_853_473_280 * 2 / 1e9
-    cache_gb = (
-        819_200 * 2048 * 2 / 1e9
-    )  # 819,200 bytes a token and sequence: 40 layers, K and V, 5120 wide, f16
+    cache_gb = 819_200 * 2048 * 2 / 1e9  # 819,200 bytes a token and sequence: 40 layers, K and V, 5120 wide, f16
     assert rules.size_gb == pytest.approx(weights_gb + cache_gb)
     assert rules.room_gb == 32
 
@@ -50,9 +48,7 @@ def test_f32_needs_twice_the_room_and_does_not_fit_two_cores() -> None:
 
 def test_rule_2_asks_for_less_than_the_room_and_not_for_as_much() -> None:
     rules = article_rules(2, OPT_13B, batch_size=1, n_positions=2048)
-    exact = type(rules)(
-        degree=2, heads_divide=True, size_gb=rules.room_gb, room_gb=rules.room_gb, supported=True
-    )
+    exact = type(rules)(degree=2, heads_divide=True, size_gb=rules.room_gb, room_gb=rules.room_gb, supported=True)
     assert not exact.fits
 
 

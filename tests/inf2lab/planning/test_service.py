@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inf2lab.errors import SettingsError
-from inf2lab.planning._decode import mean_over_median
+from inf2lab.planning.decode import mean_over_median
 
 if TYPE_CHECKING:
     from .conftest import PlanOf, RequestOf
@@ -41,9 +41,7 @@ def test_the_mean_token_is_cheaper_than_the_median_where_early_buckets_are_small
 
 
 @pytest.mark.parametrize(("batch", "published"), [(1, 32.0), (8, 6.1)])
-def test_a_published_configuration_costs_what_the_facts_say(
-    plan_of: PlanOf, batch: int, published: float
-) -> None:
+def test_a_published_configuration_costs_what_the_facts_say(plan_of: PlanOf, batch: int, published: float) -> None:
     made = plan_of(
         "llama-2-13b",
         tensor_parallel_degree=24,

@@ -22,9 +22,9 @@ import write_manifests
 from inf2lab import ModelFolder, Settings, catalog, write_properties
 from inf2lab.cli import app
 from inf2lab.errors import FolderError, LabError, ServerError, SettingsError
-from inf2lab.scale import kubernetes as target
-from inf2lab.scale.kubernetes import HELM_VALUES, Deployment, render
-from inf2lab.scale.kubernetes_pod import READY
+from inf2lab.scale.kubernetes import deployment as target
+from inf2lab.scale.kubernetes.deployment import HELM_VALUES, Deployment, render
+from inf2lab.scale.kubernetes.pod import READY
 
 if TYPE_CHECKING:
     from conftest import Listen
@@ -87,7 +87,7 @@ def validate(each: dict[str, Any]) -> None:
 def test_the_committed_files_are_the_rendering(made: Deployment) -> None:
     target = write_manifests.TARGET
     stale = [name for name, data in made.files().items() if (target / name).read_bytes() != data]
-    assert stale == [], "run `python tools/write_manifests.py`"
+    assert stale == [], "run `python tools/pages/write_manifests.py`"
     there = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
     assert there - set(made.files()) == {"README.md"}
 
@@ -98,9 +98,15 @@ def test_every_object_is_valid(made: Deployment) -> None:
         validate(each)
         kinds.append(each["kind"])
     assert kinds == [
-        "Namespace", "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy",
-        "NodePool", "EC2NodeClass",
-    ]  # fmt: skip
+        "Namespace",
+        "Deployment",
+        "Service",
+        "PodDisruptionBudget",
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "NodePool",
+        "EC2NodeClass",
+    ]
 
 
 def container_in(deployment: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +123,7 @@ BROKEN: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "no limit": ("NodePool", lambda o: o["spec"].pop("limits")),
     "no such reason": ("NodePool", lambda o: o["spec"]["disruption"]["budgets"][0].update(reasons=["Old"])),
     "metadata for everybody": ("EC2NodeClass", lambda o: o["spec"]["metadataOptions"].update(httpTokens="optional")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -142,15 +148,13 @@ def test_kustomize_finds_every_file_and_the_folder_arrives_byte_for_byte(made: D
     assert carried == {path.name: path.read_bytes() for path in folder.path.iterdir()}
     mounts = [mount for mount in container_of(made)["volumeMounts"] if mount["name"] == "folder"]
     assert all(mount["readOnly"] for mount in mounts)
-    assert {mount["mountPath"] for mount in mounts} == {
-        f"/opt/ml/model/{folder.name}/{name}" for name in carried
-    }
+    assert {mount["mountPath"] for mount in mounts} == {f"/opt/ml/model/{folder.name}/{name}" for name in carried}
 
 
 @pytest.mark.parametrize(
     ("degree", "copies", "instance", "devices"),
     [(2, 1, "inf2.48xlarge", 1), (8, 1, "inf2.24xlarge", 4), (8, 3, "inf2.48xlarge", 12), (1, 1, "inf2.xlarge", 1)],
-)  # fmt: skip
+)
 def test_devices_follow_the_folders_degree(
     folder_of: Callable[..., ModelFolder], degree: int, copies: int, instance: str, devices: int
 ) -> None:
@@ -176,9 +180,7 @@ def test_a_nodes_replicas_fit_on_it_with_room_for_its_own_services(
 
 
 def test_degrees_that_waste_cores_are_said(folder_of: Callable[..., ModelFolder]) -> None:
-    placements = {
-        p.instance: p for p in render(Settings(), folder_of(tensor_parallel_degree=8)).replica.placements()
-    }
+    placements = {p.instance: p for p in render(Settings(), folder_of(tensor_parallel_degree=8)).replica.placements()}
     assert (placements["inf2.24xlarge"].replicas, placements["inf2.24xlarge"].idle_cores) == (1, 4)
     assert (placements["inf2.48xlarge"].replicas, placements["inf2.48xlarge"].idle_cores) == (3, 0)
     assert "wastes 4 of 12 cores" in str(placements["inf2.24xlarge"])
@@ -196,9 +198,7 @@ def test_a_server_fills_the_cores_of_its_devices(folder_of: Callable[..., ModelF
 
 
 @pytest.mark.parametrize(("seconds", "copies"), [(240, 1), (1200, 1), (3607, 1), (600, 3)])
-def test_nothing_kills_a_loading_model(
-    folder_of: Callable[..., ModelFolder], seconds: int, copies: int
-) -> None:
+def test_nothing_kills_a_loading_model(folder_of: Callable[..., ModelFolder], seconds: int, copies: int) -> None:
     folder = folder_of(model_loading_timeout=seconds, predict_timeout=300)
     made = render(Settings(copies=copies), folder)
     container, pod = container_of(made), pod_of(made)
@@ -331,7 +331,7 @@ def test_the_price_is_that_of_whole_instances(folder_of: Callable[..., ModelFold
 @pytest.mark.parametrize(
     "choices",
     [{"namespace": "Bad Name"}, {"namespace": ""}, {"namespace": "x" * 64}, {"cluster": "a b"}, {"cluster": "-a"}],
-)  # fmt: skip
+)
 def test_names_that_the_api_server_would_refuse_are_refused(
     folder_of: Callable[..., ModelFolder], choices: dict[str, str]
 ) -> None:
@@ -399,9 +399,7 @@ def described(listen: Listen) -> tuple[str, list[Any]]:
     return f"http://127.0.0.1:{listen(Handler).server_port}/models/opt13b", answer
 
 
-@pytest.mark.parametrize(
-    ("workers", "code"), [(["READY"], 0), (["BUSY", "READY"], 0), (["FAILED"], 1), ([], 1)]
-)
+@pytest.mark.parametrize(("workers", "code"), [(["READY"], 0), (["BUSY", "READY"], 0), (["FAILED"], 1), ([], 1)])
 def test_readiness_reads_the_servers_own_description(
     described: tuple[str, list[Any]], workers: list[str], code: int
 ) -> None:

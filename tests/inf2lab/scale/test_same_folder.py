@@ -6,11 +6,11 @@ from pathlib import Path
 
 import write_manifests
 from inf2lab import Settings
-from inf2lab.cloud import Cloud
+from inf2lab.aws import Cloud
+from inf2lab.aws.endpoint_calls import endpoint_request
 from inf2lab.scale import ray_service
-from inf2lab.scale.kubernetes import render
+from inf2lab.scale.kubernetes.deployment import render
 from inf2lab.scale.replica import Replica
-from inf2lab.scale.sagemaker import endpoint_request
 
 
 def test_the_same_bytes_arrive_in_all_four_places(tmp_path: Path) -> None:

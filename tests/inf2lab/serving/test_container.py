@@ -13,8 +13,8 @@ import pytest
 
 from inf2lab import ModelFolder, Server, Settings, lint, write_properties
 from inf2lab.errors import FolderError, ServerError, SettingsError
-from inf2lab.serving import _container
-from inf2lab.serving._container import ContainerServer
+from inf2lab.serving import container as lane
+from inf2lab.serving.container import ContainerServer
 
 if TYPE_CHECKING:
     from conftest import WriteFolder
@@ -135,12 +135,8 @@ def test_a_degree_that_is_no_number_is_named(write_folder: WriteFolder) -> None:
         container(write_folder("m", {"option.tensor_parallel_degree": "two"})).command()
 
 
-@pytest.mark.parametrize(
-    ("profile", "loading", "predict"), [("seed-0.21", 240, 120), ("djl-0.25", 1200, 240)]
-)
-def test_the_time_outs_are_the_profiles(
-    opt13b: ModelFolder, profile: str, loading: int, predict: int
-) -> None:
+@pytest.mark.parametrize(("profile", "loading", "predict"), [("seed-0.21", 240, 120), ("djl-0.25", 1200, 240)])
+def test_the_time_outs_are_the_profiles(opt13b: ModelFolder, profile: str, loading: int, predict: int) -> None:
     environment = after(container(opt13b, profile=profile).command(), "-e")
     assert f"MODEL_LOADING_TIMEOUT={loading}" in environment
     assert f"PREDICT_TIMEOUT={predict}" in environment
@@ -182,9 +178,7 @@ def test_what_a_person_types_is_the_same_command(opt13b: ModelFolder, clone: Pat
     assert words_of_shell(server.typed(), clone) == server.command()
 
 
-def test_what_a_person_types_names_the_clone_as_pwd_one_option_a_line(
-    opt13b: ModelFolder, clone: Path
-) -> None:
+def test_what_a_person_types_names_the_clone_as_pwd_one_option_a_line(opt13b: ModelFolder, clone: Path) -> None:
     lines = container(opt13b).typed().splitlines()
     assert all(line.endswith(" \\") for line in lines[:-1])
     assert all(line.startswith("    ") for line in lines[1:])
@@ -208,16 +202,14 @@ def test_a_folder_whose_path_only_begins_like_the_clones_is_written_out(clone: P
     assert words_of_shell(typed, clone) == container(folder).command()
 
 
-@pytest.mark.parametrize(
-    ("uid", "mode", "given"), [(0, 0o755, True), (1000, 0o755, False), (1001, 0o777, False)]
-)
+@pytest.mark.parametrize(("uid", "mode", "given"), [(0, 0o755, True), (1000, 0o755, False), (1001, 0o777, False)])
 def test_the_containers_user_may_write_logs_and_caches_whoever_starts_it(
     opt13b: ModelFolder, monkeypatch: pytest.MonkeyPatch, uid: int, mode: int, given: bool
 ) -> None:
     """Root gives the folders away, user 1000 is the container's own, and anybody else opens them."""
     owned: list[tuple[Path, int, int]] = []
-    monkeypatch.setattr(_container.os, "geteuid", lambda: uid)
-    monkeypatch.setattr(_container.os, "chown", lambda *words: owned.append(words))
+    monkeypatch.setattr(lane.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(lane.os, "chown", lambda *words: owned.append(words))
     server = container(opt13b)
     server._make_folders()
     written = [Path(words.split(":")[0]) for words in after(server.command(), "-v")[1:]]

@@ -21,8 +21,8 @@ from inf2lab import ModelFolder, Server, Settings, paths
 from inf2lab.errors import ServerError
 from inf2lab.folder import read_properties
 from inf2lab.serving import all_servers, left_over, stop_everything
-from inf2lab.serving._distribution import DistributionServer
-from inf2lab.serving._state import read_state, state_path
+from inf2lab.serving.distribution import DistributionServer
+from inf2lab.serving.state import read_state, state_path
 
 if TYPE_CHECKING:
     from conftest import WriteFolder
@@ -122,9 +122,7 @@ def test_the_name_chooses_the_server_of_the_rehearsals_lane(settings: Settings, 
         Server.of(settings, echo.path, server="torchserve")
 
 
-def test_the_command_and_the_configuration(
-    settings: Settings, echo: ModelFolder, home: Path, logs: Path
-) -> None:
+def test_the_command_and_the_configuration(settings: Settings, echo: ModelFolder, home: Path, logs: Path) -> None:
     server = DistributionServer(settings, echo)
     written = logs / f"server-{settings.port}" / "config.properties"
     assert server.command() == [str(home / "bin" / "serving"), "-f", str(written)]
@@ -185,10 +183,12 @@ def test_the_image_is_built_as_the_command_names_it(root: Path) -> None:
     [
         (lambda home: shutil.rmtree(home / "bin"), "no bin/serving there; unpack DJLServing 0.25.0"),
         (lambda home: shutil.rmtree(home / "lib"), "holds no serving-\\*.jar, and profile djl-0.25"),
-        (lambda home: (home / "lib" / "serving-0.25.0.jar").rename(home / "lib" / "serving-0.27.0.jar"),
-         "holds serving-0.27.0.jar, and profile djl-0.25 is DJLServing 0.25.0"),
+        (
+            lambda home: (home / "lib" / "serving-0.25.0.jar").rename(home / "lib" / "serving-0.27.0.jar"),
+            "holds serving-0.27.0.jar, and profile djl-0.25 is DJLServing 0.25.0",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_home_that_cannot_serve_is_said_before_anything_starts(
     settings: Settings, echo: ModelFolder, home: Path, broken, says: str
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inf2lab.errors import EngineError
-from inf2lab.serving import _docker
+from inf2lab.serving import docker
 
 Docker = Callable[..., Path]
 
@@ -86,44 +86,42 @@ REFUSED = {
 def test_a_refusal_is_one_sentence_with_what_to_do(fake_docker: Docker, printed: str, said: str) -> None:
     fake_docker(stderr=f"{printed}\n", code=125)
     with pytest.raises(EngineError) as caught:
-        _docker.docker("run", "x", what="docker run x")
+        docker.docker("run", "x", what="docker run x")
     assert str(caught.value).startswith("docker run x: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_without_docker_the_sentence_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_docker_the_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for ask in (lambda: _docker.find("x"), lambda: _docker.pull("x", print), lambda: _docker.has_image("x")):
+    for ask in (lambda: docker.find("x"), lambda: docker.pull("x", print), lambda: docker.has_image("x")):
         with pytest.raises(EngineError, match=r"Docker is not installed; install it .* group docker"):
             ask()
-    assert _docker.owned("/logs") == []
+    assert docker.owned("/logs") == []
 
 
 def test_an_engine_that_hangs_is_not_waited_for(fake_docker: Docker) -> None:
     fake_docker(seconds=5)
     with pytest.raises(EngineError, match="no answer within 0 s; look at the engine"):
-        _docker.docker("ps", what="docker ps", patience_s=0.1)
+        docker.docker("ps", what="docker ps", patience_s=0.1)
 
 
 def test_a_missing_container_or_image_is_no_error(fake_docker: Docker) -> None:
     fake_docker(stderr="Error: No such container: x\n", code=1)
-    assert _docker.find("x") is None
-    assert _docker.remove("x", patience_s=1) is False
+    assert docker.find("x") is None
+    assert docker.remove("x", patience_s=1) is False
     fake_docker(stderr="Error: No such image: x\n", code=1)
-    assert _docker.has_image("x") is False
+    assert docker.has_image("x") is False
 
 
 def test_an_image_that_was_made_here_has_no_digest(fake_docker: Docker) -> None:
     fake_docker(stdout="[]\n")
-    assert _docker.digest("x") is None
+    assert docker.digest("x") is None
     fake_docker(stdout='["djl@sha256:abc"]\n')
-    assert _docker.digest("x") == "djl@sha256:abc"
+    assert docker.digest("x") == "djl@sha256:abc"
 
 
 def test_a_pull_that_breaks_off_says_why(fake_docker: Docker) -> None:
     fake_docker(stdout="a1: Pulling fs layer\nno space left on device\n", code=1)
     with pytest.raises(EngineError, match=r"docker pull djl: .*The volume is too small"):
-        _docker.pull("djl", lambda line: None)
+        docker.pull("djl", lambda line: None)

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import pytest
 
-from inf2lab.serving import _log
+from inf2lab.serving import log as reading
 
 START = """\
 INFO  ModelServer Starting djl-serving: 0.25.0 ...
@@ -107,14 +107,14 @@ def log(tmp_path: Path) -> Path:
 
 def test_milestones_come_once_each_and_in_order(log: Path) -> None:
     log.write_text(START)
-    loading = _log.milestones(log)
+    loading = reading.milestones(log)
     assert loading == [
         "model folder found",
         "worker process started",
         "the worker has imported the handler",
     ]
     log.write_text(START + READY + READY)
-    assert _log.milestones(log) == [*loading, "model loaded", "port open"]
+    assert reading.milestones(log) == [*loading, "model loaded", "port open"]
 
 
 def test_a_growing_log_only_adds_milestones(log: Path) -> None:
@@ -122,26 +122,24 @@ def test_a_growing_log_only_adds_milestones(log: Path) -> None:
     before: list[str] = []
     for end in range(len(lines) + 1):
         log.write_text("".join(lines[:end]))
-        now = _log.milestones(log)
+        now = reading.milestones(log)
         assert now[: len(before)] == before
         before = now
     assert len(before) == 5
 
 
 def test_the_stand_ins_line_is_a_step_and_their_folder_in_the_environment_is_none(log: Path) -> None:
-    said = (
-        "rehearsal: the words come from stand-in weights (OPT: hidden 256); the rules are facebook/opt-13b's"
-    )
+    said = "rehearsal: the words come from stand-in weights (OPT: hidden 256); the rules are facebook/opt-13b's"
     log.write_text(START)
-    assert len(_log.milestones(log)) == 3
+    assert len(reading.milestones(log)) == 3
     log.write_text(f"{START}INFO  PyProcess W-7650-opt13b-stdout: {said}\n")
-    assert _log.milestones(log)[3:] == ["stand-in weights speak, by the named model's rules"]
+    assert reading.milestones(log)[3:] == ["stand-in weights speak, by the named model's rules"]
 
 
 def test_a_log_that_is_not_there_has_no_steps_and_no_last_line(log: Path) -> None:
-    assert _log.milestones(log) == []
-    assert _log.last_line(log) == ""
-    assert _log.cause_of_failure(log) == "it left no log"
+    assert reading.milestones(log) == []
+    assert reading.last_line(log) == ""
+    assert reading.cause_of_failure(log) == "it left no log"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +159,7 @@ def test_a_log_that_is_not_there_has_no_steps_and_no_last_line(log: Path) -> Non
     ],
 )
 def test_a_line_loses_its_prefix_and_nothing_else(line: str, text: str) -> None:
-    assert _log.plain(line) == text
+    assert reading.plain(line) == text
 
 
 @pytest.mark.parametrize(
@@ -199,12 +197,12 @@ def test_a_line_loses_its_prefix_and_nothing_else(line: str, text: str) -> None:
 )
 def test_the_cause_is_what_the_handler_or_the_server_ended_with(log: Path, text: str, cause: str) -> None:
     log.write_text(text)
-    assert _log.cause_of_failure(log) == cause
+    assert reading.cause_of_failure(log) == cause
 
 
 def test_the_error_of_a_request_is_not_why_a_server_ended(log: Path) -> None:
     log.write_text(START + READY + HANDLER_RAISED)
-    cause = _log.cause_of_failure(log)
+    cause = reading.cause_of_failure(log)
     assert cause == "it was ready, then its process ended; last log line: 'PyProcess Failure count: 0'"
 
 
@@ -212,30 +210,26 @@ def test_the_rehearsals_own_end_names_the_handlers_exception(log: Path) -> None:
     own = "ERROR Rehearsal badload did not load: Failed to initialize model: prediction failure\n"
     trace = "Traceback (most recent call last):\n  File \"model.py\", line 4, in handle\nKeyError: 'fp16'\n"
     log.write_text(START + JAVA_END + own + trace)
-    assert _log.cause_of_failure(log) == "KeyError: 'fp16'"
+    assert reading.cause_of_failure(log) == "KeyError: 'fp16'"
 
 
 def test_the_last_line_is_the_last_that_says_something(log: Path) -> None:
     log.write_text("INFO  PyProcess Model [x] initialized.\n\n   \n")
-    assert _log.last_line(log) == "PyProcess Model [x] initialized."
+    assert reading.last_line(log) == "PyProcess Model [x] initialized."
 
 
 def test_bytes_that_are_no_text_do_not_stop_the_reading(log: Path) -> None:
     log.write_bytes(b"\xff\xfe rubbish\n" + START.encode())
-    assert len(_log.milestones(log)) == 3
+    assert len(reading.milestones(log)) == 3
 
 
-def following(
-    path: Path, *, lines: int = 10, patience_s: float = 0.3
-) -> tuple[queue.Queue[str | None], Event]:
+def following(path: Path, *, lines: int = 10, patience_s: float = 0.3) -> tuple[queue.Queue[str | None], Event]:
     """What `follow` yields, from a thread (None at its end), and the event that is set when the server stops."""
     found: queue.Queue[str | None] = queue.Queue()
     stopped = Event()
 
     def read() -> None:
-        for line in _log.follow(
-            path, lines, lambda: not stopped.is_set(), patience_s=patience_s, poll_s=0.01
-        ):
+        for line in reading.follow(path, lines, lambda: not stopped.is_set(), patience_s=patience_s, poll_s=0.01):
             found.put(line)
         found.put(None)
 
@@ -312,7 +306,7 @@ def test_the_compiler_and_its_cache_are_steps_too(log: Path) -> None:
     said = ("Call compiler with cmd: x", "Call compiler with cmd: y", "Using a cached neff at z")
     lines = [*(wrapper + words for words in said), "INFO  PyProcess Model [m] initialized."]
     log.write_text("\n".join(lines))
-    assert _log.milestones(log) == [
+    assert reading.milestones(log) == [
         "compiling for the chip: minutes, longer than everything else",
         "a compiled program is in the cache",
         "model loaded",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from inf2lab.serving import _processes, left_over, stop_everything
+from inf2lab.serving import left_over, processes, stop_everything
 
 if TYPE_CHECKING:
     from conftest import StartProcess
@@ -26,28 +26,26 @@ child.stdout.readline()
 @pytest.fixture
 def mark() -> dict[str, str]:
     """The environment of a process of this test's clone."""
-    return {_processes.MARK: _processes.owner()}
+    return {processes.MARK: processes.owner()}
 
 
 def test_the_mark_is_the_log_folder(logs: Path) -> None:
-    assert _processes.owner() == str(logs)
+    assert processes.owner() == str(logs)
 
 
 def test_a_marked_process_is_found_and_ended(start_process: StartProcess, mark: dict[str, str]) -> None:
     process = start_process(environment=mark)
-    assert _processes.ours() == [process]
+    assert processes.ours() == [process]
     assert left_over() == [f"process {process.pid}: {process.name()}"]
     assert stop_everything() == 1
     assert not process.is_running()
     assert left_over() == []
 
 
-def test_an_unmarked_process_and_one_of_another_clone_are_left_alone(
-    start_process: StartProcess, logs: Path
-) -> None:
+def test_an_unmarked_process_and_one_of_another_clone_are_left_alone(start_process: StartProcess, logs: Path) -> None:
     unmarked = start_process()
-    other = start_process(environment={_processes.MARK: str(logs.parent / "other")})
-    assert _processes.ours() == []
+    other = start_process(environment={processes.MARK: str(logs.parent / "other")})
+    assert processes.ours() == []
     assert stop_everything() == 0
     assert unmarked.is_running()
     assert other.is_running()
@@ -56,26 +54,24 @@ def test_an_unmarked_process_and_one_of_another_clone_are_left_alone(
 def test_children_inherit_the_mark(start_process: StartProcess, mark: dict[str, str]) -> None:
     process = start_process(CHILD, environment=mark)
     (child,) = process.children()
-    assert set(_processes.ours()) == {process, child}
+    assert set(processes.ours()) == {process, child}
     assert stop_everything() == 2
-    assert _processes._has_ended(child)
+    assert processes._has_ended(child)
 
 
-def test_a_child_whose_parent_was_killed_is_still_found(
-    start_process: StartProcess, mark: dict[str, str]
-) -> None:
+def test_a_child_whose_parent_was_killed_is_still_found(start_process: StartProcess, mark: dict[str, str]) -> None:
     process = start_process(CHILD, environment=mark)
     (child,) = process.children()
     process.kill()
     process.wait()
-    assert _processes.ours() == [child]
+    assert processes.ours() == [child]
     assert stop_everything() == 1
-    assert not _processes.is_ours(child)
+    assert not processes.is_ours(child)
 
 
 def test_the_caller_is_never_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil.Process, "environ", lambda self: {_processes.MARK: _processes.owner()})
-    assert not _processes.is_ours(psutil.Process())
+    monkeypatch.setattr(psutil.Process, "environ", lambda self: {processes.MARK: processes.owner()})
+    assert not processes.is_ours(psutil.Process())
 
 
 def test_a_zombie_is_not_ours(start_process: StartProcess, mark: dict[str, str]) -> None:
@@ -83,14 +79,12 @@ def test_a_zombie_is_not_ours(start_process: StartProcess, mark: dict[str, str])
     process.send_signal(9)
     while process.status() != psutil.STATUS_ZOMBIE:
         pass
-    assert not _processes.is_ours(process)
+    assert not processes.is_ours(process)
 
 
-def test_a_process_that_ignores_the_request_is_killed(
-    start_process: StartProcess, mark: dict[str, str]
-) -> None:
+def test_a_process_that_ignores_the_request_is_killed(start_process: StartProcess, mark: dict[str, str]) -> None:
     stubborn = start_process(IGNORES_TERM, environment=mark)
-    assert _processes.end([stubborn], patience_s=0.2) == [stubborn]
+    assert processes.end([stubborn], patience_s=0.2) == [stubborn]
     assert not stubborn.is_running()
 
 
@@ -98,21 +92,21 @@ def test_ending_what_has_ended_is_nothing(start_process: StartProcess) -> None:
     process = start_process()
     process.kill()
     process.wait()
-    assert _processes.end([process], patience_s=1) == []
-    assert _processes.family(process) == [process]
+    assert processes.end([process], patience_s=1) == []
+    assert processes.family(process) == [process]
 
 
 def test_a_family_is_the_process_and_all_below_it(start_process: StartProcess) -> None:
     process = start_process(CHILD)
-    assert _processes.family(process) == [process, *process.children()]
-    _processes.end(process.children(), patience_s=1)
+    assert processes.family(process) == [process, *process.children()]
+    processes.end(process.children(), patience_s=1)
 
 
 def test_who_listens_is_named_with_the_process() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        said = _processes.listener(listening.getsockname()[1])
+        said = processes.listener(listening.getsockname()[1])
     assert f"(process {psutil.Process().pid})" in said
 
 
 def test_an_unknown_listener_is_another_process(free_port: int) -> None:
-    assert _processes.listener(free_port) == "another process"
+    assert processes.listener(free_port) == "another process"

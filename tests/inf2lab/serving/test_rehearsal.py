@@ -27,7 +27,7 @@ from inf2lab.errors import (
     StandInError,
 )
 from inf2lab.serving import ModelServer, all_servers, left_over, stop_everything
-from inf2lab.serving._state import read_state, state_path
+from inf2lab.serving.state import read_state, state_path
 
 if TYPE_CHECKING:
     from conftest import WriteFolder
@@ -151,15 +151,11 @@ def test_another_notebook_finds_the_server_by_its_state(settings: Settings, echo
     assert found.endpoint.generate(["x"], 8) == ["x"]
     assert [server.url for server in all_servers()] == [started.url]
     started.stop()
-    with pytest.raises(
-        ServerError, match=rf"no server of this lab runs on port {settings.port}: run notebook 05"
-    ):
+    with pytest.raises(ServerError, match=rf"no server of this lab runs on port {settings.port}: run notebook 05"):
         Server.running(settings)
 
 
-def test_a_server_outlives_the_process_that_started_it(
-    settings: Settings, echo: ModelFolder, root: Path
-) -> None:
+def test_a_server_outlives_the_process_that_started_it(settings: Settings, echo: ModelFolder, root: Path) -> None:
     program = (
         "import os, signal\nfrom inf2lab import Server, Settings\n"
         f"Server.start(Settings(port={settings.port}), {str(echo.path)!r})\n"
@@ -188,9 +184,7 @@ def test_a_worker_sees_the_images_and_the_rehearsals_environment(
     assert seen["INF2LAB_OWNER"] == str(logs)
 
 
-def test_the_articles_profile_runs_a_handler_under_its_own_rules(
-    free_port: int, write_folder: WriteFolder
-) -> None:
+def test_the_articles_profile_runs_a_handler_under_its_own_rules(free_port: int, write_folder: WriteFolder) -> None:
     folder = write_folder("tells", {"engine": "Python"}, handler=TELLS)
     seen = start(Settings(port=free_port, profile="seed-0.21"), folder).endpoint.send({}).json()
     assert seen["REHEARSAL_TNX_GENERATION"] == "0.2"
@@ -202,9 +196,7 @@ def test_a_folder_with_only_a_handler_is_served(settings: Settings, write_folder
     assert server.endpoint.send({}).ok
 
 
-def test_a_handler_that_raises_is_named_with_its_own_exception(
-    settings: Settings, write_folder: WriteFolder
-) -> None:
+def test_a_handler_that_raises_is_named_with_its_own_exception(settings: Settings, write_folder: WriteFolder) -> None:
     folder = write_folder("badload", {"engine": "Python"}, handler=RAISES)
     with pytest.raises(LoadFailed) as caught:
         start(settings, folder)
@@ -241,9 +233,7 @@ def test_a_port_in_use_names_its_owner_and_starts_nothing(settings: Settings, ec
     assert all_servers() == []
 
 
-def test_a_server_that_loads_is_loading_and_can_be_stopped(
-    settings: Settings, write_folder: WriteFolder
-) -> None:
+def test_a_server_that_loads_is_loading_and_can_be_stopped(settings: Settings, write_folder: WriteFolder) -> None:
     folder = write_folder("slow", {"engine": "Python"}, handler=SLOW)
     server = Server.start(settings, folder.path, wait=False, report=lambda _: None)
     eventually(lambda: any("Python engine started." in line for line in server.logs(100)))
@@ -271,9 +261,7 @@ def test_a_killed_server_has_failed_and_leaves_nothing(settings: Settings, echo:
     assert all_servers() == []
 
 
-def test_a_killed_worker_is_replaced_and_the_endpoint_answers_again(
-    settings: Settings, echo: ModelFolder
-) -> None:
+def test_a_killed_worker_is_replaced_and_the_endpoint_answers_again(settings: Settings, echo: ModelFolder) -> None:
     server = start(settings, echo)
     killed = worker_of(server)
     killed.kill()
@@ -295,9 +283,7 @@ def lose(server: ModelServer) -> Path:
     return Path(state.scratch)
 
 
-def test_a_server_whose_state_is_lost_is_found_by_its_mark(
-    settings: Settings, echo: ModelFolder, root: Path
-) -> None:
+def test_a_server_whose_state_is_lost_is_found_by_its_mark(settings: Settings, echo: ModelFolder, root: Path) -> None:
     server = start(settings, echo)
     process, worker = process_of(server), worker_of(server)
     scratch = lose(server)
@@ -359,9 +345,7 @@ def test_a_missing_folder_starts_nothing_and_leaves_the_running_server_alone(
     assert server.status().state == "ready"
 
 
-def test_a_model_without_stand_in_weights_starts_nothing(
-    settings: Settings, write_folder: WriteFolder
-) -> None:
+def test_a_model_without_stand_in_weights_starts_nothing(settings: Settings, write_folder: WriteFolder) -> None:
     folder = write_folder("other", {"option.model_id": "acme/llm-7b"}, handler=TELLS)
     with pytest.raises(StandInError, match="acme/llm-7b: the rehearsal does not know this model"):
         start(settings, folder)

@@ -12,10 +12,10 @@ import pytest
 from inf2lab import Server, Settings
 from inf2lab.errors import ServerError
 from inf2lab.serving import all_servers, stop_everything
-from inf2lab.serving._container import ContainerServer
-from inf2lab.serving._processes import MARK, owner
-from inf2lab.serving._rehearsal import RehearsalServer
-from inf2lab.serving._state import ServerState
+from inf2lab.serving.container import ContainerServer
+from inf2lab.serving.processes import MARK, owner
+from inf2lab.serving.rehearsal import RehearsalServer
+from inf2lab.serving.state import ServerState
 
 if TYPE_CHECKING:
     from conftest import StartProcess
@@ -45,9 +45,7 @@ def test_the_lane_chooses_the_kind_and_the_name_the_folder(clone: Path) -> None:
     assert rehearsal.endpoint.url == "http://127.0.0.1:8080/predictions/opt13b"
 
 
-def test_a_folder_of_ones_own_is_taken_from_where_one_stands(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_ones_own_is_taken_from_where_one_stands(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone / "models")
     assert Server.of(Settings(), "mine").folder.path == clone / "models" / "mine"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from inf2lab.serving._state import ServerState, all_states, read_state, state_path
+from inf2lab.serving.state import ServerState, all_states, read_state, state_path
 
 if TYPE_CHECKING:
     from conftest import StartProcess

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 for folder in (ROOT / "lib", ROOT / "lib" / "rehearsal" / "neuron"):
     sys.path.insert(0, str(folder))
 
+from emulated_neuron.model import ModelForSampling
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -26,7 +27,6 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
-from transformers_neuronx._model import ModelForSampling
 from transformers_neuronx.bloom.model import BloomForSampling
 from transformers_neuronx.gpt2.model import GPT2ForSampling
 from transformers_neuronx.gptj.model import GPTJForSampling
@@ -49,34 +49,59 @@ CONFIGS: dict[str, Callable[..., PretrainedConfig]] = {
     "bloom": lambda: BloomConfig(hidden_size=48, n_layer=2, n_head=6, vocab_size=VOCAB),
     "gpt2": lambda: GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=VOCAB, n_positions=256, eos_token_id=2),
     "gpt_neox": lambda: GPTNeoXConfig(
-        hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, vocab_size=VOCAB,
-        max_position_embeddings=256, rotary_pct=0.25,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        vocab_size=VOCAB,
+        max_position_embeddings=256,
+        rotary_pct=0.25,
     ),
     "gptj": lambda: GPTJConfig(
         n_embd=32, n_layer=2, n_head=4, vocab_size=VOCAB, n_positions=256, rotary_dim=4, eos_token_id=2
     ),
     "llama": lambda: LlamaConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64,
-        vocab_size=VOCAB, max_position_embeddings=256,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=64,
+        vocab_size=VOCAB,
+        max_position_embeddings=256,
     ),
     "opt": lambda: OPTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=64, vocab_size=VOCAB,
-        max_position_embeddings=256, word_embed_proj_dim=32,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        ffn_dim=64,
+        vocab_size=VOCAB,
+        max_position_embeddings=256,
+        word_embed_proj_dim=32,
     ),
-}  # fmt: skip
+}
 OPT_13B = {
-    "name": "facebook/opt-13b", "hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40,
-    "ffn_dim": 20480, "vocab_size": 50272, "max_position_embeddings": 2048,
-}  # fmt: skip
+    "name": "facebook/opt-13b",
+    "hidden_size": 5120,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 40,
+    "ffn_dim": 20480,
+    "vocab_size": 50272,
+    "max_position_embeddings": 2048,
+}
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test begins on 24 cores of generation 0.8."""
     for name in (
-        "REHEARSAL_TNX_GENERATION", "REHEARSAL_NEURON_CORES", "REHEARSAL_NEURON_FAMILY", "NEURON_RT_VISIBLE_CORES",
-        "NEURON_RT_NUM_CORES", "NEURON_VOCAB_PAD_DIVISOR", "NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL",
-    ):  # fmt: skip
+        "REHEARSAL_TNX_GENERATION",
+        "REHEARSAL_NEURON_CORES",
+        "REHEARSAL_NEURON_FAMILY",
+        "NEURON_RT_VISIBLE_CORES",
+        "NEURON_RT_NUM_CORES",
+        "NEURON_VOCAB_PAD_DIVISOR",
+        "NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL",
+    ):
         monkeypatch.delenv(name, raising=False)
     torch.manual_seed(0)
 

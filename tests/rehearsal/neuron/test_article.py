@@ -49,8 +49,10 @@ def run_flow(checkpoint: Path, amp: str, degree: int, **environment: str) -> sub
     return subprocess.run(
         [sys.executable, "-c", FLOW, str(checkpoint), str(checkpoint.parent / "split"), amp, str(degree)],
         env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", **environment},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize("generation", ["0.2", "0.8"])
@@ -84,20 +86,18 @@ for name in sys.argv[1:]:
 LATER = ["bloom.model", "config", "generation_utils", "gptneox.model", "llama.model"]
 
 
-@pytest.mark.parametrize(
-    ("generation", "missing"), [("0.2", [*LATER, "mistral.model"]), ("0.8", ["mistral"])]
-)
+@pytest.mark.parametrize(("generation", "missing"), [("0.2", [*LATER, "mistral.model"]), ("0.8", ["mistral"])])
 def test_modules_of_each_generation(generation: str, missing: list[str]) -> None:
     path = os.pathsep.join(str(ROOT / folder) for folder in ("lib/rehearsal/neuron", "lib"))
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS, "opt.model", "gpt2.model", "gptj.model", "sampling", *LATER, "mistral.model"],
         env={**os.environ, "PYTHONPATH": path, "REHEARSAL_TNX_GENERATION": generation},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.stderr == ""
-    found = [
-        name.removeprefix("transformers_neuronx.").removesuffix(".model") for name in done.stdout.split()
-    ]
+    found = [name.removeprefix("transformers_neuronx.").removesuffix(".model") for name in done.stdout.split()]
     assert found == [name.removesuffix(".model") for name in missing]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from emulated_neuron.checkpoint import SplitCheckpoint, open_checkpoint
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers_neuronx._checkpoint import SplitCheckpoint, open_checkpoint
 from transformers_neuronx.module import save_pretrained_split
 from transformers_neuronx.opt.model import OPTForSampling
 
@@ -22,9 +22,7 @@ def logits(model: OPTForSampling, prompts: Tensor) -> Tensor:
     return model.forward(prompts, torch.arange(9))
 
 
-def test_directory_file_and_state_dict_agree(
-    opt_reference: PreTrainedModel, prompts: Tensor, tmp_path: Path
-) -> None:
+def test_directory_file_and_state_dict_agree(opt_reference: PreTrainedModel, prompts: Tensor, tmp_path: Path) -> None:
     save_pretrained_split(opt_reference, tmp_path / "split")
     opt_reference.save_pretrained(tmp_path / "single", safe_serialization=False)
     in_memory = OPTForSampling(opt_reference.config, **ARGUMENTS)

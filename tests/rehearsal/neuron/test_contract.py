@@ -9,9 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROWS = [
-    line.strip("|").split(" | ")
-    for line in (HERE / "contract.md").read_text().splitlines()
-    if re.match(r"\| \d", line)
+    line.strip("|").split(" | ") for line in (HERE / "contract.md").read_text().splitlines() if re.match(r"\| \d", line)
 ]
 
 

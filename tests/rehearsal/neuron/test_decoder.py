@@ -30,9 +30,7 @@ def test_prompt_in_one_pass(reference: PreTrainedModel, load: Load, prompts: Ten
     torch.testing.assert_close(logits, logits_of(reference, prompts)[:, -1], atol=1e-4, rtol=0)
 
 
-def test_cached_steps_equal_the_uncached_pass(
-    reference: PreTrainedModel, load: Load, prompts: Tensor
-) -> None:
+def test_cached_steps_equal_the_uncached_pass(reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     steps = feed(load(reference), prompts, 1)
     torch.testing.assert_close(steps, logits_of(reference, prompts), atol=1e-4, rtol=0)
 
@@ -44,9 +42,7 @@ def test_later_chunk_sees_the_earlier_one(reference: PreTrainedModel, load: Load
     torch.testing.assert_close(logits, logits_of(reference, prompts)[:, -1], atol=1e-4, rtol=0)
 
 
-def test_left_padded_row_equals_the_row_alone(
-    reference: PreTrainedModel, load: Load, prompts: Tensor
-) -> None:
+def test_left_padded_row_equals_the_row_alone(reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     padding = torch.tensor([[1, 1, 1], [5, 6, 7]])
     ids = torch.cat((padding, prompts), dim=1)  # the second row has three more tokens instead of pads
     steps = feed(load(reference), ids, 8, start_ids=torch.tensor([3, 0]))
@@ -63,9 +59,7 @@ def greedy(reference: PreTrainedModel, ids: Tensor, length: int, never: list[int
     return ids
 
 
-def test_greedy_decoding_is_identical_for_256_tokens(
-    reference: PreTrainedModel, load: Load, prompts: Tensor
-) -> None:
+def test_greedy_decoding_is_identical_for_256_tokens(reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     if reference.config.model_type == "llama":  # may end early; here no token ends it
         never, options = [], {"eos_token_override": -1}
     else:
@@ -83,16 +77,12 @@ def test_half_precision_stays_near(
     torch.testing.assert_close(logits, logits_of(reference, prompts)[:, -1], atol=tolerance, rtol=0)
 
 
-def test_f16_computes_with_weights_rounded_to_f16(
-    opt_reference: PreTrainedModel, load: Load, prompts: Tensor
-) -> None:
+def test_f16_computes_with_weights_rounded_to_f16(opt_reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     model = load(opt_reference, amp="f16")
     for block in opt_reference.model.decoder.layers:
         for module in (block.self_attn, block.fc1, block.fc2):
             module.half().float()
-    opt_reference.lm_head.weight = torch.nn.Parameter(
-        opt_reference.lm_head.weight.half().float()
-    )  # embedding stays
+    opt_reference.lm_head.weight = torch.nn.Parameter(opt_reference.lm_head.weight.half().float())  # embedding stays
     expected = logits_of(opt_reference, prompts)[:, -1]
     torch.testing.assert_close(model.forward(prompts, torch.arange(9)), expected, atol=1e-4, rtol=0)
 
@@ -113,9 +103,14 @@ def test_llama_with_fewer_key_value_heads(
     groups: int,
 ) -> None:
     config = LlamaConfig(
-        hidden_size=48, num_hidden_layers=2, num_attention_heads=heads, num_key_value_heads=groups,
-        intermediate_size=96, vocab_size=100, max_position_embeddings=256,
-    )  # fmt: skip
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=heads,
+        num_key_value_heads=groups,
+        intermediate_size=96,
+        vocab_size=100,
+        max_position_embeddings=256,
+    )
     reference = randomize(config)
     torch.testing.assert_close(
         feed(load(reference), prompts, 4), logits_of(reference, prompts)[:, 3:], atol=1e-4, rtol=0

@@ -42,8 +42,11 @@ def place(opt_reference: PreTrainedModel, load: Load) -> Callable[..., OPTForSam
     def place_as(name: str, tp_degree: int, batch_size: int = 2, amp: str = "f16") -> OPTForSampling:
         named = NAMED[name]
         opt_reference.config.rehearsal_stands_for = {
-            **named, "ffn_dim": 4 * named["hidden_size"], "vocab_size": 50272, "max_position_embeddings": 2048,
-        }  # fmt: skip
+            **named,
+            "ffn_dim": 4 * named["hidden_size"],
+            "vocab_size": 50272,
+            "max_position_embeddings": 2048,
+        }
         # The weights have 256 positions; the KV cache of the rules would be eight times as large.
         return load(opt_reference, tp_degree=tp_degree, batch_size=batch_size, amp=amp, n_positions=256)
 
@@ -66,15 +69,11 @@ def test_forty_heads_at_degree_24_fail_under_the_articles_rules(
     place: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", "0.2")
-    with pytest.raises(
-        RuntimeError, match="40 attention heads cannot be divided by tensor parallel degree 24"
-    ):
+    with pytest.raises(RuntimeError, match="40 attention heads cannot be divided by tensor parallel degree 24"):
         place("13b", 24)
 
 
-def test_forty_heads_at_degree_24_are_padded_to_48_in_08(
-    place: Callable, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_forty_heads_at_degree_24_are_padded_to_48_in_08(place: Callable, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     report = place("13b", 24).rehearsal_report()
     assert (report.heads, report.padded_heads) == (40, 48)
@@ -95,15 +94,11 @@ def test_degree_3_fails_in_both_generations(
 def test_more_cores_than_visible_is_a_runtime_error(place: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "4-5")
     assert place("13b", 2).rehearsal_report().cores == (4, 5)
-    with pytest.raises(
-        RuntimeError, match=r"nrt_tensor_allocate status=2.*needs 8 NeuronCores and 2 are visible"
-    ):
+    with pytest.raises(RuntimeError, match=r"nrt_tensor_allocate status=2.*needs 8 NeuronCores and 2 are visible"):
         place("13b", 8)
 
 
-def test_66b_at_degree_8_and_13b_in_f32_fail_on_memory(
-    place: Callable, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_66b_at_degree_8_and_13b_in_f32_fail_on_memory(place: Callable, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RuntimeError, match=r'nrt_tensor_allocate status=4 message="Allocation Failure"'):
         place("66b", 8)
     assert "weights    15.307 GiB" in caplog.text  # the table by kind comes before the error
@@ -117,8 +112,11 @@ def test_batch_2_fits_and_batch_3_does_not(
     config = tiny_config("opt")
     config.max_position_embeddings = 2048
     config.rehearsal_stands_for = {
-        **NAMED["13b"], "ffn_dim": 20480, "vocab_size": 50272, "max_position_embeddings": 2048,
-    }  # fmt: skip
+        **NAMED["13b"],
+        "ffn_dim": 20480,
+        "vocab_size": 50272,
+        "max_position_embeddings": 2048,
+    }
     reference = randomize(config)
     report = load(reference, amp="f16", n_positions=2048).rehearsal_report()
     assert report.core_bytes.total / GIB == pytest.approx(13.53, abs=0.01)
@@ -148,8 +146,11 @@ def test_model_under_its_own_name_is_not_called_a_stand_in(
 
 def test_stand_in_with_too_few_positions_says_so(opt_reference: PreTrainedModel, load: Load) -> None:
     opt_reference.config.rehearsal_stands_for = {
-        **NAMED["13b"], "ffn_dim": 20480, "vocab_size": 50272, "max_position_embeddings": 2048,
-    }  # fmt: skip
+        **NAMED["13b"],
+        "ffn_dim": 20480,
+        "vocab_size": 50272,
+        "max_position_embeddings": 2048,
+    }
     with pytest.raises(Exception, match="stand-in weights have 256 positions"):
         load(opt_reference, n_positions=2048)
     with pytest.raises(ValueError, match=r"4096.*2048"):  # the rule of the named model comes first
@@ -161,17 +162,29 @@ SAMPLES = {
     "gptj-6b": ("gptj", {"n_embd": 4096, "n_layer": 28, "n_head": 16, "vocab_size": 50400, "n_positions": 2048}),
     "neox-20b": (
         "gpt_neox",
-        {"hidden_size": 6144, "num_hidden_layers": 44, "num_attention_heads": 64, "intermediate_size": 24576,
-         "vocab_size": 50432, "max_position_embeddings": 2048},
+        {
+            "hidden_size": 6144,
+            "num_hidden_layers": 44,
+            "num_attention_heads": 64,
+            "intermediate_size": 24576,
+            "vocab_size": 50432,
+            "max_position_embeddings": 2048,
+        },
     ),
     "llama-2-13b": (
         "llama",
-        {"hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40, "intermediate_size": 13824,
-         "vocab_size": 32000, "max_position_embeddings": 4096},
+        {
+            "hidden_size": 5120,
+            "num_hidden_layers": 40,
+            "num_attention_heads": 40,
+            "intermediate_size": 13824,
+            "vocab_size": 32000,
+            "max_position_embeddings": 4096,
+        },
     ),
     "bloom-7b1": ("bloom", {"hidden_size": 4096, "n_layer": 30, "n_head": 32, "vocab_size": 250880}),
     "gpt2-xl": ("gpt2", {"n_embd": 1600, "n_layer": 48, "n_head": 25, "vocab_size": 50257, "n_positions": 1024}),
-}  # fmt: skip
+}
 OUTCOMES = [
     ("gptj-6b", 8, None),  # gpt-j-6b-sampling sample
     ("gptj-6b", 24, "16 attention heads cannot be divided"),  # GPT-J's heads are never padded
@@ -216,7 +229,5 @@ def test_vocabulary_is_padded_to_the_divisor(place: Callable, monkeypatch: pytes
     plain = place("13b", 2).rehearsal_report().core_bytes
     monkeypatch.setenv("NEURON_VOCAB_PAD_DIVISOR", "1000")  # facts, section 6: 50272 rows become 51000
     padded = place("13b", 2).rehearsal_report().core_bytes
-    assert (
-        padded.padding - plain.padding == 728 * 5120 * 2 // 2
-    )  # columns, width, bytes of f16; half on each core
+    assert padded.padding - plain.padding == 728 * 5120 * 2 // 2  # columns, width, bytes of f16; half on each core
     assert padded.weights == plain.weights

@@ -62,21 +62,35 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pope
     """A process with DJL's worker package and the emulation on its path; its log is in the temporary folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     fetched = subprocess.run(
-        [sys.executable, "-m", "rehearsal.server.worker_package"],
-        env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-m", "rehearsal.server.workers.package"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     if fetched.returncode != 0:
         pytest.skip(f"DJL's worker cannot be fetched here: {fetched.stderr.strip().splitlines()[-1:]}")
     folder = tmp_path_factory.mktemp("worker")
     path = [fetched.stdout.strip().splitlines()[-1], ROOT / "lib" / "rehearsal" / "neuron", ROOT / "lib"]
     environment |= {
-        "PYTHONPATH": os.pathsep.join(map(str, path)), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1",
-        "NEURON_CC_FLAGS": "--logfile compile.log", "SERVING_DOWNLOAD_DIR": str(folder),
-    }  # fmt: skip
-    with (folder / "worker.log").open("w") as log, subprocess.Popen(
-        [sys.executable, "-c", WORKER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-        text=True, cwd=folder,
-    ) as process:  # fmt: skip
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "NEURON_CC_FLAGS": "--logfile compile.log",
+        "SERVING_DOWNLOAD_DIR": str(folder),
+    }
+    with (
+        (folder / "worker.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=folder,
+        ) as process,
+    ):
         yield process
         process.stdin.close()
         process.wait(30)
@@ -89,8 +103,11 @@ def serve(worker: subprocess.Popen[str], tmp_path: Path) -> Serve:
     def run(reference: PreTrainedModel, *calls: list[dict[str, Any]], **options: str) -> Any:
         save_with_tokenizer(reference, tmp_path / "model")
         properties = {
-            "model_id": str(tmp_path / "model"), "tensor_parallel_degree": "2", "n_positions": "128", "dtype": "fp16",
-        }  # fmt: skip
+            "model_id": str(tmp_path / "model"),
+            "tensor_parallel_degree": "2",
+            "n_positions": "128",
+            "dtype": "fp16",
+        }
         worker.stdin.write(json.dumps([properties | options, calls]) + "\n")
         worker.stdin.flush()
         return json.loads(worker.stdout.readline())
@@ -105,9 +122,7 @@ def save_with_tokenizer(reference: PreTrainedModel, folder: Path) -> None:
     words.pre_tokenizer = Whitespace()
     special = {"eos_token": "</s>", "bos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     names = ["input_ids", "attention_mask"]
-    PreTrainedTokenizerFast(tokenizer_object=words, model_input_names=names, **special).save_pretrained(
-        folder
-    )
+    PreTrainedTokenizerFast(tokenizer_object=words, model_input_names=names, **special).save_pretrained(folder)
     reference.save_pretrained(folder)
 
 
@@ -132,15 +147,11 @@ PROMPTS = {"inputs": ["w5 w6 w7", "w8 w9 w10"], "parameters": {"max_new_tokens":
 
 
 @pytest.mark.parametrize("options", [{}, {"load_in_8bit": "true"}], ids=str)
-def test_sampling_is_the_default(
-    serve: Serve, words: Callable, architecture: str, options: dict[str, str]
-) -> None:
+def test_sampling_is_the_default(serve: Serve, words: Callable, architecture: str, options: dict[str, str]) -> None:
     ((texts,),) = serve(words(architecture), [PROMPTS], batch_size="2", **options)
     split = [text["generated_text"].split() for text in texts]
     assert [tokens[:3] for tokens in split] == [["w5", "w6", "w7"], ["w8", "w9", "w10"]]
-    assert all(
-        3 < len(tokens) <= 20 for tokens in split
-    )  # the length is that of all tokens, whatever its name says
+    assert all(3 < len(tokens) <= 20 for tokens in split)  # the length is that of all tokens, whatever its name says
 
 
 @pytest.mark.parametrize("options", [{"low_cpu_mem_usage": "true"}, {"quantize": "bitsandbytes8"}], ids=str)
@@ -154,9 +165,7 @@ def test_generate_is_used_on_request(serve: Serve, words: Callable, architecture
     body = {"inputs": "w5 w6 w7", "parameters": {"use_sample": False, "max_new_tokens": 5}}
     first, second = serve(reference, [body], [body], dtype="fp32")
     assert first == second
-    expected = reference.generate(
-        input_ids=_ids([5, 6, 7]), max_new_tokens=5, do_sample=False, pad_token_id=1
-    )
+    expected = reference.generate(input_ids=_ids([5, 6, 7]), max_new_tokens=5, do_sample=False, pad_token_id=1)
     assert first[0][0]["generated_text"].split() == [f"w{i}" for i in expected[0].tolist() if i > 2]
 
 
@@ -176,9 +185,13 @@ def test_rolling_batch_joins_a_request_under_way(serve: Serve, words: Callable, 
     first = {"inputs": "w5 w6 w7", "parameters": {"max_new_tokens": 6}}
     second = {"inputs": "w8 w9", "parameters": {"max_new_tokens": 3, "do_sample": True, "top_k": 10}}
     steps = serve(
-        words(architecture), *[[first]] * 2, *[[first, second]] * 3,
-        rolling_batch="auto", max_rolling_batch_size="2", batch_size="2",
-    )  # fmt: skip
+        words(architecture),
+        *[[first]] * 2,
+        *[[first, second]] * 3,
+        rolling_batch="auto",
+        max_rolling_batch_size="2",
+        batch_size="2",
+    )
     assert all(json.loads(json.dumps(answer)).get("code") is None for step in steps for answer in step), steps
     assert [len(step) for step in steps] == [1, 1, 2, 2, 2]
     assert steps[0][0]["data"].startswith('{"generated_text": "')
@@ -215,9 +228,7 @@ def test_fewer_prompts_are_filled_up(serve: Serve, words: Callable) -> None:
     ],
     ids=str,
 )
-def test_wrong_options_fail_at_load(
-    serve: Serve, words: Callable, options: dict[str, str], error: str
-) -> None:
+def test_wrong_options_fail_at_load(serve: Serve, words: Callable, options: dict[str, str], error: str) -> None:
     assert serve(words("opt"), [PROMPTS], **options).startswith(error)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from transformers_neuronx._environment import RehearsalSettingError, read_environment
+from emulated_neuron.environment import RehearsalSettingError, read_environment
 
 
 @pytest.mark.parametrize(

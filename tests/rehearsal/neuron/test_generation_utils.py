@@ -22,9 +22,7 @@ def adapt(load: Callable) -> Adapt:
     )
 
 
-def test_greedy_generate_equals_hugging_face(
-    reference: PreTrainedModel, adapt: Adapt, prompts: Tensor
-) -> None:
+def test_greedy_generate_equals_hugging_face(reference: PreTrainedModel, adapt: Adapt, prompts: Tensor) -> None:
     arguments = {
         "attention_mask": torch.ones_like(prompts),
         "do_sample": False,
@@ -34,14 +32,10 @@ def test_greedy_generate_equals_hugging_face(
     expected = reference.generate(prompts, **arguments)
     adapter = adapt(reference)
     assert torch.equal(adapter.generate(input_ids=prompts, **arguments), expected)
-    assert torch.equal(
-        adapter.generate(input_ids=prompts, **arguments), expected
-    )  # it starts again by itself
+    assert torch.equal(adapter.generate(input_ids=prompts, **arguments), expected)  # it starts again by itself
 
 
-def test_left_padded_generate_equals_hugging_face(
-    reference: PreTrainedModel, adapt: Adapt, prompts: Tensor
-) -> None:
+def test_left_padded_generate_equals_hugging_face(reference: PreTrainedModel, adapt: Adapt, prompts: Tensor) -> None:
     prompts[0, :3] = 1
     mask = torch.ones_like(prompts)
     mask[0, :3] = 0
@@ -59,9 +53,7 @@ def test_beam_search_equals_hugging_face(reference: PreTrainedModel, adapt: Adap
         "pad_token_id": 1,
     }
     adapter = adapt(reference, batch_size=6)  # compiled for every beam of both prompts
-    assert torch.equal(
-        adapter.generate(input_ids=prompts, **arguments), reference.generate(prompts, **arguments)
-    )
+    assert torch.equal(adapter.generate(input_ids=prompts, **arguments), reference.generate(prompts, **arguments))
 
 
 def test_streamer_of_transformers_gets_every_token(

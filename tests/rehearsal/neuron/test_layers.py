@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from emulated_neuron import decoder, layers, loading
+from emulated_neuron.layers import ACTIVATIONS, HalfLinear, Linear, PackedLinear, RmsNorm, pack
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers_neuronx import _decoder, _layers, _loading
-from transformers_neuronx._layers import ACTIVATIONS, HalfLinear, Linear, PackedLinear, RmsNorm, pack
 
 
 @pytest.mark.parametrize("rows", [1, 2, 33, 64])
@@ -34,7 +34,7 @@ def test_the_quickest_form_is_chosen() -> None:
     weight = torch.zeros(32, 32)
     if "fbgemm" in torch.backends.quantized.supported_engines:
         assert isinstance(pack(weight, None, 1, torch.float16), HalfLinear)
-    if _layers.can_pack(torch.float32):
+    if layers.can_pack(torch.float32):
         assert isinstance(pack(weight, None, 1, torch.float32), PackedLinear)
     assert isinstance(pack(weight.double(), None, 1, torch.float64), Linear)
 
@@ -44,14 +44,12 @@ def test_plain_matrices_give_the_same_logits(
     reference: PreTrainedModel, load: Callable, prompts: Tensor, monkeypatch: pytest.MonkeyPatch, amp: str
 ) -> None:
     quick = load(reference, amp=amp)
-    monkeypatch.setattr(_loading, "pack", lambda weight, bias, rows, amp: Linear(weight, bias))
+    monkeypatch.setattr(loading, "pack", lambda weight, bias, rows, amp: Linear(weight, bias))
     plain = load(reference, amp=amp)
     for first, last in ((0, 8), (8, 9)):  # a prompt, then one token
         ids, index = prompts[:, first:last], torch.arange(first, last)
         tolerance = 0.2 if amp == "bf16" else 1e-4
-        torch.testing.assert_close(
-            quick.forward(ids, index), plain.forward(ids, index), atol=tolerance, rtol=0
-        )
+        torch.testing.assert_close(quick.forward(ids, index), plain.forward(ids, index), atol=tolerance, rtol=0)
 
 
 def test_both_ways_of_reading_the_cache_agree_in_bf16(
@@ -59,7 +57,7 @@ def test_both_ways_of_reading_the_cache_agree_in_bf16(
 ) -> None:
     logits = []
     for narrow in (0, 10**6):  # bf16 products always, conversion to f32 always
-        monkeypatch.setattr(_decoder, "_NARROW", narrow)
+        monkeypatch.setattr(decoder, "_NARROW", narrow)
         model = load(reference, amp="bf16")
         model.forward(prompts[:, :8], torch.arange(8))
         logits.append(model.forward(prompts[:, 8:], torch.tensor([8])))

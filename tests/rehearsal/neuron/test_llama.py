@@ -100,6 +100,11 @@ def test_a_small_top_p_draws_the_likeliest(model: LlamaForSampling, prompts: Ten
 def test_signature(model: LlamaForSampling) -> None:
     defaults = {name: p.default for name, p in inspect.signature(model.sample).parameters.items()}
     assert list(defaults.items())[2:] == [
-        ("cache_ids", None), ("start_ids", None), ("top_k", 50), ("top_p", 1.0), ("eos_token_override", None),
-        ("temperature", 1.0), ("streamer", None),
-    ]  # fmt: skip
+        ("cache_ids", None),
+        ("start_ids", None),
+        ("top_k", 50),
+        ("top_p", 1.0),
+        ("eos_token_override", None),
+        ("temperature", 1.0),
+        ("streamer", None),
+    ]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from emulated_neuron.environment import RehearsalError
 from torch import Tensor
 from transformers import OPTConfig, PretrainedConfig, PreTrainedModel
-from transformers_neuronx._environment import RehearsalError
 from transformers_neuronx.bloom.model import BloomForSampling
 from transformers_neuronx.gpt2.model import GPT2ForSampling
 from transformers_neuronx.gptj.model import GPTJForSampling
@@ -102,9 +102,7 @@ def test_keyword_arguments_override_the_configuration(config: PretrainedConfig) 
 
 
 @pytest.mark.filterwarnings("ignore:torch_dtype")
-@pytest.mark.parametrize(
-    ("generation", "name"), [("0.2", "init_n_active_tokens"), ("0.8", "context_length_estimate")]
-)
+@pytest.mark.parametrize(("generation", "name"), [("0.2", "init_n_active_tokens"), ("0.8", "context_length_estimate")])
 def test_each_generation_has_its_own_arguments(
     config: PretrainedConfig, monkeypatch: pytest.MonkeyPatch, generation: str, name: str
 ) -> None:
@@ -150,9 +148,7 @@ def test_defaults(tiny_config: Tiny, architecture: str, cls: type, amp: str) -> 
 
 
 @pytest.mark.filterwarnings("ignore:torch_dtype")
-def test_degree_heads_and_memory_are_not_checked_before_to_neuron(
-    opt_reference: PreTrainedModel, load: Load
-) -> None:
+def test_degree_heads_and_memory_are_not_checked_before_to_neuron(opt_reference: PreTrainedModel, load: Load) -> None:
     construct(opt_reference.config, amp="f32", tp_degree=3)
     with pytest.raises(RuntimeError, match="degree 3"):
         load(opt_reference, tp_degree=3)
@@ -200,9 +196,7 @@ def test_result_has_the_total_length_and_starts_with_the_prompt(
     assert torch.equal(tokens[:, :9], prompts)
 
 
-def test_long_prompt_is_returned_unchanged(
-    opt_reference: PreTrainedModel, load: Load, prompts: Tensor
-) -> None:
+def test_long_prompt_is_returned_unchanged(opt_reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     assert torch.equal(load(opt_reference).sample(prompts, 5), prompts)
 
 
@@ -225,13 +219,9 @@ def test_seed_controls_the_drawing(opt_reference: PreTrainedModel, load: Load, p
     assert not torch.equal(texts[0], texts[2])
 
 
-def test_only_the_fifty_likeliest_are_drawn(
-    opt_reference: PreTrainedModel, load: Load, prompts: Tensor
-) -> None:
+def test_only_the_fifty_likeliest_are_drawn(opt_reference: PreTrainedModel, load: Load, prompts: Tensor) -> None:
     model = load(opt_reference)
-    likely = (
-        model.forward(prompts, torch.arange(9)).topk(51, dim=-1).indices
-    )  # 51: the end token is not drawn
+    likely = model.forward(prompts, torch.arange(9)).topk(51, dim=-1).indices  # 51: the end token is not drawn
     for _ in range(30):
         drawn = model.sample(prompts, 10)[:, -1:]
         assert (likely == drawn).any(-1).all()
@@ -239,9 +229,14 @@ def test_only_the_fifty_likeliest_are_drawn(
 
 def test_vocabulary_below_top_k_is_a_runtime_error(randomize: Callable, load: Load) -> None:
     config = OPTConfig(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=4, ffn_dim=32, vocab_size=40,
-        max_position_embeddings=256, word_embed_proj_dim=32,
-    )  # fmt: skip
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        ffn_dim=32,
+        vocab_size=40,
+        max_position_embeddings=256,
+        word_embed_proj_dim=32,
+    )
     with pytest.raises(RuntimeError, match="k out of range"):
         load(randomize(config)).sample(torch.full((2, 3), 5), 10)
 
@@ -261,9 +256,13 @@ def test_llama_names_the_batch_it_was_compiled_for(
 # n_positions 128 of 256: sequence lengths that still work, and that end in a bare StopIteration (facts, section 5)
 @pytest.mark.parametrize(("generation", "longest"), [("0.2", 129), ("0.8", 129)])
 def test_beyond_n_positions_is_a_bare_stop_iteration(
-    opt_reference: PreTrainedModel, load: Load, prompts: Tensor, monkeypatch: pytest.MonkeyPatch,
-    generation: str, longest: int,
-) -> None:  # fmt: skip
+    opt_reference: PreTrainedModel,
+    load: Load,
+    prompts: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    generation: str,
+    longest: int,
+) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
     model = load(opt_reference, n_positions=128)
     assert model.sample(prompts, longest).shape == (2, longest)
@@ -276,9 +275,13 @@ def test_beyond_n_positions_is_a_bare_stop_iteration(
 
 @pytest.mark.parametrize(("generation", "longest"), [("0.2", 256), ("0.8", 257)])
 def test_beyond_the_position_table_is_an_index_error(
-    opt_reference: PreTrainedModel, load: Load, prompts: Tensor, monkeypatch: pytest.MonkeyPatch,
-    generation: str, longest: int,
-) -> None:  # fmt: skip
+    opt_reference: PreTrainedModel,
+    load: Load,
+    prompts: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    generation: str,
+    longest: int,
+) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
     model = load(opt_reference, n_positions=256)
     assert model.sample(prompts, longest).shape == (2, longest)

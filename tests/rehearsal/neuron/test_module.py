@@ -24,9 +24,7 @@ def test_layout_on_disk(opt_reference: PreTrainedModel, tmp_path: Path) -> None:
     assert (tmp_path / "generation_config.json").is_file()
 
 
-def test_each_file_is_one_bare_tensor_named_by_index_and_key(
-    opt_reference: PreTrainedModel, tmp_path: Path
-) -> None:
+def test_each_file_is_one_bare_tensor_named_by_index_and_key(opt_reference: PreTrainedModel, tmp_path: Path) -> None:
     save_pretrained_split(opt_reference, tmp_path)
     files = json.loads((tmp_path / "pytorch_model.bin" / "key_to_filename.json").read_text())
     for index, (key, name) in enumerate(files.items()):
@@ -57,9 +55,7 @@ def test_saving_again_replaces_the_old_weights(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "w").iterdir()) == ["key_to_filename.json", "p0.new"]
 
 
-def test_an_interrupted_save_leaves_no_half_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_save_leaves_no_half_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def save_once(tensor: torch.Tensor, path: Path) -> None:

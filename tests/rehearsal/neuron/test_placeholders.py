@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers_neuronx._environment import RehearsalError
+from emulated_neuron.environment import RehearsalError
 from transformers_neuronx.opt.gen_random_pretrained import main, named_config
 from transformers_neuronx.opt.model import OPTForSampling
 
@@ -34,18 +34,14 @@ def test_too_large_for_its_cores(place: Callable[..., None], size: str, degree: 
         place(size, tp_degree=degree, batch_size=batch)
 
 
-@pytest.mark.parametrize(
-    ("size", "degree", "batch"), [("13b", 2, 2), ("13b", 8, 1), ("30b", 8, 1), ("66b", 24, 2)]
-)
+@pytest.mark.parametrize(("size", "degree", "batch"), [("13b", 2, 2), ("13b", 8, 1), ("30b", 8, 1), ("66b", 24, 2)])
 def test_fits_the_cores_and_not_this_computer(
     place: Callable[..., None], monkeypatch: pytest.MonkeyPatch, size: str, degree: int, batch: int
 ) -> None:
     # A computer with 8 GiB free, whatever this one has.
     memory = type("Memory", (), {"available": 8 * 2**30})
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    with pytest.raises(
-        RehearsalError, match="emulated NeuronCores hold the model, but this computer does not"
-    ):
+    with pytest.raises(RehearsalError, match="emulated NeuronCores hold the model, but this computer does not"):
         place(size, tp_degree=degree, batch_size=batch)
 
 
@@ -64,8 +60,16 @@ def test_placeholders_of_13b_are_small_and_complete(tmp_path: Path) -> None:
 def test_small_one_runs_on_its_random_weights(tmp_path: Path) -> None:
     config = named_config("facebook/opt-125m")
     assert config.hidden_size == 768
-    config.update({"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 64,
-                   "word_embed_proj_dim": 32, "vocab_size": 100})  # fmt: skip
+    config.update(
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "ffn_dim": 64,
+            "word_embed_proj_dim": 32,
+            "vocab_size": 100,
+        }
+    )
     config.save_pretrained(tmp_path / "config")
     for flag in (["--empty"], []):
         folder = tmp_path / f"random{len(flag)}"

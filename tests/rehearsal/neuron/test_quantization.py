@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from emulated_neuron.layers import Int8Linear
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers_neuronx._layers import Int8Linear
 from transformers_neuronx.config import NeuronConfig, QuantizationConfig
 
 
@@ -28,21 +28,16 @@ def test_layers_are_stored_in_int8(reference: PreTrainedModel, load: Callable, i
     assert not isinstance(decoder.lm_head, Int8Linear)
 
 
-def test_logits_stay_near(
-    reference: PreTrainedModel, load: Callable, int8: NeuronConfig, prompts: Tensor
-) -> None:
+def test_logits_stay_near(reference: PreTrainedModel, load: Callable, int8: NeuronConfig, prompts: Tensor) -> None:
     exact = load(reference).forward(prompts, torch.arange(9))
     rounded = load(reference, neuron_config=int8).forward(prompts, torch.arange(9))
     assert not torch.equal(exact, rounded)
     assert torch.nn.functional.cosine_similarity(exact, rounded).min() > 0.995
 
 
-def test_report_counts_one_byte_a_weight(
-    opt_reference: PreTrainedModel, load: Callable, int8: NeuronConfig
-) -> None:
+def test_report_counts_one_byte_a_weight(opt_reference: PreTrainedModel, load: Callable, int8: NeuronConfig) -> None:
     plain, small = (
-        load(opt_reference, **arguments).rehearsal_report().core_bytes
-        for arguments in ({}, {"neuron_config": int8})
+        load(opt_reference, **arguments).rehearsal_report().core_bytes for arguments in ({}, {"neuron_config": int8})
     )
     assert small.weights < plain.weights / 2
     assert small.kv_cache == plain.kv_cache
@@ -54,9 +49,7 @@ def test_int8_product(rows: int, width: int, dtype: torch.dtype) -> None:
     weight = torch.randint(-127, 128, (48, width), dtype=torch.int8)
     linear = Int8Linear(weight, torch.rand(48).to(dtype), torch.randn(48).to(dtype))
     x = torch.randn(rows, width).to(dtype)
-    expected = (
-        torch.nn.functional.linear(x.float(), weight.float()) * linear.scales.float() + linear.bias.float()
-    )
+    expected = torch.nn.functional.linear(x.float(), weight.float()) * linear.scales.float() + linear.bias.float()
     tolerance = 1e-4 if dtype == torch.float32 else 0.02
     torch.testing.assert_close(
         linear(x).float() / expected.abs().max(), expected / expected.abs().max(), atol=tolerance, rtol=0
@@ -69,9 +62,7 @@ def test_other_storage_is_not_implemented() -> None:
 
 
 @pytest.mark.usefixtures("old_generation")
-def test_02_rounds_whole_matrices_to_uint8(
-    opt_reference: PreTrainedModel, load: Callable, prompts: Tensor
-) -> None:
+def test_02_rounds_whole_matrices_to_uint8(opt_reference: PreTrainedModel, load: Callable, prompts: Tensor) -> None:
     model = load(opt_reference, amp="f32-u8-f32")
     assert model.decoder.layers[0].out.weight.to_dense().unique().numel() <= 256
     exact = load(opt_reference).forward(prompts, torch.arange(9))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from emulated_neuron.environment import RehearsalError
 from transformers import OPTConfig
 from transformers.models.opt import OPTForCausalLM
-from transformers_neuronx._environment import RehearsalError
 from transformers_neuronx.module import save_pretrained_split
 from transformers_neuronx.opt.gen_random_pretrained import named_config
 from transformers_neuronx.opt.model import OPTForSampling
@@ -22,9 +22,7 @@ FITS = pytest.raises(RehearsalError, match="NeuronCores hold the model, but this
 TOO_LARGE = pytest.raises(RuntimeError, match=r'nrt_tensor_allocate status=4 message="Allocation Failure"')
 
 
-def run_sample(
-    config: OPTConfig, split: Path, batch_size: int, tp_degree: int, length: int = 2048
-) -> torch.Tensor:
+def run_sample(config: OPTConfig, split: Path, batch_size: int, tp_degree: int, length: int = 2048) -> torch.Tensor:
     """The notebook, from the Hugging Face model to tokens."""
 
     def amp_callback(model: OPTForCausalLM, dtype: torch.dtype) -> None:
@@ -39,9 +37,7 @@ def run_sample(
     amp_callback(model, torch.float16)
     save_pretrained_split(model, split)
 
-    model_neuron = OPTForSampling.from_pretrained(
-        split, batch_size=batch_size, tp_degree=tp_degree, amp="f16"
-    )
+    model_neuron = OPTForSampling.from_pretrained(split, batch_size=batch_size, tp_degree=tp_degree, amp="f16")
     model_neuron.to_neuron()
     input_ids = torch.tensor([[2, 100, 6, 38, 437, 10, 2777, 1421, 6]] * batch_size) % config.vocab_size
     with torch.inference_mode():
@@ -78,9 +74,17 @@ NOTEBOOKS = [
 @pytest.mark.parametrize("generation", ["0.2", "0.8"])
 @pytest.mark.parametrize(("size", "batch", "degree", "family", "cores", "outcome"), NOTEBOOKS)
 def test_notebook(
-    instance: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, generation: str, size: str, batch: int,
-    degree: int, family: str, cores: int, outcome: object,
-) -> None:  # fmt: skip
+    instance: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    generation: str,
+    size: str,
+    batch: int,
+    degree: int,
+    family: str,
+    cores: int,
+    outcome: object,
+) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
     instance(family, cores)
     with outcome:
@@ -91,25 +95,26 @@ def test_13b_at_degree_24_has_too_few_heads_for_the_old_rules(
     instance: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", "0.2")
-    with pytest.raises(
-        RuntimeError, match="40 attention heads cannot be divided by tensor parallel degree 24"
-    ):
+    with pytest.raises(RuntimeError, match="40 attention heads cannot be divided by tensor parallel degree 24"):
         run_sample(named_config("facebook/opt-13b"), tmp_path, 2, 24)
 
 
 def test_66b_has_too_few_cores_on_inf2_24xlarge(instance: Callable, tmp_path: Path) -> None:
     instance("inf2", 12)  # aws-neuron-sdk#749: degree 24 on 12 cores
-    with pytest.raises(
-        RuntimeError, match=r"nrt_tensor_allocate status=2.*24 NeuronCores and 12 are visible"
-    ):
+    with pytest.raises(RuntimeError, match=r"nrt_tensor_allocate status=2.*24 NeuronCores and 12 are visible"):
         run_sample(named_config("facebook/opt-66b"), tmp_path, 2, 24)
 
 
 def test_the_same_steps_end_in_tokens_where_the_weights_have_numbers(tmp_path: Path) -> None:
     config = OPTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=64, vocab_size=100,
-        max_position_embeddings=2048, word_embed_proj_dim=32,
-    )  # fmt: skip
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        ffn_dim=64,
+        vocab_size=100,
+        max_position_embeddings=2048,
+        word_embed_proj_dim=32,
+    )
     assert run_sample(config, tmp_path, 2, 2, length=200).shape == (2, 200)
 
 
@@ -126,8 +131,6 @@ def test_expected_failures(tmp_path: Path, arguments: dict[str, object], error: 
 
 
 def test_350m_norms_afterwards(tmp_path: Path) -> None:
-    config = OPTConfig(
-        hidden_size=1024, num_hidden_layers=24, word_embed_proj_dim=512, do_layer_norm_before=False
-    )
+    config = OPTConfig(hidden_size=1024, num_hidden_layers=24, word_embed_proj_dim=512, do_layer_norm_before=False)
     with pytest.raises(NotImplementedError, match="do_layer_norm_before=False"):
         OPTForSampling(config, amp="f16")

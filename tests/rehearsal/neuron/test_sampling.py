@@ -19,9 +19,7 @@ from transformers_neuronx.sampling import (
 SCORES = torch.tensor([0.5, 0.2, 0.15, 0.1, 0.05]).log()[None]
 
 
-def test_loop_continues_what_the_prompt_began(
-    opt_reference: PreTrainedModel, load: Callable, prompts: Tensor
-) -> None:
+def test_loop_continues_what_the_prompt_began(opt_reference: PreTrainedModel, load: Callable, prompts: Tensor) -> None:
     model = load(opt_reference)
     torch.manual_seed(1)
     whole = simple_sample(model, prompts, 30, eos_token_id=2)

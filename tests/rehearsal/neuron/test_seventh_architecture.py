@@ -9,26 +9,33 @@ import dataclasses
 
 import pytest
 import torch
+from emulated_neuron import specs
+from emulated_neuron.model import ModelForSampling
 from torch import Tensor
 from transformers import PreTrainedModel, Starcoder2Config
-from transformers_neuronx import _specs
-from transformers_neuronx._model import ModelForSampling
 
 from neuron_rules import Architecture, architectures, generations
 
 # --- the seventh architecture: what goes into neuron_rules/architectures.py ...
 RULES = Architecture("starcoder2", "StarCoder2", architectures._LLAMA_KEYS, "rotary")
 
-# ... into transformers_neuronx/_specs.py ...
-FAMILY = _specs.Family(
-    _specs.Layout(
-        embed="model.embed_tokens", final_norm="model.norm", layer="model.layers.{}.",
-        norm1="input_layernorm", norm2="post_attention_layernorm",
-        qkv=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), out="self_attn.o_proj",
-        up=("mlp.c_fc",), down="mlp.c_proj",
+# ... into emulated_neuron/specs.py ...
+FAMILY = specs.Family(
+    specs.Layout(
+        embed="model.embed_tokens",
+        final_norm="model.norm",
+        layer="model.layers.{}.",
+        norm1="input_layernorm",
+        norm2="post_attention_layernorm",
+        qkv=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        out="self_attn.o_proj",
+        up=("mlp.c_fc",),
+        down="mlp.c_proj",
     ),
-    activation="hidden_act", norm_eps="norm_epsilon", supported={"use_bias": True, "sliding_window": None},
-)  # fmt: skip
+    activation="hidden_act",
+    norm_eps="norm_epsilon",
+    supported={"use_bias": True, "sliding_window": None},
+)
 
 
 # ... and into starcoder2/model.py; the fourth place is its name in neuron_rules/generations.py.
@@ -49,13 +56,20 @@ def reference(monkeypatch: pytest.MonkeyPatch, randomize) -> PreTrainedModel:
     }
     monkeypatch.setattr(generations, "GENERATIONS", {"0.8": dataclasses.replace(rules, **known)})
     monkeypatch.setattr(architectures, "ARCHITECTURES", {**architectures.ARCHITECTURES, "starcoder2": RULES})
-    monkeypatch.setattr(_specs, "FAMILIES", {**_specs.FAMILIES, "starcoder2": FAMILY})
+    monkeypatch.setattr(specs, "FAMILIES", {**specs.FAMILIES, "starcoder2": FAMILY})
     return randomize(
         Starcoder2Config(
-            hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64,
-            vocab_size=100, max_position_embeddings=256, bos_token_id=1, eos_token_id=2,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            intermediate_size=64,
+            vocab_size=100,
+            max_position_embeddings=256,
+            bos_token_id=1,
+            eos_token_id=2,
         )
-    )  # fmt: skip
+    )
 
 
 def test_it_computes_what_hugging_face_does(reference: PreTrainedModel, prompts: Tensor) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from transformers_neuronx._threads import Threads
+from emulated_neuron.threads import Threads
 
 LARGE, SMALL = 10**9, 10**6
 

@@ -21,9 +21,7 @@ def tiny_opt() -> PreTrainedModel:
 @pytest.fixture(scope="module")
 def ids() -> torch.Tensor:
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    return torch.as_tensor(
-        [tokenizer.encode(text) for text in PROMPTS]
-    )  # equal lengths, as the article needs
+    return torch.as_tensor([tokenizer.encode(text) for text in PROMPTS])  # equal lengths, as the article needs
 
 
 def test_logits_at_late_positions(tiny_opt: PreTrainedModel, load: Callable) -> None:
@@ -43,8 +41,6 @@ def test_greedy_text_is_hugging_faces(tiny_opt: PreTrainedModel, load: Callable,
     assert torch.equal(load(tiny_opt, n_positions=512).sample(ids, length, top_k=1), expected)
 
 
-def test_f16_text_starts_as_the_exact_one(
-    tiny_opt: PreTrainedModel, load: Callable, ids: torch.Tensor
-) -> None:
+def test_f16_text_starts_as_the_exact_one(tiny_opt: PreTrainedModel, load: Callable, ids: torch.Tensor) -> None:
     exact, rounded = (load(tiny_opt, amp=amp).sample(ids, 24, top_k=1) for amp in ("f32", "f16"))
     assert torch.equal(exact, rounded)

@@ -86,9 +86,7 @@ class RunningServer:
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        head = "\r\n".join(
-            [f"{method} {path} HTTP/1.1", "Host: x", *lines, f"Content-Length: {len(body)}", "", ""]
-        )
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, f"Content-Length: {len(body)}", "", ""])
         return self.raw(head.encode() + body, head_only=method == "HEAD")
 
     def raw(self, data: bytes, *, head_only: bool = False) -> Answer:
@@ -98,15 +96,11 @@ class RunningServer:
             return read_answer(client, head_only=head_only)
 
     def predict(self, name: str, body: bytes | object = b"{}", **headers: str) -> Answer:
-        return self.send(
-            "POST", f"/predictions/{name}", body, **{"Content_Type": "application/json", **headers}
-        )
+        return self.send("POST", f"/predictions/{name}", body, **{"Content_Type": "application/json", **headers})
 
     def workers(self) -> list[int]:
         """Process ids of all workers ever started, from the log."""
-        return [
-            int(m[1]) for line in self.log if (m := re.search(r"W-(\d+)-.*engine started with args", line))
-        ]
+        return [int(m[1]) for line in self.log if (m := re.search(r"W-(\d+)-.*engine started with args", line))]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Sends a signal to this server's own process, and waits for its end."""
@@ -182,12 +176,8 @@ def write_model(store: Path, name: str, code: str | None = ECHO, properties: str
 
 def launch(store: Path, *flags: str, env: dict[str, str] | None = None) -> RunningServer:
     """Starts a server on a free port, without waiting for it."""
-    environ = {
-        k: v for k, v in os.environ.items() if not k.startswith(("SERVING_", "OPTION_", "MODEL_SERVER_"))
-    }
-    environ |= {"PYTHONPATH": str(ROOT / "lib"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | (
-        env or {}
-    )
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("SERVING_", "OPTION_", "MODEL_SERVER_"))}
+    environ |= {"PYTHONPATH": str(ROOT / "lib"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | (env or {})
     command = [sys.executable, "-m", "rehearsal.server", "--model-store", str(store), "--port", "0", *flags]
     process = subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=store.parent
@@ -215,9 +205,7 @@ def start() -> Iterator[Callable[..., RunningServer]]:
     """Starts servers that end with the test: `start(store, *flags, env=..., wait=True)`."""
     servers: list[RunningServer] = []
 
-    def starter(
-        store: Path, *flags: str, env: dict[str, str] | None = None, wait: bool = True
-    ) -> RunningServer:
+    def starter(store: Path, *flags: str, env: dict[str, str] | None = None, wait: bool = True) -> RunningServer:
         servers.append(launch(store, *flags, env=env))
         return ready(servers[-1]) if wait else servers[-1]
 

@@ -81,7 +81,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WRITE, str(folder)], env=environment, check=True, capture_output=True
-    )  # fmt: skip
+    )
     return folder
 
 

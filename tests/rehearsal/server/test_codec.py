@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.server.codec import Frame, Reply, ReplyReader, encode_reply, encode_request
 from rehearsal.server.environment import process_environment
 from rehearsal.server.errors import CodecError
 from rehearsal.server.java import hash_order
-from rehearsal.server.worker_package import worker_package
+from rehearsal.server.workers.codec import Frame, Reply, ReplyReader, encode_reply, encode_request
+from rehearsal.server.workers.package import worker_package
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -57,9 +57,7 @@ def test_djl_reads_what_we_write(djl, properties, parts):
     read = djl[0]()
     read.read(wire)
     assert read.properties == properties
-    assert [
-        (read.content.key_at(i), bytes(read.content.value_at(i))) for i in range(read.content.size())
-    ] == parts
+    assert [(read.content.key_at(i), bytes(read.content.value_at(i))) for i in range(read.content.size())] == parts
     assert wire.stream.read() == b""
 
 
@@ -116,9 +114,7 @@ def test_golden_bytes():
 @pytest.mark.parametrize("name", ["echo", "errout", "none", "stream", "text-list"])
 def test_recorded_bytes(name):
     lines = [json.loads(line) for line in (GOLDEN / f"wire-0.25.0-{name}.jsonl").read_text().splitlines()]
-    to_worker = [
-        bytes.fromhex(line["hex"]) for line in lines if line.get("dir") == "java->worker" and line["len"]
-    ]
+    to_worker = [bytes.fromhex(line["hex"]) for line in lines if line.get("dir") == "java->worker" and line["len"]]
     init = {
         "engine": "Python",
         "entryPoint": "model.py",

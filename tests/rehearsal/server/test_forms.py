@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.forms import boundary, form_fields, percent_decode
-from rehearsal.server.requests import Request
+from rehearsal.server.wire.forms import boundary, form_fields, percent_decode
+from rehearsal.server.wire.requests import Request
 
 
 @pytest.mark.parametrize(

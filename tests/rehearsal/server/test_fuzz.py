@@ -12,29 +12,71 @@ import pytest
 ROUNDS = int(os.environ.get("FUZZ_REQUESTS", "400"))  # 20,000 before a release
 SEED = 20261123
 PATHS = [
-    "/ping", "/predictions/echo", "/predictions/%00", "/predictions/..%2f..%2fetc%2fpasswd",
-    "/predictions/../../../etc/passwd", "//predictions//echo", "/models/%2e%2e", "/models?limit=-999999999999",
-    "/models?next_page_token=1e9", "/invocations?model_name=%ff", "/models/echo/../../..", "/predictions/echo?a=%",
-    "/predictions/echo?%zz=1", "*", "http://127.0.0.1/ping", "/workflows?limit=0", "/models?url=file:///etc/passwd",
-    "/models?url=file:///etc", "/models?url=/etc&model_name=x", "/models?url=s3://b/c", "/models?url=", "/\x7f", "/é",
-    "/models?url=http://[::1", "/models?url=%00",
-]  # fmt: skip
+    "/ping",
+    "/predictions/echo",
+    "/predictions/%00",
+    "/predictions/..%2f..%2fetc%2fpasswd",
+    "/predictions/../../../etc/passwd",
+    "//predictions//echo",
+    "/models/%2e%2e",
+    "/models?limit=-999999999999",
+    "/models?next_page_token=1e9",
+    "/invocations?model_name=%ff",
+    "/models/echo/../../..",
+    "/predictions/echo?a=%",
+    "/predictions/echo?%zz=1",
+    "*",
+    "http://127.0.0.1/ping",
+    "/workflows?limit=0",
+    "/models?url=file:///etc/passwd",
+    "/models?url=file:///etc",
+    "/models?url=/etc&model_name=x",
+    "/models?url=s3://b/c",
+    "/models?url=",
+    "/\x7f",
+    "/é",
+    "/models?url=http://[::1",
+    "/models?url=%00",
+]
 BODIES = [
-    b"", b"{", b"[" * 20000, b"\xff\xfe\x00", b"a=1&b=%zz", b"--B\r\n\r\n", b"null", b'{"a": ' * 3000, b"0" * 70000,
+    b"",
+    b"{",
+    b"[" * 20000,
+    b"\xff\xfe\x00",
+    b"a=1&b=%zz",
+    b"--B\r\n\r\n",
+    b"null",
+    b'{"a": ' * 3000,
+    b"0" * 70000,
     b"\x00" * 10,
-]  # fmt: skip
+]
 TYPES = [
-    "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=B",
-    "multipart/form-data; boundary=", 'multipart/form-data; boundary="', "text/\x01", "", ";",
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=B",
+    "multipart/form-data; boundary=",
+    'multipart/form-data; boundary="',
+    "text/\x01",
+    "",
+    ";",
     "application/json; charset=\xff",
-]  # fmt: skip
+]
 HEADERS = [
-    "Expect: 100-continue", "Expect: 500", "X-Bad", ": v", "X:\tv", "x-starting-token: ?", "Upgrade: h2c",
-]  # fmt: skip
+    "Expect: 100-continue",
+    "Expect: 500",
+    "X-Bad",
+    ": v",
+    "X:\tv",
+    "x-starting-token: ?",
+    "Upgrade: h2c",
+]
 JAVA = [
-    b"NumberFormatException", b"IllegalArgumentException", b"NullPointerException", b"ErrorDataDecoderException",
+    b"NumberFormatException",
+    b"IllegalArgumentException",
+    b"NullPointerException",
+    b"ErrorDataDecoderException",
     b"StringIndexOutOfBoundsException",
-]  # fmt: skip
+]
 METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "BREW", "get", ""]
 
 
@@ -63,9 +105,7 @@ def generated(rng: random.Random) -> bytes:
     data = "\r\n".join([*head, "", ""]).encode("utf-8", "surrogateescape") + body
     if rng.random() < 0.25:  # flip, cut or repeat
         at = rng.randrange(len(data))
-        data = rng.choice(
-            [data[:at], data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :], data + data, data[at:]]
-        )
+        data = rng.choice([data[:at], data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :], data + data, data[at:]])
     return data
 
 

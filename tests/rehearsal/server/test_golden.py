@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from golden_compare import compare, mask
-from golden_http import Answer
 from replay_golden import GOLDEN, replay
+from tests.support.golden.compare import compare, mask
+from tests.support.golden.http import Answer
 
 FAST = ("main", "cors-maxsize", "dev-devnc", "logs")
 RECORD = {
     "request": {"method": "GET", "path": "/models/m"},
     "response": {
-        "status": 200, "reason": "OK", "headers": [["content-length", "7"]], "body": '"id": 7',
+        "status": 200,
+        "reason": "OK",
+        "headers": [["content-length", "7"]],
+        "body": '"id": 7',
         "connection_after": "left open",
     },
-}  # fmt: skip
+}
 ANSWER = Answer(200, "OK", (("content-length", "7"),), b'"id": 9', after="left open")
 
 
@@ -31,9 +34,12 @@ def test_recorded_exchanges(scenario):
 def test_the_comparison_sees_differences():
     assert compare(RECORD, ANSWER, "/m") == []
     for changed in (
-        {"status": 201}, {"reason": "Okay"}, {"headers": (("Content-Length", "7"),)}, {"body": b'"id": x'},
+        {"status": 201},
+        {"reason": "Okay"},
+        {"headers": (("Content-Length", "7"),)},
+        {"body": b'"id": x'},
         {"after": "reset"},
-    ):  # fmt: skip
+    ):
         assert compare(RECORD, Answer(**{**_fields(ANSWER), **changed}), "/m"), changed
 
 

@@ -7,9 +7,7 @@ import time
 import pytest
 
 INVALID = b'{\n  "code": 400,\n  "type": "BadRequestException",\n  "message": "Invalid HTTP message."\n}\n'
-ECHO = (
-    b"POST /predictions/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 7\r\n"
-)
+ECHO = b"POST /predictions/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 7\r\n"
 
 
 @pytest.mark.parametrize(
@@ -34,8 +32,14 @@ def test_no_http_is_refused_and_reset(zoo, data):
         "reset",
     )
     assert [name for name, _ in answer.headers] == [
-        "content-type", "x-request-id", "Pragma", "Cache-Control", "Expires", "content-length", "connection",
-    ]  # fmt: skip
+        "content-type",
+        "x-request-id",
+        "Pragma",
+        "Cache-Control",
+        "Expires",
+        "content-length",
+        "connection",
+    ]
 
 
 def test_an_endless_header_is_cut_off(zoo):
@@ -92,10 +96,7 @@ def test_chunked_bodies_and_expect(zoo):
 
 
 def test_an_upgrade_is_not_taken(zoo):
-    request = (
-        ECHO
-        + b'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n{"a":1}'
-    )
+    request = ECHO + b'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n{"a":1}'
     with zoo.open() as client:
         for _ in range(2):
             client.sendall(request)
@@ -115,8 +116,12 @@ def test_size_limit(start, model, tmp_path):
     )
     over = server.predict("echo", body + b" ")
     assert (over.status, over.reason, over.headers, over.body, over.after) == (
-        413, "Request Entity Too Large", [("content-length", "0")], b"", "open",
-    )  # fmt: skip
+        413,
+        "Request Entity Too Large",
+        [("content-length", "0")],
+        b"",
+        "open",
+    )
     head = b"POST /predictions/echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunked = server.raw(head + b"7d0\r\n" + b"x" * 2000 + b"\r\n0\r\n\r\n")
     assert (chunked.status, chunked.headers, chunked.after) == (
@@ -124,16 +129,11 @@ def test_size_limit(start, model, tmp_path):
         [("content-length", "0"), ("connection", "close")],
         "reset",
     )
-    expect = server.raw(
-        b"POST /predictions/echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n"
-    )
+    expect = server.raw(b"POST /predictions/echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n")
     assert (expect.status, expect.after) == (413, "reset")
     with server.open() as client:  # the refused body is swallowed, the connection goes on
         client.sendall(
-            b"POST /predictions/echo HTTP/1.1\r\nContent-Length: 5000\r\n\r\n"
-            + b"x" * 5000
-            + ECHO
-            + b'\r\n{"a":1}'
+            b"POST /predictions/echo HTTP/1.1\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000 + ECHO + b'\r\n{"a":1}'
         )
         time.sleep(0.2)
         data = client.recv(8192)

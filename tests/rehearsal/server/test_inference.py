@@ -104,9 +104,7 @@ def test_malformed_json_is_the_handlers_failure(zoo, body, error):
 def test_handler_errors(zoo):
     assert zoo.predict("text_list", {"text": ["a"]}).body.decode() == FAILED.format("'seq_length'")
     assert zoo.predict("fails", {"kind": "raise"}).body.decode() == FAILED.format("boom: bad value")
-    assert zoo.predict("fails", {"kind": "dict"}).body.decode() == FAILED.format(
-        "Invalid output type: <class 'dict'>"
-    )
+    assert zoo.predict("fails", {"kind": "dict"}).body.decode() == FAILED.format("Invalid output type: <class 'dict'>")
     none = zoo.predict("fails", {"kind": "none"})
     assert (none.status, none.reason, none.header("content-length"), none.after) == (
         204,
@@ -164,20 +162,38 @@ def test_a_handler_cannot_split_the_response(zoo):
 
 def test_what_the_handler_sees(zoo):
     seen = zoo.send(
-        "POST", "/predictions/inspect?top_k=3&top_k=4&z=", b'{"q": 1}',
-        Content_Type="application/json", X_A="1", x_a="2", X_Amzn_SageMaker_Custom_Attributes="a=1; b=2;c",
-    ).json()  # fmt: skip
+        "POST",
+        "/predictions/inspect?top_k=3&top_k=4&z=",
+        b'{"q": 1}',
+        Content_Type="application/json",
+        X_A="1",
+        x_a="2",
+        X_Amzn_SageMaker_Custom_Attributes="a=1; b=2;c",
+    ).json()
     assert seen["content"] == [["top_k", "3"], ["top_k", "4"], ["z", ""], ["data", '{"q": 1}']]
     folder = str(zoo.store / "inspect")
     assert list(seen["properties"].items()) == [
-        ("a", "1"), ("b", "2"), ("Content-Length", "8"), ("Content-Type", "application/json"), ("handler", "handle"),
-        ("Host", "x"), ("X-A", "2"), ("device_id", "-1"), ("model_dir", folder),
-    ]  # fmt: skip
+        ("a", "1"),
+        ("b", "2"),
+        ("Content-Length", "8"),
+        ("Content-Type", "application/json"),
+        ("handler", "handle"),
+        ("Host", "x"),
+        ("X-A", "2"),
+        ("device_id", "-1"),
+        ("model_dir", folder),
+    ]
     assert seen["init"] == {
-        "engine": "Python", "entryPoint": "model.py", "minWorkers": "1", "maxWorkers": "1",
-        "dtype": "fp16", "foo": "bar",
-        "handler": "handle", "device_id": "-1", "model_dir": folder,
-    }  # fmt: skip
+        "engine": "Python",
+        "entryPoint": "model.py",
+        "minWorkers": "1",
+        "maxWorkers": "1",
+        "dtype": "fp16",
+        "foo": "bar",
+        "handler": "handle",
+        "device_id": "-1",
+        "model_dir": folder,
+    }
     assert seen["cwd"] == folder
     assert (seen["env"]["MY_A"], seen["env"]["MY_B"]) == ("1", "2")
     assert "NEURON_RT_VISIBLE_CORES" not in seen["env"]
@@ -221,16 +237,12 @@ def test_the_worker_runs_as_djl_starts_it(zoo):
     ],
 )
 def test_bodies_by_content_type(zoo, content_type, body, content):
-    assert (
-        zoo.send("POST", "/predictions/inspect", body, Content_Type=content_type).json()["content"] == content
-    )
+    assert zoo.send("POST", "/predictions/inspect", body, Content_Type=content_type).json()["content"] == content
 
 
 @pytest.mark.parametrize("body", [b'{"seq_length": 2048, "text": ["Hello"]}', b""])
 def test_json_sent_as_a_form_looks_like_the_init_call(zoo, body):
-    answer = zoo.send(
-        "POST", "/predictions/text_list", body, Content_Type="application/x-www-form-urlencoded"
-    )
+    answer = zoo.send("POST", "/predictions/text_list", body, Content_Type="application/x-www-form-urlencoded")
     assert (answer.status, answer.reason, answer.body) == (204, "No content", b"")
 
 
@@ -268,9 +280,7 @@ def test_options_describe_the_root_only(zoo, target, status):
     ],
 )
 def test_an_empty_model_name_is_a_name(zoo, target, header, says):
-    lines = "\r\n".join(
-        [f"POST {target} HTTP/1.1", "Content-Length: 2", *([header] if header else []), "", "{}"]
-    )
+    lines = "\r\n".join([f"POST {target} HTTP/1.1", "Content-Length: 2", *([header] if header else []), "", "{}"])
     assert zoo.raw(lines.encode()).json()["message"] == says
 
 
@@ -290,14 +300,11 @@ def test_invocations_find_the_model(zoo):
     ]:
         headers = {name.replace("model_name", "model_name"): value for name, value in headers.items()}
         raw = "".join(
-            f"{'model_name' if k == 'model_name' else k.replace('_', '-')}: {v}\r\n"
-            for k, v in headers.items()
+            f"{'model_name' if k == 'model_name' else k.replace('_', '-')}: {v}\r\n" for k, v in headers.items()
         )
         answer = zoo.raw(f"POST {path} HTTP/1.1\r\n{raw}Content-Length: 3\r\n\r\n[1]".encode())
         assert (answer.status, answer.body) == (200, b"[\n  1\n]"), path
-    form = zoo.send(
-        "POST", "/invocations", b"model_name=inspect", Content_Type="application/x-www-form-urlencoded"
-    )
+    form = zoo.send("POST", "/invocations", b"model_name=inspect", Content_Type="application/x-www-form-urlencoded")
     assert form.json()["content"] == [["model_name", "inspect"]]
     missing = zoo.send("POST", "/invocations", b'{"model_name": "echo"}')
     assert (missing.status, missing.reason) == (400, "Parameter model_name is required.")

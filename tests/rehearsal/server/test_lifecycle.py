@@ -78,7 +78,7 @@ def test_the_port_opens_after_the_models_are_loaded(start, model, tmp_path):
         (BAD, ONE + "load_on_devices=0\n", "No GPU device detected.", None),
         (SLOW_LOAD, ONE + "option.load_sleep=30\noption.model_loading_timeout=1\n", TIMEOUT, None),
     ],
-)  # fmt: skip
+)
 def test_a_model_that_does_not_load_ends_the_server(start, model, tmp_path, code, properties, cause, last):
     folder = model(tmp_path / "s", "bad", code, properties)
     server = start(tmp_path / "s", wait=False)
@@ -290,10 +290,17 @@ def test_it_listens_on_loopback_only(start, model, tmp_path):
     model(tmp_path / "s", "echo")
     server = start(tmp_path / "s")
     listening = subprocess.run(
-        [sys.executable, "-c", "import psutil, sys; print([c.laddr.ip for c in "
-         "psutil.Process(int(sys.argv[1])).net_connections() if c.status == 'LISTEN'])", str(server.process.pid)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import psutil, sys; print([c.laddr.ip for c in "
+            "psutil.Process(int(sys.argv[1])).net_connections() if c.status == 'LISTEN'])",
+            str(server.process.pid),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert listening.stdout.strip() == "['127.0.0.1']"
 
 
@@ -372,9 +379,7 @@ def test_logs_on_stdout_and_in_files(start, model, tmp_path):
     }
     stamp = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
     assert _matches(folder / "serving.log", stamp + r"INFO  PyProcess Model \[tokens\] initialized\.$")
-    assert _matches(
-        folder / "access.log", stamp + r'/127\.0\.0\.1:\d+ "POST /predictions/tokens HTTP/1\.1" 200 \d+$'
-    )
+    assert _matches(folder / "access.log", stamp + r'/127\.0\.0\.1:\d+ "POST /predictions/tokens HTTP/1\.1" 200 \d+$')
     assert _matches(folder / "model_metric.log", r"\[METRICS\]tokens")
     for metric in (  # as ai.djl.metric.Metric of 0.25 prints them
         r"QueueTime\.Microseconds:\d+\|#Host:\S+$",

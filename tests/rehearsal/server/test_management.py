@@ -26,9 +26,7 @@ def url(server, name, root=None):
 
 
 def test_register_predict_describe_remove(server):
-    said = server.send(
-        "POST", f"/models?url={url(server, 'other')}&model_version=v1&min_worker=1&max_worker=1"
-    )
+    said = server.send("POST", f"/models?url={url(server, 'other')}&model_version=v1&min_worker=1&max_worker=1")
     assert (said.status, said.json()) == (200, {"status": 'Model "other" registered.'})
     again = server.send("POST", f"/models?url={url(server, 'other')}&model_version=v1")
     assert (again.status, again.reason) == (409, "Workflow other/v1 is already registered.")
@@ -40,9 +38,7 @@ def test_register_predict_describe_remove(server):
     assert [(m["modelName"], m.get("version")) for m in listed] == [("echo", None), ("other", "v1")]
     # the only start-up model still answers /invocations
     assert server.send("POST", "/invocations", b"[2]").body == b"[\n  2\n]"
-    assert server.send("DELETE", "/models/other").json() == {
-        "status": 'Model or workflow "other" unregistered'
-    }
+    assert server.send("DELETE", "/models/other").json() == {"status": 'Model or workflow "other" unregistered'}
     assert server.send("DELETE", "/models/other").status == 404
     assert server.send("POST", "/predictions/other", b"[1]").status == 404
 
@@ -116,9 +112,9 @@ def test_methods(server):
 def test_paging(server):
     server.send("POST", f"/models?url={url(server, 'other')}")
     assert server.send("GET", "/models?limit=1").json()["nextPageToken"] == "1"
-    assert [
-        m["modelName"] for m in server.send("GET", "/models?limit=1&next_page_token=1").json()["models"]
-    ] == ["other"]
+    assert [m["modelName"] for m in server.send("GET", "/models?limit=1&next_page_token=1").json()["models"]] == [
+        "other"
+    ]
     assert server.send("GET", "/models?limit=0").json() == {"nextPageToken": "0", "models": []}
     assert server.send("GET", "/models?next_page_token=9").json() == {"models": []}
     assert server.send("GET", "/models?limit=abc").status == 500
@@ -147,9 +143,7 @@ def test_scaling(server):
     assert server.predict("echo").status == 200
     wrong = server.send("PUT", "/models/echo?min_worker=abc")
     assert (wrong.status, wrong.reason) == (400, 'parameter is invalid number.For input string: "abc"')
-    assert (
-        server.send("PUT", "/models/zz?min_worker=1").json()["message"] == "Model or workflow not found: zz"
-    )
+    assert server.send("PUT", "/models/zz?min_worker=1").json()["message"] == "Model or workflow not found: zz"
 
 
 def test_scaling_without_a_version_scales_all(server):
@@ -160,9 +154,7 @@ def test_scaling_without_a_version_scales_all(server):
     assert said == {"status": f"{one}\n{one}"}
     assert server.send("PUT", "/models/other/v1?min_worker=1").json()["status"].count("\n") == 0
     described = server.send("GET", "/models/other").json()
-    counts = [
-        [w["status"] for w in d["models"][0]["workerGroups"][0]["workers"]].count("READY") for d in described
-    ]
+    counts = [[w["status"] for w in d["models"][0]["workerGroups"][0]["workers"]].count("READY") for d in described]
     assert counts == [1, 2]
     assert server.send("PUT", "/models/other/v9?min_worker=1").status == 404
     assert server.send("PUT", "/models/nope?min_worker=x").status == 400  # numbers are read first
@@ -170,10 +162,7 @@ def test_scaling_without_a_version_scales_all(server):
 
 def test_unknown_models(server):
     assert server.send("GET", "/models/nope").json()["message"] == "Workflow not found: nope"
-    assert (
-        server.send("GET", "/models/echo/v9").json()["message"]
-        == "Workflow not found: Workflow not found: echo/v9"
-    )
+    assert server.send("GET", "/models/echo/v9").json()["message"] == "Workflow not found: Workflow not found: echo/v9"
 
 
 def test_separate_addresses(start, model, tmp_path, free_port):

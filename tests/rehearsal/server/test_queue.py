@@ -72,9 +72,7 @@ def test_an_asynchronous_request_that_is_refused_says_so_later(start, model, tmp
     while (later := server.predict("q", b"", x_starting_token=token)).status == 202:
         time.sleep(0.05)
     assert later.status == 500
-    assert later.reason.startswith(
-        "ai.djl.serving.wlm.util.WlmCapacityException: Worker queue capacity exceeded"
-    )
+    assert later.reason.startswith("ai.djl.serving.wlm.util.WlmCapacityException: Worker queue capacity exceeded")
     busy.join()
 
 
@@ -99,10 +97,7 @@ def test_load_adds_workers_that_leave_when_idle(start, model, tmp_path):
     assert {answer.status for answer in answers} == {200}
     server.wait_for("Scaling up workers for model m .READY. to 2")
     server.wait_for("Shutting down temporary worker")
-    states = [
-        w["status"]
-        for w in server.send("GET", "/models/m").json()[0]["models"][0]["workerGroups"][0]["workers"]
-    ]
+    states = [w["status"] for w in server.send("GET", "/models/m").json()[0]["models"][0]["workerGroups"][0]["workers"]]
     assert states == ["READY", "UNLOADING"]
 
 
@@ -116,10 +111,7 @@ def test_strict_answers_a_timeout_after_the_reload_and_then_refuses(start, model
     assert len(server.workers()) == 2  # loaded again before the answer
     refused = server.predict("m", {})
     assert refused.json()["message"] == "Worker queue capacity exceeded for model: m (READY)"
-    states = [
-        w["status"]
-        for w in server.send("GET", "/models/m").json()[0]["models"][0]["workerGroups"][0]["workers"]
-    ]
+    states = [w["status"] for w in server.send("GET", "/models/m").json()[0]["models"][0]["workerGroups"][0]["workers"]]
     assert states == ["UNLOADING"]
     assert server.send("GET", "/ping").json() == {"m": {"status": "Healthy"}}
 

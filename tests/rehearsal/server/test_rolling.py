@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rehearsal.server.errors import CodecError
-from rehearsal.server.rolling import _values
+from rehearsal.server.workers.rolling import _values
 
 # Answers each request with `n` texts; requests keep their place until their last text.
 ROLLING = """
@@ -43,9 +43,7 @@ def handle(inputs):
     time.sleep(0.05)
     return out
 """
-MODEL = (
-    "engine=Python\nminWorkers=1\nmaxWorkers=1\noption.rolling_batch=auto\noption.max_rolling_batch_size=2\n"
-)
+MODEL = "engine=Python\nminWorkers=1\nmaxWorkers=1\noption.rolling_batch=auto\noption.max_rolling_batch_size=2\n"
 
 
 @pytest.fixture

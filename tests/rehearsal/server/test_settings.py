@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.server.config import Address, Flags, load_config
-from rehearsal.server.devices import Device, default_max_workers, device_names, parse_device, visible_cores
 from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 from rehearsal.server.java import hash_order, parse_int
 from rehearsal.server.logs import ServerLog
-from rehearsal.server.model_info import ModelInfo, Registration, model_name
+from rehearsal.server.models.devices import Device, default_max_workers, device_names, parse_device, visible_cores
+from rehearsal.server.models.info import ModelInfo, Registration, model_name
+from rehearsal.server.models.store import startup_models
 from rehearsal.server.properties import load_properties
-from rehearsal.server.store import startup_models
 
 
 def configured(folder, environ=None, *, cores=0, **registration):
@@ -117,8 +117,12 @@ def test_options_from_file_and_environment(model, tmp_path):
     }
     info = configured(folder, environ)
     assert info.options == {
-        "dtype": "fp16", "batch_size": "2", "my_opt": "z", "entryPoint": "model.py", "tensor_parallel_degree": "2",
-    }  # fmt: skip
+        "dtype": "fp16",
+        "batch_size": "2",
+        "my_opt": "z",
+        "entryPoint": "model.py",
+        "tensor_parallel_degree": "2",
+    }
     sent = info.init_properties()
     assert (sent["batch_size"], sent["foo"], sent["gpu.minWorkers"], sent["handler"]) == (
         "2",
@@ -157,19 +161,26 @@ def test_timeouts_option_then_variable_then_default(model, tmp_path):
 @pytest.mark.parametrize(
     ("load_on", "cores", "degree", "names"),
     [
-        ("*", 0, 2, ["-1"]), ("*", 24, 8, ["nc0", "nc8", "nc16"]), ("*", 5, 2, ["nc0", "nc2"]),
+        ("*", 0, 2, ["-1"]),
+        ("*", 24, 8, ["nc0", "nc8", "nc16"]),
+        ("*", 5, 2, ["nc0", "nc2"]),
         ("*", 2, 0, ["nc0", "nc1"]),
-        ("nc0;nc2", 0, 2, ["nc0", "nc2"]), ("cpu", 24, 2, ["cpu"]), ("", 0, 0, ["-1"]),
+        ("nc0;nc2", 0, 2, ["nc0", "nc2"]),
+        ("cpu", 24, 2, ["cpu"]),
+        ("", 0, 0, ["-1"]),
     ],
-)  # fmt: skip
+)
 def test_devices(load_on, cores, degree, names):
     assert device_names(load_on, cores, degree) == names
 
 
 def test_device_details():
     assert [parse_device(name) for name in ("-1", "cpu", "1", "nc4")] == [
-        Device("cpu", -1), Device("cpu", -1), Device("gpu", 1), Device("nc", 4),
-    ]  # fmt: skip
+        Device("cpu", -1),
+        Device("cpu", -1),
+        Device("gpu", 1),
+        Device("nc", 4),
+    ]
     assert [str(parse_device(name)) for name in ("-1", "nc4")] == ["cpu()", "nc(4)"]
     assert visible_cores(Device("nc", 4), 2) == "4-5"
     assert visible_cores(Device("nc", 4), 1) == "4"
@@ -211,10 +222,14 @@ def test_worker_range(model, tmp_path):
 @pytest.mark.parametrize(
     ("url", "name"),
     [
-        ("file:/x/text-list/", "text_list"), ("file:/x/My%20Model-1.5b/", "My_Model_1_5b"), ("file:///x/a.zip", "a"),
-        ("file:///x/a.b", "a_b"), ("/x/_y", "_y"), ("file:/x/%E6%A8%A1/", "_"),
+        ("file:/x/text-list/", "text_list"),
+        ("file:/x/My%20Model-1.5b/", "My_Model_1_5b"),
+        ("file:///x/a.zip", "a"),
+        ("file:///x/a.b", "a_b"),
+        ("/x/_y", "_y"),
+        ("file:/x/%E6%A8%A1/", "_"),
     ],
-)  # fmt: skip
+)
 def test_names_from_urls(url, name):
     assert model_name(url) == name
 
@@ -227,7 +242,9 @@ def test_named_models(model, tmp_path):
     )
     wanted = startup_models(load_config(flags, {}), ServerLog())
     assert [(w.name, w.version, w.engine, w.devices) for w in wanted] == [
-        ("b", None, None, None), ("c", "v1", "Python", "nc0"), ("a", None, None, None),
-    ]  # fmt: skip
+        ("b", None, None, None),
+        ("c", "v1", "Python", "nc0"),
+        ("a", None, None, None),
+    ]
     with pytest.raises(SetupError, match="nowhere: it is not in the model store"):
         startup_models(load_config(Flags(model_store=tmp_path / "s", models=("nowhere",)), {}), ServerLog())

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rehearsal.server.worker import LAUNCHER
+from rehearsal.server.workers.process import LAUNCHER
 
 SERVER = """
     import os, subprocess, sys
@@ -35,9 +35,7 @@ def test_the_worker_ends_with_its_server(tmp_path, alive, way):
         pytest.skip("only Linux kills a process with its parent")
     launcher.write_text(text)
     code = textwrap.dedent(SERVER).format(launcher=str(launcher))
-    server = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    server = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     worker = int(server.stdout.readline())
     assert alive(worker)
     server.kill()  # SIGKILL to the process that this test started
@@ -61,8 +59,13 @@ def test_it_becomes_the_command(tmp_path):
     ]
     made = subprocess.run(
         [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(lease), *command],
-        pass_fds=(lease,), env={"A": "1"}, cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        pass_fds=(lease,),
+        env={"A": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     os.close(lease)
     os.close(writer)
     assert made.stdout.strip() == f"['x', 'y z'] 1 {tmp_path}"

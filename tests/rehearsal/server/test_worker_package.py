@@ -8,9 +8,9 @@ import zipfile
 
 import pytest
 
-from rehearsal.server import worker_package as module
 from rehearsal.server.environment import cache_root
 from rehearsal.server.errors import WorkerPackageError
+from rehearsal.server.workers import package as module
 
 
 @pytest.fixture

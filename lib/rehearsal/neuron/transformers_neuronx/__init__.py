@@ -5,4 +5,4 @@ Lives on a worker's PYTHONPATH in the rehearsal lane only; on an instance AWS's 
 
 from __future__ import annotations
 
-from .version import __getattr__ as __getattr__
+from transformers_neuronx.version import __getattr__ as __getattr__

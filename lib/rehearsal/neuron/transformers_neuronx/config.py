@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._environment import refuse_before
+from emulated_neuron.environment import refuse_before
 
 refuse_before("0.8", __name__)
 

@@ -6,13 +6,12 @@ import logging
 from typing import Any
 
 import torch
+from emulated_neuron.environment import refuse_before
+from emulated_neuron.model import ModelForSampling
+from emulated_neuron.rolling_batch import RollingBatchMixin
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
-
-from ._environment import refuse_before
-from ._model import ModelForSampling
-from ._rolling_batch import RollingBatchMixin
 
 refuse_before("0.8", __name__)
 logger = logging.getLogger("transformers_neuronx")
@@ -61,17 +60,21 @@ class HuggingFaceGenerationModelAdapter(RollingBatchMixin, PreTrainedModel):
         if start > 0:
             input_ids = input_ids[:, -1:]
         self.cur_len = start + input_ids.shape[1]
-        start_ids = (
-            None if attention_mask is None else attention_mask.argmax(dim=-1)
-        )  # the first 1 of each row
+        start_ids = None if attention_mask is None else attention_mask.argmax(dim=-1)  # the first 1 of each row
         cache_ids = torch.arange(start, self.cur_len, dtype=torch.int32)
         return {"input_ids": input_ids, "cache_ids": cache_ids, "start_ids": start_ids}
 
     def forward(
-        self, input_ids: Tensor, cache_ids: Tensor, start_ids: Tensor | None = None, *,
-        output_hidden_states: bool = False, output_attentions: bool = False,
-        attention_mask: Tensor | None = None, return_dict: bool = False,
-    ) -> CausalLMOutputWithPast | tuple[Tensor]:  # fmt: skip
+        self,
+        input_ids: Tensor,
+        cache_ids: Tensor,
+        start_ids: Tensor | None = None,
+        *,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+        attention_mask: Tensor | None = None,
+        return_dict: bool = False,
+    ) -> CausalLMOutputWithPast | tuple[Tensor]:
         """Logits (B, 1, V) of the last position; hidden states and attentions stay on the device."""
         if output_hidden_states or output_attentions:
             logger.warning("output_hidden_states and output_attentions are ignored: they stay on the device")

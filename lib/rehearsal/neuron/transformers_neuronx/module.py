@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-
-from ._checkpoint import KEY_MAP, save_tensor
-from ._low_memory import (
+from emulated_neuron.checkpoint import KEY_MAP, save_tensor
+from emulated_neuron.low_memory import (
     LowMemoryEmbedding,
     LowMemoryLayerNorm,
     LowMemoryLazyLinear,
@@ -47,9 +46,7 @@ def save_pretrained_split(model: PreTrainedModel, save_directory: str | os.PathL
 
     A model that was made under `torch.device("meta")` has no numbers: placeholders of a few bytes stand for them.
     """
-    model.save_pretrained(
-        save_directory, save_function=save_split, max_shard_size=_ONE_SHARD, safe_serialization=False
-    )
+    model.save_pretrained(save_directory, save_function=save_split, max_shard_size=_ONE_SHARD, safe_serialization=False)
 
 
 def save_split(state_dict: dict[str, torch.Tensor], save_directory: str | os.PathLike) -> None:

@@ -30,9 +30,14 @@ class Streamer(Protocol):
 
 
 def simple_sample(
-    model: Stepper, input_ids: Tensor, sequence_length: int, *,
-    start_ids: Tensor | None = None, eos_token_id: int | None = None, top_k: int = 50,
-) -> Tensor:  # fmt: skip
+    model: Stepper,
+    input_ids: Tensor,
+    sequence_length: int,
+    *,
+    start_ids: Tensor | None = None,
+    eos_token_id: int | None = None,
+    top_k: int = 50,
+) -> Tensor:
     """Top-k sampling to a total of `sequence_length` tokens: int64 (B, max(prompt, sequence_length)), prompt first.
 
     The end-of-sequence token is never drawn, so every row runs to the end. A prompt is never cut. Torch's global
@@ -43,9 +48,14 @@ def simple_sample(
 
 
 def sample_loop(
-    model: Stepper, input_ids: Tensor, start_ids: Tensor | None, next_token_scores: Tensor, sequence_length: int,
-    eos_token_id: int | None = None, top_k: int = 50,
-) -> Tensor:  # fmt: skip
+    model: Stepper,
+    input_ids: Tensor,
+    start_ids: Tensor | None,
+    next_token_scores: Tensor,
+    sequence_length: int,
+    eos_token_id: int | None = None,
+    top_k: int = 50,
+) -> Tensor:
     """What follows the prompt's own pass in simple_sample(): `next_token_scores` (B, V) are its logits."""
     tokens = _room(input_ids, sequence_length)
     for position in range(input_ids.shape[1], sequence_length):
@@ -68,10 +78,17 @@ def sample_greedy(
 
 
 def sample_llama(
-    model: Stepper, input_ids: Tensor, sequence_length: int, *,
-    start_ids: Tensor | None = None, eos_token_id: int | None = None, top_k: int = 50, top_p: float = 1.0,
-    temperature: float = 1.0, streamer: Streamer | None = None,
-) -> Tensor:  # fmt: skip
+    model: Stepper,
+    input_ids: Tensor,
+    sequence_length: int,
+    *,
+    start_ids: Tensor | None = None,
+    eos_token_id: int | None = None,
+    top_k: int = 50,
+    top_p: float = 1.0,
+    temperature: float = 1.0,
+    streamer: Streamer | None = None,
+) -> Tensor:
     """Sampling that ends at the end-of-sequence token: a finished row is filled up with it, and the result is
     shorter than `sequence_length` once all rows are finished. Raises ValueError for impossible filters.
     """
@@ -97,9 +114,7 @@ def sample_llama(
     return tokens
 
 
-def select_tokens(
-    next_token_scores: Tensor, top_k: int = 1, top_p: float = 1.0, temperature: float = 1.0
-) -> Tensor:
+def select_tokens(next_token_scores: Tensor, top_k: int = 1, top_p: float = 1.0, temperature: float = 1.0) -> Tensor:
     """One token (B, 1) drawn from the softmax over what the filters leave of logits (B, V)."""
     probabilities, indices = top_k_top_p_filtering(
         next_token_scores if temperature == 1.0 else next_token_scores / temperature, top_k, top_p

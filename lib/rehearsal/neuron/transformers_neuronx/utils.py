@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from neuron_rules import token_buckets
+from emulated_neuron.arguments import override as maybe_override_attributes
 
-from ._arguments import override as maybe_override_attributes
-from .dtypes import split_amp as parse_amp
+from neuron_rules import token_buckets
+from transformers_neuronx.dtypes import split_amp as parse_amp
 
 __all__ = ["maybe_override_attributes", "parse_amp", "power_of_two_bucket_sizes"]
 

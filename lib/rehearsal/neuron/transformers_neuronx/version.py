@@ -9,6 +9,6 @@ def __getattr__(name: str) -> str:
     """`__version__` of the generation that the environment names."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ._environment import read_environment
+    from emulated_neuron.environment import read_environment
 
     return _VERSIONS[read_environment().generation.name]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from inf2lab import Settings
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_local import RayCluster
-from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.ray.bench.cluster import RayCluster
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.spec import RaySpec
 
 
 @pytest.fixture(scope="module")

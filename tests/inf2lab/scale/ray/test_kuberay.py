@@ -20,10 +20,10 @@ import yaml
 
 from inf2lab import ModelFolder, Settings, catalog, write_properties
 from inf2lab.errors import FolderError
-from inf2lab.scale.manifest_text import as_text
-from inf2lab.scale.ray_environment import environment_python
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_manifest import METRICS_PORT, ray_service
+from inf2lab.scale.kubernetes.text import as_text
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.environment import environment_python
+from inf2lab.scale.ray.manifest import METRICS_PORT, ray_service
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "kuberay.schema.json").read_text())
 COUNTED = {
@@ -89,7 +89,7 @@ BROKEN: dict[str, Callable[[Manifest], object]] = {
     "no head": lambda s: cluster(s).pop("headGroupSpec"),
     "a group without a name": lambda s: worker(s).pop("groupName"),
     "another version": lambda s: s.update(apiVersion="ray.io/v1alpha1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -150,8 +150,10 @@ RULES: dict[str, tuple[Callable[[Manifest], bool], Callable[[Manifest], object]]
         lambda s: rays(head(s)).update(env=[{"name": V2, "value": "0"}]),
     ),
     "with v2 pods do not restart": (
-        lambda s: options(s)["version"] == "v1"
-        or all(g["template"]["spec"].get("restartPolicy", "Never") == "Never" for g in groups(s)),
+        lambda s: (
+            options(s)["version"] == "v1"
+            or all(g["template"]["spec"].get("restartPolicy", "Never") == "Never" for g in groups(s))
+        ),
         lambda s: (options(s).update(version="v2"), worker(s)["template"]["spec"].update(restartPolicy="Always")),
     ),
     "the cluster of a service has no upgrade of its own": (
@@ -159,8 +161,10 @@ RULES: dict[str, tuple[Callable[[Manifest], bool], Callable[[Manifest], object]]
         lambda s: cluster(s).update(upgradeStrategy={"type": "Recreate"}),
     ),
     "the service's upgrade is one of three": (
-        lambda s: s["spec"].get("upgradeStrategy", {}).get("type", "None")
-        in ("None", "NewCluster", "NewClusterWithIncrementalUpgrade"),
+        lambda s: (
+            s["spec"].get("upgradeStrategy", {}).get("type", "None")
+            in ("None", "NewCluster", "NewClusterWithIncrementalUpgrade")
+        ),
         lambda s: s["spec"].update(upgradeStrategy={"type": "Recreate"}),
     ),
     "the head's service has no name of ours": (
@@ -168,8 +172,10 @@ RULES: dict[str, tuple[Callable[[Manifest], bool], Callable[[Manifest], object]]
         lambda s: head(s).update(headService={"metadata": {"name": "x"}}),
     ),
     "Redis is named in its own options": (
-        lambda s: not environment(rays(head(s))) & {"RAY_REDIS_ADDRESS", "REDIS_USERNAME"}
-        and "redis-username" not in head(s)["rayStartParams"],
+        lambda s: (
+            not environment(rays(head(s))) & {"RAY_REDIS_ADDRESS", "REDIS_USERNAME"}
+            and "redis-username" not in head(s)["rayStartParams"]
+        ),
         lambda s: rays(head(s)).update(env=[{"name": "RAY_REDIS_ADDRESS", "value": "x"}]),
     ),
     "no feature that is off unless its gate is opened": (
@@ -180,7 +186,7 @@ RULES: dict[str, tuple[Callable[[Manifest], bool], Callable[[Manifest], object]]
         lambda s: not cluster(s).get("authOptions", {}).get("enableK8sTokenAuth"),
         lambda s: cluster(s).update(authOptions={"enableK8sTokenAuth": True, "mode": "token"}),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -248,7 +254,7 @@ def test_rays_autoscaler_and_serve_read_the_manifest(service: Manifest, scale_en
     assert done.returncode == 0, done.stderr
     types, idle_minutes, import_path = json.loads(done.stdout.splitlines()[-1])
     assert idle_minutes == 10
-    assert import_path == "inf2lab.scale.ray_app:build"
+    assert import_path == "inf2lab.scale.ray.app:build"
     assert (types["neuron"]["min_workers"], types["neuron"]["max_workers"]) == (1, 7)
     memory = 2**30
     assert types["neuron"]["resources"] == {"CPU": 0, "memory": 2 * memory, "neuron_cores": 8}

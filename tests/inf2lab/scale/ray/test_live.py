@@ -21,14 +21,14 @@ import requests
 from inf2lab import Endpoint, Settings, write_properties
 from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder
-from inf2lab.scale import ray_trials
-from inf2lab.scale.ray_load import Users, Wish
-from inf2lab.scale.ray_local import RayCluster, processes_of
-from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.ray.bench import trials
+from inf2lab.scale.ray.bench.cluster import RayCluster, processes_of
+from inf2lab.scale.ray.bench.users import Users, Wish
+from inf2lab.scale.ray.spec import RaySpec
 
 pytestmark = pytest.mark.timeout(280)
 FULL = 7
-HANDLER = '''\
+HANDLER = """\
 from djl_python import Input, Output
 from transformers_neuronx.opt.model import OPTForSampling
 from transformers_neuronx.module import save_pretrained_split
@@ -60,14 +60,14 @@ def handle(inputs: Input):
     with torch.inference_mode():
         made = model.sample(tokens, sequence_length=asked["seq_length"])
     return Output().add_as_json({"outputs": tokenizer.batch_decode(made), "tokens": [len(row) for row in made]})
-'''  # fmt: skip  # noqa: E501
+"""  # noqa: E501
 
 
 def at(cluster: RayCluster, spec: RaySpec, count: int) -> RaySpec:
     """The application with exactly so many replicas, all of them settled."""
     fixed = replace(spec, min_replicas=count, max_replicas=count)
     cluster.deploy(fixed, wait=0)
-    ray_trials.settled(cluster, count)
+    trials.settled(cluster, count)
     return fixed
 
 
@@ -129,7 +129,7 @@ def test_management_is_not_passed_on(cluster: RayCluster, spec: RaySpec) -> None
 def test_from_one_to_seven_replicas_under_load(cluster: RayCluster, spec: RaySpec) -> None:
     at(cluster, spec, 1)
     cluster.deploy(spec, wait=0)
-    grown = ray_trials.grow(cluster, spec)
+    grown = trials.grow(cluster, spec)
     assert (grown.before, grown.after, grown.failed) == (1, FULL, 0)
     assert grown.all_s <= 20
     assert grown.requests > FULL
@@ -138,7 +138,7 @@ def test_from_one_to_seven_replicas_under_load(cluster: RayCluster, spec: RaySpe
 def test_from_seven_to_one_without_cutting_a_stream(cluster: RayCluster, spec: RaySpec) -> None:
     at(cluster, spec, FULL)
     cluster.deploy(spec, wait=0)
-    shrunk = ray_trials.shrink(cluster, spec)
+    shrunk = trials.shrink(cluster, spec)
     assert (shrunk.before, shrunk.after, shrunk.failed) == (FULL, 1, 0)
     assert shrunk.requests > 2 * FULL
 
@@ -180,7 +180,7 @@ def test_the_server_computes_on_more_than_rays_one_thread(cluster: RayCluster, s
     assert all("OMP_NUM_THREADS" not in process.environ() for process in family)
 
 
-@pytest.mark.parametrize("lose", [ray_trials.lose_replica, ray_trials.lose_server], ids=["replica", "server"])
+@pytest.mark.parametrize("lose", [trials.lose_replica, trials.lose_server], ids=["replica", "server"])
 def test_a_killed_process_fails_only_what_was_in_flight(cluster: RayCluster, spec: RaySpec, lose) -> None:
     loss = lose(cluster, at(cluster, spec, 4))
     assert loss.lost == 1
@@ -191,7 +191,7 @@ def test_a_killed_process_fails_only_what_was_in_flight(cluster: RayCluster, spe
 
 
 def test_a_lost_node_is_made_up_for_elsewhere(cluster: RayCluster, spec: RaySpec) -> None:
-    loss = ray_trials.lose_node(cluster, at(cluster, spec, 4))
+    loss = trials.lose_node(cluster, at(cluster, spec, 4))
     cluster.add_node(24)
     assert loss.lost >= 2
     assert loss.failed <= loss.in_flight
@@ -200,13 +200,13 @@ def test_a_lost_node_is_made_up_for_elsewhere(cluster: RayCluster, spec: RaySpec
 
 
 def test_the_shutdown_timeout_decides_whether_streams_come_whole(cluster: RayCluster, spec: RaySpec) -> None:
-    assert ray_trials.cut(cluster, spec, timeout_s=2).whole < 3
-    assert ray_trials.cut(cluster, spec).whole == 3
+    assert trials.cut(cluster, spec, timeout_s=2).whole < 3
+    assert trials.cut(cluster, spec).whole == 3
 
 
 def test_serves_own_proxy_adds_little(cluster: RayCluster, spec: RaySpec) -> None:
     one = at(cluster, spec, 1)
-    assert min(ray_trials.overhead(cluster, one).added_ms for _ in range(3)) <= 15
+    assert min(trials.overhead(cluster, one).added_ms for _ in range(3)) <= 15
 
 
 def test_nothing_listens_beyond_this_machine(cluster: RayCluster, spec: RaySpec) -> None:
@@ -218,15 +218,13 @@ def test_haproxy_adds_hardly_anything_and_listens_here_only(place: Path, spec: R
     one = replace(spec, min_replicas=1, max_replicas=1)
     with RayCluster((8,), haproxy=True) as beside:
         beside.deploy(one)
-        assert min(ray_trials.overhead(beside, one).added_ms for _ in range(3)) <= 4
+        assert min(trials.overhead(beside, one).added_ms for _ in range(3)) <= 4
         assert elsewhere(beside) == []
         left = beside.close()
     assert left == []
 
 
-def test_the_small_model_answers_through_serve_from_an_unchanged_folder(
-    cluster: RayCluster, place: Path
-) -> None:
+def test_the_small_model_answers_through_serve_from_an_unchanged_folder(cluster: RayCluster, place: Path) -> None:
     folder = ModelFolder(place / "opt")
     folder.path.mkdir()
     write_properties(
@@ -269,7 +267,7 @@ def test_the_cluster_ends_with_its_parent(place: Path) -> None:
     """As when a notebook's kernel is killed: nobody calls close()."""
     program = (
         "import os, signal\n"
-        "from inf2lab.scale.ray_local import RayCluster\n"
+        "from inf2lab.scale.ray.bench.cluster import RayCluster\n"
         "cluster = RayCluster((8,))\n"
         "cluster.start()\n"
         "print(cluster.home, len(cluster.processes()), flush=True)\n"

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from inf2lab import Settings
-from inf2lab.scale.ray_environment import environment_python
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_manifest import ray_service
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.environment import environment_python
+from inf2lab.scale.ray.manifest import ray_service
 
 Image = tuple[Path, dict[str, str]]
 
@@ -102,11 +102,11 @@ def run(image: Image, python: Path | str, code: str, told: object = None) -> str
 REPLICA = """
 import json, sys
 from inf2lab import paths
-from inf2lab.scale import ray_server
-from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.ray import server
+from inf2lab.scale.ray.spec import RaySpec
 spec = RaySpec.from_dict(json.load(sys.stdin))
-beside = ray_server.begin(spec)
-print(json.dumps([beside.url, beside.answers(), str(paths.root()), ray_server.__file__]))
+beside = server.begin(spec)
+print(json.dumps([beside.url, beside.answers(), str(paths.root()), server.__file__]))
 """
 
 
@@ -124,9 +124,7 @@ def test_a_replica_finds_its_server_with_what_is_copied_and_writes_nothing_there
     assert files(place / "opt") == before
 
 
-def test_what_is_installed_beside_ray_is_what_the_replicas_import(
-    image: Image, lines: list[tuple[str, str]]
-) -> None:
+def test_what_is_installed_beside_ray_is_what_the_replicas_import(image: Image, lines: list[tuple[str, str]]) -> None:
     """The very command of the image, but for pip."""
     (install,) = [rest for name, rest in lines if name == "RUN"]
     choose, _, pip = install.partition(" && ")
@@ -146,7 +144,7 @@ def test_nothing_is_run_where_only_root_may_write(lines: list[tuple[str, str]]) 
 def test_the_application_is_imported_beside_ray_and_the_pins_agree_with_it(
     image: Image, scale_environment: None
 ) -> None:
-    told = "import inf2lab.scale.ray_app as app; print(app.__file__, app.build.__name__)"
+    told = "import inf2lab.scale.ray.app as app; print(app.__file__, app.build.__name__)"
     path, name = run(image, environment_python(), told).splitlines()[-1].split()
     assert Path(path).is_relative_to(image[0])
     assert name == "build"

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from inf2lab.errors import MeasureError
-from inf2lab.scale.ray_load import Users, Wish, arrive, p50_ms
+from inf2lab.scale.ray.bench.users import Users, Wish, arrive, p50_ms
 
 
 class _Server(ThreadingHTTPServer):

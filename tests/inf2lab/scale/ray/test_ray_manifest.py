@@ -10,11 +10,11 @@ import yaml
 
 from inf2lab import Settings
 from inf2lab.scale import kubernetes
-from inf2lab.scale.kubernetes_pod import deployment
-from inf2lab.scale.manifest_text import as_text
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_manifest import RAY, ray_service
-from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.kubernetes.pod import deployment
+from inf2lab.scale.kubernetes.text import as_text
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.manifest import RAY, ray_service
+from inf2lab.scale.ray.spec import RaySpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +37,7 @@ def cluster(documents: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def djl(cluster: dict[str, Any]) -> dict[str, Any]:
-    (found,) = (
-        one
-        for one in cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"]
-        if one["name"] == "djl"
-    )
+    (found,) = (one for one in cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"] if one["name"] == "djl")
     return found
 
 
@@ -68,7 +64,7 @@ def test_devices_are_those_of_the_folders_degree_with_limit_equal_to_request(clu
 def test_the_application_is_one_that_the_replicas_can_read(documents: list[dict[str, Any]]) -> None:
     serve = yaml.safe_load(documents[-1]["spec"]["serveConfigV2"])
     (application,) = serve["applications"]
-    assert application["import_path"] == "inf2lab.scale.ray_app:build"
+    assert application["import_path"] == "inf2lab.scale.ray.app:build"
     spec = RaySpec.from_dict(application["args"])
     assert (spec.min_replicas, spec.max_replicas, spec.url) == (2, 5, "http://127.0.0.1:8080")
     assert spec.settings["lane"] == "inf2"
@@ -102,21 +98,15 @@ def test_the_pod_is_the_deployments_with_one_container_more(tmp_path: Path, clus
     ray, djl = pod["containers"]
     (alone,) = plain["containers"]
     assert ray["name"] == "ray-worker"  # KubeRay takes the first container for Ray's
-    assert {k: v for k, v in djl.items() if k != "resources"} == {
-        k: v for k, v in alone.items() if k != "resources"
-    }
+    assert {k: v for k, v in djl.items() if k != "resources"} == {k: v for k, v in alone.items() if k != "resources"}
     for kind, part in (("cpu", 1), ("memory", 2)):
-        whole, left, taken = (
-            one["resources"]["requests"][kind].removesuffix("Gi") for one in (alone, djl, ray)
-        )
+        whole, left, taken = (one["resources"]["requests"][kind].removesuffix("Gi") for one in (alone, djl, ray))
         assert int(left) + int(taken) == int(whole)
         assert int(taken) == part
     assert pod["volumes"] == plain["volumes"]
 
 
-def test_kubernetes_accepts_the_pods_and_the_folder(
-    documents: list[dict[str, Any]], cluster: dict[str, Any]
-) -> None:
+def test_kubernetes_accepts_the_pods_and_the_folder(documents: list[dict[str, Any]], cluster: dict[str, Any]) -> None:
     from kubernetes_validate import latest_version, validate
 
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]

@@ -13,10 +13,10 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.planning import answered_ideally, arrivals
-from inf2lab.scale import ray_queue
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_queue import Queued
-from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.ray.bench import queue
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.bench.queue import Queued
+from inf2lab.scale.ray.spec import RaySpec
 
 if TYPE_CHECKING:
     from conftest import Listen
@@ -58,7 +58,7 @@ def fleet(listen: Listen) -> Fleet:
 
 def test_the_trial_counts_and_times_its_requests(fleet: Fleet, tmp_path: Path) -> None:
     spec = replace(RaySpec.of(Settings(), light_folder(at=tmp_path / "light")), min_replicas=3)
-    found = ray_queue.queue(fleet, spec, rate=20, seconds=2)  # type: ignore[arg-type]
+    found = queue.queue(fleet, spec, rate=20, seconds=2)  # type: ignore[arg-type]
     assert (found.requests, found.failed, found.replicas) == (40, 0, 3)
     assert 0.1 <= found.service_s <= found.ideal_p50_s <= found.ideal_p90_s
     assert found.p50_s <= found.p90_s
@@ -72,9 +72,7 @@ def test_few_requests_leave_much_to_chance() -> None:
     assert more_high - more_low < (high - low) / 2
 
 
-def test_serves_own_pauses_cost_more_than_the_load_leaves(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_serves_own_pauses_cost_more_than_the_load_leaves(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As measured live with 12 users: 9.1 answers a second by default, 12.6 with `max_backoff_s` 0.05, of 15."""
     monkeypatch.syspath_prepend(root / "tests" / "benchmarks")
     import routing
@@ -83,9 +81,6 @@ def test_serves_own_pauses_cost_more_than_the_load_leaves(
     assert routing.closed(default, 12) < 10 < 12.5 < routing.closed(ours, 12) < 15
     assert routing.closed(default, 3) == pytest.approx(routing.closed(ours, 3), rel=0.02)
     arrived = arrivals(10, 4000, seed=1)
-    late = {
-        one: sorted(routing.Router(3, 0.2, one).run(arrived))[int(0.9 * len(arrived))]
-        for one in (default, ours)
-    }
+    late = {one: sorted(routing.Router(3, 0.2, one).run(arrived))[int(0.9 * len(arrived))] for one in (default, ours)}
     ideal = sorted(answered_ideally(arrived, 3, 0.2 + routing.HOLD_S))[int(0.9 * len(arrived))]
     assert ideal < late[ours] < 1.3 * ideal < 10 * ideal < late[default]

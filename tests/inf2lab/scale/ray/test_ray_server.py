@@ -12,9 +12,9 @@ import requests
 
 from inf2lab import Settings
 from inf2lab.errors import LoadFailed
-from inf2lab.scale import ray_server
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_spec import RaySpec
+from inf2lab.scale.ray import server
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.spec import RaySpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,20 +27,18 @@ if TYPE_CHECKING:
 def spec(tmp_path: Path) -> RaySpec:
     import sys
 
-    return RaySpec.of(
-        Settings(), light_folder(at=tmp_path / "light"), python=sys.executable, scratch=str(tmp_path)
-    )
+    return RaySpec.of(Settings(), light_folder(at=tmp_path / "light"), python=sys.executable, scratch=str(tmp_path))
 
 
 @pytest.fixture
-def beside(spec: RaySpec) -> Iterator[ray_server.Beside]:
-    started = ray_server.begin(spec)
+def beside(spec: RaySpec) -> Iterator[server.Beside]:
+    started = server.begin(spec)
     yield started
     started.stop()
 
 
 def test_the_server_emulates_the_replicas_cores_and_no_more(spec: RaySpec) -> None:
-    command, environment, log = ray_server.command_of(spec, 9000)
+    command, environment, log = server.command_of(spec, 9000)
     assert command[:3] == [spec.python, "-m", "rehearsal.server"]
     assert command[command.index("--neuron-cores") + 1] == "8"
     assert command[command.index("--port") + 1] == "9000"
@@ -48,7 +46,7 @@ def test_the_server_emulates_the_replicas_cores_and_no_more(spec: RaySpec) -> No
     assert log.name == "console.log"
 
 
-def test_it_answers_and_stops_with_all_that_it_started(beside: ray_server.Beside) -> None:
+def test_it_answers_and_stops_with_all_that_it_started(beside: server.Beside) -> None:
     assert beside.answers()
     answer = requests.post(f"{beside.url}/predictions/light", json={"text": ["a"]}, timeout=30)
     assert answer.json() == {"outputs": ["a"]}
@@ -60,7 +58,7 @@ def test_it_answers_and_stops_with_all_that_it_started(beside: ray_server.Beside
     assert not beside.scratch.exists()
 
 
-def test_the_watcher_notices_a_killed_server_at_once(beside: ray_server.Beside) -> None:
+def test_the_watcher_notices_a_killed_server_at_once(beside: server.Beside) -> None:
     ended = threading.Event()
     beside.watch(ended.set)
     assert not ended.wait(0.2)
@@ -68,18 +66,16 @@ def test_the_watcher_notices_a_killed_server_at_once(beside: ray_server.Beside) 
     assert ended.wait(5)
 
 
-def test_the_watcher_says_nothing_of_a_stop_on_purpose(beside: ray_server.Beside) -> None:
+def test_the_watcher_says_nothing_of_a_stop_on_purpose(beside: server.Beside) -> None:
     ended = threading.Event()
     beside.watch(ended.set)
     beside.stop()
     assert not ended.wait(1)
 
 
-def test_a_server_of_somebody_else_is_attached_to_and_left_alone(
-    beside: ray_server.Beside, spec: RaySpec
-) -> None:
+def test_a_server_of_somebody_else_is_attached_to_and_left_alone(beside: server.Beside, spec: RaySpec) -> None:
     ended = threading.Event()
-    attached = ray_server.begin(replace(spec, url=beside.url + "/"))
+    attached = server.begin(replace(spec, url=beside.url + "/"))
     assert attached.process is None
     attached.watch(ended.set)
     attached.stop()
@@ -87,9 +83,9 @@ def test_a_server_of_somebody_else_is_attached_to_and_left_alone(
     assert not ended.wait(0.8)
 
 
-def test_the_end_of_somebody_elses_server_is_noticed(beside: ray_server.Beside, spec: RaySpec) -> None:
+def test_the_end_of_somebody_elses_server_is_noticed(beside: server.Beside, spec: RaySpec) -> None:
     ended = threading.Event()
-    ray_server.begin(replace(spec, url=beside.url)).watch(ended.set)
+    server.begin(replace(spec, url=beside.url)).watch(ended.set)
     beside.stop()
     assert ended.wait(20)
 
@@ -97,4 +93,4 @@ def test_the_end_of_somebody_elses_server_is_noticed(beside: ray_server.Beside, 
 def test_a_folder_that_does_not_load_says_why(write_folder: WriteFolder, spec: RaySpec) -> None:
     folder = write_folder("bad", {"engine": "Python"}, handler="raise KeyError('fp16')\n")
     with pytest.raises(LoadFailed, match="bad did not load"):
-        ray_server.begin(replace(spec, folder=str(folder.path), model="bad"))
+        server.begin(replace(spec, folder=str(folder.path), model="bad"))

@@ -11,8 +11,8 @@ import pytest
 from inf2lab import Settings
 from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder import ModelFolder
-from inf2lab.scale.ray_light import light_folder
-from inf2lab.scale.ray_spec import DRAIN_S, ON_THE_CHIP, REHEARSED, RaySpec
+from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.spec import DRAIN_S, ON_THE_CHIP, REHEARSED, RaySpec
 
 if TYPE_CHECKING:
     from pathlib import Path

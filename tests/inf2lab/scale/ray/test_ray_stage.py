@@ -10,8 +10,8 @@ import pytest
 from inf2lab import Settings
 from inf2lab.errors import ServerError, SettingsError
 from inf2lab.scale import Figures, RayCluster, Stage, loss_table, overhead_table, queue_table
-from inf2lab.scale.ray_report import autoscaling, options_table
-from inf2lab.scale.ray_stage import FILE
+from inf2lab.scale.ray.bench.record import FILE
+from inf2lab.scale.ray.bench.tables import autoscaling, options_table
 
 
 @pytest.fixture
@@ -29,9 +29,7 @@ def test_the_recorded_run_kept_the_bounds(recorded: Figures) -> None:
         assert loss.failed_later == 0
         assert loss.back_s <= bound + loss.load_s
     assert [one.whole == one.streams for one in recorded.streams] == [False, True]
-    assert [one.added_ms <= bound for one, bound in zip(recorded.overheads, (15, 4), strict=True)] == [
-        True
-    ] * 2
+    assert [one.added_ms <= bound for one, bound in zip(recorded.overheads, (15, 4), strict=True)] == [True] * 2
     for queued in recorded.queued:
         assert queued.failed == 0
         assert 0.9 * queued.ideal_p90_s < queued.p90_s < 2 * queued.ideal_p90_s
@@ -55,9 +53,7 @@ def test_the_stage_shows_the_recorded_run_and_says_so(recorded: Figures) -> None
     assert stage.close() == []
 
 
-def test_without_rays_environment_the_run_is_the_recorded_one(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_rays_environment_the_run_is_the_recorded_one(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Stage(Settings()).live
     with pytest.raises(ServerError, match="make scale-env"):
         Stage(Settings(), "live").start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import _Unavailable
+from diffusers import _Unavailable
 
 
 class UNet2DConditionOutput(_Unavailable):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._environment import refuse_before
-from .._model import ModelForSampling
+from emulated_neuron.environment import refuse_before
+from emulated_neuron.model import ModelForSampling
 
 refuse_before("0.8", __name__)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from emulated_neuron.arguments import paddings
+from emulated_neuron.artifacts import check_program, load_program, save_program
+from emulated_neuron.environment import read_environment
+from emulated_neuron.model import ModelForSampling
 from torch import Tensor
 from transformers import PretrainedConfig
-
-from .._arguments import paddings
-from .._artifacts import check_program, load_program, save_program
-from .._environment import read_environment
-from .._model import ModelForSampling
 
 
 class GPT2ForSampling(ModelForSampling):
@@ -45,9 +44,7 @@ class GPT2ForSampling(ModelForSampling):
 
     def _need_artifacts(self) -> None:
         if self.environment.generation.name == "0.2":
-            raise AttributeError(
-                "compiled artifacts came with transformers-neuronx 0.3: profile seed-0.21 has none"
-            )
+            raise AttributeError("compiled artifacts came with transformers-neuronx 0.3: profile seed-0.21 has none")
 
 
 class GPT2ForSamplingWithContextBroadcasting(GPT2ForSampling):
@@ -57,9 +54,13 @@ class GPT2ForSamplingWithContextBroadcasting(GPT2ForSampling):
     """
 
     def __init__(
-        self, config: PretrainedConfig, *, context_length_estimate: int | None = None, prompt_batch_size: int = 1,
+        self,
+        config: PretrainedConfig,
+        *,
+        context_length_estimate: int | None = None,
+        prompt_batch_size: int = 1,
         **kwargs: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """As GPT2ForSampling; `context_length_estimate` is half of n_positions unless given."""
         if read_environment().generation.name == "0.2":
             kwargs["batch_size"] = kwargs.pop("num_seqs", 1)
@@ -71,9 +72,7 @@ class GPT2ForSamplingWithContextBroadcasting(GPT2ForSampling):
     def _context_buckets(self) -> tuple[int, ...]:
         return (self.context_length_estimate,)
 
-    def _sample(
-        self, input_ids: Tensor, sequence_length: int, start_ids: Any = None, top_k: int = 50
-    ) -> Tensor:
+    def _sample(self, input_ids: Tensor, sequence_length: int, start_ids: Any = None, top_k: int = 50) -> Tensor:
         prompts = input_ids.shape[0]
         if self.batch_size % prompts:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of the {prompts} prompts")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulated_neuron.model import ModelForSampling
 from transformers import PretrainedConfig
-
-from .._model import ModelForSampling
 
 
 class GPTJForSampling(ModelForSampling):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulated_neuron.environment import refuse_before
+from emulated_neuron.model import ModelForSampling
 from transformers import PretrainedConfig
-
-from .._environment import refuse_before
-from .._model import ModelForSampling
 
 refuse_before("0.8", __name__)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
+from emulated_neuron.arguments import paddings
+from emulated_neuron.environment import refuse_before
+from emulated_neuron.model import ModelForSampling
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from .._arguments import paddings
-from .._environment import refuse_before
-from .._model import ModelForSampling
-from ..sampling import sample_llama
+from transformers_neuronx.sampling import sample_llama
 
 refuse_before("0.8", __name__)
 
@@ -22,18 +22,29 @@ class LlamaForSampling(ModelForSampling):
     architecture = "llama"
     default_n_positions = 2048
     sample_defaults: ClassVar[Mapping[str, Any]] = {
-        "cache_ids": None, "start_ids": None, "top_k": 50, "top_p": 1.0, "eos_token_override": None,
-        "temperature": 1.0, "streamer": None,
-    }  # fmt: skip
+        "cache_ids": None,
+        "start_ids": None,
+        "top_k": 50,
+        "top_p": 1.0,
+        "eos_token_override": None,
+        "temperature": 1.0,
+        "streamer": None,
+    }
 
     def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
         """As ModelForSampling, with keyword arguments only."""
         super().__init__(config, **kwargs)
 
     def _sample(
-        self, input_ids: Tensor, sequence_length: int, *, cache_ids: Tensor | None = None, start_ids: Any = None,
-        eos_token_override: int | None = None, **filters: Any,
-    ) -> Tensor:  # fmt: skip
+        self,
+        input_ids: Tensor,
+        sequence_length: int,
+        *,
+        cache_ids: Tensor | None = None,
+        start_ids: Any = None,
+        eos_token_override: int | None = None,
+        **filters: Any,
+    ) -> Tensor:
         eos = self.config.eos_token_id if eos_token_override is None else eos_token_override
         return sample_llama(
             self, input_ids, sequence_length, start_ids=paddings(start_ids), eos_token_id=eos, **filters

@@ -14,13 +14,19 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, OPTConfig, OPTForCausalLM
 
-from ..module import save_pretrained_split
+from transformers_neuronx.module import save_pretrained_split
 
 # Published sizes (Zhang et al. 2022, table 1), so that none has to be downloaded: hidden, layers, heads.
 SIZES = {
-    "125m": (768, 12, 12), "1.3b": (2048, 24, 32), "2.7b": (2560, 32, 32), "6.7b": (4096, 32, 32),
-    "13b": (5120, 40, 40), "30b": (7168, 48, 56), "66b": (9216, 64, 72), "175b": (12288, 96, 96),
-}  # fmt: skip
+    "125m": (768, 12, 12),
+    "1.3b": (2048, 24, 32),
+    "2.7b": (2560, 32, 32),
+    "6.7b": (4096, 32, 32),
+    "13b": (5120, 40, 40),
+    "30b": (7168, 48, 56),
+    "66b": (9216, 64, 72),
+    "175b": (12288, 96, 96),
+}
 
 
 def named_config(name: str) -> OPTConfig:
@@ -30,10 +36,16 @@ def named_config(name: str) -> OPTConfig:
         return AutoConfig.from_pretrained(name)
     hidden, layers, heads = SIZES[size]
     return OPTConfig(
-        hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, ffn_dim=4 * hidden,
-        word_embed_proj_dim=hidden, vocab_size=50272, max_position_embeddings=2048, torch_dtype=torch.float16,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        ffn_dim=4 * hidden,
+        word_embed_proj_dim=hidden,
+        vocab_size=50272,
+        max_position_embeddings=2048,
+        torch_dtype=torch.float16,
         name_or_path=name,
-    )  # fmt: skip
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._model import ModelForSampling
+from emulated_neuron.model import ModelForSampling
 
 
 class OPTForSampling(ModelForSampling):

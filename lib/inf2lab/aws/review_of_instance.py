@@ -1,0 +1,80 @@
+"""Checks of a request before it is sent, without asking anybody: botocore's own rules, and ours about safety."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from inf2lab.aws.instance import DEADLINE_TAG, RUN_TAG, Call, LaunchRequest
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that a request must have, and whether it has it."""
+
+    claim: str
+    holds: bool
+    hint: str = ""
+
+
+def review(request: LaunchRequest) -> list[Point]:
+    """Return every point of the review, in the order of what it costs to forget it."""
+    sent: dict[str, Any] = dict(request.run_instances.parameters)
+    disks = [disk["Ebs"] for disk in sent["BlockDeviceMappings"]]
+    tags = [{tag["Key"] for tag in row["Tags"]} for row in sent["TagSpecifications"]]
+    metadata = sent["MetadataOptions"]
+    operations = [call.operation for call in request.calls]
+    return [
+        Point(
+            "botocore accepts every call",
+            not (errors := list(_botocore_errors(request.calls))),
+            "; ".join(errors),
+        ),
+        Point(
+            "a shutdown terminates the instance",
+            sent["InstanceInitiatedShutdownBehavior"] == "terminate",
+            "the default, stop, leaves the disk billing",
+        ),
+        Point(
+            "two deadlines are set: a timer inside, a schedule outside",
+            "inf2lab-deadline.timer" in sent["UserData"] and "create_schedule" in operations,
+        ),
+        Point("the disk ends with the instance", all(disk["DeleteOnTermination"] for disk in disks)),
+        Point("the disk is encrypted", all(disk["Encrypted"] for disk in disks)),
+        Point(
+            "everything carries the run's tag",
+            all({RUN_TAG, DEADLINE_TAG} <= keys for keys in tags),
+            "the sweep finds things by it",
+        ),
+        Point("no port is open from outside", "authorize_security_group_ingress" not in operations),
+        Point(
+            "metadata asks for a token, two hops away at most",
+            metadata["HttpTokens"] == "required" and metadata["HttpPutResponseHopLimit"] == 2,
+            "DJLServing in a container reads the instance type there: one hop is too few",
+        ),
+        Point(
+            "Jupyter listens on loopback, with a token",
+            "--ip=127.0.0.1" in sent["UserData"] and "JUPYTER_TOKEN_FILE" in sent["UserData"],
+        ),
+    ]
+
+
+def _botocore_errors(calls: tuple[Call, ...]) -> Iterator[str]:
+    """Yield what botocore's service models say against the calls' parameters; the models lie on this disk."""
+    from botocore.session import Session
+    from botocore.validate import ParamValidator
+
+    session, validator = Session(), ParamValidator()
+    for call in calls:
+        model = session.get_service_model(call.service)
+        name = next(name for name in model.operation_names if _snake(name) == call.operation)
+        found = validator.validate(dict(call.parameters), model.operation_model(name).input_shape)
+        if found.has_errors():
+            yield f"{call.service} {call.operation}: {found.generate_report()}"
+
+
+def _snake(name: str) -> str:
+    from botocore import xform_name
+
+    return xform_name(name)

@@ -1,0 +1,279 @@
+"""The sweep: end what our runs have started, then look by tag, in every region used, for anything that is left.
+
+Only what carries the tag of a named run is touched. A sweep may be repeated, and interrupted at any point.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from inf2lab.aws.connection import Cloud, connect
+from inf2lab.aws.endpoint_kinds import (
+    ENDPOINT,
+    HELD_BY_ENDPOINT,
+    SAGEMAKER_KINDS,
+    concerned,
+    endpoints_of_others,
+)
+from inf2lab.aws.errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
+from inf2lab.aws.instance import RUN_TAG, stamp
+from inf2lab.aws.kinds import KINDS as EC2_KINDS
+from inf2lab.aws.kinds import Found, Kind, volume_rate
+from inf2lab.aws.runs import Run, all_runs
+from inf2lab.errors import SettingsError
+from inf2lab.settings import Settings
+
+Report = Callable[[str], None]
+Key = tuple[str, str]
+KINDS = (*SAGEMAKER_KINDS, *EC2_KINDS)
+PATIENCE_S = 600
+STEP_S = 5
+TRIES = 12  # a minute for what something else holds on to
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep removed and what remains; `unknown` says where it could not look, which is never taken for zero."""
+
+    runs: tuple[str, ...]
+    regions: tuple[str, ...]
+    removed: tuple[Found, ...]
+    remaining: tuple[Found, ...]
+    problems: tuple[str, ...]
+    unknown: tuple[str, ...]
+    not_ours: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether it is proved that nothing of these runs is left."""
+        return not self.remaining and not self.unknown
+
+    @property
+    def usd_per_hour(self) -> float:
+        """What remains bills this much an hour."""
+        return sum(found.usd_per_hour for found in self.remaining)
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return "no run was swept: this machine has launched nothing, or AWS was not asked"
+        lines = [f"looked for {len(self.runs)} runs in {', '.join(self.regions)}; removed {len(self.removed)}"]
+        lines += [f"  left: {found}" for found in self.remaining]
+        lines += [f"  problem: {text}" for text in self.problems]
+        lines += [f"  could not look: {text}" for text in self.unknown]
+        lines += [f"  not touched: {text}" for text in self.not_ours]
+        if self.clean:
+            lines.append("nothing is left, nothing bills: 0 USD/h")
+        elif self.remaining:
+            lines.append(f"{len(self.remaining)} left, {self.usd_per_hour:.4f} USD/h: sweep again")
+        return "\n".join(lines)
+
+
+def sweep(
+    cloud: Cloud,
+    runs: Sequence[Run],
+    *,
+    regions: Iterable[str] = (),
+    patience_s: float = PATIENCE_S,
+    report: Report = print,
+) -> SweepReport:
+    """Remove everything of these runs in their regions (and `regions`), wait, look again, and say what remains.
+
+    Raises NoAccess or ClockSkew when AWS does not answer us at all; nothing is taken for gone then.
+    """
+    ids = frozenset(run.id for run in runs)
+    where = tuple(sorted({*(run.region for run in runs), *regions}))
+    if not ids:
+        return SweepReport((), where, (), (), (), (), ())
+    work = _Work(cloud, ids, where, patience_s, report)
+    runs = [_with_volumes(cloud, run) for run in runs]
+    for kind in KINDS:
+        work.remove_all(kind)
+        if kind.name == ENDPOINT:
+            work.keep_what_ends(kind)
+    work.unknown.clear()  # only the last look counts
+    remaining = [found for kind in KINDS for found in work.look(kind)]
+    remaining += _untagged_volumes(cloud, runs, {found.id for found in remaining})
+    left = {found.key for found in remaining}
+    result = SweepReport(
+        tuple(sorted(ids)),
+        where,
+        tuple(found for found in work.removed.values() if found.key not in left),
+        tuple(remaining),
+        tuple(text for name, text in work.problems.items() if name in left),
+        tuple(dict.fromkeys(work.unknown)),
+        tuple(_of_others(cloud, where, ids)),
+    )
+    _record(cloud, runs, result)
+    return result
+
+
+def sweep_on_record(
+    settings: Settings, *, run: str = "", regions: Sequence[str] = (), report: Report = print
+) -> SweepReport:
+    """Sweep every run on record, or the named one; raises CloudError, SettingsError.
+
+    The rehearsal lane asks nobody. A run that is not on record here needs `regions`.
+    """
+    runs = [one for one in all_runs() if run in ("", one.id)]
+    if run and not runs:
+        if not regions:
+            raise SettingsError("run", run, "is not on record here: say where it is with --region")
+        runs = [Run(run, where, "", "", "") for where in regions]
+    if settings.lane != "inf2" or not runs:
+        return SweepReport((), (), (), (), (), (), ())
+    return sweep(connect(settings, region=runs[-1].region), runs, regions=regions, report=report)
+
+
+class _Work:
+    """One sweep under way: what was removed, what would not go, where nobody could look."""
+
+    def __init__(
+        self, cloud: Cloud, ids: frozenset[str], regions: Sequence[str], patience_s: float, report: Report
+    ) -> None:
+        self.cloud, self.ids, self.regions, self.report = cloud, ids, regions, report
+        self.patience_s = patience_s  # for all waiting of this sweep together
+        self.removed: dict[Key, Found] = {}
+        self.problems: dict[Key, str] = {}
+        self.unknown: list[str] = []
+        self.kept: frozenset[str] = frozenset()  # runs whose endpoint may still be there
+
+    def keep_what_ends(self, endpoints: Kind) -> None:
+        """Note the runs whose endpoint would not go: what it lives on stays, and the schedule that ends it without us.
+
+        Without its configuration an endpoint that is being created hangs for an hour
+        (amazon-sagemaker-examples#3432), and nobody can see any more what it costs (API of DeleteEndpointConfig).
+        """
+        self.kept = frozenset(found.run for found in self.look(endpoints))
+        for run in sorted(self.kept):
+            self.report(f"  the endpoint of run {run} is still there, so its schedule stays, to end it")
+        if self.unknown:  # nobody could look: there may be one
+            self.kept |= concerned(self.ids)
+
+    def look(self, kind: Kind) -> list[Found]:
+        """Return what there is of a kind; where AWS does not let us look, that is noted."""
+        found: list[Found] = []
+        for region in self.regions if kind.regional else self.regions[:1]:
+            try:
+                found += kind.find(self.cloud, region, self.ids)
+            except (NoAccess, ClockSkew):
+                raise
+            except CloudError as error:
+                place = f" in {region}" if kind.regional else ""
+                self.unknown.append(f"{kind.name}s{place}: {error.code}")
+        return found
+
+    def remove_all(self, kind: Kind) -> None:
+        """Remove everything of a kind and wait until it is gone, or does not go."""
+        tries: Counter[Key] = Counter()
+        told: dict[Key, str] = {}
+        kept = self.kept if kind.name in HELD_BY_ENDPOINT else frozenset()
+        while present := [
+            found for found in self.look(kind) if found.run not in kept and (tries[found.key] < TRIES or found.going)
+        ]:
+            for found in present:
+                if told.get(found.key) != found.state:
+                    self.report(f"  {found}")
+                    told[found.key] = found.state
+                if not found.going:
+                    tries[found.key] += 1
+                    tries[found.key] += self._remove(kind, found)
+            if self.patience_s <= 0:
+                return
+            if self.look(kind):
+                self.cloud.pause(STEP_S)
+                self.patience_s -= STEP_S
+
+    def _remove(self, kind: Kind, found: Found) -> int:
+        """Remove one thing; returns how many more tries a refusal takes away."""
+        if found.run not in self.ids:  # no tag of ours, no touch: the searches never return such a thing
+            raise CloudError("sweep", "not ours", found.id, "nothing was done to it")
+        try:
+            kind.remove(self.cloud, found)
+        except (NoAccess, ClockSkew):
+            raise
+        except NotThere:
+            return 0
+        except StillInUse as error:  # passes when what holds it has gone
+            self.problems[found.key] = str(error)
+            return 0
+        except CloudError as error:
+            self.problems[found.key] = str(error)
+            return TRIES
+        self.removed[found.key] = found
+        return 0
+
+
+def _with_volumes(cloud: Cloud, run: Run) -> Run:
+    """Note the disks of a run's instance, also those attached by hand, so that they are looked for afterwards."""
+    if not run.path.exists():
+        return run
+    disks = set(run.volumes)
+    filters = [{"Name": f"tag:{RUN_TAG}", "Values": [run.id]}]
+    try:
+        groups = list(cloud.pages("ec2", "describe_instances", "Reservations", region=run.region, Filters=filters))
+    except (NoAccess, ClockSkew):
+        raise
+    except CloudError:  # the search for instances says so
+        return run
+    for row in (instance for group in groups for instance in group["Instances"]):
+        disks |= {disk["Ebs"]["VolumeId"] for disk in row.get("BlockDeviceMappings", ()) if "Ebs" in disk}
+    return run if disks == set(run.volumes) else run.with_(volumes=tuple(sorted(disks)))
+
+
+def _untagged_volumes(cloud: Cloud, runs: Iterable[Run], seen: set[str]) -> list[Found]:
+    """Return disks that hung on our instances and do not carry our tag: they bill, and they are not ours to delete."""
+    found = []
+    for run in runs:
+        if not run.volumes:
+            continue
+        filters = [{"Name": "volume-id", "Values": list(run.volumes)}]
+        try:
+            rows = list(cloud.pages("ec2", "describe_volumes", "Volumes", region=run.region, Filters=filters))
+        except (NoAccess, ClockSkew):
+            raise
+        except CloudError:  # the search for volumes says so
+            continue
+        for row in rows:
+            if row["VolumeId"] not in seen:
+                state = f"{row['State']}, without our tag: not touched, delete it by hand"
+                found.append(Found("volume", row["VolumeId"], run.region, run.id, state, volume_rate(row)))
+    return found
+
+
+def _of_others(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) -> Iterator[str]:
+    """Yield what bills for runs that were not named: another person's, or another machine's record."""
+    for region in regions:
+        for search in (_instances_of_others, endpoints_of_others):
+            try:
+                found = list(search(cloud, region, ids))
+            except (NoAccess, ClockSkew):
+                raise
+            except CloudError:
+                continue
+            for name, run in found:
+                again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
+                yield f"{name} in {region} is of run {run}; {again}"
+
+
+def _instances_of_others(cloud: Cloud, region: str, ids: frozenset[str]) -> Iterator[tuple[str, str]]:
+    filters = [
+        {"Name": "tag-key", "Values": [RUN_TAG]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    groups = cloud.pages("ec2", "describe_instances", "Reservations", region=region, Filters=filters)
+    for row in (instance for group in groups for instance in group["Instances"]):
+        run = next(tag["Value"] for tag in row["Tags"] if tag["Key"] == RUN_TAG)
+        if run not in ids:
+            yield row["InstanceId"], run
+
+
+def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> None:
+    """Mark the runs that are proved gone; one that is not, or that came back, is open again."""
+    for run in runs:
+        if run.path.exists():
+            left = result.unknown or any(found.run == run.id for found in result.remaining)
+            swept = "" if left else run.swept or stamp(cloud.now())
+            if swept != run.swept:
+                run.with_(swept=swept)

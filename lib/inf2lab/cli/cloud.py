@@ -1,0 +1,97 @@
+"""Commands about instances: launch, extend, sweep. In the rehearsal lane they show everything and ask nobody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from inf2lab.cli.common import DEFAULTS, Instance, Lane, console, one_sentence
+from inf2lab.settings import Settings
+
+commands = typer.Typer()
+
+DEFAULT_REGION = "us-east-2"
+Region = Annotated[str, typer.Option(help="AWS region.", envvar=["INF2LAB_REGION", "AWS_DEFAULT_REGION"])]
+
+
+@commands.command()
+def launch(
+    lane: Lane = DEFAULTS.lane,
+    instance: Instance = DEFAULTS.instance,
+    region: Region = DEFAULT_REGION,
+    hours: Annotated[int, typer.Option(help="The instance ends itself after so many hours.")] = 4,
+    image: Annotated[str, typer.Option(help="Machine image (ami-...); left out: the newest base Neuron one.")] = "",
+    spot: Annotated[bool, typer.Option("--spot", help="Cheaper, and AWS may take it back.")] = False,
+    disk: Annotated[int | None, typer.Option(help="GiB of the root volume.")] = None,
+    repository: Annotated[str, typer.Option(help="Address that the instance clones this repository from.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print every call with all its parameters as JSON, and end.")
+    ] = False,
+    another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
+) -> None:
+    """Show the launch request and its price; with --lane inf2 ask AWS (a dry run), with --confirm start it."""
+    from inf2lab import aws
+
+    with one_sentence():
+        here = aws.connect(Settings(lane=lane, instance=instance), region=region)
+        offered = aws.offering(here, instance)
+        found = aws.look_up_image(here, image_id=image)
+        request = aws.launch_request(
+            here,
+            instance,
+            found,
+            hours=hours,
+            offered=offered,
+            spot=spot,
+            disk_gib=disk,
+            repository=repository,
+        )
+        if as_json:
+            print(json.dumps([asdict(call) for call in request.calls], indent=2))
+            return
+        console.print(f"{here}\n{offered}\n{aws.quota(here, instance, spot=spot)}\n{found}\n")
+        console.print(f"{aws.describe_calls(request)}\n\n{request}\n\n{aws.price_table(here, request)}\n")
+        done = aws.launch(here, request, confirm=confirm, another=another, report=console.print)
+        console.print(str(done))
+        if done.run:
+            console.print(aws.tunnel_command(done.run.instance_id, region))
+            console.print(aws.token_command(done.run.instance_id, region))
+
+
+@commands.command()
+def extend(
+    hours: Annotated[int, typer.Option(help="Hours to add; -1 brings the end nearer.")],
+    run: Annotated[str, typer.Option(help="Run id; left out: the one run that is open.")] = "",
+) -> None:
+    """Move a running instance's deadline."""
+    from inf2lab import aws
+    from inf2lab.errors import SettingsError
+
+    with one_sentence():
+        open_runs = [one for one in aws.open_runs() if run in ("", one.id)]
+        if len(open_runs) != 1:
+            known = ", ".join(one.id for one in aws.open_runs()) or "none"
+            raise SettingsError("run", run, f"names no single run that is open; open runs: {known}")
+        (found,) = open_runs
+        here = aws.connect(Settings(lane="inf2"), region=found.region)
+        moved = aws.extend(here, found, hours=hours, report=console.print)
+        console.print(f"run {moved.id} ends at {moved.deadline}")
+
+
+@commands.command()
+def sweep(
+    run: Annotated[str, typer.Option(help="A run that is not on record here; needs --region.")] = "",
+    region: Annotated[list[str] | None, typer.Option(help="Look there too; may be repeated.")] = None,
+) -> None:
+    """Terminate what was launched from here, remove what it left, prove it. Exit code 1 while anything is left."""
+    from inf2lab import aws
+
+    with one_sentence():
+        swept = aws.sweep_on_record(Settings(lane="inf2"), run=run, regions=list(region or ()), report=console.print)
+    console.print(str(swept))
+    if not swept.clean:
+        raise typer.Exit(1)

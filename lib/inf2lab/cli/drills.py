@@ -1,0 +1,148 @@
+"""Commands about failures: drill causes one on purpose, explain finds known ones in a log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from inf2lab.cli.common import console, one_sentence
+from inf2lab.errors import LabError
+
+if TYPE_CHECKING:
+    from inf2lab.drills import Drill, Match, Result
+
+commands = typer.Typer()
+SHOWN_LINES = 12
+
+
+@commands.command()
+def drill(
+    names: Annotated[list[str] | None, typer.Argument(help="Drills to run, as `--list` names them.")] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="Name all drills and run none.")] = False,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Run all; takes one to three minutes.")] = False,
+) -> None:
+    """Break a server on purpose and show what it looks like. Exit code 1 if something else happened than is written."""
+    from inf2lab import drills
+
+    if list_them:
+        _list(list(drills.DRILLS.values()))
+        return
+    with one_sentence(), _ending_tidily():
+        if not names and not all_of_them:
+            raise LabError("name a drill (`inf2lab drill --list`), or run them all with --all")
+        chosen = list(drills.DRILLS.values()) if all_of_them else [drills.find(name) for name in names or ()]
+        verdicts = []
+        for result in drills.run(chosen):
+            verdicts.append(result.verdict)
+            _line(result) if len(chosen) > 1 else _show(result)
+    if len(chosen) > 1:
+        console.print(", ".join(f"{verdicts.count(word)} {word}" for word in ("PASS", "SKIP", "FAIL")))
+    if "FAIL" in verdicts:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def explain(
+    log: Annotated[
+        Path | None, typer.Argument(help="A log; left out: what is piped in, else this clone's newest log.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the matches as JSON.")] = False,
+) -> None:
+    """Find known failures in a log, with cause and cure: `inf2lab explain < log`. Exit code 1 if there is one."""
+    from inf2lab import drills
+
+    with one_sentence():
+        source, text = _text_of(log)
+        matches = drills.explain(text)
+    if as_json:
+        print(json.dumps([asdict(match) for match in matches], indent=2, ensure_ascii=False))
+    elif not matches:
+        lines = len(text.splitlines())
+        console.print(f"{source}: nothing that is known to go wrong in {lines} line{'s' * (lines != 1)}")
+    else:
+        for match in matches:
+            _explained(source, match)
+    if matches:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Let SIGTERM take the server down as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _list(drills: list[Drill]) -> None:
+    table = Table("drill", "what goes wrong", box=None, pad_edge=False)
+    for each in drills:
+        table.add_row(each.name, each.title)
+    console.print(table, soft_wrap=False)
+
+
+def _line(result: Result) -> None:
+    why = f": {result.unavailable or '; not seen: '.join(['', *result.missing])}" if not result.ok else ""
+    console.print(f"{result.verdict}  {result.seconds:5.1f} s  {result.drill.name}{why}")
+
+
+def _show(result: Result) -> None:
+    each = result.drill
+    console.print(f"{each.title}\n  caused by: {each.how}")
+    if result.unavailable:
+        console.print(f"SKIP  {result.unavailable}")
+        return
+    console.print("\nthe terminal shows")
+    lines = result.sighting.answer.splitlines()
+    for line in lines[:SHOWN_LINES]:
+        console.print(f"  {line}")
+    if each.log:
+        console.print(f"\nthe log says\n  {result.line}")
+    for word, text in (("cause", each.cause), ("fix", each.fix), ("on the chip", each.chip)):
+        console.print(f"\n{word}\n  {text}")
+    expected = "".join(f"\n  not seen: {pattern}" for pattern in result.missing)
+    console.print(f"\n{result.verdict}  {'as written' if result.ok else f'something else happened{expected}'}")
+
+
+def _explained(source: str, match: Match) -> None:
+    times = f", {match.times} times" if match.times > 1 else ""
+    console.print(f"{source}, line {match.line_number}{times}: {match}")
+    if match.drill:
+        console.print(f"  see it happen: inf2lab drill {match.name}")
+
+
+def _text_of(log: Path | None) -> tuple[str, str]:
+    """Return a name for the log and its text; raises LabError if there is none."""
+    from inf2lab import drills, paths
+
+    if log is None and _is_piped():
+        return "input", sys.stdin.read()
+    path = log or drills.newest_log()
+    if path is None:
+        raise LabError("no server was started here: give a log, `inf2lab explain FILE` or `inf2lab explain < FILE`")
+    try:
+        return paths.shown(path), path.read_text(errors="replace")
+    except OSError as error:
+        raise LabError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _is_piped() -> bool:
+    """Return whether standard input is a file or a pipe, and not a terminal or nothing."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):  # no file behind it, as in a test
+        return not sys.stdin.closed
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)

@@ -1,0 +1,238 @@
+"""The load command: put a load on a server of this lab or on any endpoint, and report what it showed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from inf2lab import paths
+from inf2lab.cli.common import DEFAULTS, Instance, Port, Profile, console, one_sentence
+from inf2lab.errors import SettingsError
+from inf2lab.settings import Settings
+
+if TYPE_CHECKING:
+    from inf2lab.measure import Load, Mark, Result, ServerView, Target
+    from inf2lab.planning import Plan
+
+commands = typer.Typer()
+
+
+class Arrivals(StrEnum):
+    """How an open loop spaces its requests."""
+
+    poisson = "poisson"
+    even = "even"
+
+
+@commands.command()
+def load(
+    url: Annotated[
+        str | None, typer.Option(help="An endpoint that this lab did not start; left out: the lab's server.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Of the endpoint: article, builtin[-stream], openai[-chat][-stream], raw."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model's name at --url.")] = DEFAULTS.model_name,
+    clients: Annotated[
+        str, typer.Option(help="Closed loop: clients that wait for their answers. 1,2,4 is a sweep.")
+    ] = "1",
+    rate: Annotated[
+        float | None, typer.Option(help="Open loop instead: requests a second, whatever is answered.")
+    ] = None,
+    arrivals: Annotated[Arrivals, typer.Option(help="Of the open loop.")] = Arrivals.poisson,
+    requests: Annotated[
+        int | None, typer.Option("-n", "--requests", help="Requests in all; in a sweep, of each client.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option("-t", "--seconds", help="Or: for so long.")] = None,
+    warm_up: Annotated[int, typer.Option(help="Requests sent first, not counted.")] = 1,
+    prompts: Annotated[Path | None, typer.Option(help="A file with one prompt a line.")] = None,
+    prompt_tokens: Annotated[
+        str, typer.Option(help="Of each prompt: file (as it stands), 40, 16-64 or 40~12.")
+    ] = "file",
+    output_tokens: Annotated[int, typer.Option(help="To write in each answer.")] = 32,
+    rows: Annotated[int, typer.Option(help="Prompts a request at --url.")] = 1,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="The model's tokenizer.json or its folder; left out: the folder's own model."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a request has failed.")] = 360,
+    seed: Annotated[int, typer.Option(help="Of prompts, lengths and arrivals.")] = 0,
+    processes: Annotated[int, typer.Option(help="That share the work of sending.")] = 1,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there, in the names of DJL's awscurl.")
+    ] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write a line a request there.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with figures there, and a .png.")] = None,
+    aiperf: Annotated[
+        bool, typer.Option("--aiperf", help="Send nothing: print the same load as aiperf's command.")
+    ] = False,
+    port: Port = DEFAULTS.port,
+    profile: Profile = DEFAULTS.profile,
+    instance: Instance = DEFAULTS.instance,
+) -> None:
+    """Measure a running endpoint: latency, throughput, tokens, errors. Exit code 1 if a request failed."""
+    from inf2lab import measure
+
+    with one_sentence():
+        counts = _numbers(clients)
+        settings = Settings(profile=profile, instance=instance, port=port)
+        prompts_at = _one_of(prompts, measure.Target.prompts)
+        if url is None:
+            target, plan = _own(settings, output_tokens, prompt_tokens, prompts_at, tokenizer, kind)
+        else:
+            tokens = measure.Tokens(tokenizer) if tokenizer else None
+            target = measure.Target(
+                url=url,
+                kind=kind or "article",
+                model=model,
+                rows=rows,
+                output_tokens=output_tokens,
+                tokens=tokens,
+                prompts=prompts_at,
+                lengths=prompt_tokens,
+            )
+            plan = None
+        if requests is None and seconds is None:
+            requests = 10
+        one = measure.Load(
+            clients=counts[0],
+            rate=rate,
+            requests=requests,
+            seconds=seconds,
+            arrivals=arrivals.value,
+            warm_up=warm_up,
+            seed=seed,
+            timeout_s=timeout,
+            processes=processes,
+        )
+        if aiperf:
+            print(measure.as_typed(measure.aiperf_command(target, one)))
+            return
+        mark = measure.Mark.here(target.metrics) if target.metrics else None
+        results = _measured(target, one, counts)
+        _write(results, json_file, csv_file, report, plan, _view(mark))
+    if any(result.errors for result in results):
+        raise typer.Exit(1)
+
+
+def _own(
+    settings: Settings,
+    output_tokens: int,
+    lengths: str,
+    prompts: Path,
+    tokenizer: Path | None,
+    kind: str | None,
+) -> tuple[Target, Plan]:
+    """The target and the plan for the server that this lab started on the port."""
+    import dataclasses
+
+    from inf2lab import measure
+    from inf2lab.serving import Server
+
+    server = Server.running(settings)
+    target = measure.Target.of(server, output_tokens=output_tokens, lengths=lengths, prompts=prompts)
+    if tokenizer or kind:
+        tokens = measure.Tokens(tokenizer) if tokenizer else target.tokens
+        target = dataclasses.replace(target, tokens=tokens, kind=kind or target.kind)
+    return target, measure.plan_of(server)
+
+
+def _measured(target: Target, one: Load, counts: list[int]) -> list[Result]:
+    """One result, or one for each number of clients, with a progress bar on the terminal."""
+    from inf2lab import measure
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        console=console,
+        transient=True,
+    )
+    whole = one.requests * (sum(counts) if len(counts) > 1 else 1) if one.requests else None
+    with bar:
+        task = bar.add_task(one.title, total=whole or (len(one.schedule()) or None), failed=0)
+        before = [0, 0]
+
+        def progress(done: int, failed: int) -> None:
+            bar.update(task, completed=before[0] + done, failed=before[1] + failed)
+
+        if len(counts) == 1:
+            return [measure.run(target, one, progress)]
+        results: list[Result] = []
+        for number in counts:
+            bar.update(task, description=f"{number} clients")
+            results += measure.sweep(target, one, [number], progress)
+            before = [before[0] + len(results[-1].rows), before[1] + sum(results[-1].errors.values())]
+        return results
+
+
+def _write(
+    results: list[Result],
+    json_file: Path | None,
+    csv_file: Path | None,
+    report: Path | None,
+    plan: Plan | None,
+    view: ServerView | None,
+) -> None:
+    """Print the table, and write the files that were asked for."""
+    import json
+
+    from inf2lab import measure
+
+    heads, lines = measure.summary(results)
+    table = Table(*heads, box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*line)
+    console.print(table, soft_wrap=False)
+    console.print(f"lane {results[0].target.lane}; times in ms; n/a: not measured")
+    if view and view.queue.count:
+        console.print(
+            f"the server: waiting p50 {view.queue.at(0.5) or 0:.1f} ms, the model p50 {view.model.at(0.5) or 0:.1f} ms"
+        )
+    if json_file:
+        documents = [result.as_dict() for result in results]
+        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
+        json_file.write_text(text + "\n", encoding="utf-8")
+        console.print(f"wrote {paths.shown(json_file)}")
+        if len(results) > 1:
+            console.print(f"replicas for 5 requests/s: inf2lab plan --rate 5 --curve {paths.shown(json_file)}")
+    if csv_file:
+        for result in results:
+            many = len(results) > 1
+            place = csv_file.with_stem(f"{csv_file.stem}-{result.load.clients}") if many else csv_file
+            result.write_csv(place)
+            console.print(f"wrote {paths.shown(place)}")
+    if report:
+        for path in measure.write_report(report, results, plan=plan, server=view):
+            console.print(f"wrote {paths.shown(path)}")
+
+
+def _view(mark: Mark | None) -> ServerView | None:
+    from inf2lab.errors import MeasureError
+
+    try:
+        return mark.view() if mark else None
+    except MeasureError:  # a server that keeps no metrics log
+        return None
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        counts = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise SettingsError("clients", text, "use a number, or several for a sweep: 1,2,4,8") from None
+    if min(counts) < 1:
+        raise SettingsError("clients", text, "must be 1 or more")
+    return counts
+
+
+def _one_of(given: Path | None, default: Path) -> Path:
+    return given or default

@@ -1,0 +1,119 @@
+"""The scale commands: the same model folder past one machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from inf2lab import paths
+from inf2lab.cli import scale_ray
+from inf2lab.cli.cloud import DEFAULT_REGION, Region
+from inf2lab.cli.common import DEFAULTS, Instance, Lane, Profile, console, one_sentence
+from inf2lab.settings import Settings
+
+if TYPE_CHECKING:
+    from inf2lab.folder import ModelFolder
+
+commands = typer.Typer()
+scale = typer.Typer(no_args_is_help=True, help="Serve the folder on more machines than one.")
+commands.add_typer(scale, name="scale")
+scale.command()(scale_ray.ray)
+
+Folder = Annotated[Path | None, typer.Argument(help="A model folder; left out: models/opt13b.")]
+
+
+@scale.command()
+def kubernetes(
+    folder: Folder = None,
+    fewest: Annotated[int, typer.Option(help="Replicas at least.")] = 1,
+    most: Annotated[int, typer.Option(help="Replicas at most.")] = 6,
+    copies: Annotated[int, typer.Option(help="Copies of the model in one replica.")] = 1,
+    image: Annotated[str, typer.Option(help="The container's image; left out: the profile's.")] = "",
+    namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "inf2lab",
+    cluster: Annotated[str, typer.Option(help="The cluster whose network Karpenter uses.")] = "inf2lab",
+    out: Annotated[Path | None, typer.Option(help="Write the manifests there; left out: show them.")] = None,
+    profile: Profile = DEFAULTS.profile,
+    instance: Instance = DEFAULTS.instance,
+) -> None:
+    """Render the manifests of a folder for Kubernetes, with what they mean and cost; nothing is applied."""
+    from inf2lab.scale.kubernetes import deployment as target
+
+    with one_sentence():
+        settings = Settings(profile=profile, instance=instance, copies=copies, image=image)
+        made = target.render(settings, _folder(folder), replicas=(fewest, most), namespace=namespace, cluster=cluster)
+        table = Table("subject", "found", box=None, pad_edge=False)
+        for subject, found in target.summary(made):
+            table.add_row(subject, found)
+        console.print(table, soft_wrap=False)
+        if out:
+            for path in made.write(out):
+                console.print(f"wrote {paths.shown(path)}")
+            return
+    for name, data in made.files().items():
+        if name.endswith(".yaml"):
+            print(f"\n# ---- {name}\n{data.decode()}", end="")
+
+
+@scale.command()
+def sagemaker(
+    folder: Folder = None,
+    bucket: Annotated[
+        str, typer.Option(help="S3 bucket that takes the folder's copy.", envvar="INF2LAB_BUCKET")
+    ] = "YOUR-BUCKET",
+    fewest: Annotated[int, typer.Option(help="Instances at least.")] = 1,
+    most: Annotated[int, typer.Option(help="Instances at most.")] = 2,
+    hours: Annotated[int, typer.Option(help="The endpoint is deleted after so many hours.")] = 4,
+    image: Annotated[str, typer.Option(help="The container's image; left out: the profile's.")] = "",
+    ask: Annotated[str, typer.Option(help="Ask an endpoint that is in service, by name; --prompt says what.")] = "",
+    prompt: Annotated[list[str] | None, typer.Option(help="A prompt of --ask; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every call as JSON, and end.")] = False,
+    another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
+    lane: Lane = DEFAULTS.lane,
+    region: Region = DEFAULT_REGION,
+    profile: Profile = DEFAULTS.profile,
+    instance: Instance = DEFAULTS.instance,
+) -> None:
+    """Show price and calls of a SageMaker endpoint for a folder; with --lane inf2 --confirm make it."""
+    from inf2lab import aws
+    from inf2lab.aws import endpoint
+    from inf2lab.aws import endpoint_calls as target
+    from inf2lab.errors import SettingsError
+    from inf2lab.scale.replica import Replica
+
+    with one_sentence():
+        settings = Settings(lane=lane, profile=profile, instance=instance, image=image)
+        here = aws.connect(settings, region=region)
+        model = _folder(folder)
+        if ask:
+            prompts = prompt or endpoint.prompts_for(model)
+            print(*endpoint.invoke(here, ask, endpoint.shape_of(model), prompts), sep="\n")
+            return
+        request = target.endpoint_request(
+            here, Replica(settings, model), bucket=bucket, hours=hours, instances=(fewest, most)
+        )
+        calls = (*request.calls, *request.scaling)
+        if as_json:
+            print(json.dumps([asdict(call) for call in calls], indent=2, default=lambda data: data.decode()))
+            return
+        table = Table("subject", "found", box=None, pad_edge=False)
+        for subject, found in endpoint.rows(here, request):
+            table.add_row(subject, found)
+        console.print(table, soft_wrap=False)
+        for number, call in enumerate(calls, 1):
+            console.print(f"{number:2}  {call.service}.{call.operation}")
+        if confirm and bucket == "YOUR-BUCKET":
+            raise SettingsError("bucket", bucket, "name a bucket of yours in the same region with --bucket")
+        done = endpoint.deploy(here, request, confirm=confirm, another=another, report=console.print)
+        console.print(str(done))
+
+
+def _folder(named: Path | None) -> ModelFolder:
+    from inf2lab.folder import ModelFolder
+
+    return ModelFolder(named.resolve()) if named else ModelFolder.named(DEFAULTS.model_name)

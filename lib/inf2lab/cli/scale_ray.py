@@ -1,0 +1,120 @@
+"""The command `inf2lab scale ray`: a live cluster of emulated nodes, its figures, or its manifest for EKS."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inf2lab import paths
+from inf2lab.cli.common import (
+    DEFAULTS,
+    DockerOptions,
+    Image,
+    Instance,
+    Lane,
+    Network,
+    Profile,
+    console,
+    one_sentence,
+)
+from inf2lab.errors import SettingsError
+from inf2lab.settings import Settings
+
+if TYPE_CHECKING:
+    from inf2lab.scale.ray.bench.cluster import RayCluster
+    from inf2lab.scale.ray.spec import RaySpec
+
+
+def ray(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A model folder; left out: one that loads at once and only waits.")
+    ] = None,
+    nodes: Annotated[
+        str,
+        typer.Option(help="NeuronCores of each emulated node; left out: 24,24,12, or on inf2 the instance's."),
+    ] = "",
+    fewest: Annotated[int, typer.Option(help="Replicas at least.", min=1)] = 1,
+    most: Annotated[int | None, typer.Option(help="Replicas at most; left out: what the nodes hold.", min=1)] = None,
+    haproxy: Annotated[bool, typer.Option("--haproxy", help="Ray's HAProxy instead of its Python proxy.")] = False,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Start nothing: print the RayService for EKS.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Play every trial of notebook 09 and write its figures there.")
+    ] = None,
+    lane: Lane = DEFAULTS.lane,
+    profile: Profile = DEFAULTS.profile,
+    instance: Instance = DEFAULTS.instance,
+    image: Image = DEFAULTS.image,
+    network: Network = DEFAULTS.network,
+    docker_options: DockerOptions = DEFAULTS.docker_options,
+) -> None:
+    """Run Ray Serve on emulated nodes of this machine, until Ctrl-C; needs `make scale-env`.
+
+    On the inf2 lane this instance is the one node, and each replica starts DJLServing's container on its own devices.
+    """
+    from inf2lab.folder import ModelFolder
+    from inf2lab.scale.kubernetes.text import as_text
+    from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
+    from inf2lab.scale.ray.bench.light_folder import light_folder
+    from inf2lab.scale.ray.bench.record import Stage
+    from inf2lab.scale.ray.manifest import ray_service
+    from inf2lab.scale.ray.spec import RaySpec
+
+    with one_sentence():
+        settings = Settings(
+            lane=lane,
+            profile=profile,
+            instance=instance,
+            image=image,
+            network=network,
+            docker_options=docker_options,
+        )
+        model = ModelFolder(folder.resolve()) if folder else light_folder()
+        cores = _numbers(nodes) or ([settings.hardware.cores] if lane == "inf2" else list(NODES))
+        spec = RaySpec.of(settings, model, min_replicas=fewest)
+        most = max(fewest, most or sum(count // spec.neuron_cores for count in cores))
+        if manifest:
+            print(as_text(ray_service(settings, model, replicas=(fewest, most))), end="")
+            return
+        if record:
+            Stage(settings, "live").figures(ModelFolder.named(DEFAULTS.model_name), console.print).write(record)
+            console.print(f"wrote {paths.shown(record)}")
+            return
+        cluster = RayCluster(cores, haproxy=haproxy)
+        try:
+            _run(cluster, replace(spec, max_replicas=most))
+        except KeyboardInterrupt:
+            console.print("ending the cluster")
+        finally:
+            for line in cluster.close():
+                console.print(f"had to be killed: {line}")
+
+
+def _run(cluster: RayCluster, spec: RaySpec) -> None:
+    """Start, deploy, and print the replicas whenever they are others; until Ctrl-C."""
+    cluster.start()
+    console.print(f"{len(cluster.cores)} nodes; loading {spec.model} on {spec.neuron_cores} NeuronCores a replica")
+    cluster.deploy(spec)
+    console.print(f"ready at {cluster.url}/predictions/{spec.model}; Ctrl-C ends it")
+    shown: list[str] = []
+    while True:
+        lines = [
+            f"  {one.id}: node {one.node}, cores {one.cores[0]}-{one.cores[-1]}, server {one.url}"
+            for one in cluster.replicas()
+        ]
+        if lines != shown:
+            console.print("\n".join([f"{len(lines)} replicas", *lines]))
+            shown = lines
+        cluster.status()  # raises once the cluster has ended
+        time.sleep(1)
+
+
+def _numbers(nodes: str) -> list[int]:
+    """Return the cores of each node; raises SettingsError."""
+    words = [word.strip() for word in nodes.split(",")] if nodes else []
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise SettingsError("nodes", nodes, "write the NeuronCores of each node with commas, as in 24,24,12")
+    return [int(word) for word in words]

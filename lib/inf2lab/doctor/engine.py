@@ -1,0 +1,90 @@
+"""What the chip's lane needs of Docker: an engine this user may use, room, and an image with the profile's packages."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from inf2lab import catalog, paths
+from inf2lab.doctor import instance
+from inf2lab.doctor.finding import Finding
+from inf2lab.errors import EngineError
+from inf2lab.serving import docker
+from inf2lab.settings import Settings
+
+# Runs inside the image: {package: version} of the names it is given.
+_ASK = """
+import json, sys
+from importlib import metadata
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        found[name] = "none"
+print(json.dumps(found))
+"""
+
+
+def engine(settings: Settings) -> Finding:
+    """Whether Docker is installed, runs, and lets this user in."""
+    try:
+        version = docker.docker("version", "--format", "{{.Server.Version}}", what="docker version")
+    except EngineError as error:
+        return Finding("Docker", "missing", error.said, error.remedy)
+    return Finding("Docker", "ok", version.strip())
+
+
+def disk(settings: Settings) -> Finding | None:
+    """Whether the volume that Docker keeps images on has room; nothing where it is the clone's own, or not here."""
+    try:
+        root = Path(docker.docker("info", "--format", "{{.DockerRootDir}}", what="docker info").strip())
+    except EngineError:
+        return None
+    if not root.exists() or root.stat().st_dev == paths.root().stat().st_dev:
+        return None
+    return instance.room("disk of Docker", root)
+
+
+def image(settings: Settings) -> Finding | None:
+    """Whether the image is here, and has the packages of the profile: asked in a container without a network.
+
+    Nothing where there is no engine to ask.
+    """
+    name = settings.image or settings.stack.image
+    if engine(settings).level != "ok":
+        return None
+    try:
+        if not docker.has_image(name):
+            return Finding("image", "note", f"{name} is not here yet", "the first start pulls it")
+        own = shlex.split(settings.docker_options)
+        run = ("run", "--rm", "--network", "none", *own, "--entrypoint", "python3", name, "-c", _ASK)
+        found = json.loads(docker.docker(*run, *settings.stack.packages, what="docker run"))
+    except (EngineError, ValueError) as error:
+        remedy = "take the profile's own image: leave image= empty"
+        said = error.said if isinstance(error, EngineError) else str(error)
+        return Finding("image", "note", f"its packages cannot be read: {said}", remedy)
+    wrong = [
+        f"{package} {found[package]} instead of {wanted}"
+        for package, wanted in settings.stack.packages.items()
+        if not _is_of(found[package], wanted)
+    ]
+    if wrong:
+        remedy = f"choose the profile that goes with the image (now {settings.profile}), or its own image"
+        return Finding("image", "missing", "; ".join(wrong), remedy)
+    return Finding("image", "ok", ", ".join(f"{package} {version}" for package, version in found.items()))
+
+
+def _is_of(version: str, wanted: str) -> bool:
+    """Whether a version is `wanted` or one of its builds: 0.8.268.12+abc is of 0.8.268, and 2.4.0.21 of 2.4.*."""
+    return f"{version.partition('+')[0]}.".startswith(wanted.removesuffix("*").rstrip(".") + ".")
+
+
+def metadata(settings: Settings) -> Finding | None:
+    """What a release that asks the instance's metadata for its cores needs; nothing for the others."""
+    if "metadata" not in settings.stack.cores_found_by or settings.network == "host":
+        return None
+    row = catalog.trouble("metadata-out-of-reach")
+    found = f"DJLServing {settings.stack.djl} asks the instance's metadata, over two hops"
+    return Finding("metadata", "note", found, row.fix)

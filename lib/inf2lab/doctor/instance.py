@@ -1,0 +1,163 @@
+"""What the chip's lane needs of an instance: driver, devices, free cores, a user the container can work with, room."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from inf2lab import catalog, paths
+from inf2lab.doctor.finding import Finding
+from inf2lab.doctor.neuron_ls import NeuronDevice, parse_neuron_ls
+from inf2lab.errors import LabError
+from inf2lab.planning import plan
+from inf2lab.serving import CONTAINER_USER
+from inf2lab.settings import Settings
+from neuron_rules import GIB
+
+TOOLS = "/opt/aws/neuron/bin"  # not on PATH under systemd and sudo
+DRIVER = Path("/sys/module/neuron")  # there while the module is loaded
+PACKAGES = ("aws-neuronx-dkms", "aws-neuronx-tools")
+DISK_GIB = 100  # the image and the checkpoints of OPT-13B, whole and split
+
+
+def user(settings: Settings) -> Finding:
+    """Whether the container can write what this user owns."""
+    uid = os.getuid()
+    if uid in (0, CONTAINER_USER):
+        return Finding("user", "ok", f"uid {uid}")
+    remedy = "the lab opens the mounted folders to everybody. " + catalog.trouble("log-folder").fix
+    return Finding("user", "note", f"uid {uid}, and the container's is {CONTAINER_USER}", remedy)
+
+
+def driver(settings: Settings) -> Finding:
+    """Whether the kernel has the Neuron driver, and which versions of driver and tools are installed."""
+    versions = _installed()
+    shown = ", ".join(f"{name} {version}" for name, version in versions.items())
+    if not DRIVER.exists():
+        found = f"not loaded ({shown})" if shown else "not loaded"
+        return Finding("Neuron driver", "missing", found, catalog.trouble("no-device-file").fix)
+    version = DRIVER / "version"
+    loaded = version.read_text().strip() if version.is_file() else "loaded"
+    packaged = versions.get("aws-neuronx-dkms", "")
+    if packaged and loaded != "loaded" and not packaged.startswith(loaded):
+        remedy = catalog.trouble("driver-too-old").fix
+        return Finding("Neuron driver", "missing", f"{loaded} runs, {packaged} is installed", remedy)
+    return Finding("Neuron driver", "ok", f"{loaded} ({shown})" if shown else loaded)
+
+
+def devices(settings: Settings) -> Finding:
+    """Which devices neuron-ls and /dev show, compared with the instance's."""
+    subject, wanted = "Neuron devices", settings.hardware.chips
+    files = sorted(paths.devices().glob("neuron[0-9]*"), key=lambda path: int(re.sub(r"\D", "", path.name)))
+    if not files:
+        remedy = f"on a machine without the chip use lane='rehearsal'. {catalog.trouble('no-device-file').fix}"
+        return Finding(subject, "missing", f"no {paths.devices()}/neuron*", remedy)
+    try:
+        seen = _neuron_ls()
+    except LabError as error:
+        return Finding(subject, "missing", f"{len(files)} files, but {error}", catalog.trouble("driver-too-old").fix)
+    if seen is None:
+        remedy = "`sudo apt-get install aws-neuronx-tools` (or dnf); the container does not need it"
+        return Finding(subject, "note", f"{len(files)} files; no neuron-ls to ask", remedy)
+    return _judged(subject, seen, wanted, settings)
+
+
+def cores_in_use(settings: Settings) -> Finding | None:
+    """Who owns NeuronCores already; nothing where neuron-ls cannot be asked."""
+    try:
+        seen = _neuron_ls()
+    except LabError:
+        return None
+    if seen is None:
+        return None
+    owners = {process.pid: process.command for device in seen for process in device.processes}
+    if not owners:
+        return Finding("NeuronCores", "ok", f"{sum(device.cores for device in seen)}, all free")
+    shown = "; ".join(f"process {pid}: {command}" for pid, command in sorted(owners.items()))
+    row = catalog.trouble("cores-taken")
+    return Finding("NeuronCores", "note", f"in use by {shown}", f"{row.cause} {row.fix}")
+
+
+def memory(settings: Settings) -> Finding:
+    """Whether the host has room to load the model, by the planner's arithmetic for the copies that are asked for."""
+    total = psutil.virtual_memory().total / GIB
+    host = plan(settings).host
+    copies = max(1, settings.hardware.cores // settings.tensor_parallel_degree)
+    once = host.once_gib / copies * settings.copies
+    split = host.split_gib / copies * settings.copies
+    if once <= total:
+        return Finding("memory", "ok", f"{total:.0f} GiB; loading takes about {once:.0f}")
+    level = "note" if split <= total else "missing"
+    row = catalog.trouble("host-memory")
+    return Finding("memory", level, f"{total:.0f} GiB; loading takes about {once:.0f}", row.fix)
+
+
+def disk(settings: Settings) -> Finding:
+    """Whether the volume of this clone, where the container's caches are, has room."""
+    return room("disk of this clone", paths.root())
+
+
+def room(subject: str, folder: Path) -> Finding:
+    """Whether a folder's volume has room for image and checkpoints."""
+    free = shutil.disk_usage(folder).free / GIB
+    if free >= DISK_GIB:
+        return Finding(subject, "ok", f"{free:.0f} GiB free")
+    row = catalog.trouble("disk-full")
+    return Finding(subject, "missing", f"{free:.1f} GiB free, {DISK_GIB} are needed", f"{row.cause} {row.fix}")
+
+
+def _judged(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: Settings) -> Finding:
+    numbers = [device.number for device in seen]
+    size = sum(device.memory for device in seen) / GIB
+    shown = f"{len(seen)} with {sum(device.cores for device in seen)} cores and {size:.0f} GiB"
+    if numbers != list(range(len(seen))):
+        found = f"{shown}, numbered {', '.join(map(str, numbers))}"
+        return Finding(subject, "missing", found, catalog.trouble("devices-not-contiguous").fix)
+    if len(seen) != wanted:
+        remedy = f"name the instance as it is: instance= or INF2LAB_INSTANCE (now {settings.instance})"
+        return Finding(subject, "note", f"{shown}; {settings.instance} has {wanted}", remedy)
+    apart = [device.number for device in seen if not _in_ring(device, len(seen))]
+    if settings.hardware.topology == "ring" and apart:
+        remedy = "the plan counts on a ring by number; `neuron-ls --topology` shows the links"
+        return Finding(subject, "note", f"{shown}; {', '.join(map(str, apart))} joined otherwise", remedy)
+    return Finding(subject, "ok", shown)
+
+
+def _in_ring(device: NeuronDevice, count: int) -> bool:
+    return set(device.connected_to) == {(device.number - 1) % count, (device.number + 1) % count}
+
+
+def _neuron_ls() -> tuple[NeuronDevice, ...] | None:
+    """What neuron-ls says; None where it is not installed. Raises LabError with its own words where it fails."""
+    path = shutil.which("neuron-ls", path=f"{os.environ.get('PATH', '')}:{TOOLS}")
+    if path is None:
+        return None
+    done = subprocess.run([path, "--json-output"], capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        words = " ".join((done.stderr or done.stdout).split())[:160]
+        raise LabError(f"neuron-ls ended with code {done.returncode}: {words}")
+    return parse_neuron_ls(done.stdout)
+
+
+@cache
+def _query() -> tuple[str, ...] | None:
+    """The command that prints the version of an installed package on this distribution."""
+    if shutil.which("dpkg-query"):
+        return ("dpkg-query", "--show", "--showformat", "${Version}")
+    return ("rpm", "--query", "--queryformat", "%{VERSION}") if shutil.which("rpm") else None
+
+
+def _installed() -> dict[str, str]:
+    """The versions of the driver's and the tools' packages that are installed."""
+    query, found = _query(), {}
+    for name in PACKAGES if query else ():
+        done = subprocess.run([*query, name], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip():
+            found[name] = done.stdout.strip()
+    return found

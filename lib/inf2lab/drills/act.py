@@ -1,0 +1,222 @@
+"""Where a drill happens: a folder and a port of its own, a server on it, and nothing left when it is over."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from inf2lab import paths
+from inf2lab.drills.drill import Scene, Sighting, Unavailable
+from inf2lab.drills.log import PATIENCE_S, log_until
+from inf2lab.endpoint import Answer
+from inf2lab.errors import LabError, LoadFailed
+from inf2lab.folder import ModelFolder, write_properties
+from inf2lab.serving import Server, left_over, processes
+from inf2lab.serving.state import all_states
+from inf2lab.settings import Settings
+
+NAME = "drill"
+_LAST_OF_AN_EXCEPTION = r"-stderr: Arguments: \("  # DJL's 0.25 worker ends a handler's traceback with it
+
+
+class Stage:
+    """A scene set up; use it with `with`, so that it is taken down whatever happens."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.settings = Settings(profile=scene.profile, instance=scene.instance, port=free_port())
+
+    def __enter__(self) -> Self:
+        self._temporary = Path(tempfile.mkdtemp(prefix=processes.SCRATCH_PREFIX)).resolve()
+        self.folder = ModelFolder(self._temporary / NAME)
+        self.server = Server.of(self.settings, self.folder.path)
+        try:
+            self._write()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop(patience_s=5)
+        # An interrupt between a process's start and its state file: found by its mark.
+        known = [process for state in all_states() if (process := state.process())]
+        processes.end_orphans(known, patience_s=5)
+        shutil.rmtree(self.server.log_path.parent, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    @property
+    def beside(self) -> Path:
+        """A path outside of the model folder, which goes with the stage."""
+        return self._temporary / "beside"
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the server, unless it runs; raises LabError as Server.start does."""
+        if not self.server.exists():
+            self.server = Server.start(self.settings, self.folder.path, wait=wait, report=_quiet)
+
+    def fail_to_start(self) -> Sighting:
+        """Start a server that must not start, and return what its starter reads and its whole log."""
+        try:
+            self.start()
+        except LoadFailed as error:
+            return Sighting(terminal(error), self.server.log_path.read_text(errors="replace"))
+        return Sighting("it started")
+
+    def send(self, body: Any, *, until: str = "", model: str = "", content_type: str = "application/json") -> Sighting:
+        """Send one request and return its answer and what the log gained, up to a line with the pattern `until`."""
+        self.start()
+        mark = self.mark()
+        endpoint = self.server.endpoint
+        endpoint.model = model or endpoint.model
+        answer = endpoint.send(body, content_type=content_type)
+        return Sighting(curl(answer), self.since(mark, until))
+
+    def refused(self, body: Any) -> Sighting:
+        """Send a request on which the handler raises; the sighting's log is the traceback, to its end."""
+        return self.send(body, until=_LAST_OF_AN_EXCEPTION)
+
+    def mark(self) -> int:
+        """Return how long the log is now."""
+        return self.server.log_path.stat().st_size
+
+    def since(self, mark: int, until: str = "") -> str:
+        """Return what the log gained since `mark`, after waiting for a line with `until`; raises LabError."""
+        return log_until(self.server, until, start=mark)
+
+    @contextmanager
+    def second_server(self) -> Iterator[SecondServer]:
+        """Start one more server of this scene on the same port; it stays in its load until it is told to go on."""
+        folder = self._temporary / "second"
+        folder.mkdir()
+        (folder / "hold").touch()  # what the small handler waits for to go away
+        command = self.server.command()
+        at = command.index("--log-dir")
+        environment = {**os.environ, **self.server.environment(), "TMPDIR": str(folder)}
+        with (folder / "console.log").open("wb") as log:
+            process = subprocess.Popen(
+                command[:at] + command[at + 2 :],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield SecondServer(folder, process)
+        finally:
+            process.kill()
+            process.wait()
+
+    def leftovers(self) -> list[str]:
+        """Return what is left of the stage: processes, files, a listener. Empty once it is taken down."""
+        there = [str(path) for path in (self._temporary, self.server.log_path.parent) if path.exists()]
+        return [*left_over(), *there, *(["a listener"] if _listens(self.settings.port) else [])]
+
+    def _write(self) -> None:
+        scene, folder = self.scene, self.folder
+        properties = dict(scene.properties)
+        folder.path.mkdir()
+        if scene.shell:
+            properties["option.pythonExecutable"] = str(self._confined(scene.shell))
+        write_properties(folder.properties_path, properties)
+        if scene.handler is not None:
+            folder.handler_path.write_text(scene.handler, encoding="utf-8")
+        for name in scene.weights:
+            target = folder.path / "weights" / name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(paths.models() / "tiny-opt" / name, target)
+
+    def _confined(self, shell: str) -> Path:
+        """Write an interpreter that runs `shell` before Python, in a mount namespace that ends with the worker."""
+        unshare = ["unshare", "--mount", *([] if _is_root() else ["--map-root-user"])]
+        if sys.platform != "linux" or shutil.which("unshare") is None:
+            raise Unavailable("needs Linux with `unshare`, to mount a disk for one process")
+        trial = subprocess.run(
+            [*unshare, "mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(self._temporary)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if trial.returncode:
+            raise Unavailable(f"may not mount here: {trial.stderr.strip() or 'no reason was given'}")
+        script = self._temporary / "python"
+        inner = f'set -e\n{shell}\ncd "$PWD"\nexec {shlex.quote(sys.executable)} "$@"'
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(unshare)} sh -c {shlex.quote(inner)} sh "$@"\n')
+        script.chmod(0o755)
+        return script
+
+
+@dataclass(frozen=True)
+class SecondServer:
+    """A server that another clone or terminal might have started."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def go_on(self) -> None:
+        """Let it finish its load."""
+        (self.folder / "hold").unlink()
+
+    def wait(self) -> int:
+        """Return its exit code once it has ended."""
+        return self.process.wait(PATIENCE_S)
+
+    def log(self) -> str:
+        """Return everything it printed."""
+        return (self.folder / "console.log").read_text(errors="replace")
+
+
+def terminal(error: LabError) -> str:
+    """Return what a person reads in a notebook when an error of the lab is raised."""
+    return f"{type(error).__name__}: {error}"
+
+
+def curl(answer: Answer) -> str:
+    """Return an answer as `curl -i` prints it, without the headers."""
+    return f"HTTP/1.1 {answer.status} {answer.reason}\n\n{answer.text}".rstrip()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens now; raises Unavailable if all are taken."""
+    # Below those that the system hands to clients: one that asks a closed port may otherwise be given that very port.
+    first = os.getpid() % 10000
+    for port in (20000 + (first + step) % 10000 for step in range(10000)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise Unavailable("no port from 20000 to 29999 is free")
+
+
+def kill(pid: int) -> None:
+    """End a process as the kernel does when memory is short, and wait until it is gone."""
+    process = psutil.Process(pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=PATIENCE_S)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_root() -> bool:
+    return psutil.Process().uids().effective == 0
+
+
+def _quiet(_: str) -> None:
+    """Report nothing."""

@@ -1,0 +1,80 @@
+"""A linted file line by line, each finding below its line: as text for a terminal, as a table for a notebook."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from html import escape
+
+from inf2lab.lint.finding import PROPERTIES, Finding
+from inf2lab.lint.runner import Report
+
+WIDTH = 96
+_INDENT = " " * 6
+_LEFT = 'style="text-align:left"'
+
+
+@dataclass(frozen=True, repr=False)
+class AnnotatedFile:
+    """Lines of one file with the findings on each: (number from 1, text, findings)."""
+
+    name: str
+    lines: tuple[tuple[int, str, tuple[Finding, ...]], ...]
+
+    def __str__(self) -> str:
+        shown: list[str] = []
+        for number, text, findings in self.lines:
+            shown.append(f"{number:3} | {text}")
+            for finding in findings:
+                shown += _wrapped(f"{finding.severity} {finding.rule}: {finding.message}.")
+                shown += _wrapped(f"Fix: {finding.fix}")
+        return "\n".join(shown)
+
+    def __repr__(self) -> str:
+        return str(self)  # what a notebook shows where HTML is not
+
+    def _repr_html_(self) -> str:
+        rows: list[str] = []
+        for number, text, findings in self.lines:
+            code = escape(text).replace(" ", "&nbsp;")
+            rows.append(_row(str(number), f"<code>{code}</code>"))
+            rows += [
+                _row(
+                    "",
+                    f"<strong>{f.severity} {f.rule}</strong>: {escape(f.message)}.<br>Fix: {escape(f.fix)}",
+                )
+                for f in findings
+            ]
+        head = f"<tr><th></th><th {_LEFT}>{escape(self.name)}</th></tr>"
+        return f"<table>{head}{''.join(rows)}</table>"
+
+
+def annotated(report: Report, file: str = PROPERTIES, *, whole: bool = True) -> AnnotatedFile:
+    """Return one of the folder's files with what was found in it; without `whole` only the lines with a finding."""
+    text = (report.folder / file).read_text(encoding="latin-1" if file == PROPERTIES else "utf-8")
+    lines = [
+        (number, line, tuple(f for f in report.findings if (f.file, f.line) == (file, number)))
+        for number, line in enumerate(text.splitlines(), 1)
+    ]
+    return AnnotatedFile(file, tuple(line for line in lines if whole or line[2]))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def _row(number: str, text: str) -> str:
+    return f"<tr><td>{number}</td><td {_LEFT}>{text}</td></tr>"
+
+
+def _marked(text: str) -> str:
+    """HTML of a message; what stands in back-ticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -1,0 +1,259 @@
+"""What a model.py says about itself, read from its syntax tree: functions, options and request keys it reads, calls."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from inf2lab.lint.properties import OPTION
+
+PROPERTY_SOURCES = {"get_properties", "properties"}
+BODY_SOURCES = {"get_as_json"}
+_READERS = {"get", "pop"}
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Read:
+    """One key that the code takes out of a mapping; `required` if its absence raises KeyError."""
+
+    key: str
+    line: int
+    required: bool
+    default: object = None  # the literal second argument of .get, None where there is none
+    has_default: bool = False
+    node: ast.expr = field(default_factory=lambda: ast.Constant(None), repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A parsed model.py. With a syntax error `tree` is empty and `error` is (line, message)."""
+
+    file: str
+    tree: ast.Module
+    error: tuple[int, str] | None = None
+
+    @cached_property
+    def functions(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Functions and methods by name; a function of the module wins over a method."""
+        found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+        for node in [*ast.walk(self.tree), *self.tree.body]:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[node.name] = node
+        return found
+
+    @cached_property
+    def module_names(self) -> set[str]:
+        """Names that the module binds at its top level: functions, classes, imports and assigned values."""
+        names: set[str] = set()
+        for node in self.tree.body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+            else:
+                names.update(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        return names
+
+    @cached_property
+    def calls(self) -> tuple[ast.Call, ...]:
+        """Every call, in the order of the file."""
+        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        return tuple(sorted(found, key=lambda call: (call.lineno, call.col_offset)))
+
+    def calls_of(self, name: str) -> Iterator[ast.Call]:
+        """The calls of a function or method called `name`, whatever it belongs to."""
+        return (call for call in self.calls if called(call) == name)
+
+    @cached_property
+    def options(self) -> tuple[tuple[Read, ...], bool]:
+        """The options that the code reads, and whether it may read others in a way that cannot be followed."""
+        return _Trace(self, PROPERTY_SOURCES, {"properties"}).reads()
+
+    @cached_property
+    def body_keys(self) -> tuple[tuple[Read, ...], bool]:
+        """The keys of a request's JSON that the code reads, and whether it may read others."""
+        return _Trace(self, BODY_SOURCES, set()).reads()
+
+    @cached_property
+    def models(self) -> tuple[tuple[str, int], ...]:
+        """Names on the model hub that the code itself hands to from_pretrained, each with its line."""
+        literals = {
+            target.id: node.value
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        found: dict[str, int] = {}
+        for call in self.calls_of("from_pretrained"):
+            value = argument(call, "pretrained_model_name_or_path", 0)
+            value = literals.get(value.id, value) if isinstance(value, ast.Name) else value
+            name = value.value if isinstance(value, ast.Constant) else None
+            if isinstance(name, str) and _HUB_NAME.fullmatch(name):
+                found.setdefault(name, value.lineno)
+        return tuple(found.items())
+
+    def reads(self, key: str) -> bool:
+        """Whether the code reads the option `key`, or might."""
+        found, others = self.options
+        return others or any(read.key == key for read in found)
+
+    def names_of(self, key: str) -> set[str]:
+        """Variables that hold the option `key` as it stands in the file."""
+        nodes = {id(read.node) for read in self.options[0] if read.key == key}
+        return {
+            target.id
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Assign) and id(node.value) in nodes
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+
+    def holds(self, node: ast.expr, key: str) -> bool:
+        """Whether `node` is the option `key` itself, or a variable that holds it."""
+        if isinstance(node, ast.Name):
+            return node.id in self.names_of(key)
+        return any(read.node is node for read in self.options[0] if read.key == key)
+
+
+def parse_handler(file: str, text: str, python: str) -> Handler:
+    """Return what `text` says under Python `python` ("3.8"); never raises."""
+    major, minor = (int(part) for part in python.split(".")[:2])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a handler's own invalid escapes are not ours to print
+            return Handler(file, ast.parse(text, feature_version=(major, minor)))
+    except SyntaxError as error:
+        return Handler(file, ast.Module([], []), (error.lineno or 1, error.msg))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Handler(file, ast.Module([], []), (1, str(error) or type(error).__name__))
+
+
+def called(call: ast.Call) -> str:
+    """The last word of what is called: `from_pretrained` in `OPTForSampling.from_pretrained(...)`."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def owner(call: ast.Call) -> str:
+    """The word before the dot: `OPTForSampling` in `OPTForSampling.from_pretrained(...)`."""
+    value = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return value.id if isinstance(value, ast.Name) else value.attr if isinstance(value, ast.Attribute) else ""
+
+
+def argument(call: ast.Call, name: str, position: int | None = None) -> ast.expr | None:
+    """The argument called `name`, or the one at `position`."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    if position is not None and position < len(call.args):
+        return call.args[position]
+    return None
+
+
+class _Trace:
+    """Follows a mapping through assignments and calls of the module's own functions, and collects its keys."""
+
+    def __init__(self, handler: Handler, sources: set[str], names: set[str]) -> None:
+        self.handler, self.sources = handler, sources
+        self.names = set(names)
+        self.parents = {id(child): node for node in ast.walk(handler.tree) for child in ast.iter_child_nodes(node)}
+
+    def reads(self) -> tuple[tuple[Read, ...], bool]:
+        nodes = list(ast.walk(self.handler.tree))
+        for _ in range(4):  # a mapping is handed on through few functions
+            before = len(self.names)
+            for node in nodes:
+                self._bind(node)
+            if len(self.names) == before:
+                break
+        tested = {
+            node.left.value
+            for node in nodes
+            if isinstance(node, ast.Compare)
+            and isinstance(node.ops[0], ast.In | ast.NotIn)
+            and isinstance(node.left, ast.Constant)
+            and self._is_mapping(node.comparators[0])
+        }
+        found, others = [], False
+        for node in nodes:
+            if not (isinstance(node, ast.expr) and self._is_mapping(node)):
+                continue
+            read, known = self._use(node, tested)
+            found += [read] if read else []
+            others |= not known
+        found.sort(key=lambda read: read.line)
+        return tuple(found), others
+
+    def _is_mapping(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            return isinstance(node.ctx, ast.Load) and node.id in self.names
+        if isinstance(node, ast.Call):
+            return called(node) in self.sources and isinstance(node.func, ast.Attribute)
+        return isinstance(node, ast.Attribute) and node.attr in self.sources - {
+            "get_properties",
+            "get_as_json",
+        }
+
+    def _bind(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Assign) and self._is_mapping(node.value):
+            self.names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        if isinstance(node, ast.Call) and (function := self.handler.functions.get(called(node))):
+            parameters = [a.arg for a in function.args.args]
+            if parameters[:1] in (["self"], ["cls"]):
+                parameters = parameters[1:]
+            for parameter, value in zip(parameters, node.args, strict=False):
+                if self._is_mapping(value):
+                    self.names.add(parameter)
+            self.names.update(k.arg for k in node.keywords if k.arg and self._is_mapping(k.value))
+
+    def _use(self, node: ast.expr, tested: set[object]) -> tuple[Read | None, bool]:
+        """What is done with the mapping at `node`: the key it reads, and whether the use is understood."""
+        parent = self.parents.get(id(node))
+        guarded = self._guarded(node)
+        if isinstance(parent, ast.Subscript) and parent.value is node:
+            if isinstance(parent.ctx, ast.Store):
+                return None, True
+            if isinstance(parent.slice, ast.Constant) and isinstance(parent.slice.value, str):
+                key = parent.slice.value
+                return Read(_name(key), node.lineno, not guarded and key not in tested, node=parent), True
+            return None, False
+        if isinstance(parent, ast.Attribute):
+            call = self.parents.get(id(parent))
+            if isinstance(call, ast.Call) and call.func is parent and parent.attr in _READERS and call.args:
+                key = call.args[0]
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    given = call.args[1] if len(call.args) > 1 else None
+                    literal = given.value if isinstance(given, ast.Constant) else None
+                    read = Read(_name(key.value), node.lineno, False, literal, given is not None, node=call)
+                    return read, True
+            return None, False
+        if isinstance(parent, ast.Compare | ast.Assign | ast.If | ast.BoolOp | ast.UnaryOp):
+            return None, True
+        if isinstance(parent, ast.keyword):
+            parent = self.parents.get(id(parent))
+        if isinstance(parent, ast.Call) and called(parent) in {
+            *self.handler.functions,
+            "print",
+            "isinstance",
+        }:
+            return None, True
+        return None, False
+
+    def _guarded(self, node: ast.AST) -> bool:
+        parent = self.parents.get(id(node))
+        while parent is not None:
+            if isinstance(parent, ast.Try):
+                return True
+            parent = self.parents.get(id(parent))
+        return False
+
+
+def _name(key: str) -> str:
+    return key.removeprefix(OPTION)

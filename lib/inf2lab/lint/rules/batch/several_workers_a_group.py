@@ -1,0 +1,41 @@
+"""More than one worker for the same NeuronCores."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.handler import Handler
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "several-workers-a-group", Severity.WARNING
+WHY = (
+    "A NeuronCore belongs to one process. The server already starts one worker for every group of cores; a second one "
+    "in a group finds its cores taken (djl-serving #1079)."
+)
+CURE = "Write 1, or delete the line: 1 is the default on NeuronCores."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\nmaxWorkers=2\n"
+GOOD = (
+    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\nminWorkers=1\nmaxWorkers=1\n"
+)
+EXPECT = ["serving.properties:3 `maxWorkers=2`: two processes cannot share NeuronCores"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    own = folder.own
+    if not folder.built_in and not (own and any("transformers_neuronx" in name for name in _imports(own))):
+        return
+    for key in ("minWorkers", "maxWorkers", "nc.minWorkers", "nc.maxWorkers"):
+        entry = folder.properties.last(key)
+        if entry and entry.number is not None and entry.number > 1:
+            yield Hit(
+                entry.line,
+                f"`{key}={entry.number}`: two processes cannot share NeuronCores",
+                edit=entry.with_value("1"),
+            )
+
+
+def _imports(handler: Handler) -> set[str]:
+    found = {n.module or "" for n in ast.walk(handler.tree) if isinstance(n, ast.ImportFrom)}
+    return found | {a.name for n in ast.walk(handler.tree) if isinstance(n, ast.Import) for a in n.names}

@@ -1,0 +1,67 @@
+"""Whoever reaches the port can load models of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER
+from inf2lab.lint.finding import Example, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "exposed-management", Severity.WARNING
+WHY = (
+    "The images serve the management API on all addresses, beside the predictions, without a password: whoever "
+    "reaches it can register a model and so run code."
+)
+CURE = "Publish with -p 127.0.0.1:8080:8080, or set SERVING_MANAGEMENT_ADDRESS=http://127.0.0.1:8081."
+BAD = {
+    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n",
+    "run.sh": (
+        "docker run --network=host --device /dev/neuron0 \\\n"
+        "  -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("--network=host", "-p 127.0.0.1:8080:8080")}
+EXPECT = ["run.sh:1 the host's network: everybody who reaches the host reaches the management API"]
+MORE = [
+    Example(
+        bad=BAD | {"run.sh": BAD["run.sh"].replace("--network=host", "-p 8080:8080")},
+        good=GOOD,
+        expect=("run.sh:1 `-p 8080:8080` publishes the management API on every address of the host",),
+    ),
+    Example(
+        bad={
+            "serving.properties": "engine=Python\n",
+            "model.py": HANDLER,
+            "config.properties": "management_address=http://0.0.0.0:8081\n",
+        },
+        good={
+            "serving.properties": "engine=Python\n",
+            "model.py": HANDLER,
+            "config.properties": "management_address=http://127.0.0.1:8081\n",
+        },
+        expect=("config.properties:1 `management_address=http://0.0.0.0:8081` is open to every address",),
+    ),
+]
+_LOCAL = re.compile(r"(?:https?://)?(?:127\.|localhost|\[::1\])|unix:")
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry = folder.server.last("management_address")
+    if entry and not _LOCAL.match(entry.value.strip()):
+        yield Hit(
+            entry.line,
+            f"`management_address={short(entry.value)}` is open to every address",
+            file="config.properties",
+        )
+    for run in folder.containers:
+        if _LOCAL.match(run.env.get("SERVING_MANAGEMENT_ADDRESS", "")):
+            continue
+        if run.on_host_network:
+            message = "the host's network: everybody who reaches the host reaches the management API"
+            yield Hit(run.command.line_of("--net"), message, file=run.command.file)
+        for value in run.all("publish"):
+            if not _LOCAL.match(value):
+                message = f"`-p {short(value)}` publishes the management API on every address of the host"
+                yield Hit(run.command.line_of(value), message, file=run.command.file)

@@ -1,0 +1,53 @@
+"""The docker command starts another release than the folder is written for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.finding import Example, Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "image-of-another-release", Severity.WARNING
+WHY = (
+    "Entry point, options and request change with the release; a folder is right for the image that "
+    "serves it, and 0.35.0 has no Neuron at all."
+)
+CURE = "Lint under the image's profile, or name this profile's image."
+BAD = {
+    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n",
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
+        "deepjavalibrary/djl-serving:0.21.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("0.21.0", "0.25.0")}
+EXPECT = ["run.sh:1 the image is of 0.21.0, and the folder is linted for 0.25.0"]
+MORE = [
+    Example(
+        bad=BAD | {"run.sh": BAD["run.sh"].replace("0.21.0", "0.36.0")},
+        good=GOOD,
+        expect=("run.sh:1 the image is of 0.36.0: DJLServing removed its Neuron code in 0.35.0",),
+    )
+]
+_TAG = re.compile(r".*djl-(?:serving|inference):(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?)[^/]*")
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for run in folder.containers:
+        match = _TAG.fullmatch(run.image)
+        if match is None or tuple(map(int, match[1].split(".")))[:2] == folder.release[:2]:
+            continue
+        removed = catalog.neuron_removed(match[1])
+        message = (
+            f"the image is of {match[1]}: DJLServing removed its Neuron code in {catalog.neuron_removed_in()}"
+            if removed
+            else f"the image is of {match[1]}, and the folder is linted for {folder.profile.djl}"
+        )
+        yield Hit(
+            run.command.line_of(run.image),
+            message,
+            file=run.command.file,
+            severity=Severity.ERROR if removed else None,
+        )

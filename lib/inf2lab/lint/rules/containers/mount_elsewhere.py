@@ -1,0 +1,59 @@
+"""The model store or the logs are mounted where the server does not look, or as a user who cannot write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Example, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "mount-elsewhere", Severity.ERROR
+WHY = (
+    "The image looks for models in /opt/ml/model and writes to /opt/djl/logs, as user djl (1000). An "
+    "empty model store is no error: the server runs and knows no model."
+)
+CURE = "Mount the store with -v DIR:/opt/ml/model, the logs with -v DIR:/opt/djl/logs, and run as djl."
+BAD = {
+    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n",
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
+        "  -v $PWD/models:/opt/ml/models deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("/opt/ml/models ", "/opt/ml/model:ro -v $PWD/logs:/opt/djl/logs -u djl ")}
+EXPECT = ["run.sh:2 nothing is mounted at /opt/ml/model: the server finds no model"]
+MORE = [
+    Example(
+        bad=BAD | {"run.sh": BAD["run.sh"].replace("/opt/ml/models ", "/opt/ml/model -u 1234 ")},
+        good=GOOD,
+        expect=("run.sh:2 user `1234` cannot write below /opt/djl, which belongs to djl (1000)",),
+    )
+]
+_STORE = "/opt/ml/model"
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for run in folder.containers:
+        if "djl" not in run.image:
+            continue
+        targets = [value.split(":")[1] for value in run.all("volume") if ":" in value]
+        targets += [
+            m[1] for value in run.all("mount") if (m := re.search(r"(?:target|dst|destination)=([^,]+)", value))
+        ]
+        inside = any(t.rstrip("/") == _STORE or t.startswith(f"{_STORE}/") for t in targets)
+        if not inside and "SERVING_MODEL_STORE" not in run.env:
+            where = next((v for v in run.all("volume")), "docker")
+            yield Hit(
+                run.command.line_of(where),
+                f"nothing is mounted at {_STORE}: the server finds no model",
+                file=run.command.file,
+            )
+        for user in run.all("user"):
+            if user.split(":")[0] not in ("djl", "1000", "root", "0") and "$" not in user and "`" not in user:
+                yield Hit(
+                    run.command.line_of(f"-u {user}"),
+                    f"user `{short(user)}` cannot write below /opt/djl, which belongs to djl (1000)",
+                    file=run.command.file,
+                    severity=Severity.WARNING,
+                )

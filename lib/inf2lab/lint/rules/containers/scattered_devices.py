@@ -1,0 +1,39 @@
+"""The container gets Neuron devices with gaps between their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "scattered-devices", Severity.ERROR
+WHY = (
+    "The runtime wants devices 0, 1, 2 and so on (`Could not open the nd1`, `Neuron cores are not contiguous`), "
+    "and the cores of one copy should be neighbours on the ring."
+)
+CURE = "Pass devices from 0 on without gaps; map others as --device /dev/neuron6:/dev/neuron0."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+        "option.tensor_parallel_degree=4\noption.dtype=fp16\n"
+    ),
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 --device /dev/neuron2 \\\n"
+        "  -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("/dev/neuron2", "/dev/neuron2:/dev/neuron1")}
+EXPECT = ["run.sh:1 the container sees devices 0, 2: not 0 to 1"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for run in folder.containers:
+        devices = sorted(set(run.devices))
+        if devices and devices != list(range(len(devices))):
+            seen = ", ".join(map(str, devices))
+            yield Hit(
+                run.command.line_of("/dev/neuron"),
+                f"the container sees devices {seen}: not 0 to {len(devices) - 1}",
+                file=run.command.file,
+            )

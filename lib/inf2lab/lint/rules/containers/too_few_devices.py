@@ -1,0 +1,45 @@
+"""The container gets fewer cores than one copy needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "too-few-devices", Severity.ERROR
+WHY = (
+    "A copy needs as many visible cores as its degree: otherwise `Neuron devices are not enough to run N "
+    "partitions`, or a server on the CPU without a word."
+)
+CURE = "Pass one device for every two cores of the degree."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+        "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
+    ),
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
+        "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {
+    "run.sh": BAD["run.sh"].replace(
+        "--device /dev/neuron0",
+        "--device /dev/neuron0 --device /dev/neuron1 --device /dev/neuron2 --device /dev/neuron3",
+    )
+}
+EXPECT = ["run.sh:1 1 device is 2 cores, and one copy needs 8"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    degree = folder.number("tensor_parallel_degree")
+    for run in folder.containers:
+        count = len(set(run.devices))
+        if degree and count * folder.cores_a_device < degree and "djl" in run.image:
+            yield Hit(
+                run.command.first,
+                f"{count} device{'s are' if count != 1 else ' is'} {count * folder.cores_a_device} cores, "
+                f"and one copy needs {degree}",
+                file=run.command.file,
+            )

@@ -1,0 +1,42 @@
+"""0.21.0 asks the instance's metadata what it runs on, and a container may not reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "unreachable-metadata", Severity.WARNING
+WHY = (
+    "0.21.0 decides by instance-type whether there are NeuronCores. Inside a bridge network the answer stops at a hop "
+    "limit of 1, and the server uses the CPU without a word. Later releases look at the devices."
+)
+CURE = "Set the instance's metadata hop limit to 2, or use --network=host with a management address of its own."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\n"
+        "option.model_loading_timeout=1200\n"
+    ),
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
+        "deepjavalibrary/djl-serving:0.21.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {
+    "run.sh": BAD["run.sh"].replace(
+        "-p 127.0.0.1:8080:8080", "--network=host -e SERVING_MANAGEMENT_ADDRESS=http://127.0.0.1:8081"
+    )
+}
+EXPECT = ["run.sh:1 without the host's network 0.21.0 may not learn that this is Inferentia2"]
+PROFILE = "seed-0.21"
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for run in folder.containers:
+        if folder.profile.cores_found_by == "instance metadata" and not run.on_host_network:
+            yield Hit(
+                run.command.first,
+                f"without the host's network {folder.profile.djl} may not learn that this is Inferentia2",
+                file=run.command.file,
+            )

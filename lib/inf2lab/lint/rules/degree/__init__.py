@@ -1,0 +1,1 @@
+"""Rules about degree, memory and copies."""

@@ -1,0 +1,77 @@
+"""A tensor parallel degree that the cores, the runtime or the model's heads do not allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Example, Hit, Severity
+from inf2lab.lint.target import Folder
+from neuron_rules import check_cores, check_heads, check_listed
+
+NAME, SEVERITY = "illegal-degree", Severity.ERROR
+WHY = (
+    "The server only checks that there are enough cores. A degree that the runtime does not know, or that does not "
+    "divide the heads where they are not padded, fails deep in native code after minutes of loading."
+)
+CURE = "Choose a degree that `inf2lab plan` lists as legal."
+BAD = (
+    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+    "option.tensor_parallel_degree=3\noption.dtype=fp16\n"
+)
+GOOD = (
+    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+    "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
+)
+EXPECT = [
+    "serving.properties:3 tensor parallel degree 3 is not supported by the Neuron runtime on inf2: "
+    "use 1, 2, 4, 8, 24 or another even number"
+]
+MORE = [
+    Example(
+        bad=f"option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-{size}\noption.tensor_parallel_degree=24\n",
+        good=f"option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-{size}\noption.tensor_parallel_degree=8\n",
+        expect=(
+            f"serving.properties:3 {heads} attention heads cannot be divided by tensor parallel degree 24, and "
+            f"generation 0.2 does not pad OPT's heads: use one that divides {heads} ({divisors})",
+        ),
+        profile="seed-0.21",
+    )
+    for size, heads, divisors in (("13b", 40, "1, 2, 4, 8"), ("30b", 56, "1, 2, 4, 8"))
+] + [
+    Example(
+        bad=(
+            "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+            "option.tensor_parallel_degree=24\n"
+        ),
+        good=(
+            "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+            "option.tensor_parallel_degree=4\n"
+        ),
+        expect=(
+            "serving.properties:3 tensor parallel degree 24 needs 24 NeuronCores and 12 are visible: "
+            "use a degree from 1 to 12, or an instance with more cores",
+        ),
+        instance="inf2.24xlarge",
+    )
+]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry, degree = folder.option("tensor_parallel_degree"), folder.number("tensor_parallel_degree")
+    if entry is None or degree is None or degree < 1:
+        return
+    rules, family = folder.rules, folder.instance.family
+    checks = [check_cores(degree, folder.instance.cores), check_listed(degree, rules, family)]
+    if folder.dims:
+        checks.append(check_heads(degree, folder.dims, rules))
+    # Between two generations whose lists are written down, the list is a hint.
+    exact = folder.profile.tnx_generation is not None or folder.profile.degree_rules != "0.2"
+    for reason in (reason for verdict in checks for reason in verdict.reasons):
+        unsure = reason.rule == "degree" and not exact
+        text, _, cure = reason.text.rpartition(": ")
+        yield Hit(
+            entry.line,
+            f"{text}: {cure}",
+            fix=cure,
+            severity=Severity.WARNING if unsure else None,
+        )

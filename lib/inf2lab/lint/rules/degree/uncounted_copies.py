@@ -1,0 +1,77 @@
+"""More copies of the model start than anybody meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
+from inf2lab.lint.finding import Example, Hit, Severity
+from inf2lab.lint.handler import Handler, owner
+from inf2lab.lint.target import Folder
+from neuron_rules import GIB
+
+NAME, SEVERITY = "uncounted-copies", Severity.WARNING
+WHY = (
+    "The server starts one worker for every group of cores of the degree's size, each with its own copy: 16 cores are "
+    "eight copies at degree 2 and two at degree 8, and each copy passes through the host's memory."
+)
+CURE = "Pass as many devices as the copies you want need, or raise the degree."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+        "option.tensor_parallel_degree=2\noption.dtype=fp16\n"
+    ),
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 --device /dev/neuron1 \\\n"
+        "  -v $PWD/models:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2 serve\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("--device /dev/neuron1 ", "")}
+EXPECT = ["run.sh:1 2 devices are 4 cores: 2 copies of the model at degree 2"]
+MORE = [
+    Example(
+        bad={
+            "serving.properties": (
+                "option.model_id=facebook/opt-66b\noption.tensor_parallel_degree=8\noption.dtype=f16\n"
+            ),
+            "model.py": HANDLER_OF_CHECKPOINT,
+        },
+        good={
+            "serving.properties": (
+                "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=8\noption.dtype=f16\n"
+            ),
+            "model.py": HANDLER_OF_CHECKPOINT,
+        },
+        expect=(
+            "serving.properties:2 4 copies of the model start on 32 cores and read 263 GB each: "
+            "more than the host's 512 GiB at once",
+        ),
+        instance="trn1.32xlarge",
+    )
+]
+BYTES_F32 = 4  # Hugging Face reads a checkpoint as 32-bit floats unless told otherwise
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    degree = folder.number("tensor_parallel_degree")
+    if not degree or degree < 1 or not (folder.built_in or folder.own):
+        return
+    for run in folder.containers:
+        devices = len(set(run.devices))
+        cores = devices * folder.cores_a_device
+        if cores // degree > 1:
+            copies = f"{cores // degree} copies of the model at degree {degree}"
+            yield Hit(run.command.first, f"{devices} devices are {cores} cores: {copies}", file=run.command.file)
+    if not folder.containers and folder.own and folder.dims and folder.copies > 1 and _reads_whole(folder.own):
+        size = folder.dims.parameters * BYTES_F32
+        entry, host_gib = folder.option("tensor_parallel_degree"), folder.instance.host_gib
+        if folder.copies * size > host_gib * GIB:
+            yield Hit(
+                entry.line if entry else 1,
+                f"{folder.copies} copies of the model start on {folder.copies * degree} cores and read "
+                f"{size / 1e9:.0f} GB each: more than the host's {host_gib} GiB at once",
+            )
+
+
+def _reads_whole(handler: Handler) -> bool:
+    return any(owner(call).endswith("ForCausalLM") for call in handler.calls_of("from_pretrained"))

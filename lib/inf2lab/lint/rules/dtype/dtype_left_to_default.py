@@ -1,0 +1,21 @@
+"""Without `option.dtype` the older handlers take 32-bit floats: twice the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "dtype-left-to-default", Severity.NOTE
+WHY = "The default was fp32 up to 0.25.0 and is fp16 from 0.26.0 on, so the same file needs another size elsewhere."
+CURE = "Say `option.dtype=fp16`."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+GOOD = BAD + "option.dtype=fp16\n"
+EXPECT = ["serving.properties:1 no `option.dtype`: 0.25.0 takes fp32, twice the memory of fp16"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    if folder.built_in and folder.option("dtype") is None and folder.profile.handler_default_dtype == "fp32":
+        line = folder.entry_point.line if folder.entry_point else 1
+        yield Hit(line, f"no `option.dtype`: {folder.profile.djl} takes fp32, twice the memory of fp16")

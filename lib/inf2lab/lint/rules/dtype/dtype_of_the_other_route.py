@@ -1,0 +1,68 @@
+"""fp16 is the built-in handler's word, f16 the library's; each fails in the other's place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.examples import HANDLER_OF_DTYPE
+from inf2lab.lint.finding import Example, Hit, Severity, short
+from inf2lab.lint.handler import Handler, argument, called
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "dtype-of-the-other-route", Severity.ERROR
+WHY = (
+    "The built-in handler translates fp16 into f16 and refuses anything else. A model.py that hands the value to "
+    "transformers-neuronx needs the library's own word; `fp16` there is a KeyError."
+)
+CURE = "Write the word of the route that serves the folder."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\noption.dtype=f16\n"
+GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\noption.dtype=fp16\n"
+EXPECT = ["serving.properties:3 the built-in handler of 0.25.0 does not know `f16`; it takes fp32, fp16, bf16"]
+MORE = [
+    Example(
+        bad={"serving.properties": "option.dtype=fp16\n", "model.py": HANDLER_OF_DTYPE},
+        good={"serving.properties": "option.dtype=f16\n", "model.py": HANDLER_OF_DTYPE},
+        expect=("serving.properties:1 model.py hands `fp16` to transformers-neuronx, which takes f32, f16, bf16",),
+    ),
+    Example(
+        bad=("option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\noption.dtype=bf16\n"),
+        good=(
+            "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\noption.dtype=fp16\n"
+        ),
+        expect=("serving.properties:3 the built-in handler of 0.21.0 does not know `bf16`; it takes fp32, fp16",),
+        profile="seed-0.21",
+    ),
+]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry = folder.option("dtype")
+    if entry is None or not entry.value.strip():
+        return
+    word, words = entry.value.strip(), folder.profile.handler_dtypes
+    if folder.built_in and word not in words:
+        meant = next((spelling for spelling, amp in words.items() if amp == word), None)
+        yield Hit(
+            entry.line,
+            f"the built-in handler of {folder.profile.djl} does not know `{short(word)}`; it takes {', '.join(words)}",
+            fix=f"write `{meant}`" if meant else None,
+            edit=entry.with_value(meant) if meant and meant != word else None,
+        )
+    elif folder.own and _handed_on(folder.own) and word not in folder.rules.dtypes:
+        meant = catalog.profile(catalog.default_profile()).handler_dtypes.get(word)
+        yield Hit(
+            entry.line,
+            f"{folder.own.file} hands `{short(word)}` to transformers-neuronx, "
+            f"which takes {', '.join(folder.rules.dtypes)}",
+            fix=f"write `{meant}`" if meant else None,
+            edit=entry.with_value(meant) if meant else None,
+        )
+
+
+def _handed_on(handler: Handler) -> bool:
+    for call in handler.calls:
+        value = argument(call, "amp") or (argument(call, "dtype", 0) if called(call) == "to_torch_dtype" else None)
+        if value is not None and handler.holds(value, "dtype"):
+            return True
+    return False

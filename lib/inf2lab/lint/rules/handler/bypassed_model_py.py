@@ -1,0 +1,24 @@
+"""An entry point beats the model.py beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER, HANDLER_OF_MODEL_ID
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "bypassed-model-py", Severity.WARNING
+WHY = "`option.entryPoint` is looked at first; where it names the built-in handler, model.py is never imported."
+CURE = "Delete `option.entryPoint` to serve with model.py, or keep the two routes in two folders."
+BAD = {
+    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n",
+    "model.py": HANDLER,
+}
+GOOD = {"serving.properties": "option.model_id=facebook/opt-13b\n", "model.py": HANDLER_OF_MODEL_ID}
+EXPECT = ["serving.properties:1 `option.entryPoint` wins, so model.py is never run"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    if folder.entry_point and folder.handler and folder.built_in:
+        yield Hit(folder.entry_point.line, f"`{folder.entry_point.key}` wins, so {folder.handler.file} is never run")

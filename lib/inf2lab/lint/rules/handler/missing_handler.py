@@ -1,0 +1,39 @@
+"""Nothing says which code answers, or the file that is named is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER
+from inf2lab.lint.finding import Example, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "missing-handler", Severity.ERROR
+WHY = "A worker that finds no handler exits, the load fails, and the server stops."
+CURE = "Write model.py into the folder, or name the built-in handler with `option.entryPoint`."
+BAD = "option.entryPoint=model.py\noption.model_id=facebook/opt-13b\n"
+GOOD = {"serving.properties": "option.entryPoint=model.py\n", "model.py": HANDLER}
+EXPECT = ["serving.properties:1 there is no file `model.py` in the folder"]
+MORE = [
+    Example(
+        bad="option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n",
+        good="option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n",
+        expect=("serving.properties:1 neither `option.entryPoint` nor model.py: 0.21.0 chooses no handler itself",),
+        profile="seed-0.21",
+    ),
+]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry = folder.entry_point
+    if entry is None:
+        if folder.handler is None and not folder.profile.automatic_handler:
+            yield Hit(
+                1,
+                f"neither `option.entryPoint` nor model.py: {folder.profile.djl} chooses no handler itself",
+                fix=f"write `option.entryPoint={folder.profile.entry_point}`",
+            )
+        return
+    value = entry.value.strip()
+    if value.endswith(".py") and "/" not in value and value not in folder.files:
+        yield Hit(entry.line, f"there is no file `{short(value)}` in the folder")

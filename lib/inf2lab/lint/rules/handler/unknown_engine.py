@@ -1,0 +1,27 @@
+"""The engine is not one that DJL has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.finding import Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "unknown-engine", Severity.ERROR
+WHY = "The name is compared letter by letter; with an unknown one the load fails. Handlers for Neuron are Python."
+CURE = "Write `engine=Python`."
+BAD = "engine=python\noption.model_id=facebook/opt-13b\n"
+GOOD = "engine=Python\noption.model_id=facebook/opt-13b\n"
+EXPECT = ["serving.properties:1 `python` is not an engine of DJL"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry = folder.properties.last("engine")
+    if entry and entry.value.strip() and entry.value.strip() not in catalog.options().engines:
+        meant = entry.value.strip().lower() == "python"
+        yield Hit(
+            entry.line,
+            f"`{short(entry.value)}` is not an engine of DJL",
+            edit=entry.with_value("Python") if meant else None,
+        )

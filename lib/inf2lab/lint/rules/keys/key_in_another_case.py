@@ -1,0 +1,37 @@
+"""Keys are compared letter by letter: another case is another key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "key-in-another-case", Severity.ERROR
+WHY = "`option.entrypoint` is not `option.entryPoint`: the server does not see it and goes on with its default."
+CURE = "Write the key with the letters that the server compares."
+BAD = "option.entrypoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+EXPECT = ["serving.properties:1 `option.entrypoint` is not seen: it is spelled `option.entryPoint`"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    table = catalog.options()
+    names = {name.lower(): name for name in table.options} | {k.lower(): k for k in table.server_keys}
+    for entry in folder.properties.effective():
+        prefix, name = (entry.key[:7], entry.key[7:]) if entry.key.lower().startswith("option.") else ("", entry.key)
+        right = names.get(name.lower())
+        known = right if not prefix else f"option.{right}"
+        own = folder.own is not None and folder.own.reads(name) and prefix in ("", "option.")
+        if right is None or known == entry.key or own or (prefix and right not in table.options):
+            continue
+        if not prefix and right not in table.server_keys and name == right:
+            continue
+        edit = None if folder.properties.last(known) else entry.with_key(known)
+        yield Hit(
+            entry.line,
+            f"`{entry.key}` is not seen: it is spelled `{known}`",
+            fix=f"write `{known}`",
+            edit=edit,
+        )

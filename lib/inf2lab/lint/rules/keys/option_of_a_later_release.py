@@ -1,0 +1,31 @@
+"""An option that the built-in handler of this release does not read yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "option-of-a-later-release", Severity.WARNING
+WHY = "Each release reads more options than the one before; an older one ignores what it does not know."
+CURE = "Delete the line, or choose a profile that reads it."
+BAD = "option.model_id=facebook/opt-13b\noption.task=text-generation\n"
+GOOD = "option.model_id=facebook/opt-13b\n"
+EXPECT = ["serving.properties:2 `option.task` is read from DJLServing 0.26.0 on; 0.25.0 ignores it"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    table = catalog.options().options
+    for entry in folder.properties.effective():
+        option = table.get(entry.name) if entry.is_option else None
+        if option is None or option.known_in(folder.release):
+            continue
+        if (option.reader == "handler" and not folder.built_in) or (folder.own and folder.own.reads(entry.name)):
+            continue
+        yield Hit(
+            entry.line,
+            f"`{entry.key}` is read from DJLServing {option.since} on; {folder.profile.djl} ignores it",
+            edit=entry.removed(),
+        )

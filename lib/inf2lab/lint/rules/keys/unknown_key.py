@@ -1,0 +1,41 @@
+"""A key that no release of the handler or the server reads."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.finding import Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "unknown-key", Severity.WARNING
+WHY = "An unknown key is ignored without a word, and the default holds instead."
+CURE = "Delete it, or write the key that was meant."
+BAD = "option.model_id=facebook/opt-13b\noption.tensor_paralel_degree=2\n"
+GOOD = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n"
+EXPECT = ["serving.properties:2 `option.tensor_paralel_degree` is read by nothing in DJLServing 0.25.0"]
+_DEVICE_KEYS = re.compile(r"(?:cpu|gpu|nc)\.(?:minWorkers|maxWorkers)")
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    table = catalog.options()
+    known = [*table.options, *table.server_keys]
+    lowered = {name.lower() for name in known}
+    for entry in folder.properties.effective():
+        name = entry.name if entry.is_option else entry.key
+        if name.lower() in lowered or _DEVICE_KEYS.fullmatch(entry.key):
+            continue
+        if not folder.built_in:  # a handler of one's own may read any key; M004 knows what it reads
+            continue
+        close = difflib.get_close_matches(name, known, 1, 0.8)
+        # The lists of later releases are not complete, and a plain key may be the server's.
+        unsure = not close and (not entry.is_option or folder.release >= table.incomplete_from)
+        prefix = "" if close and close[0] in table.server_keys and not entry.is_option else "option."
+        yield Hit(
+            entry.line,
+            f"`{short(entry.key)}` is read by nothing in DJLServing {folder.profile.djl}",
+            fix=f"did you mean `{prefix}{close[0]}`?" if close else None,
+            severity=Severity.NOTE if unsure else None,
+        )

@@ -1,0 +1,1 @@
+"""Rules about the model and its weights."""

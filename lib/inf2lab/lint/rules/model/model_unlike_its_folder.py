@@ -1,0 +1,31 @@
+"""The folder's name and the model's differ in size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "model-unlike-its-folder", Severity.WARNING
+WHY = (
+    "The model is called in the URL what its folder is called. A folder named after 13B that loads 1.3B "
+    "answers, and nobody notices."
+)
+CURE = "Name the model that the folder is named after, or rename the folder."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+EXPECT = ["serving.properties:2 folder `opt13b` serves `facebook/opt-1.3b`"]
+_SIZE = re.compile(r"(?<![\d.])(\d{1,4}(?:\.\d{1,2})?)([bm])(?![a-z])", re.IGNORECASE)
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry = folder.option("model_id")
+    if entry is None or entry.value.startswith("/"):
+        return
+    # A folder's name writes 1.3b as 1_3b or 1-3b, because a point becomes _ in the URL.
+    named = _SIZE.findall(re.sub(r"(?<=\d)[_-](?=\d+[bm])", ".", folder.name.lower()))
+    meant = _SIZE.findall(entry.value.lower())
+    if named and meant and named[-1] != meant[-1]:
+        yield Hit(entry.line, f"folder `{short(folder.name)}` serves `{short(entry.value)}`")

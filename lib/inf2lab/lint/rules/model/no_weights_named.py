@@ -1,0 +1,23 @@
+"""The built-in handler is not told which model to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "no-weights-named", Severity.WARNING
+WHY = "Without `option.model_id` the handler looks for a checkpoint in the model folder itself, and there is none."
+CURE = "Write `option.model_id`, or put config.json and the weights into the folder."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.tensor_parallel_degree=2\n"
+GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+EXPECT = ["serving.properties:1 no `option.model_id`, and no config.json in the folder"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    given = folder.option("model_id") or folder.option("s3url") or "config.json" in folder.files
+    variables = {name for run in folder.containers for name in run.env}
+    if folder.built_in and not given and not variables & {"OPTION_MODEL_ID", "HF_MODEL_ID"}:
+        line = folder.entry_point.line if folder.entry_point else 1
+        yield Hit(line, "no `option.model_id`, and no config.json in the folder")

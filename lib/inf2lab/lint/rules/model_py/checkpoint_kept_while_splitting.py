@@ -1,0 +1,52 @@
+"""The whole checkpoint stays in memory while the split one is read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.handler import argument
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "checkpoint-kept-while-splitting", Severity.NOTE
+WHY = (
+    "Every worker holds the model in 32-bit floats until the name is bound to something else; the host "
+    "has to hold all of them at once."
+)
+CURE = "`del` the checkpoint as soon as it is split, and start few copies."
+BAD = {
+    "serving.properties": "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n",
+    "model.py": HANDLER_OF_CHECKPOINT,
+}
+GOOD = BAD | {"model.py": HANDLER_OF_CHECKPOINT.replace("    compiled =", "    del checkpoint\n    compiled =")}
+EXPECT = ["model.py:8 `checkpoint` is kept while the split weights are read: 51 GB for each of 12 workers"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    own = folder.own
+    if own is None:
+        return
+    deleted = {
+        target.id: node.lineno
+        for node in ast.walk(own.tree)
+        if isinstance(node, ast.Delete)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in own.calls_of("save_pretrained_split"):
+        source = argument(call, "model", 0)
+        if not isinstance(source, ast.Name) or deleted.get(source.id, 0) > call.lineno:
+            continue
+        copies = max(1, folder.copies)
+        size = f"{folder.dims.parameters * BYTES_F32 / 1e9:.0f} GB" if folder.dims else "all weights"
+        yield Hit(
+            call.lineno,
+            f"`{source.id}` is kept while the split weights are read: {size} for each of {copies} "
+            f"worker{'s' * (copies > 1)}",
+            file=own.file,
+        )
+
+
+BYTES_F32 = 4  # Hugging Face reads a checkpoint as 32-bit floats unless told otherwise

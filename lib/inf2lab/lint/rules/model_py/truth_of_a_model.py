@@ -1,0 +1,38 @@
+"""`if not model` asks a model for its truth, where only None is meant."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "truth-of-a-model", Severity.NOTE
+WHY = (
+    "An object is false when it says so: a class with a length of 0 would be loaded again with every "
+    "call. For OPTForSampling it works."
+)
+CURE = "Write `if model is None`."
+BAD = {
+    "serving.properties": "engine=Python\n",
+    "model.py": (
+        "model = None\n\n\ndef handle(inputs):\n    global model\n    if not model:\n"
+        "        model = object()\n    return None\n"
+    ),
+}
+GOOD = BAD | {"model.py": BAD["model.py"].replace("not model", "model is None")}
+EXPECT = ["model.py:6 `not model` asks for its truth, not whether it is loaded"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    own = folder.own
+    if own is None:
+        return
+    shared = {name for node in ast.walk(own.tree) if isinstance(node, ast.Global) for name in node.names}
+    for node in ast.walk(own.tree):
+        test = node.test if isinstance(node, ast.If) else None
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Name):
+            name = test.operand.id
+            if name in shared & own.module_names:
+                yield Hit(node.lineno, f"`not {name}` asks for its truth, not whether it is loaded", file=own.file)

@@ -1,0 +1,42 @@
+"""The handler does not look for the empty call that loads the model."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.handler import called
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "warm-up-not-answered", Severity.WARNING
+WHY = (
+    "Before the port opens the server calls `handle` once with nothing, and wants None. Reading a body "
+    "there raises, and the load fails."
+)
+CURE = "Return None where `inputs.is_empty()`."
+BAD = {
+    "serving.properties": "engine=Python\n",
+    "model.py": (
+        "from djl_python import Output\n\n\ndef handle(inputs):\n    return Output().add(inputs.get_as_json())\n"
+    ),
+}
+GOOD = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
+EXPECT = ["model.py:5 the body is read without asking `inputs.is_empty()`: the server's first call has none"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    own = folder.own
+    if own is None or any(own.calls_of("is_empty")):
+        return
+    if any(isinstance(node, ast.Try) for node in ast.walk(own.tree)):
+        return  # it may be the exception that is meant
+    for call in own.calls:
+        if called(call) in ("get_as_json", "get_as_string", "get_as_bytes", "get_batches"):
+            yield Hit(
+                call.lineno,
+                "the body is read without asking `inputs.is_empty()`: the server's first call has none",
+                file=own.file,
+            )
+            return

@@ -1,0 +1,29 @@
+"""The model is compiled for fewer positions than it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "fewer-positions-than-the-model", Severity.NOTE
+WHY = (
+    "n_positions is a limit on every request, prompt and answer together; what is longer fails, often "
+    "with an empty message."
+)
+CURE = "Keep requests below it, or raise it to the longest text you will ask for."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=256\n"
+GOOD = BAD.replace("256", "2048")
+EXPECT = ["serving.properties:3 compiled for 256 of the model's 2048 positions: a request for more fails"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry, positions, dims = folder.option("n_positions"), folder.number("n_positions"), folder.dims
+    if folder.own and not folder.own.reads("n_positions"):
+        return
+    if entry and positions and dims and 0 < positions < dims.max_positions and dims.max_positions < 2**20:
+        yield Hit(
+            entry.line,
+            f"compiled for {positions} of the model's {dims.max_positions} positions: a request for more fails",
+        )

@@ -1,0 +1,30 @@
+"""More positions than the model was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "positions-beyond-the-model", Severity.ERROR
+WHY = (
+    "A learned position table has a last row; the library refuses n_positions above it with ValueError while it loads."
+)
+CURE = "Write at most the model's own number of positions."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=4096\n"
+GOOD = BAD.replace("4096", "2048")
+EXPECT = ["serving.properties:3 4096 positions; facebook/opt-1.3b has 2048"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    entry, positions, dims = folder.option("n_positions"), folder.number("n_positions"), folder.dims
+    if folder.own and not folder.own.reads("n_positions"):
+        return
+    if entry and positions and dims and positions > dims.max_positions:
+        learned = dims.family.positions == "learned"
+        yield Hit(
+            entry.line,
+            f"{positions} positions; {short(dims.name)} has {dims.max_positions}",
+            severity=None if learned else Severity.WARNING,
+        )

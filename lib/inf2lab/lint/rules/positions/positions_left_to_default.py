@@ -1,0 +1,23 @@
+"""Without `option.n_positions` the handler compiles for 128 positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab import catalog
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "positions-left-to-default", Severity.WARNING
+WHY = "Up to 0.29.0 the default is 128, prompt and answer together; a longer request finds no program to run in."
+CURE = "Set `option.n_positions` to the longest text you will ask for."
+BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+GOOD = BAD + "option.n_positions=512\n"
+EXPECT = ["serving.properties:1 no `option.n_positions`: 0.25.0 compiles for 128 positions"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    default = catalog.options().options["n_positions"].default_in(folder.release)
+    if folder.built_in and folder.option("n_positions") is None and default:
+        line = folder.entry_point.line if folder.entry_point else 1
+        yield Hit(line, f"no `option.n_positions`: {folder.profile.djl} compiles for {default} positions")

@@ -1,0 +1,31 @@
+"""A comment behind a value is part of the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Edit, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "comment-after-value", Severity.ERROR
+WHY = "Only a line that begins with `#` or `!` is a comment; elsewhere the sign and all after it are read as value."
+CURE = "Put the comment on a line of its own."
+BAD = "engine=Python\noption.batch_size=2 # rows\n"
+GOOD = "engine=Python\n# rows\noption.batch_size=2\n"
+EXPECT = ["serving.properties:2 the value of `option.batch_size` is `2 # rows`: a comment needs its own line"]
+_COMMENT = re.compile(r"(.*?)[ \t]+([#!].*)")
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for entry in folder.properties.effective():
+        if match := _COMMENT.fullmatch(entry.value):
+            edit = None
+            if entry.line == entry.last and match[2] in entry.source:
+                kept = entry.source[: entry.source.index(match[2])].rstrip()
+                edit = Edit(entry.line, entry.last, (match[2], kept))
+            yield Hit(
+                entry.line,
+                f"the value of `{entry.key}` is `{short(entry.value)}`: a comment needs its own line",
+                edit=edit,
+            )

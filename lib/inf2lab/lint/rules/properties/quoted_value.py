@@ -1,0 +1,28 @@
+"""Quotes around a value are part of the value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "quoted-value", Severity.ERROR
+WHY = "The format knows no quotes, so the handler is asked for a model whose name begins with one."
+CURE = "Delete the quotes."
+BAD = 'option.model_id="facebook/opt-13b"\n'
+GOOD = "option.model_id=facebook/opt-13b\n"
+EXPECT = ["serving.properties:1 the quotes are part of the value of `option.model_id`"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for entry in folder.properties.effective():
+        value = entry.value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            inner = value[1:-1]
+            plain = inner.isascii() and inner.isprintable() and "\\" not in inner
+            yield Hit(
+                entry.line,
+                f"the quotes are part of the value of `{entry.key}`",
+                edit=entry.with_value(inner) if plain else None,
+            )

@@ -1,0 +1,48 @@
+"""A model folder has one serving.properties; another version of it replaces it or is not read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inf2lab.lint.commands import written_files
+from inf2lab.lint.finding import PROPERTIES, Example, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "second-properties-file", Severity.WARNING
+WHY = "The server reads serving.properties only. Two versions in one place end as one: the file written last."
+CURE = "Give each version a model folder of its own."
+BAD = {
+    "serving.properties": "option.model_id=facebook/opt-13b\n",
+    "serving.properties.1": "option.model_id=facebook/opt-1.3b\n",
+}
+GOOD = {"serving.properties": "option.model_id=facebook/opt-13b\n"}
+EXPECT = ["serving.properties:1 `serving.properties.1` beside this file is never read"]
+MORE = [
+    Example(
+        bad={
+            "serving.properties": "engine=Python\n",
+            "make.sh": "echo engine=Python > serving.properties\necho option.dtype=f16 > serving.properties\n",
+        },
+        good={
+            "serving.properties": "engine=Python\n",
+            "make.sh": "echo engine=Python > serving.properties\necho option.dtype=f16 >> serving.properties\n",
+        },
+        expect=("make.sh:2 `serving.properties` is written anew here, and what line 1 wrote is lost",),
+    )
+]
+_OTHER = re.compile(r"serving.*\.properties.*|.*\.serving\.properties", re.IGNORECASE)
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for name in sorted(folder.files):
+        if name != PROPERTIES and PROPERTIES in folder.files and _OTHER.fullmatch(name):
+            yield Hit(1, f"`{short(name)}` beside this file is never read")
+    for file, text in folder.scripts.items():
+        for target, lines in written_files(text).items():
+            if target.rsplit("/", 1)[-1] == PROPERTIES and len(lines) > 1:
+                yield Hit(
+                    lines[-1],
+                    f"`{short(target)}` is written anew here, and what line {lines[0]} wrote is lost",
+                    file=file,
+                )

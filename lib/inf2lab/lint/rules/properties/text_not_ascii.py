@@ -1,0 +1,39 @@
+"""The file is read as Latin-1, so other letters arrive as something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Edit, Example, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "text-not-ascii", Severity.WARNING
+WHY = (
+    "Java reads a properties file as ISO 8859-1: a UTF-8 letter becomes two, and a byte order mark "
+    "spoils the first key."
+)
+CURE = "Write other letters as `\\uXXXX`, and save the file without a byte order mark."
+BAD = "engine=Python\noption.model_id=m\u00c3\u00bcller/opt\n"
+GOOD = "engine=Python\noption.model_id=m\\u00fcller/opt\n"
+EXPECT = ["serving.properties:2 `option.model_id` holds letters outside ASCII, which Java reads as Latin-1"]
+MORE = [
+    Example(
+        bad="\u00ef\u00bb\u00bfengine=Python\n",
+        good="engine=Python\n",
+        expect=("serving.properties:1 a byte order mark is read as part of the first key",),
+    )
+]
+_MARK = "\u00ef\u00bb\u00bf"  # the mark's three bytes, read as Latin-1
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    lines = folder.properties.lines
+    if lines and lines[0].startswith(_MARK):
+        edit = Edit(1, 1, (lines[0].removeprefix(_MARK),))
+        yield Hit(1, "a byte order mark is read as part of the first key", severity=Severity.ERROR, edit=edit)
+    for entry in folder.properties.effective():
+        if not entry.source.removeprefix(_MARK).isascii():
+            yield Hit(
+                entry.line,
+                f"`{short(entry.key)}` holds letters outside ASCII, which Java reads as Latin-1",
+            )

@@ -1,0 +1,54 @@
+"""A request asks for more tokens than the model is compiled for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER_OF_POSITIONS
+from inf2lab.lint.finding import Example, Hit, Severity
+from inf2lab.lint.requests import asked_length
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "request-beyond-positions", Severity.ERROR
+WHY = (
+    "n_positions bounds prompt and answer together. Past it there is no program to run in: a bare StopIteration, which "
+    "reaches the client as an error with an empty message."
+)
+CURE = "Ask for less, or raise `option.n_positions`."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=256\n"
+    ),
+    "request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 2048}}',
+}
+GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 128}}'}
+EXPECT = ["request.json:1 2048 tokens are asked for; the model is compiled for 256"]
+MORE = [
+    Example(
+        bad={
+            "serving.properties": "option.n_positions=256\n",
+            "model.py": HANDLER_OF_POSITIONS,
+            "request.json": '{"seq_length": 2048, "text": ["Hello"]}',
+        },
+        good={
+            "serving.properties": "option.n_positions=2048\n",
+            "model.py": HANDLER_OF_POSITIONS,
+            "request.json": '{"seq_length": 2048, "text": ["Hello"]}',
+        },
+        expect=("request.json:1 2048 tokens are asked for; the model is compiled for 256",),
+    )
+]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    positions = folder.number("n_positions")
+    if folder.own and not folder.own.reads("n_positions"):
+        positions = None  # the library's own default holds
+    for request in folder.all_requests:
+        length = asked_length(folder, request)
+        if length is not None and positions is not None and length > positions:
+            yield Hit(
+                request.line,
+                f"{length} tokens are asked for; the model is compiled for {positions}",
+                file=request.file,
+            )

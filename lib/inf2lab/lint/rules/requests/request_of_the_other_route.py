@@ -1,0 +1,58 @@
+"""The request has the keys of another handler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.examples import HANDLER_OF_TEXT
+from inf2lab.lint.finding import Example, Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "request-of-the-other-route", Severity.ERROR
+WHY = (
+    "`text` and `seq_length` are the words of the article's model.py; the built-in handler reads `inputs`. A missing "
+    "key is an exception in the handler, and the client gets 424."
+)
+CURE = "Send the keys that the folder's handler reads."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=128\n"
+    ),
+    "request.json": '{"seq_length": 64, "text": ["Hello"]}',
+}
+GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 64}}'}
+EXPECT = ["request.json:1 the built-in handler reads `inputs`, which the request does not have"]
+MORE = [
+    Example(
+        bad={
+            "serving.properties": "engine=Python\n",
+            "model.py": HANDLER_OF_TEXT,
+            "request.json": '{"inputs": ["Hello"]}',
+        },
+        good={
+            "serving.properties": "engine=Python\n",
+            "model.py": HANDLER_OF_TEXT,
+            "request.json": '{"text": ["Hello"]}',
+        },
+        expect=("request.json:1 model.py reads `text`, which the request does not have",),
+    )
+]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for request in folder.all_requests:
+        if not isinstance(request.body, dict):
+            if folder.built_in or (folder.own and folder.own.body_keys[0]):
+                yield Hit(request.line, "the body is not a JSON object", file=request.file)
+            continue
+        if folder.built_in:
+            who, needed = "the built-in handler", [folder.profile.request.prompts]
+        elif folder.own:
+            who = folder.own.file
+            needed = list(dict.fromkeys(read.key for read in folder.own.body_keys[0] if read.required))
+        else:
+            continue
+        missing = [key for key in needed if key not in request.body]
+        if missing:
+            keys = ", ".join(f"`{short(key)}`" for key in missing)
+            yield Hit(request.line, f"{who} reads {keys}, which the request does not have", file=request.file)

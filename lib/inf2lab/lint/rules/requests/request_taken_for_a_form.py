@@ -1,0 +1,29 @@
+"""curl -d without a content type sends a form, and the handler sees no body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "request-taken-for-a-form", Severity.ERROR
+WHY = (
+    "Without the header curl says application/x-www-form-urlencoded; the server takes the JSON for a "
+    "field's name, and the answer is an empty 204."
+)
+CURE = "Add -H 'Content-Type: application/json'."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=128\n"
+    ),
+    "call.sh": 'curl http://127.0.0.1:8080/predictions/opt13b -d \'{"inputs": ["Hello"]}\'\n',
+}
+GOOD = BAD | {"call.sh": BAD["call.sh"].replace(" -d", " -H 'Content-Type: application/json' -d")}
+EXPECT = ["call.sh:1 the body is sent as a form, and the handler finds no `data`"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for request in folder.all_requests:
+        if not request.json_type:
+            yield Hit(request.line, "the body is sent as a form, and the handler finds no `data`", file=request.file)

@@ -1,0 +1,63 @@
+"""The request brings another number of prompts than the model has rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Example, Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "wrong-number-of-prompts", Severity.ERROR
+WHY = (
+    "The model is compiled for a fixed number of rows. Up to 0.23.0 a request must fill them exactly; "
+    "from 0.24.0 on fewer are filled up and more are refused."
+)
+CURE = "Send as many prompts as `option.batch_size` says."
+BAD = {
+    "serving.properties": (
+        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+        "option.batch_size=2\noption.n_positions=128\n"
+    ),
+    "request.json": '{"inputs": ["one", "two", "three"]}',
+}
+GOOD = BAD | {"request.json": '{"inputs": ["one", "two"]}'}
+EXPECT = ["request.json:1 3 prompts for 2 rows"]
+MORE = [
+    Example(
+        bad={
+            "serving.properties": (
+                "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\n"
+                "option.batch_size=2\n"
+            ),
+            "request.json": '{"inputs": "one"}',
+        },
+        good={
+            "serving.properties": (
+                "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\n"
+                "option.batch_size=2\n"
+            ),
+            "request.json": '{"inputs": ["one", "two"]}',
+        },
+        expect=("request.json:1 1 prompt for 2 rows",),
+        profile="seed-0.21",
+    )
+]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    shape, rows = folder.profile.request, folder.rows
+    for request in folder.all_requests:
+        if not isinstance(request.body, dict) or rows is None or folder.rolling:
+            continue
+        key = shape.prompts if folder.built_in else "text" if folder.own else None
+        prompts = request.body.get(key) if key else None
+        if not isinstance(prompts, list | str):
+            continue
+        count = len(prompts) if isinstance(prompts, list) else 1
+        exact = shape.exact_batch or not folder.built_in
+        if count > rows or (exact and count != rows):
+            yield Hit(
+                request.line,
+                f"{count} prompt{'s' * (count != 1)} for {rows} row{'s' * (rows != 1)}",
+                file=request.file,
+            )

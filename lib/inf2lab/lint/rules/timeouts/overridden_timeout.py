@@ -1,0 +1,39 @@
+"""A timeout in the docker command is beaten by the one in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity, short
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "overridden-timeout", Severity.WARNING
+WHY = "An option in serving.properties wins over the environment variable of the container, whichever is longer."
+CURE = "State the time in one place: in serving.properties."
+BAD = {
+    "serving.properties": (
+        "option.model_loading_timeout=1800\noption.entryPoint=djl_python.transformers_neuronx\n"
+        "option.model_id=facebook/opt-13b\n"
+    ),
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
+        "  -e MODEL_LOADING_TIMEOUT=7200 -v $PWD:/opt/ml/model "
+        "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("-e MODEL_LOADING_TIMEOUT=7200 ", "")}
+EXPECT = ["run.sh:2 `MODEL_LOADING_TIMEOUT=7200` has no effect: line 1 of serving.properties says 1800"]
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for name in ("model_loading_timeout", "predict_timeout"):
+        entry = folder.properties.last(f"option.{name}")
+        for run in folder.containers:
+            value = run.env.get(name.upper())
+            if entry and value is not None and value != entry.value.strip():
+                yield Hit(
+                    run.command.line_of(name.upper()),
+                    f"`{name.upper()}={short(value)}` has no effect: "
+                    f"line {entry.line} of serving.properties says {short(entry.value)}",
+                    file=run.command.file,
+                )

@@ -1,0 +1,30 @@
+"""A count of rows, cores, positions or seconds is less than 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inf2lab.lint.finding import Hit, Severity
+from inf2lab.lint.target import Folder
+
+NAME, SEVERITY = "number-below-one", Severity.ERROR
+WHY = "Nothing can be compiled for no rows or no positions, and no request can be answered in no time."
+CURE = "Write 1 or more."
+BAD = "option.model_id=facebook/opt-13b\noption.n_positions=0\n"
+GOOD = "option.model_id=facebook/opt-13b\noption.n_positions=128\n"
+EXPECT = ["serving.properties:2 `option.n_positions` is 0: it must be 1 or more"]
+_COUNTS = {
+    "batch_size",
+    "tensor_parallel_degree",
+    "n_positions",
+    "max_rolling_batch_size",
+    "model_loading_timeout",
+    "predict_timeout",
+    "job_queue_size",
+}
+
+
+def check(folder: Folder) -> Iterator[Hit]:
+    for entry in folder.properties.effective():
+        if entry.name in _COUNTS and entry.number is not None and entry.number < 1:
+            yield Hit(entry.line, f"`{entry.key}` is {entry.number}: it must be 1 or more")

@@ -1,0 +1,84 @@
+"""What is asked: prompts from a data file, at lengths drawn from a distribution; the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inf2lab.errors import MeasureError, SettingsError
+from inf2lab.measure.tokens import Tokens
+
+PROMPTS = Path(__file__).with_name("prompts.txt")
+TRIES = 200  # a text that is cut off may split into other tokens than it had; then another is drawn
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many tokens a prompt has: as in the file, exactly `low`, from `low` to `high`, or about `mean`."""
+
+    text: str = "file"
+    low: int = 0
+    high: int = 0
+    deviation: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Lengths:
+        """Read `file`, `40`, `16-64` (each equally likely) or `40~12` (normal, with that deviation)."""
+        if text == "file":
+            return cls()
+        if match := re.fullmatch(r"(\d+)(?:-(\d+)|~(\d+(?:\.\d+)?))?", text):
+            low = int(match[1])
+            high = int(match[2]) if match[2] else low
+            if 1 <= low <= high:
+                return cls(text, low, high, float(match[3] or 0))
+        raise SettingsError("lengths", text, "use file, or tokens: 40, 16-64 (uniform) or 40~12 (normal)")
+
+    def draw(self, rng: random.Random) -> int:
+        """Return a number of tokens, 1 or more; 0 for a text as it stands in the file."""
+        if self.deviation:
+            return max(1, round(rng.gauss(self.low, self.deviation)))
+        return rng.randint(self.low, self.high) if self.low else 0
+
+
+def read_prompts(path: Path | str = PROMPTS) -> tuple[str, ...]:
+    """Return the prompts of a data file, one a line; lines that begin with # are comments. Raises MeasureError."""
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MeasureError(f"{path}: no file of prompts ({error}); write one prompt a line, in UTF-8") from error
+    prompts = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not prompts:
+        raise MeasureError(f"{path}: holds no prompt; write one a line")
+    return prompts
+
+
+def draw_prompts(
+    texts: Sequence[str], lengths: Lengths, tokens: Tokens | None, *, rows: int, rng: random.Random
+) -> list[str]:
+    """Return the prompts of one request: `rows` of them, of one length, since a compiled batch has one length."""
+    wanted = lengths.draw(rng)
+    if not wanted:
+        start = rng.randrange(len(texts))
+        return [texts[(start + row) % len(texts)] for row in range(rows)]
+    if tokens is None:
+        raise MeasureError(f"lengths={lengths.text}: lengths are counted in tokens, so name the model's tokenizer")
+    return [_of_length(texts, wanted, tokens, rng) for _ in range(rows)]
+
+
+def _of_length(texts: Sequence[str], wanted: int, tokens: Tokens, rng: random.Random) -> str:
+    for _ in range(TRIES):
+        start = rng.randrange(len(texts))
+        whole = texts[start]
+        ends = tokens.ends(whole)
+        while len(ends) < wanted:
+            start += 1
+            whole = f"{whole} {texts[start % len(texts)]}"
+            ends = tokens.ends(whole)
+        cut = whole[: ends[wanted - 1]]
+        if tokens.count([cut]) == [wanted]:
+            return cut
+    raise MeasureError(f"no prompt of exactly {wanted} tokens could be cut from the file: give it longer lines")

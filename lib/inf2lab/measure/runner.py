@@ -1,0 +1,118 @@
+"""`run(target, load)`, and sweeps: the same load from more and more clients, or with larger and larger batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inf2lab.errors import MeasureError, SettingsError
+from inf2lab.folder import ModelFolder, write_properties
+from inf2lab.measure.load import Load
+from inf2lab.measure.processes import Progress, run_samples
+from inf2lab.measure.result import Result
+from inf2lab.measure.rows import rows_of
+from inf2lab.measure.target import Target, fingerprint
+from inf2lab.planning import Plan, plan_for
+from inf2lab.serving import ModelServer, Server
+from inf2lab.settings import Settings
+
+NEAR_THE_TOP = 0.9  # of the highest throughput: more clients than that buy waiting, not work
+
+
+@dataclass(frozen=True)
+class Knee:
+    """The fewest clients that reach `NEAR_THE_TOP` of the highest throughput, and what more than them cost."""
+
+    clients: int
+    requests_per_s: float
+    p50_ms: float
+    top_requests_per_s: float
+
+
+def run(target: Target, load: Load, progress: Progress | None = None) -> Result:
+    """Put a load on an endpoint and return what it showed; raises MeasureError, SettingsError.
+
+    A request that fails is counted by its code; only an endpoint that answers nothing at all raises.
+    """
+    requests = target.requests(load.seed, load.requests or len(load.schedule()) or 10**9)
+    samples = run_samples(target, load, requests, progress)
+    if samples and all(sample.status == "refused" for sample in samples):
+        raise MeasureError(f"nothing listens at {target.url}: start a server first (notebook 05)")
+    seconds = max((sample.ended for sample in samples), default=0.0)
+    marks = fingerprint(requests, load.schedule())
+    return Result(target, load, rows_of(target, requests, samples), seconds, marks)
+
+
+def sweep(target: Target, load: Load, clients: Sequence[int], progress: Progress | None = None) -> list[Result]:
+    """Return one result for each number of clients, each with as many requests a client as `load` has."""
+    if load.open:
+        raise SettingsError("rate", load.rate, "a sweep over clients is a closed loop: leave the rate out")
+    each = load.requests
+    loads = [
+        dataclasses.replace(load, clients=number, requests=None if each is None else each * number, warm_up=number)
+        for number in clients
+    ]
+    return [run(target, one, progress) for one in loads]
+
+
+def sweep_batches(
+    settings: Settings,
+    folder: ModelFolder,
+    batches: Sequence[int],
+    load: Load,
+    *,
+    output_tokens: int = 32,
+    report: Callable[[str], None] = print,
+) -> list[Result]:
+    """Serve copies of a model folder with one compiled batch after the other, and return a result for each.
+
+    The copies are served on settings.port, and the last server is stopped again. On the chip each batch is compiled
+    anew, which takes minutes. Raises LabError, also when a batch does not fit: no result is made up for it.
+    """
+    results = []
+    with tempfile.TemporaryDirectory(prefix="inf2lab-batches-") as scratch:
+        for batch in batches:
+            copy = ModelFolder(Path(scratch) / f"batch{batch}" / folder.path.name)
+            shutil.copytree(folder.path, copy.path)
+            write_properties(copy.properties_path, folder.properties() | {"option.batch_size": batch})
+            server = Server.start(settings, copy.path, report=lambda line: None)
+            try:
+                report(f"batch {batch}: {load.title}")
+                results.append(run(Target.of(server, output_tokens=output_tokens), load))
+            finally:
+                server.stop()
+    return results
+
+
+def plan_of(server: ModelServer) -> Plan:
+    """Return the chip's plan for the folder that a server serves, whatever lane it is in; raises SettingsError."""
+    folder, settings = server.folder, server.settings
+    degree = folder.option("tensor_parallel_degree", "1")
+    return plan_for(
+        folder.option("model_id", settings.model_id),
+        profile=settings.profile,
+        instance=settings.instance,
+        tensor_parallel_degree=settings.hardware.cores if degree == "max" else int(degree),
+        batch_size=int(folder.option("batch_size", "1")),
+        n_positions=int(folder.option("n_positions", "2048")),
+    )
+
+
+def knee(results: Sequence[Result]) -> Knee | None:
+    """Return where a sweep over clients bends; None if nothing was answered."""
+    measured = [result for result in results if result.good and not result.load.open]
+    if not measured:
+        return None
+    top = max(result.requests_per_s for result in measured)
+    enough = [result for result in measured if result.requests_per_s >= NEAR_THE_TOP * top]
+    first = min(enough, key=lambda result: result.load.clients)
+    return Knee(first.load.clients, first.requests_per_s, first.latency.at(0.5) or 0.0, top)
+
+
+def usd_per_million_tokens(usd_per_hour: float, tokens_per_s: float) -> float:
+    """Return what a million output tokens cost at that rate."""
+    return usd_per_hour / 3600 / tokens_per_s * 1e6

@@ -1,0 +1,158 @@
+"""What is to be planned: a model on an instance, how it is split, and the requests it is to answer.
+
+Unlike `Settings` it holds what no rule allows too: a plan says why, where settings refuse.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.errors import SettingsError
+from inf2lab.settings import Settings
+from neuron_rules import GENERATIONS, Generation, ModelDims, NeuronRulesError, rule_dims
+
+INT8 = "int8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One question to the planner. Lengths are tokens; `weights` is "int8" or None (stored in `dtype`)."""
+
+    model: ModelDims
+    hardware: catalog.Instance
+    stack: catalog.Profile
+    tensor_parallel_degree: int
+    batch_size: int = 1
+    n_positions: int = 2048
+    input_tokens: int = 0
+    output_tokens: int = 0
+    dtype: str = "f16"
+    weights: str | None = None
+
+    @property
+    def instance(self) -> str:
+        """The instance's name."""
+        return self.hardware.name
+
+    @property
+    def title(self) -> str:
+        """The question in one line."""
+        return (
+            f"{self.model.name} on {self.instance}: degree {self.tensor_parallel_degree}, batch {self.batch_size}, "
+            f"{self.n_positions} positions, {self.weights or self.dtype}"
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the checkpoint; for a model that the catalog does not list, embedding and output as one."""
+        entry = catalog.model_entries().get(self.model.name)
+        return entry.parameters if entry and entry.dims == self.model else self.model.parameters
+
+    @property
+    def generation(self) -> Generation:
+        """The rules that hold for degrees, heads and memory under the profile."""
+        return GENERATIONS[self.stack.degree_rules]
+
+    @property
+    def class_missing(self) -> bool:
+        """Whether the profile's own library has no model class for this architecture."""
+        known = self.model.architecture in self.generation.architectures
+        return not known and self.stack.tnx_generation == self.generation.name
+
+    @property
+    def matrix_dtype(self) -> str | None:
+        """How the layers' matrices are stored where it is not `dtype`."""
+        return self.generation.matrix_dtypes[0] if self.weights == INT8 else None
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Prompt and answer in tokens; where neither was given, half of n_positions each."""
+        if self.input_tokens or self.output_tokens:
+            return self.input_tokens, self.output_tokens
+        return self.n_positions // 2, self.n_positions - self.n_positions // 2
+
+
+def request_for(
+    model: str,
+    *,
+    profile: str = Settings.profile,
+    instance: str = Settings.instance,
+    tensor_parallel_degree: int = Settings.tensor_parallel_degree,
+    batch_size: int = 1,
+    n_positions: int = 2048,
+    input_tokens: int = 0,
+    output_tokens: int = 0,
+    dtype: str = "f16",
+    weights: str | None = None,
+) -> Request:
+    """Build a request from names: `model` is a short name, a name on the hub, or a folder with a config.json.
+
+    Raises SettingsError for what is no name or no number at all; what a rule forbids is the plan's to say.
+    """
+    stack = catalog.profile(profile)
+    numbers = {
+        "tensor_parallel_degree": tensor_parallel_degree,
+        "batch_size": batch_size,
+        "n_positions": n_positions,
+    }
+    for name, value in numbers.items():
+        if value < 1:
+            raise SettingsError(name, value, "must be 1 or more")
+    for name, value in {"input": input_tokens, "output": output_tokens}.items():
+        if value < 0:
+            raise SettingsError(name, value, "must not be negative; leave it out for half of n_positions")
+    made = Request(
+        model=model_dims(model),
+        hardware=catalog.instance(instance.lower()),  # AWS's tables write Inf2.48xlarge
+        stack=stack,
+        tensor_parallel_degree=tensor_parallel_degree,
+        batch_size=batch_size,
+        n_positions=n_positions,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        dtype=stack.handler_dtypes.get(dtype.lower(), dtype.lower()),  # fp16 is the handler's spelling of f16
+        weights=None if weights in (None, "none", dtype) else weights,
+    )
+    if made.dtype not in made.generation.dtypes:
+        raise SettingsError("dtype", dtype, f"use one of {', '.join(made.generation.dtypes)}")
+    if made.weights not in (None, INT8):
+        raise SettingsError("weights", weights, f"use {INT8}, or leave it out to store weights in {dtype}")
+    return made
+
+
+def request_of(settings: Settings) -> Request:
+    """Return the request that a notebook's settings make; they name no lengths."""
+    return Request(
+        model=settings.model,
+        hardware=settings.hardware,
+        stack=settings.stack,
+        tensor_parallel_degree=settings.tensor_parallel_degree,
+        batch_size=settings.batch_size,
+        n_positions=settings.n_positions,
+        dtype=settings.dtype,
+    )
+
+
+def model_dims(name: str) -> ModelDims:
+    """Return the dimensions of the model that `name` means; a folder's config.json wins; raises SettingsError."""
+    config_path = Path(name) / "config.json"
+    if config_path.is_file():
+        return _read_config(config_path)
+    if Path(name).is_dir():
+        raise SettingsError("model", name, "this folder has no config.json: give the model's own folder or its name")
+    return catalog.find_model(name).dims
+
+
+def _read_config(path: Path) -> ModelDims:
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+        if config.get("model_type") == "mistral":  # Llama's layers under another name
+            config["model_type"] = "llama"
+        return rule_dims(config)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error) if isinstance(error, NeuronRulesError) else f"is not a model's configuration ({error})"
+        raise SettingsError("model", str(path), reason) from error

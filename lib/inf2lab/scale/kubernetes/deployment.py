@@ -1,0 +1,218 @@
+"""The model folder on Kubernetes: manifests for kustomize, made from the folder and the catalog, nothing by hand.
+
+The folder travels as a ConfigMap that kustomize makes of its files, so they arrive byte for byte, and a changed folder
+has another name, which rolls the pods. Weights come from the hub (or s3://), as `option.model_id` says.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.errors import FolderError, SettingsError
+from inf2lab.folder import ModelFolder
+from inf2lab.scale.kubernetes import around, pod
+from inf2lab.scale.kubernetes.text import Document, as_text
+from inf2lab.scale.replica import Placement, Replica
+from inf2lab.settings import Settings
+
+HELM_VALUES = "neuron-helm-values.yaml"
+# What the API server takes: a Service's name begins with a letter, a namespace's may begin with a digit. EKS: clusters.
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CLUSTER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A rendering: the replica, how many of them at least and at most, and where they run."""
+
+    replica: Replica
+    fewest: int = 1
+    most: int = 6
+    namespace: str = "inf2lab"
+    cluster: str = "inf2lab"  # whose subnets, security groups and node role Karpenter takes
+
+    @property
+    def name(self) -> str:
+        """The model's name as Kubernetes writes names."""
+        return self.replica.folder.name.replace("_", "-").strip("-").lower()
+
+    @property
+    def placement(self) -> Placement:
+        """How the replicas sit on a node."""
+        return self.replica.placement
+
+    def nodes(self, replicas: int) -> int:
+        """Instances for so many replicas."""
+        return math.ceil(replicas / self.placement.replicas)
+
+    @property
+    def most_nodes(self) -> int:
+        """Instances that there may be: for one replica more than the most, while a rollout replaces one."""
+        return self.nodes(self.most + 1)
+
+    @property
+    def device_limit(self) -> int:
+        """Devices of so many instances: the bound that Karpenter is given."""
+        return self.most_nodes * self.replica.settings.hardware.chips
+
+    @property
+    def usd_per_hour(self) -> tuple[float, float] | None:
+        """Price of the instances at the fewest and the most replicas, without the cluster; None if not known."""
+        price = self.replica.settings.hardware.usd_per_hour
+        return None if price is None else (self.nodes(self.fewest) * price, self.nodes(self.most) * price)
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file by its path below the manifests' folder; the same input gives the same bytes."""
+        folder = {f"{self.replica.folder.name}/{name}": data for name, data in self.replica.files().items()}
+        texts = {name: as_text(documents).encode() for name, documents in self.documents().items()}
+        return folder | texts
+
+    def documents(self) -> dict[str, list[Document]]:
+        """Return the YAML files as objects."""
+        parts = {
+            "namespace.yaml": [around.namespace(self.namespace)],
+            "deployment.yaml": [pod.deployment(self)],
+            "service.yaml": [around.service(self), around.disruption_budget(self)],
+            "autoscaling.yaml": [around.autoscaler(self)],
+            "network.yaml": [around.network_policy(self)],
+        }
+        return {
+            "kustomization.yaml": [self._kustomization(list(parts))],
+            **parts,
+            "karpenter/kustomization.yaml": [
+                Document(
+                    "Nodes that come and go with the pods: apply this where Karpenter runs.",
+                    _kustomize(["nodes.yaml"]),
+                )
+            ],
+            "karpenter/nodes.yaml": [around.node_pool(self), around.node_class(self)],
+            HELM_VALUES: [around.helm_values(self)],
+        }
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write every file below `folder`; returns the paths. What else is there stays."""
+        written = []
+        for name, data in self.files().items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            written.append(path)
+        return written
+
+    def _kustomization(self, resources: list[str]) -> Document:
+        model = self.replica.folder.name
+        names = sorted(self.replica.files())
+        generator = {
+            "name": f"{self.name}-folder",
+            "namespace": self.namespace,
+            "files": [f"{model}/{name}" for name in names],
+        }
+        return Document(
+            f"{model} on Kubernetes. Rendered by `inf2lab scale kubernetes`: change the model folder and render again, "
+            "or lay an overlay over it. The ConfigMap is the model folder, byte for byte.",
+            _kustomize(resources) | {"configMapGenerator": [generator]},
+        )
+
+
+def render(
+    settings: Settings,
+    folder: ModelFolder,
+    *,
+    replicas: tuple[int, int] = (1, 6),
+    namespace: str = "inf2lab",
+    cluster: str = "inf2lab",
+) -> Deployment:
+    """Return the rendering of a folder; raises LabError for a folder, a degree or numbers that cannot run."""
+    fewest, most = replicas
+    if not 1 <= fewest <= most:
+        raise SettingsError("replicas", f"{fewest},{most}", "must be two numbers from 1 on, the fewest first")
+    replica = Replica(settings, folder)
+    replica.files()
+    if settings.hardware.family != "inf2":
+        raise SettingsError("instance", settings.instance, "the manifests are for inf2; the catalog plans for others")
+    made = Deployment(replica, fewest, most, namespace, cluster)
+    _check_names(made)
+    if not made.placement.replicas:
+        raise SettingsError("instance", settings.instance, str(made.placement))
+    pod.deployment(made)  # reads every number of the folder
+    return made
+
+
+def _check_names(made: Deployment) -> None:
+    plain = "must be letters, digits and - , 63 at most, as in my-models"
+    if not _NAMESPACE.fullmatch(made.namespace):
+        raise SettingsError("namespace", made.namespace, plain.replace("letters", "small letters"))
+    if not _CLUSTER.fullmatch(made.cluster):
+        raise SettingsError("cluster", made.cluster, plain.replace("63", "100"))
+    folder = made.replica.folder
+    if not _NAME.fullmatch(made.name) or folder.name.strip("_") != folder.name:
+        raise FolderError(
+            folder.path,
+            "its name becomes a Service's: begin with a letter, 63 at most, no _ at the ends. Rename the folder",
+        )
+
+
+def summary(made: Deployment) -> Iterator[tuple[str, str]]:
+    """Yield (subject, found): what the rendering means before anything is applied."""
+    replica, settings = made.replica, made.replica.settings
+    yield (
+        "folder",
+        f"{replica.folder.name}: {', '.join(sorted(replica.files()))}, byte for byte as a ConfigMap",
+    )
+    yield "image", replica.image
+    cores = f"degree {replica.degree} x {replica.workers}"
+    yield (
+        "a replica",
+        f"{cores} = {replica.devices} of {settings.hardware.chips} devices of {settings.instance}",
+    )
+    for placement in replica.placements():
+        yield "", str(placement)
+    workers = f", {replica.workers} workers one after the other" if replica.workers > 1 else ""
+    yield (
+        "loading",
+        f"up to {replica.loading_s} s{workers}; the startup probe waits {pod.startup_s(replica)} s",
+    )
+    room, host = pod.memory_gib(made), replica.plan.host
+    once, f32 = (gib / len(replica.plan.copies) for gib in (host.once_gib, host.f32_gib))
+    yield "memory", f"{room} GiB a pod; a worker takes {once:.0f} GiB to load, {f32:.0f} in f32"
+    yield (
+        "ending",
+        f"a pod is given {pod.grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more",
+    )
+    few, many = made.nodes(made.fewest), made.nodes(made.most)
+    yield (
+        "nodes",
+        f"{few} at the fewest replicas ({made.fewest}), {many} at the most ({made.most}); Karpenter stops at "
+        f"{made.most_nodes} ({made.device_limit} devices)",
+    )
+    basis = catalog.price_basis()
+    price = made.usd_per_hour
+    if price:
+        span = " to ".join(dict.fromkeys(f"{usd:.2f}" for usd in price))
+        yield (
+            "price",
+            f"{span} USD/h ({basis.name}, {basis.first} to {basis.last}), without the cluster's own",
+        )
+    for problem in replica.plan.problems:
+        yield "problem", problem
+    if once > room:
+        yield (
+            "problem",
+            f"a pod's {room} GiB cannot hold the {once:.0f} GiB of weights that loading takes: larger size",
+        )
+    if made.fewest == 1:
+        yield (
+            "note",
+            "with one replica nobody answers while its node is replaced and the next one loads: --fewest 2",
+        )
+
+
+def _kustomize(resources: list[str]) -> dict[str, Any]:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

@@ -1,0 +1,293 @@
+"""The laptop's Ray cluster: started from the laboratory's environment in Ray's own, looked at, hurt and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from inf2lab import paths
+from inf2lab.errors import EngineError, LoadFailed, NotReady, ServerError
+from inf2lab.folder import ModelFolder
+from inf2lab.scale.ray.environment import environment, environment_python, free_port
+from inf2lab.scale.ray.spec import RaySpec
+from inf2lab.serving import ContainerServer, all_servers, stop_labelled
+from inf2lab.settings import Settings
+from inf2lab.weights import standins
+
+NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
+PATIENCE_S = 120  # for replicas to come or go; in the rehearsal also to load
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One replica as it described itself: where it runs, its processes, and the cores that Ray made visible to it."""
+
+    id: str
+    node: int
+    pid: int
+    server_pid: int
+    url: str
+    cores: tuple[int, ...]
+    load_s: float
+    ready_at: float
+
+
+class RayCluster:
+    """Emulated nodes with NeuronCores, on loopback, and one application on them.
+
+    with RayCluster() as cluster: cluster.deploy(spec); cluster.wait(7)
+    """
+
+    def __init__(self, nodes: Sequence[int] = NODES, *, haproxy: bool = False) -> None:
+        self.cores, self.haproxy = list(nodes), haproxy
+        self.port = free_port()
+        self._process: subprocess.Popen[str] | None = None
+        self._home: Path | None = None
+        self._node_ids: list[str] = []
+        self._model = ""  # what was deployed last
+
+    @property
+    def url(self) -> str:
+        """Where clients ask: Serve's proxy."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def home(self) -> Path:
+        """The temporary folder with all that it writes; raises ServerError before the first start."""
+        if self._home is None:
+            raise ServerError("the Ray cluster was not started: `cluster.start()` first")
+        return self._home
+
+    @property
+    def log_path(self) -> Path:
+        """What Ray printed."""
+        return paths.logs() / "ray" / "cluster.log"
+
+    def __enter__(self) -> RayCluster:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the nodes and the proxy; raises ServerError."""
+        python = environment_python()
+        # Short: the path of a Unix socket below it must not exceed 107 characters.
+        self._home = Path(tempfile.mkdtemp(prefix="inf2ray-", dir="/tmp"))
+        for name in ("home", "notes", "scratch", "haproxy", "ray"):
+            (self.home / name).mkdir()
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        cores = ",".join(map(str, self.cores))
+        with self.log_path.open("w") as log:
+            self._process = subprocess.Popen(
+                [str(python), "-m", "inf2lab.scale.ray.bench.nodes", *map(str, (cores, self.port, self.home))],
+                env=environment(self.home, haproxy=self.haproxy),
+                cwd=paths.root(),
+                text=True,
+                bufsize=1,
+                process_group=0,  # Ctrl-C is for this program, which then ends that one
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        try:
+            self._read()
+            self._node_ids = [node["id"] for node in self.status()["nodes"]]
+        except ServerError:
+            self.close()
+            raise
+
+    def deploy(self, spec: RaySpec, *, wait: int | None = None) -> RaySpec:
+        """Deploy or change the application and wait for `wait` replicas, by default its fewest, 0 for none.
+
+        Returns what was deployed, with what only this machine knows; raises LoadFailed, NotReady or ServerError.
+        """
+        settings = Settings(**spec.settings)
+        if not spec.url:
+            self._prepare(spec, settings)
+        filled = replace(
+            spec,
+            settings=spec.settings | {"docker_options": self._options(settings)},
+            python=sys.executable,
+            notes=str(self.home / "notes"),
+            scratch=str(self.home / "scratch"),
+            loopback=True,
+        )
+        self._order("deploy", described=filled.as_dict())
+        self._model = filled.model
+        if wait != 0:
+            # The chip loads for minutes; in the rehearsal whoever waits that long waits for nothing.
+            longest_s = spec.loading_s + PATIENCE_S if settings.lane == "inf2" else PATIENCE_S
+            self.wait(wait or filled.min_replicas, timeout_s=longest_s)
+        return filled
+
+    def status(self) -> dict[str, Any]:
+        """Return Serve's own view: application, replicas by state, nodes."""
+        return self._order("status")
+
+    def replicas(self) -> list[Replica]:
+        """Return the deployed model's replicas whose process and server live, by node and cores."""
+        found = []
+        for note in (self.home / "notes").glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                told = json.loads(note.read_text())
+                if (
+                    told["model"] == self._model
+                    and _lives(told["pid"])
+                    and (not told["server_pid"] or _lives(told["server_pid"]))
+                ):
+                    found.append(self._replica(told))
+        return sorted(found, key=lambda one: (one.node, one.cores))
+
+    def wait(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[Replica]:
+        """Wait until exactly `count` replicas live and return them; raises LoadFailed or NotReady."""
+        started = looked = time.monotonic()
+        while len(found := self.replicas()) != count:
+            now = time.monotonic()
+            if now > looked + 1:
+                looked = now
+                told = self.status()
+                if told["application"] == "DEPLOY_FAILED":
+                    raise self._load_failed(told["message"])
+                if now > started + timeout_s:
+                    reason = f"{len(found)} of {count} replicas; {told}"
+                    raise NotReady("the Ray application", timeout_s, reason)
+            time.sleep(0.05)
+        return found
+
+    def kill_node(self, number: int) -> None:
+        """Kill a node and all that runs on it, as a lost machine is lost."""
+        self._order("kill_node", number=number)
+
+    def add_node(self, cores: int) -> int:
+        """Add a node; returns its number."""
+        number = int(self._order("add_node", cores=cores)["node"])
+        self._node_ids = [node["id"] for node in self.status()["nodes"]]
+        return number
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of this cluster."""
+        return processes_of(self.home)
+
+    def close(self, *, patience_s: float = 60) -> list[str]:
+        """End everything and remove the temporary folder; returns a line for each process that had to be killed."""
+        if self._home is None:
+            return []
+        if self._process is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()  # the program's sign to end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience_s)
+        deadline = time.monotonic() + 10
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)  # what Ray has just ended
+        lines = []
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                lines.append(f"process {process.pid}: {process.name()}")
+                process.kill()
+        if self._process is not None:
+            self._process.wait()
+            self._process.stdout.close()
+            self._process = None
+        with contextlib.suppress(EngineError):  # no engine, no container
+            lines += [f"container {name}" for name in stop_labelled(self._label, patience_s=1)]
+        shutil.rmtree(self.home, ignore_errors=True)
+        return lines
+
+    def _load_failed(self, message: str) -> LoadFailed:
+        """Return what Serve's message says of the server's end: its last lines are the replica's own error."""
+        told = re.findall(r"did not load: (.+) \(whole log: (\S+)\)", message)
+        lines = [line.strip() for line in message.splitlines() if line.strip()]
+        cause, log = told[-1] if told else (lines[-1] if lines else "no reason", paths.shown(self.log_path))
+        return LoadFailed(self._model, cause, log)
+
+    @property
+    def _label(self) -> str:
+        """What the containers of this cluster carry; the processes carry the folder as well."""
+        return f"inf2lab.ray={self.home}"
+
+    def _options(self, settings: Settings) -> str:
+        """Return the further words of `docker run`, with the label once: Serve restarts replicas whose words change."""
+        options, mark = settings.docker_options, f"--label {self._label}"
+        return options if settings.lane != "inf2" or mark in options else f"{options} {mark}".strip()
+
+    def _prepare(self, spec: RaySpec, settings: Settings) -> None:
+        """Fetch once, here, what every replica's server would look for: the image, or the stand-in's weights."""
+        folder = ModelFolder(Path(spec.folder))
+        if settings.lane == "rehearsal":
+            if model_id := folder.option("model_id"):
+                standins.prepare(model_id)
+            return
+        if len(self.cores) > 1:
+            raise ServerError(
+                f"{len(self.cores)} nodes on the inf2 lane: their cores would be the same devices. This machine is "
+                f"one node, RayCluster([{settings.hardware.cores}]); for more machines there is `--manifest`"
+            )
+        others = [] if self._model else all_servers()  # after the first deployment the replicas' own are among them
+        for server in others:
+            if server.settings.lane == "inf2" and server.exists():
+                raise ServerError(
+                    f"{server.folder.name} at {server.url} holds Neuron devices that Ray would give to a replica: "
+                    "`inf2lab stop` first"
+                )
+        server = ContainerServer(settings, folder)
+        server.check()
+        server.pull(print)
+
+    def _replica(self, told: dict[str, Any]) -> Replica:
+        node = self._node_ids.index(told["node"]) if told["node"] in self._node_ids else -1
+        cores = tuple(int(core) for core in told["visible_cores"].split(",") if core)
+        return Replica(
+            told["id"], node, told["pid"], told["server_pid"], told["url"], cores, told["load_s"], told["ready_at"]
+        )
+
+    def _order(self, order: str, **arguments: Any) -> dict[str, Any]:
+        if self._process is None or self._process.poll() is not None:
+            raise ServerError(f"the Ray cluster has ended; what it printed: {paths.shown(self.log_path)}")
+        self._process.stdin.write(json.dumps({"order": order} | arguments) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        line = self._process.stdout.readline()
+        if not line:
+            raise ServerError(f"the Ray cluster ended; what it printed: {paths.shown(self.log_path)}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise ServerError(f"the Ray cluster: {answer['error']}")
+        return answer
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Return the processes that carry a cluster's folder in their environment: nobody else's have it."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            mark = process.environ().get("HOME")
+            if mark == str(home / "home") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

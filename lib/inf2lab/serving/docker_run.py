@@ -1,0 +1,163 @@
+"""The `docker run` line of the chip's lane, made from the folder, the profile and the plan; nothing is run here.
+
+Paths inside the image are DJLServing's own (`/opt/ml/model`, `/opt/djl/logs`; serving/docker/config.properties).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from inf2lab import paths
+from inf2lab.errors import ServerError, SettingsError
+from inf2lab.folder import ModelFolder
+from inf2lab.serving.docker import OWNER
+from inf2lab.settings import Settings
+
+USER = 1000  # `djl` in the image, and the first user of the Neuron AMIs: by number, as names differ between images
+INSIDE_PORT = 8080
+MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
+HOST_MANAGEMENT_OFFSET = 10  # on the machine's network; the next port is for a second server
+COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """The parts of one container's command. `groups` are the words that belong on one line."""
+
+    settings: Settings
+    folder: ModelFolder
+    log_folder: Path
+    image: str
+    first_device: int | None = None  # of the machine, for one of several replicas; None: the only one, from 0 on
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        place = "" if self.first_device is None else f"-neuron{self.first_device}"
+        return f"inf2lab-{self.folder.name}{place}"
+
+    @property
+    def degree(self) -> int:
+        """NeuronCores of one copy, as the folder says; raises ServerError where the instance has fewer."""
+        settings, stated = self.settings, self.folder.option("tensor_parallel_degree", "1")
+        cores = settings.hardware.cores
+        if stated != "max" and not stated.isdecimal():
+            raise ServerError(f"option.tensor_parallel_degree={stated} in {self.folder.name}: write a number, or max")
+        degree = cores if stated == "max" else int(stated)  # `max` is legal since 0.24
+        if degree * settings.copies > cores:
+            raise ServerError(
+                f"{settings.copies} x degree {degree} needs {degree * settings.copies} NeuronCores, and "
+                f"{settings.instance} has {cores}: lower copies or the degree, or take a larger instance"
+            )
+        return degree
+
+    @property
+    def devices(self) -> list[Path]:
+        """The machine's device files that the copies sit on: neighbours."""
+        cores = self.degree * self.settings.copies
+        count = max(1, -(-cores // self.settings.hardware.cores_per_chip))
+        first = self.first_device or 0
+        return [paths.devices() / f"neuron{number}" for number in range(first, first + count)]
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Where inference and management listen, as seen from inside; management is never published."""
+        if self.settings.network == "host":
+            port = self.settings.port
+            return f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + HOST_MANAGEMENT_OFFSET}"
+        return f"http://0.0.0.0:{INSIDE_PORT}", f"http://127.0.0.1:{MANAGEMENT_PORT}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of the container."""
+        inference, management = self.addresses
+        return {
+            "SERVING_INFERENCE_ADDRESS": inference,
+            "SERVING_MANAGEMENT_ADDRESS": management,
+            "MODEL_LOADING_TIMEOUT": str(self.settings.stack.loading_timeout_s),
+            "PREDICT_TIMEOUT": str(self.settings.stack.predict_timeout_s),
+            "HF_HOME": "/cache/huggingface",
+            "OPT_OUT_TRACKING": "true",  # the image calls home otherwise
+        }
+
+    @property
+    def mounts(self) -> dict[Path, str]:
+        """Folders of this machine and where the container sees them: the model read-only, logs and caches to write."""
+        cache = paths.container_cache()
+        return {
+            self.folder.path: f"/opt/ml/model/{self.folder.path.name}:ro",
+            self.log_folder: "/opt/djl/logs",
+            cache / "huggingface": "/cache/huggingface",
+            cache / "neuron-compile-cache": COMPILED,
+        }
+
+    @property
+    def written(self) -> list[Path]:
+        """The mounted folders that the container's user must be able to write."""
+        return [folder for folder, inside in self.mounts.items() if not inside.endswith(":ro")]
+
+    def groups(self) -> list[list[str]]:
+        """Return the command in the groups of words that belong on one line."""
+        return [
+            # --init: the image's entry point is a shell script, which as process 1 would not hear `docker stop`
+            ["docker", "run", "--detach", "--init", "--name", self.name, "--restart", "no"],
+            *(["--device", _device(path, number)] for number, path in enumerate(self.devices)),
+            *self._network(),
+            *(["-v", f"{folder}:{inside}"] for folder, inside in self.mounts.items()),
+            ["-u", str(USER), *self._groups_of_devices()],
+            *(["-e", f"{name}={value}"] for name, value in self.environment.items()),
+            ["--label", f"{OWNER}={paths.logs()}"],
+            *self._further(),
+            [self.image, "serve"],
+        ]
+
+    def words(self) -> list[str]:
+        """Return the whole command."""
+        return [word for group in self.groups() for word in group]
+
+    def typed(self) -> str:
+        """Return the command as a person would type it in the repository's folder, one option a line."""
+        root = str(paths.root())
+        lines = [" ".join(_quoted(word, root) for word in group) for group in self.groups()]
+        return " \\\n    ".join(lines)
+
+    def _network(self) -> list[list[str]]:
+        if self.settings.network == "host":
+            return [["--network", "host"]]
+        return [["-p", f"127.0.0.1:{self.settings.port}:{INSIDE_PORT}"]]
+
+    def _groups_of_devices(self) -> list[str]:
+        """The groups that own device files which not everybody may open (a udev rule can say GROUP=neuron, 0660)."""
+        found = [path.stat() for path in self.devices if path.exists()]
+        closed = sorted({seen.st_gid for seen in found if seen.st_mode & 0o006 != 0o006})
+        return [word for group in closed for word in ("--group-add", str(group))]
+
+    def _further(self) -> list[list[str]]:
+        text = self.settings.docker_options
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise SettingsError("docker_options", text, f"cannot be cut into words: {error}") from None
+        return [words] if words else []
+
+
+def _device(path: Path, number: int) -> str:
+    """Return the value of --device: the container sees its devices under /dev, numbered from 0.
+
+    The runtime wants them without a gap (Neuron SDK, deploy/troubleshooting.rst); DJL's own way to skip devices
+    is to number them anew (deepjavalibrary/djl-serving, pull request 1079).
+    """
+    inside = f"/dev/neuron{number}"
+    return inside if str(path) == inside else f"{path}:{inside}"
+
+
+def _quoted(word: str, root: str) -> str:
+    """Return a word for the shell, with the repository's folder as $PWD where the word or its value begins with it."""
+    name, equals, value = word.partition("=") if word.startswith(f"{OWNER}=") else ("", "", word)
+    inside = value.removeprefix(root)
+    if inside == value or inside[:1] not in ("", "/"):
+        return shlex.quote(word)
+    return f'"{name}{equals}$PWD' + re.sub(r'(["$`\\])', r"\\\1", inside) + '"'

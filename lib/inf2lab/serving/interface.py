@@ -1,0 +1,147 @@
+"""What every kind of server can do and the small results it gives; the rehearsal and the container implement it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import paths
+from inf2lab.endpoint import Endpoint
+from inf2lab.errors import EndpointError, LoadFailed, NotReady
+from inf2lab.folder import ModelFolder
+from inf2lab.serving.log import follow, milestones, read_lines
+from inf2lab.settings import Settings
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker process of a model, as the server describes it."""
+
+    device: str  # "nc0", "cpu"
+    status: str
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """A server at one moment. `state` is stopped, loading, ready or failed; `detail` is one line that explains it."""
+
+    state: str
+    detail: str
+    workers: tuple[Worker, ...] = ()
+
+
+class ModelServer(ABC):
+    """A server for one model folder: started once, found again by its state file, stopped by its own process id."""
+
+    poll_s = 0.1  # between two looks while it loads
+    note_s = 60.0  # a line at least this often, also when nothing happens
+
+    def __init__(self, settings: Settings, folder: ModelFolder) -> None:
+        self.settings, self.folder = settings, folder
+
+    @property
+    def url(self) -> str:
+        """Where the server listens; loopback only."""
+        return f"http://127.0.0.1:{self.settings.port}"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """A client for the folder's model."""
+        return Endpoint(self.url, self.folder.name)
+
+    @property
+    @abstractmethod
+    def log_path(self) -> Path:
+        """The file with everything the server and its workers print."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Return the command line that starts it, as a person could type it."""
+
+    def check(self) -> None:
+        """Raise LabError if the folder cannot be served; nothing is started or stopped."""
+        self.folder.check()
+
+    @abstractmethod
+    def start(self, report: Report) -> None:
+        """Start it and return at once; `report` gets a line for each step. Raises ServerError."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Return whether the server's process (or container) is there."""
+
+    @abstractmethod
+    def status(self) -> ServerStatus:
+        """Return what it is doing now; never raises for a server that is gone."""
+
+    @abstractmethod
+    def stop(self, *, patience_s: float = 10) -> bool:
+        """Stop it and its workers; returns whether anything was running. Safe to call twice."""
+
+    def wait_ready(self, *, timeout_s: float | None = None, report: Report = print) -> ServerStatus:
+        """Wait until the model answers, with a line at each change; raises LoadFailed or NotReady.
+
+        The default patience is the profile's model loading timeout: 20 minutes for djl-0.25.
+        """
+        patience_s = self.settings.stack.loading_timeout_s if timeout_s is None else timeout_s
+        started, told = time.monotonic(), 0
+        quiet_since = started
+        while True:
+            status = self.status()
+            seen = milestones(self.log_path)  # after the status: the last steps come with "ready"
+            for line in seen[told:]:
+                quiet_since = time.monotonic()
+                report(f"{quiet_since - started:.1f} s  {line}")
+            told = max(told, len(seen))
+            if status.state == "loading" and time.monotonic() - quiet_since > self.note_s:
+                quiet_since = time.monotonic()
+                waited_s = quiet_since - started
+                report(f"{waited_s:.1f} s  still loading, of at most {patience_s:.0f} s: {status.detail[:100]}")
+            if status.state == "ready":
+                report(f"{time.monotonic() - started:.1f} s  ready at {self.url}")
+                return status
+            if status.state in ("failed", "stopped"):
+                raise LoadFailed(self.folder.name, status.detail, paths.shown(self.log_path))
+            if time.monotonic() - started > patience_s:
+                raise NotReady(self.folder.name, patience_s, status.detail)
+            time.sleep(self.poll_s)
+
+    def logs(self, lines: int = 20) -> list[str]:
+        """Return the last lines of the log; none before the first start."""
+        return read_lines(self.log_path)[-lines:]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the server says of the model: workers, devices, queue; raises EndpointError."""
+        return Endpoint(self.url, self.folder.name, timeout_s=5).describe()
+
+    def follow(self, lines: int = 20) -> Iterator[str]:
+        """Yield the last lines of the log and then each new one, until the server is stopped; a restart goes on."""
+        return follow(self.log_path, lines, self.exists)
+
+    def _answers(self) -> tuple[Worker, ...] | None:
+        """Return the model's workers if the server answers for the model, else None."""
+        try:
+            return workers_of(self.describe())
+        except EndpointError:
+            return None
+
+
+def workers_of(description: dict[str, Any]) -> tuple[Worker, ...]:
+    """Return the workers in a server's description of a model."""
+    return tuple(
+        Worker(_device_name(group["device"]), worker["status"])
+        for group in description["workerGroups"]
+        for worker in group["workers"]
+    )
+
+
+def _device_name(device: dict[str, object]) -> str:
+    """Return a device as the log writes it: cpu, nc0, nc8."""
+    number = device["deviceId"]
+    return f"{device['deviceType']}{number if number != -1 else ''}"

@@ -1,0 +1,145 @@
+"""Reading a server's log: which steps it has reached, and why it stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+# What DJLServing 0.25 prints (facts on its log lines) and neuronx-cc's wrapper (optimum-neuron#407, #129, #698;
+# aws-neuron-sdk#825, #872), and what it means to a reader.
+_MILESTONES = (
+    ("Found model ", "model folder found"),
+    ("Start process: ", "worker process started"),
+    ("Python engine started.", "the worker has imported the handler"),
+    (
+        "words come from stand-in",
+        "stand-in weights speak, by the named model's rules",
+    ),  # the rehearsal's own line
+    ("Call compiler with cmd", "compiling for the chip: minutes, longer than everything else"),
+    ("Using a cached neff", "a compiled program is in the cache"),
+    (" initialized.", "model loaded"),
+    ("API bind to: ", "port open"),
+)
+_COLOUR = r"(?:\x1b\[[0-9;]*m)*"
+_LEVEL = re.compile(rf"^(?:\d{{4}}-\d\d-\d\d \S+ )?{_COLOUR}(?:(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+{_COLOUR}\s*)?")
+_WORKER = re.compile(r"^.*?W-\d+-\S+?-std(?:out|err): ?")
+_RAISED = re.compile(r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration)\b.*")
+_JAVA = re.compile(r"^(?:Caused by: )?((?:java|ai\.djl|io\.netty)\.[\w.$]+.*)")
+# The 0.25 worker's own call to `logging` is malformed: this follows each exception of a handler.
+_COMPLAINT = "TypeError: not all arguments converted during string formatting"
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the log's lines; none for a log that is not there."""
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def follow(
+    path: Path, lines: int, runs: Callable[[], bool], *, patience_s: float = 3, poll_s: float = 0.2
+) -> Iterator[str]:
+    """Yield the last lines and then each new one; a log that is begun anew is read from its start.
+
+    Ends when `runs` has been false for `patience_s`, so that a restart in between is lived through.
+    """
+    file = _open(path)
+    yield from deque(_complete(file), maxlen=lines)
+    last_seen = time.monotonic()
+    while True:
+        said = False
+        for line in _complete(file):
+            said = True
+            yield line
+        if said:
+            continue
+        if _is_another(path, file):
+            file = _reopened(path, file)
+            continue
+        now = time.monotonic()
+        if runs():
+            last_seen = now
+        elif now - last_seen > patience_s:
+            break
+        time.sleep(poll_s)
+    if file is not None:
+        with file:
+            rest = file.read()  # a last line that was never ended
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+def _open(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _complete(file: BinaryIO | None) -> Iterator[str]:
+    """The lines that have been ended since the last look."""
+    while file is not None:
+        at = file.tell()
+        line = file.readline()
+        if not line.endswith(b"\n"):
+            file.seek(at)
+            return
+        yield line[:-1].decode(errors="replace")
+
+
+def _is_another(path: Path, file: BinaryIO | None) -> bool:
+    """Whether the path now leads to another file, or to the same one cut off."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return False
+    if file is None:
+        return True
+    ours = os.fstat(file.fileno())
+    return (now.st_ino, now.st_dev) != (ours.st_ino, ours.st_dev) or now.st_size < file.tell()
+
+
+def _reopened(path: Path, file: BinaryIO | None) -> BinaryIO | None:
+    if file is not None:
+        file.close()
+    return _open(path)
+
+
+def milestones(path: Path) -> list[str]:
+    """Return the steps that the log shows, each once, in the order in which they came."""
+    seen: dict[str, str] = {}
+    for line in read_lines(path):
+        for text, meaning in _MILESTONES:
+            if text in line and text not in seen:
+                seen[text] = meaning
+    return list(seen.values())
+
+
+def plain(line: str) -> str:
+    """Return a log line without the worker's and the logger's prefix."""
+    return _WORKER.sub("", line) if _WORKER.match(line) else _LEVEL.sub("", line)
+
+
+def last_line(path: Path) -> str:
+    """Return the last line that says something, without prefixes; empty for a log that is not there."""
+    lines = (plain(line).strip() for line in reversed(read_lines(path)))
+    return next((line for line in lines if line), "")
+
+
+def cause_of_failure(path: Path) -> str:
+    """Return the exception that ended the load (a handler's before the server's innermost), else the last line."""
+    if not path.exists():
+        return "it left no log"
+    lines = [plain(line).strip() for line in read_lines(path)]
+    loaded = any("API bind to: " in line for line in lines)
+    if loaded and not any("Failed register workflow" in line for line in lines):
+        return f"it was ready, then its process ended; last log line: {last_line(path)!r}"  # no request's error
+    of_java = [match[1] for line in lines if (match := _JAVA.match(line))]
+    raised = [line for line in lines if _RAISED.match(line) and not _JAVA.match(line) and line != _COMPLAINT]
+    return next(reversed(raised or of_java), "") or last_line(path)

@@ -1,0 +1,136 @@
+"""Request and response of each kind of endpoint: how a body is made, and where its answer has the text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request in words: its prompts (one a row), their tokens if they were counted, and how much to write."""
+
+    prompts: tuple[str, ...]
+    prompt_tokens: int
+    output_tokens: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind of endpoint. `texts` reads a whole answer; `piece` reads one line of a stream, None for no text."""
+
+    name: str
+    meaning: str
+    body: Callable[[Ask], Any]
+    texts: Callable[[Any], list[str]] | None
+    piece: Callable[[str], str | None] | None = None
+    path: str = ""  # below the server's address, where it is not /predictions/<model>
+    rows: bool = True  # takes several prompts
+
+    @property
+    def streams(self) -> bool:
+        """Whether answers come in pieces."""
+        return self.piece is not None
+
+
+def _json_line(line: str) -> str | None:
+    """The text of one line of DJLServing's stream: {"outputs": "text"} or a list of texts."""
+    found = json.loads(line)["outputs"]
+    return found if isinstance(found, str) else "".join(found)
+
+
+def _event(field: Callable[[Mapping[str, Any]], str | None]) -> Callable[[str], str | None]:
+    """A reader of server-sent events: `data: {...}` lines, of which the last is `data: [DONE]`."""
+
+    def read(line: str) -> str | None:
+        if not line.startswith("data:") or line.endswith("[DONE]"):
+            return None
+        choices = json.loads(line.removeprefix("data:"))["choices"]
+        return field(choices[0]) if choices else None
+
+    return read
+
+
+def _completion(ask: Ask, **more: Any) -> dict[str, Any]:
+    return {"model": ask.model, "prompt": ask.prompts[0], "max_tokens": ask.output_tokens, **more}
+
+
+def _chat(ask: Ask, **more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": ask.prompts[0]}]
+    return {"model": ask.model, "messages": messages, "max_tokens": ask.output_tokens, **more}
+
+
+def _built_in(ask: Ask) -> dict[str, Any]:
+    return {"inputs": list(ask.prompts), "parameters": {"max_new_tokens": ask.output_tokens}}
+
+
+def _generated(answer: Any) -> list[str]:
+    return [row if isinstance(row, str) else row["generated_text"] for row in answer]
+
+
+_ALL = (
+    Shape(
+        "article",
+        "the article's model.py: seq_length and text in, outputs back",
+        lambda ask: {"seq_length": ask.prompt_tokens + ask.output_tokens, "text": list(ask.prompts)},
+        lambda answer: list(answer["outputs"]),
+    ),
+    Shape("builtin", "DJLServing's own handler: inputs and parameters in, a list back", _built_in, _generated),
+    Shape("builtin-stream", "the same, answering in JSON lines", _built_in, None, _json_line),
+    Shape(
+        "openai",
+        "/v1/completions of an OpenAI-style server",
+        _completion,
+        lambda answer: [choice["text"] for choice in answer["choices"]],
+        path="/v1/completions",
+        rows=False,
+    ),
+    Shape(
+        "openai-stream",
+        "the same, answering in server-sent events",
+        lambda ask: _completion(ask, stream=True),
+        None,
+        _event(lambda choice: choice.get("text")),
+        path="/v1/completions",
+        rows=False,
+    ),
+    Shape(
+        "openai-chat",
+        "/v1/chat/completions",
+        _chat,
+        lambda answer: [choice["message"]["content"] for choice in answer["choices"]],
+        path="/v1/chat/completions",
+        rows=False,
+    ),
+    Shape(
+        "openai-chat-stream",
+        "the same, answering in server-sent events",
+        lambda ask: _chat(ask, stream=True),
+        None,
+        _event(lambda choice: choice["delta"].get("content")),
+        path="/v1/chat/completions",
+        rows=False,
+    ),
+    Shape(
+        "raw",
+        "any server: the prompts as JSON in, the answer is not read",
+        lambda ask: list(ask.prompts),
+        None,
+    ),
+)
+SHAPES: Mapping[str, Shape] = MappingProxyType({shape.name: shape for shape in _ALL})
+
+
+def read_answer(shape: Shape, body: bytes, lines: Sequence[str] = ()) -> list[str] | None:
+    """Return the texts of an answer, none for `raw`; None for a body that is not of the shape."""
+    try:
+        if shape.piece is not None:
+            pieces = [shape.piece(line) for line in lines]
+            return ["".join(piece for piece in pieces if piece)]
+        return shape.texts(json.loads(body)) if shape.texts else []
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None

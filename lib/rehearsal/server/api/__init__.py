@@ -1,0 +1,1 @@
+"""Who answers: the routes, the inference API and the management API."""

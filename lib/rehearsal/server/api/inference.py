@@ -1,0 +1,137 @@
+"""The inference API: `/ping`, `/predictions`, `/invocations`, and asynchronous answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+
+from rehearsal.server.config import ServerConfig
+from rehearsal.server.errors import ApiError
+from rehearsal.server.java import parse_boolean, parse_int
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.models.info import FAILED, PENDING
+from rehearsal.server.models.registry import Entry, Registry
+from rehearsal.server.wire.requests import Request, handler_message
+from rehearsal.server.wire.responses import Response, answer_response, json_response
+from rehearsal.server.workers.codec import Reply
+from rehearsal.server.workers.jobs import Answer, Job, Message
+
+NEXT_TOKEN, STARTING_TOKEN = "x-next-token", "x-starting-token"
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+STORED_ANSWERS = 1000  # the oldest asynchronous answers go first, unread or not
+
+
+class Inference:
+    """Answers requests for predictions."""
+
+    def __init__(self, registry: Registry, config: ServerConfig, log: ServerLog) -> None:
+        self._registry, self._config, self._log = registry, config, log
+        self._allow_override = parse_boolean(config.environ.get("ALLOW_REQUEST_HANDLER_OVERRIDE"))
+        self._stored: dict[str, Answer] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def ping(self) -> Response:
+        """The health of all models; 500 when one failed."""
+        states = {
+            name: entry.health for name, endpoint in self._registry.endpoints.items() for entry in endpoint.entries
+        }
+        body = {name: {"status": health} for name, health in states.items()}
+        if FAILED in states.values():
+            self._log.info("InferenceRequestHandler", f"PING FAILED: {json.dumps(body, separators=(',', ':'))}")
+            return json_response(body, 500)
+        pending = PENDING in states.values() and self._config.allow_multi_status
+        return json_response(body, 207 if pending else 200)
+
+    async def predictions(self, request: Request) -> Response:
+        """`/predictions/{model}[/{version}]`."""
+        segments = request.segments
+        if len(segments) < 3:
+            raise ApiError.no_resource()
+        version = segments[3] if len(segments) > 3 and segments[3] else None
+        return await self._predict(request, self._message(request), segments[2], version)
+
+    async def invocations(self, request: Request, name: str | None = None) -> Response:
+        """`/invocations`, and `/models/{name}/invoke`; without a name the request or the store tells it."""
+        message = self._message(request)
+        contents = {key: data.decode("utf-8", "replace") for key, data in reversed(message.contents) if key != "data"}
+        name = name or request.parameter("model_name")
+        if not name:  # an empty header or field counts as a name, an empty parameter does not
+            name = _property(message, "model_name")
+            name = contents.get("model_name") if name is None else name
+        if name is None:
+            name = self._registry.only_startup_model()
+        if name is None:
+            raise ApiError.bad_request("Parameter model_name is required.")
+        version = request.parameter("model_version")
+        if version is None:
+            version = _property(message, "model_version")
+        return await self._predict(request, message, name, version)
+
+    def _message(self, request: Request) -> Message:
+        return handler_message(request, allow_override=self._allow_override)
+
+    async def _predict(self, request: Request, message: Message, name: str, version: str | None) -> Response:
+        token = _property(message, STARTING_TOKEN)
+        if token is not None and request.method != "OPTIONS":
+            parse_int(_property(message, "x-max-items") or "-1")  # pieces of a stream; an answer is stored whole
+            return self._look_up(token)
+        entry = self._registry.find(name, version, rotate=True)
+        if entry is None:
+            raise ApiError.no_model(f"Model or workflow not found: {name}")
+        if request.method == "OPTIONS":
+            return json_response({})
+        message.properties.setdefault("handler", entry.model.options.get("handler", "handle"))
+        job = Job(message)
+        if not parse_boolean(_property(message, "x-synchronous") or "true"):
+            return self._start(entry, job)
+        response = answer_response(await self._run(entry, job))
+        self._log.count(f"Response_{response.status // 100}XX")
+        return response
+
+    async def _run(self, entry: Entry, job: Job) -> Answer:
+        try:
+            await entry.pool.submit(job)
+            return await job.result
+        except ApiError as error:
+            if error.status == 503:
+                self._log.warn("InferenceRequestHandler", str(error.message))
+            elif error.status >= 500:
+                self._log.warn("InferenceRequestHandler", f"Unexpected error\n{error}")
+            raise
+
+    # --- asynchronous answers (header x-synchronous: false)
+
+    def _start(self, entry: Entry, job: Job) -> Response:
+        token = str(uuid.uuid4())
+        properties = {NEXT_TOKEN: token, CUSTOM_ATTRIBUTES: f"{NEXT_TOKEN}={token}"}
+        self._store(token, Answer(Reply(202, "The model result is not yet available", properties)))
+        task = asyncio.get_running_loop().create_task(self._finish(entry, job, token))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return answer_response(Answer(Reply(200, "OK", properties)))
+
+    async def _finish(self, entry: Entry, job: Job, token: str) -> None:
+        try:
+            answer = await self._run(entry, job)
+            if answer.pieces is not None:
+                body = b"".join([piece async for piece in answer.pieces])
+                answer = Answer(Reply(answer.reply.code, answer.reply.message, answer.reply.properties, [(None, body)]))
+        except ApiError as error:
+            answer = Answer(Reply(500, error.causes[0]))  # with its Java class, as the original stores it
+        self._store(token, answer)
+
+    def _store(self, token: str, answer: Answer) -> None:
+        self._stored[token] = answer
+        while len(self._stored) > STORED_ANSWERS:
+            del self._stored[next(iter(self._stored))]
+
+    def _look_up(self, token: str) -> Response:
+        answer = self._stored.get(token)
+        if answer is None:
+            raise ApiError(400, "BadRequestException", f"Invalid {STARTING_TOKEN}: {token}")
+        return answer_response(answer)
+
+
+def _property(message: Message, name: str) -> str | None:
+    return next((value for key, value in message.properties.items() if key.lower() == name), None)

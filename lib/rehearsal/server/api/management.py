@@ -1,0 +1,229 @@
+"""The management API: register, list, describe, scale and unregister models; `/workflows` as far as models go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rehearsal.server.config import ServerConfig
+from rehearsal.server.errors import ApiError
+from rehearsal.server.java import as_int, parse_boolean, parse_int
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.models.info import READY, Registration, folder_of, model_name
+from rehearsal.server.models.registry import Entry, Registry, describe
+from rehearsal.server.wire.requests import Request
+from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
+
+PAGE = 100  # entries of a list, unless fewer are asked for
+Late = Callable[[Response], Awaitable[None]]  # sends an answer that no request waits for
+
+
+@dataclass(frozen=True)
+class Page:
+    """The slice of a list that a request asks for."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, request: Request, size: int) -> Page:
+        """Limit and token by the original's rules: a limit under 0 or over 100 means 100."""
+        limit = parse_int(request.parameter("limit") or str(PAGE))
+        start = parse_int(request.parameter("next_page_token") or "0")
+        limit = limit if 0 <= limit <= PAGE else PAGE
+        start = max(start, 0)
+        return cls(start, as_int(start + limit))
+
+
+class Management:
+    """Answers requests about models."""
+
+    def __init__(self, registry: Registry, config: ServerConfig, log: ServerLog) -> None:
+        self._registry, self._config, self._log = registry, config, log
+        self._loading: set[asyncio.Task[None]] = set()
+
+    async def handle(self, request: Request, late: Late) -> Response:
+        """Dispatches by method and depth of the path."""
+        segments = request.segments
+        workflows = request.target.startswith("/workflows")
+        if len(segments) < 3:
+            if request.method == "GET":
+                return self._list_workflows(request) if workflows else self._list_models(request)
+            if request.method == "POST":
+                return self._register_workflow(request) if workflows else await self._register(request, late)
+            raise ApiError.no_method()
+        name, version = segments[2], segments[3] if len(segments) > 3 else None
+        if request.method == "GET":
+            return self._describe(name, version)
+        if request.method == "PUT":
+            return await self._scale(request, name, version)
+        if request.method == "DELETE":
+            return self._unregister(name, version)
+        raise ApiError.no_method()
+
+    def _list_models(self, request: Request) -> Response:
+        names = sorted(self._registry.endpoints)
+        page = Page.of(request, len(names))
+        body: dict[str, object] = {"nextPageToken": str(page.end)} if page.end < len(names) else {}
+        body["models"] = [
+            _listed(entry, name)
+            for name in names[page.start : page.end]
+            for entry in self._registry.endpoints[name].entries
+        ]
+        return json_response(body)
+
+    def _list_workflows(self, request: Request) -> Response:
+        names = sorted(self._registry.endpoints)
+        page = Page.of(request, len(names))
+        body: dict[str, object] = {"nextPageToken": str(min(page.end, len(names)))}
+        body["workflows"] = [
+            {"workflowName": name} | ({"version": entry.model.version} if entry.model.version else {})
+            for name in names[page.start : page.end]
+            for entry in self._registry.endpoints[name].entries
+        ]
+        return json_response(body)
+
+    def _describe(self, name: str, version: str | None) -> Response:
+        endpoint = self._registry.endpoints.get(name)
+        if endpoint is None:
+            raise ApiError.no_model(f"Workflow not found: {name}")
+        entries = [entry for entry in endpoint.entries if version in (None, entry.model.version)]
+        if not entries:
+            raise ApiError.no_model(f"Workflow not found: Workflow not found: {name}/{version}")
+        return json_response([describe(entry, name) for entry in entries])
+
+    async def _scale(self, request: Request, name: str, version: str | None) -> Response:
+        try:
+            low = parse_int(request.parameter("min_worker") or "-1")
+            high = parse_int(request.parameter("max_worker") or "-1")
+        except ApiError as error:
+            text = str(error.message)
+            raise ApiError.bad_request(text, reason=f"parameter is invalid number.{text}") from error
+        endpoint = self._registry.endpoints.get(name)
+        found = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
+        if not found:
+            raise ApiError.no_model(f"Model or workflow not found: {name}")
+        said = []
+        for entry in found:  # all versions, when none is named
+            if entry.model.status != READY:
+                text = f"Model or workflow is not ready: {name}"
+                raise ApiError(503, "ServiceUnavailableException", text)
+            for device in list(entry.pool.groups):
+                await entry.pool.scale(device, low, high)
+            said.append(
+                f'Workflow "{name}" worker scaled. New Worker configuration min workers:{low} max workers:{high}'
+            )
+        return status_response("\n".join(said))
+
+    def _unregister(self, name: str, version: str | None) -> Response:
+        if not self._registry.remove(name, version):
+            raise ApiError.no_model(f"Model or workflow not found: {name}")
+        return status_response(f'Model or workflow "{name}" unregistered')
+
+    async def _register(self, request: Request, late: Late) -> Response:
+        wanted, synchronous = _registration(request, strict=self._config.strict)
+        self._check_url(wanted.url)
+        folder_of(wanted.url)  # the 404 of a wrong URL comes before the name is taken
+        entry = self._registry.add(wanted)
+        if not synchronous:
+            self._spawn(self._load_late(entry, late))
+            return status_response(f'Model "{wanted.name}" registration scheduled.', 202)
+        try:
+            await self._registry.load(entry)
+        except ApiError as error:
+            self._log.error("ManagementRequestHandler", f"{wanted.name} did not load: {error}")
+            self._registry.remove(wanted.name, wanted.version)
+            raise
+        return status_response(f'Model "{wanted.name}" registered.')
+
+    def _register_workflow(self, request: Request) -> Response:
+        if request.parameter("url") is None:
+            raise ApiError.bad_request("Parameter url is required.")
+        text = "workflow definitions are not rehearsed; register each model with POST /models?url=..."
+        raise ApiError.bad_request(text)
+
+    async def _load_late(self, entry: Entry, late: Late) -> None:
+        """Loads after the 202; a failure goes to the same connection as a second, unasked answer."""
+        try:
+            await self._registry.load(entry)
+        except ApiError as error:
+            self._log.error("ManagementRequestHandler", f"{entry.model.name} did not load: {error}")
+            await late(error_response(error))
+
+    def _check_url(self, url: str) -> None:
+        """Refuses what lies outside the model store: a model folder is code, and would be run."""
+        store = self._config.model_store
+        if self._config.allow_any_url:
+            return
+        path = Path(folder_of(url)).resolve()
+        if store is None or not path.is_relative_to(store.resolve()):
+            text = f"{url} is outside the model store {store}; start the server with --allow-any-url to permit it"
+            raise ApiError.bad_request(text)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._loading.add(task)
+        task.add_done_callback(self._loading.discard)
+
+
+def _listed(entry: Entry, name: str) -> dict[str, object]:
+    version = {"version": entry.model.version} if entry.model.version is not None else {}
+    return {"modelName": name, **version, "modelUrl": entry.model.url, "status": entry.model.status}
+
+
+def _registration(request: Request, *, strict: bool) -> tuple[Registration, bool]:
+    """What a POST asks for, and whether it waits. Parameters of the query, or the keys of a JSON body."""
+    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+    values: Mapping[str, str | None]
+    if kind == "application/json":
+        values = _json_values(request.body, strict=strict)
+    else:
+        values = {key: request.parameter(key) for key, _ in request.query}
+    url = values.get("url")
+    if url is None:
+        if strict and kind == "application/json":
+            text = 'Cannot invoke "String.startsWith(String)" because "link" is null'
+            raise ApiError(500, "NullPointerException", text)
+        raise ApiError.bad_request("Parameter url is required.")
+    name = values.get("model_name")
+    if name is None and kind == "application/json":
+        raise ApiError(500, "NullPointerException", None)
+
+    def number(key: str) -> int:
+        return parse_int(values.get(key) or "-1")
+
+    wanted = Registration(
+        name or model_name(url),
+        url,
+        version=values.get("model_version"),
+        engine=values.get("engine"),
+        devices=values.get("device"),
+    )
+    wanted = replace(
+        wanted,
+        job_queue_size=number("job_queue_size"),
+        batch_size=number("batch_size"),
+        max_batch_delay_ms=number("max_batch_delay"),
+        max_idle_time_s=number("max_idle_time"),
+        min_workers=number("min_worker"),
+        max_workers=number("max_worker"),
+    )
+    return wanted, parse_boolean(values.get("synchronous") or "true")
+
+
+def _json_values(body: bytes, *, strict: bool) -> dict[str, str | None]:
+    try:
+        data = json.loads(body)
+        if not isinstance(data, dict):
+            raise ValueError("an object is required")
+    except (ValueError, RecursionError) as error:
+        if strict:  # its message is Gson's own, which is not played
+            raise ApiError(500, "JsonSyntaxException", str(error)) from error
+        raise ApiError.bad_request(f"Malformed JSON body: {error}") from error
+    return {
+        key: None if value is None else json.dumps(value) if not isinstance(value, str) else value
+        for key, value in data.items()
+    }

@@ -1,0 +1,1 @@
+"""What is served: the registered models, their folders and their devices."""

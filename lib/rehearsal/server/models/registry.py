@@ -1,0 +1,204 @@
+"""The registered models, by name and version, and how they are registered, described, scaled and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rehearsal.server.config import ServerConfig
+from rehearsal.server.errors import ApiError, ModelLoadError
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.models.devices import Device, parse_device
+from rehearsal.server.models.info import FAILED, PENDING, READY, ModelInfo, Registration
+from rehearsal.server.workers.factory import WorkerFactory
+from rehearsal.server.workers.members import WorkerGroup
+from rehearsal.server.workers.pool import WorkerPool
+
+MEMINFO = Path("/proc/meminfo")
+
+
+@dataclass
+class Entry:
+    """One version of one model, with its workers."""
+
+    model: ModelInfo
+    pool: WorkerPool
+
+    @property
+    def health(self) -> str:
+        """What `/ping` and a description say: PENDING, FAILED, Healthy or Unhealthy."""
+        if self.model.status != READY:
+            return self.model.status
+        return "Healthy" if self.pool.groups and self.pool.fully_scaled else "Unhealthy"
+
+
+@dataclass
+class Endpoint:
+    """All versions of one model; unversioned requests go round them."""
+
+    entries: list[Entry] = field(default_factory=list)
+    _turn: itertools.count[int] = field(default_factory=itertools.count)
+
+    def get(self, version: str | None, *, rotate: bool) -> Entry | None:
+        """The entry of a version; without one the first, or with `rotate` the next in turn."""
+        if version is not None:
+            return next((entry for entry in self.entries if entry.model.version == version), None)
+        return self.entries[next(self._turn) % len(self.entries) if rotate else 0]
+
+
+class Registry:
+    """The models of one server."""
+
+    def __init__(self, config: ServerConfig, factory: WorkerFactory, log: ServerLog) -> None:
+        self._config, self._factory, self._log = config, factory, log
+        self.endpoints: dict[str, Endpoint] = {}
+        self.startup: set[str] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def find(self, name: str, version: str | None = None, *, rotate: bool = False) -> Entry | None:
+        """The entry of a name and version, or None."""
+        endpoint = self.endpoints.get(name)
+        return endpoint.get(version, rotate=rotate) if endpoint else None
+
+    def only_startup_model(self) -> str | None:
+        """The name of the model that the server started with, if it was exactly one."""
+        return next(iter(self.startup)) if len(self.startup) == 1 else None
+
+    def add(self, registration: Registration) -> Entry:
+        """Takes a name. Raises the 409 of a name and version that are taken."""
+        name, version = registration.name, registration.version
+        endpoint = self.endpoints.setdefault(name, Endpoint())
+        if any(entry.model.version == version for entry in endpoint.entries):
+            text = f"Workflow {name}{f'/{version}' if version else ''} is already registered."
+            raise ApiError.bad_request(text, status=409)
+        model = ModelInfo(registration, self._config)
+        entry = Entry(model, WorkerPool(model, self._factory, self._log))
+        endpoint.entries.append(entry)
+        if registration.at_startup:
+            self.startup.add(name)
+        return entry
+
+    async def load(self, entry: Entry) -> None:
+        """Reads the model's folder and starts its workers. Raises ApiError; `model.status` says how far it got."""
+        model = entry.model
+        try:
+            model.configure(self._log)
+            if (model.folder / "requirements.txt").is_file():
+                self._log.warn(
+                    "Rehearsal",
+                    f"{model.name}: requirements.txt is not installed here, unlike on an instance",
+                )
+            names = model.devices()
+            self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")
+            names = self._limited(names)
+            for name in names:
+                await self._load_on(entry, name)
+        except ApiError:
+            if model.status == PENDING:
+                model.status = FAILED
+            raise
+
+    def remove(self, name: str, version: str | None) -> bool:
+        """Forgets a version (all, without one) and ends its workers in the background; False if unknown."""
+        endpoint = self.endpoints.get(name)
+        gone = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
+        if endpoint is None or not gone:
+            return False
+        for entry in gone:
+            endpoint.entries.remove(entry)
+            self._log.info("ModelManager", f"Unregistering model: {entry.model}")
+            task = asyncio.get_running_loop().create_task(entry.pool.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        if not endpoint.entries:
+            del self.endpoints[name]
+            self.startup.discard(name)
+        return True
+
+    async def close(self) -> None:
+        """Ends all workers."""
+        pools = [entry.pool for endpoint in self.endpoints.values() for entry in endpoint.entries]
+        await asyncio.gather(*(pool.close() for pool in pools), *self._closing, return_exceptions=True)
+
+    async def _load_on(self, entry: Entry, name: str) -> None:
+        model = entry.model
+        device = parse_device(name)
+        self._log.info("WorkerPool", f"loading model {model} on {device} ...")
+        self._check_memory(model)
+        if device.kind == "gpu":
+            raise ModelLoadError("IllegalStateException", "No GPU device detected.")
+        self._log.info("ModelInfo", f"Loading model {model.name} on {device}")
+        model.entry_point(device)  # its absence is a failure of the model, not of a worker
+        low, high = model.worker_range(device)
+        model.status = READY
+        await entry.pool.scale(device, low, high)
+
+    def _limited(self, names: list[str]) -> list[str]:
+        limit = self._config.worker_limit
+        if limit is None or len(names) <= limit:
+            return names
+        text = f"--worker-limit {limit}: an instance would start {len(names)} workers, on {', '.join(names)}"
+        self._log.warn("Rehearsal", f"{text}; started here: {', '.join(names[:limit])}")
+        return names[:limit]
+
+    def _check_memory(self, model: ModelInfo) -> None:
+        free = available_memory_mb()
+        if free is None:
+            return
+        required = model.number("required_memory_mb", 0)
+        reserved = model.number("reserved_memory_mb", self._config.reserved_memory_mb)
+        text = f"Available CPU memory: {free} MB, required: {required} MB, reserved: {reserved} MB"
+        self._log.info("ModelInfo", text)
+        if free - required < reserved:
+            raise ModelLoadError("WlmOutOfMemoryException", "No enough memory to load the model.")
+
+
+def describe(entry: Entry, name: str) -> dict[str, object]:
+    """A model as GET /models/{name} shows it."""
+    model = entry.model
+    workflow: dict[str, object] = {"workflowName": name}
+    if model.version is not None:
+        workflow["version"] = model.version
+    workflow["models"] = [
+        {
+            "modelName": model.name,
+            "modelUrl": model.url,
+            "batchSize": model.batch_size,
+            "maxBatchDelayMillis": model.max_batch_delay_ms,
+            "maxIdleSeconds": model.max_idle_time_s,
+            "queueSize": model.job_queue_size,
+            "requestInQueue": entry.pool.queued,
+            "status": entry.health,
+            "loadedAtStartup": model.registration.at_startup,
+            "workerGroups": [_group(device, group) for device, group in entry.pool.groups.items()],
+        }
+    ]
+    return workflow
+
+
+def _group(device: Device, group: WorkerGroup) -> dict[str, object]:
+    return {
+        "device": {"deviceType": device.kind, "deviceId": device.number},
+        "minWorkers": group.min_workers,
+        "maxWorkers": group.max_workers,
+        "workers": [
+            {
+                "id": worker.id,
+                "startTime": datetime.fromtimestamp(worker.started, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+                "status": worker.shown_state,
+            }
+            for worker in group.workers
+        ],
+    }
+
+
+def available_memory_mb() -> int | None:
+    """Free memory as Linux estimates it; None elsewhere."""
+    try:
+        lines = MEMINFO.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable:")), None)

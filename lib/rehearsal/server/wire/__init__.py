@@ -1,0 +1,1 @@
+"""What bytes mean: HTTP, forms, requests and responses."""

@@ -1,0 +1,298 @@
+"""HTTP/1.1 on the wire as DJLServing's Netty stack speaks it, on httptools' parser.
+
+This is not uvicorn, on purpose: what the contract fixes (reason phrases, order and case of headers, an open connection
+after HTTP/1.0 or `Connection: close`, RST after an error, 413 before the body, a second unsolicited answer) is all
+below ASGI. A subclass of uvicorn's protocol and request cycle would replace nearly all of both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+import traceback
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import httptools
+
+from rehearsal.server.config import ServerConfig
+from rehearsal.server.errors import ApiError
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.wire.requests import Request
+from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
+
+LINE_LIMIT, HEADER_LIMIT = 4096, 8192  # bytes; Netty's defaults
+PIPELINED = 16  # requests of one connection that wait here before it is read on
+RST_LIMIT = 64 * 1024  # a larger answer may still be in the kernel's buffer, which a reset would drop
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+TOO_LARGE = b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n"
+EXPECTATION_FAILED = b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n"
+Handler = Callable[[Request, "Connection"], Awaitable[Response]]
+
+
+class Connection(asyncio.Protocol):
+    """One client; answers its requests one after the other, in their order."""
+
+    def __init__(self, handler: Handler, config: ServerConfig, log: ServerLog, open_ones: set[Connection]) -> None:
+        self._handler, self._config, self._log, self._open = handler, config, log, open_ones
+        self._waiting: deque[Request | None] = deque()  # None: bytes that are no HTTP
+        self._session: _Session | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._closing = False
+        self._unparsed = 0  # bytes since the last complete head
+
+    # --- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        host, port, *_ = transport.get_extra_info("peername") or ("0.0.0.0", 0)
+        self._client = f"/{host}:{port}"
+        self._open.add(self)
+        self._new_parser()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._open.discard(self)
+        self._wake()
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        while data and not self._closing:
+            self._unparsed += len(data)
+            try:
+                self._parser.feed_data(data)
+                data = b""
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._without_upgrade() + data[upgrade.args[0] :]
+                continue
+            except httptools.HttpParserError:
+                if not self._complete:  # else: bytes after a request that asked to close
+                    self._refuse()
+                return
+            if not self._headers_done and self._unparsed > LINE_LIMIT + HEADER_LIMIT + 1024:
+                self._refuse()
+        if self._renew and not self._closing:
+            self._new_parser()
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        self._wake()
+
+    # --- httptools
+
+    def on_message_begin(self) -> None:
+        self._url, self._headers, self._body = b"", [], []
+        self._length, self._head_size = 0, 0
+        self._swallow = self._headers_done = self._complete = False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > LINE_LIMIT:
+            raise _TooLong
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value) + 2
+        if self._head_size > HEADER_LIMIT:
+            raise _TooLong
+        if not self._headers_done:  # else a trailer, which no handler sees
+            self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return  # comes again, without the upgrade
+        self._headers_done = True
+        self._headers = self._asked_for_upgrade or self._headers
+        method = self._parser.get_method()
+        if len(method) + len(self._url) + len(" HTTP/1.1 ") > LINE_LIMIT:
+            raise _TooLong
+        names = {name.lower(): value for name, value in self._headers}
+        expect = names.get("expect", "").lower()
+        if "content-length" in names and int(names["content-length"]) > self._config.max_request_size:
+            self._swallow = True
+            self._transport.write(TOO_LARGE + b"\r\n")
+            if expect:
+                self.reset()
+        elif expect == "100-continue":
+            self._headers = [pair for pair in self._headers if pair[0].lower() != "expect"]
+            self._transport.write(CONTINUE)
+        elif expect:
+            self._swallow = True
+            self._transport.write(EXPECTATION_FAILED)
+
+    def on_body(self, body: bytes) -> None:
+        if self._swallow:
+            return
+        self._length += len(body)
+        if self._length > self._config.max_request_size:
+            self._swallow = True
+            self._body = []
+            self._transport.write(TOO_LARGE + b"connection: close\r\n\r\n")
+            self.reset()
+            return
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        self._unparsed = 0
+        self._complete = True
+        self._renew = not self._parser.should_keep_alive() or bool(self._asked_for_upgrade)
+        if self._swallow or self._closing:
+            return
+        body = b"".join(self._body)
+        headers = self._headers
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            headers = [pair for pair in headers if pair[0].lower() != "transfer-encoding"]
+            headers.append(("content-length", str(len(body))))
+        method, target = self._parser.get_method().decode("latin-1"), self._url.decode("utf-8", "replace")
+        # As in the original, the session belongs to the connection: a pipelined request replaces the one before.
+        version = self._parser.get_http_version()
+        self._session = _Session(f"{method} {target} HTTP/{version}")
+        self._queue(Request(method, target, headers, body))
+
+    # --- answers
+
+    def _queue(self, request: Request | None) -> None:
+        self._waiting.append(request)
+        if len(self._waiting) > PIPELINED:
+            self._transport.pause_reading()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._answer_all())
+
+    async def _answer_all(self) -> None:
+        try:
+            while self._waiting and not self._closing:
+                request = self._waiting.popleft()
+                try:
+                    if request is None:
+                        raise ApiError.bad_request("Invalid HTTP message.")
+                    response = await self._handler(request, self)
+                except ApiError as error:
+                    response = error_response(error)
+                except Exception as error:  # a fault of this server: the client gets an answer all the same
+                    self._log.error("HttpRequestHandler", f"Unexpected error\n{traceback.format_exc()}")
+                    response = error_response(ApiError(500, type(error).__name__, str(error)))
+                if len(self._waiting) == PIPELINED:
+                    self._transport.resume_reading()
+                await self.send(response, head_only=request is not None and request.method == "HEAD")
+        finally:
+            self._task = None
+
+    async def send(self, response: Response, *, head_only: bool = False) -> None:
+        """Writes an answer; also one that no request waits for."""
+        if self._closing:
+            return
+        session, self._session = self._session, None
+        if response.pieces is None:
+            start = self._head(response, session, len(response.body))
+            empty = head_only or has_no_body(response.status)
+            self._transport.write(start if empty else start + response.body)
+        else:
+            await self._send_stream(response, session, head_only=head_only)
+        if session is not None:
+            self._log.access(self._client, session.line, response.status, session.took_ms())
+        if self._writable is not None:
+            await self._writable
+        if response.status >= 400 and not self._closing:
+            self.reset(len(response.body))
+
+    async def _send_stream(self, response: Response, session: _Session | None, *, head_only: bool) -> None:
+        assert response.pieces is not None
+        first = True
+        pieces = response.pieces.__aiter__()
+        try:
+            while True:
+                piece = await asyncio.wait_for(anext(pieces), self._config.chunked_read_timeout_s)
+                start = self._head(response, session, None) if first else b""
+                chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if piece and not head_only else b""
+                first = False
+                self._transport.write(start + chunk)
+                if self._writable is not None:
+                    await self._writable
+        except StopAsyncIteration:
+            start = self._head(response, session, None) if first else b""
+            self._transport.write(start + (b"" if head_only else b"0\r\n\r\n"))
+        except (TimeoutError, ApiError) as error:
+            self._log.warn("InferenceRequestHandler", f"Chunk reading interrupted: {error!r}")
+            if first and isinstance(error, ApiError) and not self._config.strict:
+                # Nothing was sent yet: an error is better than a dropped connection.
+                await self.send(error_response(error))
+                return
+            self._closing = True
+            self._transport.close()
+
+    def _head(self, response: Response, session: _Session | None, length: int | None) -> bytes:
+        return head(response, cors=self._config.cors, request_id=session.id if session else None, length=length)
+
+    def reset(self, sent: int = 0) -> None:
+        """Closes the connection the way the original does after an error: with RST, after what was written."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._transport.get_write_buffer_size() or sent > RST_LIMIT:
+            self._transport.close()
+            return
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def _refuse(self) -> None:
+        """Answers bytes that are no HTTP, after what came before them, and closes."""
+        self._session = _Session("GET /bad-request HTTP/1.0")
+        self._queue(None)
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._renew = False
+        self._unparsed = 0
+        self._asked_for_upgrade: list[tuple[str, str]] = []
+        self.on_message_begin()
+
+    def _without_upgrade(self) -> bytes:
+        """The head that asked to upgrade, for a new parser, without that wish.
+
+        Java's client asks for h2c with each first request; the original takes no notice. The parser
+        would not read the body of such a request, so it reads another head in its place.
+        """
+        method, headers = self._parser.get_method(), self._headers
+        version = self._parser.get_http_version().encode()
+        kept = [(name, value) for name, value in headers if name.lower() != "upgrade"]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in kept).encode("latin-1")
+        if method == b"CONNECT":
+            method = b"GET"  # to any target it is no route
+        instead = method + b" " + self._url + b" HTTP/" + version + b"\r\n" + lines + b"\r\n"
+        self._new_parser()
+        self._asked_for_upgrade = headers
+        return instead
+
+    def _wake(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+
+class _Session:
+    """What the access log says about a request."""
+
+    __slots__ = ("began", "id", "line")
+
+    def __init__(self, line: str) -> None:
+        self.line, self.id, self.began = line, str(uuid.uuid4()), time.monotonic()
+
+    def took_ms(self) -> int:
+        return round((time.monotonic() - self.began) * 1000)
+
+
+class _TooLong(httptools.HttpParserError):
+    """A request line or head over the limits."""

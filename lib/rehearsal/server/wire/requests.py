@@ -1,0 +1,108 @@
+"""HTTP requests as DJLServing sees them: the target taken apart, and the message made of it for a handler."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from rehearsal.server.errors import ApiError
+from rehearsal.server.wire.forms import boundary, form_fields, multipart_parts, percent_decode
+from rehearsal.server.workers.jobs import Contents, Message
+
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+MAX_PARAMETERS = 1024  # Netty's QueryStringDecoder stops there
+
+
+@dataclass(slots=True)
+class Request:
+    """One complete HTTP request; header names keep the client's spelling."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    _query: list[tuple[str, str]] | None = field(default=None, repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, whatever the case of its name."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+    @property
+    def path(self) -> str:
+        """The decoded path. Raises the 500 that a broken %-escape gets."""
+        return percent_decode(self.target.split("?", 1)[0].split("#", 1)[0], plus=False)
+
+    @property
+    def segments(self) -> list[str]:
+        """The path between slashes, as Java splits it: the first is empty, empty ones at the end are dropped."""
+        parts = self.path.split("/")
+        while parts and not parts[-1]:
+            parts.pop()
+        return parts
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query parameters, those of one name together, in the order of the first of each."""
+        if self._query is None:
+            _, _, text = self.target.partition("?")
+            self._query = grouped(parse_query(text.split("#", 1)[0])) if text else []
+        return self._query
+
+    def parameter(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+def parse_query(text: str) -> list[tuple[str, str]]:
+    """The pairs of a query string by Netty's rules: `&` or `;` between, `+` is a blank."""
+    pairs = []
+    for item in re.split("[&;]", text)[:MAX_PARAMETERS]:
+        item = item.lstrip("=")  # a name cannot begin with it
+        if item:
+            key, _, value = item.partition("=")
+            pairs.append((percent_decode(key), percent_decode(value)))
+    return pairs
+
+
+def grouped(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs with equal keys moved to the first of them."""
+    values: dict[str, list[str]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    return [(key, value) for key, many in values.items() for value in many]
+
+
+def handler_message(request: Request, *, allow_override: bool) -> Message:
+    """What a handler gets for a request. Raises ApiError for a body or header that is refused."""
+    contents: Contents = [(key, value.encode()) for key, value in request.query]
+    properties = _properties(request)
+    content_type = request.header("content-type") or ""
+    delimiter = boundary(content_type)
+    if delimiter is not None:
+        contents += multipart_parts(request.body, delimiter)
+    elif content_type.split(";", 1)[0].lower() == "application/x-www-form-urlencoded":
+        contents += form_fields(request.body)
+    else:
+        contents.append(("data", request.body))
+    if "handler" in properties and not allow_override:
+        raise ApiError.bad_request("The handler can't be overridden in a request")
+    return Message(dict(properties.values()), contents)
+
+
+def _properties(request: Request) -> dict[str, tuple[str, str]]:
+    """Header values by lower-case name; of a repeated header the first spelling and the last value."""
+    properties: dict[str, tuple[str, str]] = {}
+
+    def put(name: str, value: str) -> None:
+        first, _ = properties.get(name.lower(), (name, ""))
+        properties[name.lower()] = (first, value)
+
+    for name, value in request.headers:
+        if name.lower() != CUSTOM_ATTRIBUTES:
+            put(name, value)
+            continue
+        for token in value.split(";"):
+            key, equals, text = token.partition("=")
+            if equals:
+                put(key.strip(), text.strip())
+    return properties

@@ -1,0 +1,1 @@
+"""Who computes: a model's queue, its workers' lives, and their processes."""

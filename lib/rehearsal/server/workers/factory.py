@@ -1,0 +1,99 @@
+"""Makes worker processes: which interpreter, environment, socket and options a worker of a model gets."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from rehearsal.server.config import ServerConfig
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.models.devices import Device, visible_cores
+from rehearsal.server.models.info import ModelInfo
+from rehearsal.server.workers.process import WorkerCommand, WorkerProcess, find_python, worker_pythonpath
+
+FIRST_PORT = 19000  # DJLServing numbers its sockets from here, also the Unix ones
+PATH_LIMIT = 100  # bytes; macOS allows 104 in a Unix socket's path, with the final zero
+LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S = 240, 120  # DJLServing 0.25's defaults
+
+
+class WorkerFactory:
+    """Starts workers for one server; owns the folder of their sockets and the lease that ends them with it."""
+
+    def __init__(self, config: ServerConfig, package: Path, log: ServerLog) -> None:
+        self._config, self._package, self._log = config, package, log
+        self._ports = itertools.count(FIRST_PORT)
+        self._folder = _socket_folder()
+        # Nothing is ever written: the read end ends when this process does, however it does.
+        self._lease, self._lease_writer = os.pipe()
+
+    async def start(self, model: ModelInfo, device: Device, *, retry: int = 0) -> WorkerProcess:
+        """A worker that has loaded the model. Raises ModelLoadError; no process is left then."""
+        port = next(self._ports)
+        command = self._command(model, device, port)
+        self._log.info("PyProcess", f"Start process: {port} - retry: {retry}")
+        process = WorkerProcess(command, self._log, self._lease)
+        await process.load(model.init_properties(), loading_timeout_s(model))
+        return process
+
+    def close(self) -> None:
+        """Removes the socket folder and ends the lease."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lease)
+        os.close(self._lease_writer)
+
+    def _command(self, model: ModelInfo, device: Device, port: int) -> WorkerCommand:
+        environ = dict(self._config.environ)
+        for pair in filter(None, model.options.get("env", "").split(",")):
+            key, _, value = pair.partition("=")
+            environ[key.strip()] = value.strip()
+        environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder)
+        if self._config.neuron_cores > 0:
+            environ["REHEARSAL_NEURON_CORES"] = str(self._config.neuron_cores)
+        if cores := visible_cores(device, model.degree):
+            environ["NEURON_RT_VISIBLE_CORES"] = cores
+            self._log.info("Connection", f"Set NEURON_RT_VISIBLE_CORES={cores}")
+        return WorkerCommand(
+            python=find_python(model.options, self._config.environ),
+            package=self._package,
+            model=model.label,
+            folder=model.folder,
+            entry_point=model.entry_point(device),
+            device_id=device.number,
+            socket=self._folder / f"djl_sock.{port}",
+            environ=environ,
+        )
+
+
+def loading_timeout_s(model: ModelInfo) -> float:
+    """How long a worker may take for its init call."""
+    return model.seconds("model_loading_timeout", "MODEL_LOADING_TIMEOUT", LOADING_TIMEOUT_S)
+
+
+def predict_timeout_s(model: ModelInfo) -> float:
+    """How long a worker may take for a request."""
+    return model.seconds("predict_timeout", "PREDICT_TIMEOUT", PREDICT_TIMEOUT_S)
+
+
+def _socket_folder() -> Path:
+    """A private folder with a path short enough for sockets; clears what killed servers left."""
+    for root in (Path(tempfile.gettempdir()), Path("/tmp")):
+        if len(os.fsencode(root)) + len("/djl-1234567-12345678/djl_sock.1234567") <= PATH_LIMIT:
+            break
+    for old in root.glob("djl-*-*"):
+        pid = old.name.split("-")[1]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(old, ignore_errors=True)  # another user's folder refuses
+    return Path(tempfile.mkdtemp(prefix=f"djl-{os.getpid()}-", dir=root))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,96 @@
+"""The members of a worker pool: one worker, the group on one device, and what all of a model's workers share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from rehearsal.server.logs import ServerLog
+from rehearsal.server.models.devices import Device
+from rehearsal.server.models.info import ModelInfo
+from rehearsal.server.workers.factory import WorkerFactory
+from rehearsal.server.workers.jobs import Job
+from rehearsal.server.workers.process import WorkerProcess
+
+STARTED, BUSY, REPLACING, SCALED_DOWN, STOPPED = "STARTED", "BUSY", "REPLACING", "SCALED_DOWN", "STOPPED"
+DEAD = (SCALED_DOWN, STOPPED)
+worker_ids = itertools.count(1)
+
+
+@dataclass(eq=False)
+class Worker:
+    """One member of a group: its process, its state, and the task that feeds it."""
+
+    process: WorkerProcess
+    device: Device
+    permanent: bool  # part of the least number; others end when idle too long
+    id: int = field(default_factory=lambda: next(worker_ids))
+    started: float = field(default_factory=time.time)
+    state: str = STARTED
+    died: float = 0.0  # monotonic seconds
+    failures: int = 0  # in a row
+    reset_batch: bool = False  # its process holds requests of a rolling batch that failed
+    task: asyncio.Task[None] | None = None
+    wake: asyncio.Future[Job | None] | None = None  # set while it waits for a first job
+    more: asyncio.Future[None] | None = None  # set while it waits to fill a batch
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes jobs, now or after its replacement."""
+        return self.state not in DEAD
+
+    @property
+    def shown_state(self) -> str:
+        """What a description of the model says of it."""
+        return "UNLOADING" if not self.alive else "LOADING" if self.state == REPLACING else "READY"
+
+    def stop(self, state: str) -> None:
+        """Notes that it takes no more jobs."""
+        if self.alive:
+            self.state, self.died = state, time.monotonic()
+
+
+@dataclass(eq=False)
+class WorkerGroup:
+    """The workers on one device, and how many there may be."""
+
+    device: Device
+    min_workers: int
+    max_workers: int
+    workers: list[Worker] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Shared:
+    """What the workers of one model have in common."""
+
+    model: ModelInfo
+    factory: WorkerFactory
+    log: ServerLog
+    queue: deque[Job] = field(default_factory=deque)
+    waiting: deque[Worker] = field(default_factory=deque)  # for a job, longest first; some may wait no longer
+    closed: bool = False
+
+    @property
+    def strict(self) -> bool:
+        """Whether everything is to happen as in the original."""
+        return self.model.config.strict
+
+    def longest_waiting(self) -> Worker | None:
+        """The idle worker that has waited longest, taken off the list."""
+        while self.waiting:
+            worker = self.waiting.popleft()
+            if worker.state == STARTED and worker.wake is not None and not worker.wake.done():
+                return worker
+        return None
+
+    def next_queued(self) -> Job | None:
+        """The oldest job whose client still waits, taken off the queue."""
+        while self.queue:
+            job = self.queue.popleft()
+            if not job.result.done():
+                return job
+        return None

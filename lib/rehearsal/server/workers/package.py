@@ -1,0 +1,108 @@
+"""Fetches DJL's own Python worker from Maven, checks that it is the pinned one, and unpacks it once.
+
+The jar is a zip of Python files; no Java is needed. `python -m rehearsal.server.workers.package` prints its folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rehearsal.server.environment import cache_root, process_environment
+from rehearsal.server.errors import WorkerPackageError
+
+DEFAULT_VERSION = "0.25.0"
+PINS_FILE = Path(__file__).with_name("worker_packages.json")
+ENGINE = "djl_python_engine.py"
+
+
+def worker_package(version: str = DEFAULT_VERSION, environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of DJL's worker of this version, fetched and unpacked if need be.
+
+    Raises WorkerPackageError: unknown version, no network on first use, or a jar that is not the pinned one.
+    """
+    pins = json.loads(PINS_FILE.read_text())
+    pin = pins["versions"].get(version)
+    if pin is None:
+        known = ", ".join(pins["versions"])
+        raise WorkerPackageError(
+            f"DJL {version}: its Python worker ({pins['group']}:{pins['artifact']}) is not on the Maven mirror, so it "
+            f"cannot be rehearsed; use {known}, whose worker is pinned by SHA-256"
+        )
+    environ = process_environment() if environ is None else environ
+    # The digest in the name: a folder from another jar can never be taken for this one.
+    folder = cache_root(environ) / "worker" / f"{version}-{pin['sha256'][:12]}"
+    if not (folder / ENGINE).is_file():
+        jar = _fetch(pins["group"], pins["artifact"], version)
+        _check(jar, pin["sha256"])
+        _unpack(jar, folder)
+    return folder
+
+
+def _fetch(group: str, artifact: str, version: str) -> Path:
+    from jgo.maven import MavenContext  # heavy (0.3 s), and needed on the first start only
+
+    try:
+        project = MavenContext().project(group, artifact)
+        path = project.at_version(version).artifact().resolve()
+    except Exception as error:  # jgo lets requests', file and XML errors through: one sentence for all
+        raise WorkerPackageError(
+            f"DJL's Python worker {version} could not be fetched from Maven ({type(error).__name__}: {error}); "
+            "connect once to fetch it: python -m rehearsal.server.workers.package"
+        ) from error
+    if path is None or not Path(path).is_file():
+        raise WorkerPackageError(f"Maven has no {group}:{artifact}:{version}")
+    return Path(path)
+
+
+def _check(jar: Path, expected: str) -> None:
+    actual = hashlib.sha256(jar.read_bytes()).hexdigest()
+    if actual != expected:
+        raise WorkerPackageError(
+            f"{jar}: SHA-256 is {actual}, pinned is {expected}; delete the file and fetch it again"
+        )
+
+
+def _unpack(jar: Path, folder: Path) -> None:
+    """Unpacks beside the target and renames, so that a half-written folder is never seen."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".py")]
+            archive.extractall(partial, names)  # drops absolute paths and ".." itself
+        if not (partial / ENGINE).is_file():
+            raise WorkerPackageError(f"{jar}: holds no {ENGINE}")
+        partial.chmod(0o755)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not (folder / ENGINE).is_file():  # else another process was faster, with the same bytes
+                shutil.rmtree(folder, ignore_errors=True)
+                os.rename(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints the worker's folder; exit code 2 with one sentence when it cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.server.workers.package", description=__doc__)
+    parser.add_argument("--djl-version", default=DEFAULT_VERSION, metavar="V")
+    try:
+        print(worker_package(parser.parse_args(argv).djl_version))
+    except WorkerPackageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

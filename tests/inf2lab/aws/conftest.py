@@ -1,0 +1,215 @@
+"""AWS as moto plays it, with what moto does not know put in: errors on the wire, interrupts, things that do not end.
+
+No test here reaches a network or has real credentials. `aws.left()` looks into moto's state with calls of its own,
+without tags: what a sweep overlooks is seen here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
+
+from inf2lab import Settings, aws
+from tests.support import played_aws
+
+REGION = "us-east-2"
+OTHER_REGION = "us-west-2"
+WHITE_BOX = ("us-east-2", "us-west-2")
+
+
+@cache
+def _own_session() -> boto3.Session:
+    """The tests' own session, made once: nothing is ever injected into it."""
+    return boto3.Session(region_name=REGION)
+
+
+@cache
+def _own_client(service: str, region: str) -> Any:
+    return _own_session().client(service, region_name=region)
+
+
+def _new_session() -> boto3.Session:
+    """A session with events of its own, which reads the service models that are loaded already."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _own_session()._session.get_component("data_loader"))
+    return boto3.Session(region_name=REGION, botocore_session=core)
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **options: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+@dataclass
+class PlayedAws:
+    """One account. `session` is what the code under test gets; `fail` and `interrupt` act on its next clients."""
+
+    session: boto3.Session
+    pauses: list[float] = field(default_factory=list)
+
+    def cloud(self, region: str = REGION) -> aws.Cloud:
+        """The way to this AWS, with pauses that take no time."""
+        found = aws.connect(Settings(lane="inf2"), region=region, session=self.session)
+        return aws.Cloud(found.region, found.session, found.account, found.ahead, self.pauses.append)
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """A client of the test's own, on which nothing is injected."""
+        return _own_client(service, region)
+
+    def fail(
+        self,
+        operation: str,
+        code: str,
+        message: str = "",
+        *,
+        times: int = 10**6,
+        only_if: str = "",
+        status: int = 400,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Answer `service.Operation` with an error on the wire, `times` times, where the body holds `only_if`."""
+        left = [times]
+
+        def answer(request: Any, **event: Any) -> AWSResponse | None:
+            body = request.body or b""
+            text = body.decode() if isinstance(body, bytes) else str(body)
+            if not left[0] or only_if not in text:
+                return None
+            left[0] -= 1
+            request.refused = True
+            return _error(request.url, code, message, status, headers or {})
+
+        self.session.events.register(f"before-send.{operation}", answer)
+
+    def interrupt(self, number: int, *, error: type[BaseException] = KeyboardInterrupt) -> None:
+        """Raise after the `number`th call that changes something was answered, as a killed kernel would."""
+        made = [0]
+
+        def count(model: Any, **event: Any) -> None:
+            if not model.name.startswith(("Describe", "Get", "List")):
+                made[0] += 1
+                if made[0] == number:
+                    raise error
+
+        self.session.events.register("after-call", count)
+
+    def heal(self) -> None:
+        """End what `fail` and `interrupt` do, for clients that are made from now on."""
+        self.session = _new_session()
+
+    def left(self, *regions: str) -> list[str]:
+        """Everything in the account that is not there by default, as "kind id"."""
+        found = []
+        for region in regions or WHITE_BOX:
+            ec2 = self.client("ec2", region)
+            for group in ec2.describe_instances()["Reservations"]:
+                found += [
+                    f"instance {one['InstanceId']}"
+                    for one in group["Instances"]
+                    if one["State"]["Name"] != "terminated"
+                ]
+            found += [f"volume {one['VolumeId']}" for one in ec2.describe_volumes()["Volumes"]]
+            found += [f"address {one['AllocationId']}" for one in ec2.describe_addresses()["Addresses"]]
+            snapshots = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+            found += [
+                f"snapshot {one['SnapshotId']}"
+                for one in snapshots
+                if not one.get("Description", "").startswith("Auto-created snapshot for AMI")  # moto's images have them
+            ]
+            groups = ec2.describe_security_groups()["SecurityGroups"]
+            found += [f"group {one['GroupId']}" for one in groups if one["GroupName"] != "default"]
+            schedules = self.client("scheduler", region)
+            rows = schedules.list_schedule_groups()["ScheduleGroups"]
+            found += [f"schedules {one['Name']}" for one in rows if one["Name"] != "default"]
+            found += [f"schedule {one['Name']}" for one in schedules.list_schedules()["Schedules"]]
+            stacks = self.client("cloudformation", region).describe_stacks()["Stacks"]
+            found += [f"stack {one['StackName']}" for one in stacks]
+        iam = self.client("iam")
+        found += [f"role {one['RoleName']}" for one in iam.list_roles()["Roles"]]
+        profiles = iam.list_instance_profiles()["InstanceProfiles"]
+        return found + [f"profile {one['InstanceProfileName']}" for one in profiles]
+
+
+def _error(url: str, code: str, message: str, status: int, headers: dict[str, str]) -> AWSResponse:
+    """An error in the words of the protocol that the service at `url` speaks."""
+    said = f"<Code>{code}</Code><Message>{message}</Message>"
+    if "//ec2." in url:
+        text = f"<Response><Errors><Error>{said}</Error></Errors><RequestID>1</RequestID></Response>"
+    elif any(host in url for host in ("//iam.", "//sts.", "//cloudformation.")):
+        text = f"<ErrorResponse><Error><Type>Sender</Type>{said}</Error><RequestId>1</RequestId></ErrorResponse>"
+    else:
+        text = json.dumps({"__type": code, "message": message, "Message": message})
+        headers = {"x-amzn-errortype": code, **headers}
+    return AWSResponse(url, status, headers, _Raw(text.encode()))
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any connection is an error."""
+
+    def refuse(self: socket.socket, address: object) -> None:
+        raise AssertionError(f"a connection to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch, no_network: None) -> Iterator[PlayedAws]:
+    """An account with nothing in it."""
+    for name, value in played_aws.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)  # between retries
+    play = BotocoreStubber.process_request  # every handler of a request is called: a refused one must not be played
+    monkeypatch.setattr(
+        BotocoreStubber,
+        "process_request",
+        lambda self, request: None if hasattr(request, "refused") else play(self, request),
+    )
+    monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
+    with mock_aws():
+        played_aws.put_in(list(WHITE_BOX))
+        yield PlayedAws(_new_session())
+
+
+@dataclass(frozen=True)
+class Launching:
+    """A launch in one line, quiet."""
+
+    played: PlayedAws
+
+    def request(self, here: aws.Cloud, **choices: Any) -> aws.LaunchRequest:
+        """The request for an inf2.xlarge of one hour in the first zones."""
+        offered = aws.offering(here, "inf2.xlarge")
+        return aws.launch_request(here, "inf2.xlarge", aws.look_up_image(here), hours=1, offered=offered, **choices)
+
+    def __call__(self, region: str = REGION, **choices: Any) -> aws.Run:
+        """Launch for good and return the run."""
+        here = self.played.cloud(region)
+        run = aws.launch(here, self.request(here, **choices), confirm=True, another=True, report=lambda line: None).run
+        assert run is not None
+        return run
+
+    def sweep(self, **choices: Any) -> aws.SweepReport:
+        """Sweep every run on record."""
+        here = choices.pop("here", None) or self.played.cloud()
+        return aws.sweep(here, aws.all_runs(), report=lambda line: None, **choices)
+
+
+@pytest.fixture
+def launching(played: PlayedAws) -> Launching:
+    """A function that launches; its `sweep` ends what it launched."""
+    return Launching(played)

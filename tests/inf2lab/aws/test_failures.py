@@ -1,0 +1,353 @@
+"""Fifteen ways in which a launch or a sweep goes wrong. After each, nothing is unaccounted for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from moto.ec2.models import ec2_backends
+
+from inf2lab import Settings, aws
+from tests.support import played_aws
+
+if TYPE_CHECKING:
+    from conftest import Launching, PlayedAws
+
+CALLS = 10  # of a launch that change something
+
+
+def launch_fails(launching: Launching, **choices: object) -> aws.LaunchFailed:
+    """Launch, which must fail, and return the error."""
+    with pytest.raises(aws.LaunchFailed) as caught:
+        launching(**choices)
+    return caught.value
+
+
+def test_1_quota(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "VcpuLimitExceeded", "You have requested more vCPU capacity than your limit of 0")
+    error = launch_fails(launching)
+    assert isinstance(error.__cause__, aws.QuotaTooSmall)
+    assert "request the quota" in str(error)
+    assert "nothing bills" in str(error)
+    assert played.left() == []
+    assert aws.open_runs() == []
+
+
+def test_2_no_capacity_in_one_zone(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "InsufficientInstanceCapacity", only_if="us-east-2a")
+    run = launching()
+    (group,) = played.client("ec2").describe_instances(InstanceIds=[run.instance_id])["Reservations"]
+    assert group["Instances"][0]["Placement"]["AvailabilityZone"] == "us-east-2b"
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_2_no_capacity_in_any_zone(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "InsufficientInstanceCapacity")
+    error = launch_fails(launching)
+    assert isinstance(error.__cause__, aws.NoCapacity)
+    assert "us-east-2a, us-east-2b, us-east-2c" in str(error)
+    assert "another region" in str(error)
+    assert played.left() == []
+
+
+def test_3_the_image_is_gone(played: PlayedAws) -> None:
+    here = played.cloud()
+    with pytest.raises(aws.NoImage, match=r"ami-0123456789abcdef0.*newest base image"):
+        aws.look_up_image(here, image_id="ami-0123456789abcdef0")
+
+
+def test_3_the_image_goes_between_look_up_and_launch(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "InvalidAMIID.NotFound", "The image id '[ami-1]' does not exist")
+    assert isinstance(launch_fails(launching).__cause__, aws.NoImage)
+    assert played.left() == []
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "iam.CreateRole",
+        "iam.CreateInstanceProfile",
+        "iam.PutRolePolicy",
+        "ec2.CreateSecurityGroup",
+        "ec2.RunInstances",
+        "scheduler.CreateScheduleGroup",
+        "scheduler.CreateSchedule",
+    ],
+)
+def test_4_permission_denied(played: PlayedAws, launching: Launching, operation: str) -> None:
+    code = "UnauthorizedOperation" if operation.startswith("ec2") else "AccessDenied"
+    played.fail(operation, code, "You are not authorized")
+    error = launch_fails(launching)
+    assert isinstance(error.__cause__, aws.NotAllowed)
+    assert "administrator" in str(error)
+    assert played.left() == []
+
+
+def test_4_permission_denied_to_look(played: PlayedAws, launching: Launching) -> None:
+    """Where a sweep may not look, it does not claim that nothing is there."""
+    launching()
+    played.fail("ec2.DescribeSnapshots", "UnauthorizedOperation")
+    swept = launching.sweep()
+    assert not swept.clean
+    assert swept.unknown == ("snapshots in us-east-2: UnauthorizedOperation",)
+    assert len(aws.open_runs()) == 1
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_5_throttled_for_a_while(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "RequestLimitExceeded", times=3, status=503)
+    played.fail("iam.CreateRole", "Throttling", times=2)
+    launching()
+    played.heal()
+    played.fail("ec2.TerminateInstances", "RequestLimitExceeded", times=3, status=503)
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_5_throttled_for_good(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "RequestLimitExceeded", "Request limit exceeded", status=503)
+    assert isinstance(launch_fails(launching).__cause__, aws.Throttled)
+    assert played.left() == []
+
+
+def test_6_eventual_consistency(played: PlayedAws, launching: Launching) -> None:
+    """What was created a moment ago is not seen yet: profile, role, instance."""
+    name = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+    played.fail("ec2.RunInstances", "InvalidParameterValue", name, times=3)
+    role = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+    played.fail("scheduler.CreateSchedule", "ValidationException", role, times=2)
+    played.fail("iam.AttachRolePolicy", "NoSuchEntity", "The role cannot be found", times=1)
+    played.fail("ec2.DescribeInstances", "InvalidInstanceID.NotFound", times=2)
+    run = launching()
+    assert len(played.pauses) == 3 + 2 + 1 + 2
+    assert launching.sweep().clean, run
+    assert played.left() == []
+
+
+def test_6_what_never_becomes_consistent_is_given_up(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "InvalidParameterValue", "Invalid IAM Instance Profile name")
+    error = launch_fails(launching)
+    assert error.code == "InvalidParameterValue"
+    assert sum(played.pauses) <= 60 + 60
+    assert played.left() == []
+
+
+@pytest.mark.parametrize("number", range(1, CALLS + 1))
+def test_7_killed_between_any_two_calls(
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The kernel dies: nothing is undone. The record was written before, and the tags came with each call."""
+    monkeypatch.setattr("inf2lab.aws.launcher._undo", lambda *arguments: "")
+    played.interrupt(number, error=SystemExit)
+    with pytest.raises(SystemExit):
+        launching()
+    assert played.left() != []
+    assert len(aws.open_runs()) == 1
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+    assert aws.open_runs() == []
+
+
+@pytest.mark.parametrize("number", [1, 7, 8, CALLS])
+def test_7_an_interrupt_undoes_the_launch(played: PlayedAws, launching: Launching, number: int) -> None:
+    played.interrupt(number)
+    with pytest.raises(KeyboardInterrupt):
+        launching()
+    assert played.left() == []
+    assert aws.open_runs() == []
+
+
+def test_8_terminate_is_refused(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    protection = {"InstanceId": run.instance_id, "DisableApiTermination": {"Value": True}}
+    played.client("ec2").modify_instance_attribute(**protection)
+    swept = launching.sweep()
+    assert f"instance {run.instance_id}" in played.left()
+    assert {found.kind for found in swept.remaining} >= {"instance", "volume"}
+    assert any("termination protection" in problem for problem in swept.problems)
+    assert swept.usd_per_hour > 0.758
+    assert len(aws.open_runs()) == 1
+    played.client("ec2").modify_instance_attribute(**protection | {"DisableApiTermination": {"Value": False}})
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_9_a_sweep_is_interrupted(played: PlayedAws, launching: Launching, number: int) -> None:
+    launching()
+    played.heal()
+    played.interrupt(number)
+    with pytest.raises(KeyboardInterrupt):
+        launching.sweep()
+    assert len(aws.open_runs()) == 1, "a sweep that did not end proves nothing"
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def _at(hours: float) -> dict[str, str]:
+    """The header with AWS's time, so many hours from ours."""
+    return {"date": format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)}
+
+
+def test_10_the_clock_is_wrong(played: PlayedAws) -> None:
+    played.fail("sts.GetCallerIdentity", "SignatureDoesNotMatch", "Signature expired", headers=_at(2))
+    with pytest.raises(aws.ClockSkew, match=r"\+7\d\d\d s from this machine.*timedatectl") as caught:
+        played.cloud()
+    assert "Signature expired" not in str(caught.value)
+
+
+def test_10_the_clock_jumps_during_a_launch(played: PlayedAws, launching: Launching) -> None:
+    """Then the undoing fails too, and says so; the record stays for a later sweep."""
+    played.fail("ec2", "RequestExpired", "Request has expired", only_if="Action=RunInstances")
+    played.fail("ec2", "RequestExpired", "Request has expired", only_if="Filter")
+    here = played.cloud()
+    image = aws.Image("ami-0ubuntu2026new", "", "/dev/sda1", "ubuntu", "test")
+    request = aws.launch_request(here, "inf2.xlarge", image, hours=1)
+    with pytest.raises(aws.LaunchFailed, match=r"could not be undone.*inf2lab sweep"):
+        aws.launch(here, request, confirm=True, report=lambda line: None)
+    assert played.left() != []
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_10_schedules_go_by_aws_s_clock(played: PlayedAws) -> None:
+    here = played.cloud()
+    ahead = aws.Cloud(here.region, here.session, here.account, timedelta(minutes=4))
+    assert timedelta(minutes=3) < ahead.now() - here.now() < timedelta(minutes=5)
+
+
+def test_11_credentials_expire_during_a_sweep(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    played.fail("scheduler.DeleteScheduleGroup", "ExpiredTokenException", "The security token is expired")
+    with pytest.raises(aws.NoAccess, match="sign in again"):
+        launching.sweep()
+    assert [one.id for one in aws.open_runs()] == [run.id]
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_11_credentials_expire_during_a_launch(played: PlayedAws, launching: Launching) -> None:
+    played.fail("ec2.RunInstances", "ExpiredToken")
+    played.fail("ec2.DescribeInstances", "ExpiredToken")
+    with pytest.raises(aws.LaunchFailed, match="could not be undone"):
+        launching()
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_11_no_credentials(monkeypatch: pytest.MonkeyPatch, no_network: None) -> None:
+    for name in played_aws.ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    with pytest.raises(aws.NoAccess, match="lane='rehearsal'"):
+        aws.connect(Settings(lane="inf2"), region="us-east-2")
+
+
+def test_12_a_region_without_the_instance(played: PlayedAws) -> None:
+    with pytest.raises(aws.WrongRegion, match=r"not offered.*us-east-1, us-east-2"):
+        aws.offering(played.cloud("us-west-1"), "inf2.48xlarge")
+
+
+def test_12_a_sweep_looks_where_the_run_was_and_not_where_we_are(played: PlayedAws, launching: Launching) -> None:
+    launching("us-west-2")
+    launching("us-east-2")
+    assert {line.split()[0] for line in played.left("us-west-2")} >= {"instance", "volume", "group"}
+    swept = launching.sweep(here=played.cloud("us-east-1"))
+    assert swept.regions == ("us-east-2", "us-west-2")
+    assert swept.clean
+    assert played.left() == []
+
+
+def test_13_spot_takes_the_instance_back(played: PlayedAws, launching: Launching) -> None:
+    run = launching(spot=True)
+    played.client("ec2").terminate_instances(InstanceIds=[run.instance_id])  # as AWS does
+    assert any(line.startswith("group") for line in played.left())
+    swept = launching.sweep()
+    assert swept.clean
+    assert "instance" not in {found.kind for found in swept.removed}
+    assert played.left() == []
+
+
+def test_13_spot_takes_it_back_while_it_starts(
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(here: aws.Cloud, instance_id: str) -> list[dict[str, object]]:
+        played.client("ec2").terminate_instances(InstanceIds=[instance_id])
+        reason = {"Code": "Server.SpotInstanceTermination", "Message": "Spot instance termination"}
+        return [{"BlockDeviceMappings": [], "State": {"Name": "terminated"}, "StateReason": reason}]
+
+    monkeypatch.setattr("inf2lab.aws.launcher._instances", taken)
+    error = launch_fails(launching, spot=True)
+    assert error.code == "Server.SpotInstanceTermination"
+    assert isinstance(error.__cause__, aws.NoCapacity)
+    assert played.left() == []
+
+
+def test_14_stuck_in_shutting_down(played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto ends an instance at once; AWS needs up to hours when its host is unwell. The disk bills until then."""
+    run = launching()
+    instance = ec2_backends[played_aws.ACCOUNT]["us-east-2"].get_instance(run.instance_id)
+
+    def stick() -> None:
+        instance._state.name, instance._state.code = "shutting-down", 32
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(type(instance), "terminate", lambda self: stick() or self._state)
+        swept = launching.sweep(patience_s=20)
+        assert not swept.clean
+        states = {found.kind: found.state for found in swept.remaining}
+        assert states["instance"] == "shutting-down"
+        assert "volume" in states
+        assert 0 < swept.usd_per_hour < 0.1, "the disk bills, the instance does not"
+        assert len(aws.open_runs()) == 1
+    instance._state.name, instance._state.code = "running", 16
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_15_a_volume_is_in_use_elsewhere(played: PlayedAws, launching: Launching) -> None:
+    """A disk of ours hangs on an instance that is not ours: neither is touched, and both are accounted for."""
+    run = launching()
+    ec2 = played.client("ec2")
+    stranger = ec2.run_instances(ImageId="ami-0ubuntu2026new", InstanceType="t3.micro", MinCount=1, MaxCount=1)[
+        "Instances"
+    ][0]["InstanceId"]
+    tags = [{"ResourceType": "volume", "Tags": [{"Key": "inf2lab:run", "Value": run.id}]}]
+    volume = ec2.create_volume(Size=100, AvailabilityZone="us-east-2a", VolumeType="gp3", TagSpecifications=tags)
+    ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=stranger, Device="/dev/sdf")
+    swept = launching.sweep()
+    assert [(found.kind, found.id) for found in swept.remaining] == [("volume", volume["VolumeId"])]
+    assert "VolumeInUse" in swept.problems[0]
+    assert swept.usd_per_hour == pytest.approx(100 * 0.08 / 730)
+    states = ec2.describe_instances(InstanceIds=[stranger])["Reservations"][0]["Instances"][0]["State"]
+    assert states["Name"] == "running"
+    ec2.detach_volume(VolumeId=volume["VolumeId"], InstanceId=stranger)
+    assert launching.sweep().clean
+    ec2.terminate_instances(InstanceIds=[stranger])
+    assert played.left() == []
+
+
+def test_15_a_disk_without_our_tag_is_left_and_named(played: PlayedAws, launching: Launching) -> None:
+    """Attached by hand to our instance: it goes on billing, and no tag says that it is ours to delete."""
+    run = launching()
+    ec2 = played.client("ec2")
+    volume = ec2.create_volume(Size=100, AvailabilityZone="us-east-2a", VolumeType="gp3")["VolumeId"]
+    ec2.attach_volume(VolumeId=volume, InstanceId=run.instance_id, Device="/dev/sdf")
+    swept = launching.sweep()
+    assert [found.id for found in swept.remaining] == [volume]
+    assert "not touched" in swept.remaining[0].state
+    assert played.left() == [f"volume {volume}"]
+    ec2.delete_volume(VolumeId=volume)
+    assert launching.sweep().clean

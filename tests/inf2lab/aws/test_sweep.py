@@ -1,0 +1,176 @@
+"""What a sweep finds, removes, leaves alone, and says; and that it may be repeated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from inf2lab import Settings, aws
+from inf2lab.aws.kinds import Found
+from inf2lab.errors import SettingsError
+
+if TYPE_CHECKING:
+    from conftest import Launching, PlayedAws
+
+
+def tags(run: str, *kinds: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": "inf2lab:run", "Value": run}]} for kind in kinds]
+
+
+def leave_everything(played: PlayedAws, run: str) -> None:
+    """What a reader may make by hand beside an instance: an address, a disk, a snapshot, with the run's tag."""
+    ec2 = played.client("ec2")
+    ec2.allocate_address(Domain="vpc", TagSpecifications=tags(run, "elastic-ip"))
+    disk = ec2.create_volume(
+        Size=100,
+        AvailabilityZone="us-east-2a",
+        VolumeType="gp3",
+        TagSpecifications=tags(run, "volume"),
+    )
+    ec2.create_snapshot(VolumeId=disk["VolumeId"], TagSpecifications=tags(run, "snapshot"))
+
+
+def test_it_removes_every_kind_and_may_be_repeated(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    leave_everything(played, run.id)
+    swept = launching.sweep()
+    assert swept.clean
+    kinds = {
+        "instance",
+        "schedule",
+        "address",
+        "volume",
+        "snapshot",
+        "security group",
+        "role",
+        "instance profile",
+    }
+    assert {found.kind for found in swept.removed} == kinds
+    assert played.left() == []
+    again = launching.sweep()
+    assert (again.removed, again.clean) == ((), True)
+    assert "nothing is left, nothing bills: 0 USD/h" in str(again)
+
+
+def test_a_stopped_instance_is_terminated_too(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    played.client("ec2").stop_instances(InstanceIds=[run.instance_id])
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_a_spot_request_is_cancelled(played: PlayedAws, launching: Launching) -> None:
+    """It would start an instance after the sweep."""
+    run, ec2 = launching(), played.client("ec2")
+    ec2.request_spot_instances(
+        LaunchSpecification={"ImageId": "ami-0ubuntu2026new", "InstanceType": "inf2.xlarge"},
+        TagSpecifications=tags(run.id, "spot-instances-request"),
+    )
+    (waiting,) = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    ec2.terminate_instances(InstanceIds=[waiting["InstanceId"]])  # moto fulfils it at once, without our tag
+    swept = launching.sweep()
+    assert waiting["SpotInstanceRequestId"] in {found.id for found in swept.removed}
+    left = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    assert [request["State"] for request in left if request["State"] != "cancelled"] == []
+    assert played.left() == []
+
+
+def test_what_remains_has_a_price(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    leave_everything(played, run.id)
+    for operation in ("TerminateInstances", "ReleaseAddress", "DeleteVolume", "DeleteSnapshot"):
+        played.fail(f"ec2.{operation}", "UnauthorizedOperation")
+    swept = launching.sweep()
+    rates = {found.kind: found.usd_per_hour for found in swept.remaining if found.usd_per_hour}
+    assert set(rates) == {"instance", "volume", "address", "snapshot"}
+    disks = (512 + 100) * 0.08 / 730
+    assert swept.usd_per_hour == pytest.approx(0.758 + disks + 0.005 + 100 * 0.05 / 730)
+    assert f"{swept.usd_per_hour:.4f} USD/h: sweep again" in str(swept)
+    played.heal()
+    assert launching.sweep().clean
+
+
+def test_what_carries_no_tag_or_another_is_not_touched(played: PlayedAws, launching: Launching) -> None:
+    ec2 = played.client("ec2")
+    plain = ec2.run_instances(ImageId="ami-0ubuntu2026new", InstanceType="inf2.xlarge", MinCount=1, MaxCount=1)
+    other = ec2.run_instances(
+        ImageId="ami-0ubuntu2026new",
+        InstanceType="inf2.xlarge",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=tags("somebody-else", "instance", "volume"),
+    )
+    leave_everything(played, "somebody-else")
+    before = set(played.left())
+    launching()
+    swept = launching.sweep()
+    assert swept.clean
+    assert set(played.left()) == before
+    (line,) = swept.not_ours
+    assert line.startswith(other["Instances"][0]["InstanceId"])
+    assert "inf2lab sweep --run somebody-else --region us-east-2" in line
+    assert plain["Instances"][0]["InstanceId"] not in line
+
+
+def test_even_a_wrong_search_could_not_remove_what_is_not_ours(played: PlayedAws) -> None:
+    from inf2lab.aws.kinds import KINDS
+    from inf2lab.aws.sweeper import _Work
+
+    (instances,) = [kind for kind in KINDS if kind.name == "instance"]
+    work = _Work(played.cloud(), frozenset({"mine"}), ["us-east-2"], 0, lambda line: None)
+    with pytest.raises(aws.CloudError, match="not ours"):
+        work._remove(instances, Found("instance", "i-1", "us-east-2", "yours", "running"))
+
+
+def test_a_run_that_comes_back_is_open_again(played: PlayedAws, launching: Launching) -> None:
+    """A volume with the tag of a run that was proved gone: somebody restored it."""
+    run = launching()
+    assert launching.sweep().clean
+    assert aws.open_runs() == []
+    played.client("ec2").create_volume(Size=10, AvailabilityZone="us-east-2a", TagSpecifications=tags(run.id, "volume"))
+    played.fail("ec2.DeleteVolume", "UnauthorizedOperation")
+    assert not launching.sweep().clean
+    assert [one.id for one in aws.open_runs()] == [run.id]
+
+
+def test_nothing_on_record_asks_nobody(no_network: None) -> None:
+    swept = aws.sweep_on_record(Settings(lane="inf2"))
+    assert swept.clean
+    assert "launched nothing" in str(swept)
+
+
+def test_the_rehearsal_lane_sweeps_nothing(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    assert aws.sweep_on_record(Settings()).runs == ()
+    assert [one.id for one in aws.open_runs()] == [run.id], "so notebook 99 fails its check"
+    assert launching.sweep().clean
+
+
+def test_a_run_of_another_machine_is_swept_by_name_and_region(played: PlayedAws, launching: Launching) -> None:
+    run = launching("us-west-2")
+    run.path.unlink()
+    with pytest.raises(SettingsError, match="--region"):
+        aws.sweep_on_record(Settings(lane="inf2"), run=run.id)
+    swept = aws.sweep_on_record(Settings(lane="inf2"), run=run.id, regions=["us-west-2"], report=lambda line: None)
+    assert swept.clean
+    assert played.left() == []
+
+
+def test_one_run_of_two_may_be_swept(played: PlayedAws, launching: Launching) -> None:
+    first, second = launching(), launching()
+    swept = aws.sweep_on_record(Settings(lane="inf2"), run=first.id, report=lambda line: None)
+    assert swept.clean
+    assert [one.id for one in aws.open_runs()] == [second.id]
+    assert f"instance {second.instance_id}" in played.left()
+    assert launching.sweep().clean
+
+
+def test_a_record_that_nobody_can_read_is_left_alone(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    broken = run.path.with_name("broken.json")
+    broken.write_text("{")
+    assert [one.id for one in aws.all_runs()] == [run.id]
+    assert broken.exists()
+    assert aws.run_on_record(run.id) == run
+    assert aws.run_on_record("broken") is None

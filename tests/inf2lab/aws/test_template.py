@@ -1,0 +1,170 @@
+"""The CloudFormation template asks for what the boto3 request asks for, and both are valid."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+from cfnlint.decode.cfn_yaml import load
+
+from inf2lab import Settings, aws, catalog
+from inf2lab.aws.instance import GROUP, INSTANCE, stamp
+
+if TYPE_CHECKING:
+    from conftest import Launching, PlayedAws
+
+ROOT = Path(__file__).resolve().parents[3]
+PATH = ROOT / "deploy" / "cloudformation" / "inf2lab.yaml"
+IMAGE = aws.Image("ami-0ubuntu2026new", "", "/dev/sda1", "ubuntu", "test")
+ATTRIBUTES = {"Group.GroupId": GROUP, "DeadlineRole.Arn": "<deadline role arn>"}
+
+
+@pytest.fixture(scope="module")
+def request_() -> aws.LaunchRequest:
+    """What boto3 would send, for a run with values of its own in every place."""
+    here = aws.connect(Settings(), region="us-east-2")
+    return aws.launch_request(
+        here, "inf2.8xlarge", IMAGE, hours=3, disk_gib=300, repository="https://example.com/x.git", run="r1"
+    )
+
+
+@pytest.fixture(scope="module")
+def resources(request_: aws.LaunchRequest) -> dict[str, Any]:
+    """The template's resources with every function worked out for that run."""
+    values = {
+        "Run": "r1",
+        "End": stamp(request_.deadline).removesuffix("Z"),
+        "InstanceType": "inf2.8xlarge",
+        "DiskGiB": 300,
+        "Image": IMAGE.id,
+        "Repository": "https://example.com/x.git",
+        "AWS::Partition": "played",
+        "Instance": INSTANCE,
+        "InstanceRole": "inf2lab-r1-instance",
+        "InstanceProfile": "inf2lab-r1-instance",
+        "Schedules": "inf2lab-r1",
+    }
+    return {
+        name: worked_out(resource.get("Properties", {}), values)
+        for name, resource in load(str(PATH))["Resources"].items()
+        if name != "Instance"
+    }
+
+
+def worked_out(value: Any, values: Mapping[str, Any]) -> Any:
+    """A part of a template with Ref, Sub, GetAtt and Base64 replaced."""
+    if isinstance(value, list):
+        return [worked_out(item, values) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((name, inside),) = value.items()
+        if name == "Ref":
+            return values[inside]
+        if name == "Fn::GetAtt":
+            return ATTRIBUTES[".".join(inside)]
+        if name == "Fn::Base64":
+            return worked_out(inside, values)
+        if name == "Fn::Sub":
+            text, more = inside if isinstance(inside, list) else (inside, {})
+            known = {**values, **worked_out(more, values)}
+            return re.sub(r"\$\{([\w:]+)\}", lambda found: str(known[found[1]]), text)
+    return {name: worked_out(inside, values) for name, inside in value.items()}
+
+
+def call(request_: aws.LaunchRequest, operation: str, number: int = 0) -> dict[str, Any]:
+    """The parameters of the request's call of that name."""
+    return dict([one.parameters for one in request_.calls if one.operation == operation][number])
+
+
+def test_the_instance_is_the_same(request_: aws.LaunchRequest, resources: dict[str, Any]) -> None:
+    sent = call(request_, "run_instances")
+    for name in ("MinCount", "MaxCount", "ClientToken"):  # CloudFormation sets these itself
+        del sent[name]
+    assert resources["Template"]["LaunchTemplateData"] == sent
+
+
+def test_the_group_is_the_same_and_lets_nobody_in(request_: aws.LaunchRequest, resources: dict[str, Any]) -> None:
+    sent, group = call(request_, "create_security_group"), resources["Group"]
+    assert group["GroupName"] == sent["GroupName"]
+    assert group["GroupDescription"] == sent["Description"]
+    assert group["Tags"] == sent["TagSpecifications"][0]["Tags"]
+    assert set(group) == {"GroupName", "GroupDescription", "Tags"}, "no ingress"
+
+
+@pytest.mark.parametrize(("resource", "number"), [("InstanceRole", 0), ("DeadlineRole", 1)])
+def test_the_roles_are_the_same(
+    request_: aws.LaunchRequest, resources: dict[str, Any], resource: str, number: int
+) -> None:
+    sent, role = call(request_, "create_role", number), resources[resource]
+    assert json.loads(sent["AssumeRolePolicyDocument"]) == role["AssumeRolePolicyDocument"]
+    for name in ("RoleName", "Path", "Tags"):
+        assert role[name] == sent[name]
+    if resource == "InstanceRole":
+        assert role["ManagedPolicyArns"] == [call(request_, "attach_role_policy")["PolicyArn"]]
+        assert "Policies" not in role
+    else:
+        (policy,) = role["Policies"]
+        sent = call(request_, "put_role_policy")
+        assert policy["PolicyName"] == sent["PolicyName"]
+        assert policy["PolicyDocument"] == json.loads(sent["PolicyDocument"])
+        assert "ManagedPolicyArns" not in role
+
+
+def test_the_profile_is_the_same(request_: aws.LaunchRequest, resources: dict[str, Any]) -> None:
+    sent, profile = call(request_, "create_instance_profile"), resources["InstanceProfile"]
+    assert {name: profile[name] for name in ("InstanceProfileName", "Path")} == {
+        name: sent[name] for name in ("InstanceProfileName", "Path")
+    }
+    assert profile["Roles"] == [call(request_, "add_role_to_instance_profile")["RoleName"]]
+
+
+def test_the_schedule_is_the_same(request_: aws.LaunchRequest, resources: dict[str, Any]) -> None:
+    sent = call(request_, "create_schedule")
+    del sent["ActionAfterCompletion"]  # no property of the template's resource; the group goes with the stack
+    assert resources["Schedule"] == sent
+    assert resources["Schedules"] == call(request_, "create_schedule_group")
+
+
+def test_its_defaults_are_the_catalog_s() -> None:
+    parameters = load(str(PATH))["Parameters"]
+    facts = catalog.cloud_facts()
+    assert parameters["Image"]["Default"] == catalog.host_image().parameter
+    assert parameters["DiskGiB"]["Default"] == facts.disk_gib
+    assert set(parameters["InstanceType"]["AllowedValues"]) == set(facts.regions)
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    regions = ["us-east-1", "us-east-2", "us-west-2", "eu-west-1"]
+    assert lint(PATH.read_text(), config=ManualArgs(regions=regions)) == []
+
+
+@pytest.mark.filterwarnings("ignore:Tried to parse AWS.+Scheduler:UserWarning")
+def test_a_stack_starts_the_instance_and_the_sweep_ends_both(played: PlayedAws, launching: Launching) -> None:
+    """moto knows no schedules in a stack and hands no launch template on: its instance needs image and type."""
+    lines = "    Properties:\n      LaunchTemplate: {"
+    asked = "ImageId: !Ref Image\n      InstanceType: !Ref InstanceType\n      LaunchTemplate"
+    named = lines.replace("LaunchTemplate", asked)
+    text = PATH.read_text()
+    assert text.count(lines) == 1
+    stacks = played.client("cloudformation")
+    values = {"Run": "r1", "End": "2030-01-01T00:00:00", "InstanceType": "inf2.xlarge"}
+    stacks.create_stack(
+        StackName="inf2lab-r1",
+        TemplateBody=text.replace(lines, named),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Tags=[{"Key": "inf2lab:run", "Value": "r1"}],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    assert {line.split()[0] for line in played.left()} >= {"instance", "group", "role", "stack"}
+    run = aws.Run("r1", "us-east-2", "inf2.xlarge", "", "")
+    swept = aws.sweep(played.cloud(), [run], report=lambda line: None)
+    assert swept.clean
+    assert "stack" in {found.kind for found in swept.removed}
+    assert played.left() == []

@@ -1,0 +1,1 @@
+"""Exchanges recorded from the real DJLServing, replayed against the rehearsal server."""

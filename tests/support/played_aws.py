@@ -1,0 +1,171 @@
+"""Plays AWS on this machine, so that the inf2 lane of notebooks 01 and 99 can be run without an account.
+
+    python tests/support/played_aws.py            prints the variables to set, then serves until it is stopped
+    python tests/support/played_aws.py --port 0   on a free port
+
+It is moto with the Neuron images and their SSM parameters put in. It knows no quota, capacity or price.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import re
+import signal
+import sys
+import threading
+import types
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from inf2lab import catalog
+
+ACCOUNT = "123456789012"
+# Two of each family: the newest is what the parameter names; names follow the published pattern.
+IMAGES = {
+    "ubuntu-24.04": {"ami-0ubuntu2026new": "20260814", "ami-0ubuntu2026old": "20260301"},
+    "amazon-linux-2023": {"ami-0amazon2026new": "20260814"},
+}
+# What the command line and boto3 need to find it; the keys are moto's own examples.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1,300 images that nobody asks for take seconds to load
+}
+# Host names that are not "service.region", by the service's name in a signature.
+HOSTS = {"iam": "iam", "pricing": "api.pricing.{region}"}
+
+
+def put_in(regions: list[str]) -> None:
+    """Puts images, SSM parameters and Session Manager's policy into moto's state of this process."""
+    _stand_in_for_a_validator()
+    from moto.ec2.models import ec2_backends
+    from moto.ec2.models.amis import Ami
+    from moto.iam.models import AWSManagedPolicy, iam_backends
+    from moto.ssm.models import Parameter, ssm_backends
+
+    for region in regions:
+        images = ec2_backends[ACCOUNT][region].amis
+        parameters = ssm_backends[ACCOUNT][region]._parameters
+        for family, rows in IMAGES.items():
+            entry = catalog.host_image(family)
+            for image_id, day in rows.items():
+                images[image_id] = Ami(
+                    ec2_backends[ACCOUNT][region],
+                    image_id,
+                    name=entry.name_pattern.replace("*", f" {day}"),
+                    description="with Neuron SDK 2.32.0",
+                    owner_id="898082745236",
+                    owner_alias="amazon",
+                    public=True,
+                    architecture="x86_64",
+                    root_device_type="ebs",
+                    root_device_name=entry.root_device,
+                    creation_date=datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC),
+                    region_name=region,
+                )
+            newest = max(rows, key=lambda image_id: rows[image_id])
+            parameters[entry.parameter].append(
+                Parameter(
+                    account_id=ACCOUNT,
+                    name=entry.parameter,
+                    value=newest,
+                    parameter_type="String",
+                    description=None,
+                    allowed_pattern=None,
+                    keyid=None,
+                    last_modified_date=datetime.now(UTC),
+                    version=1,
+                    data_type="text",
+                )
+            )
+    account = iam_backends[ACCOUNT]["aws"]
+    policy = AWSManagedPolicy("AmazonSSMManagedInstanceCore", account_id=ACCOUNT, region="aws", path="/")
+    account.managed_policies[policy.arn] = policy
+
+
+def _stand_in_for_a_validator() -> None:
+    """moto's CloudFormation imports API Gateway, and that a validator of OpenAPI documents, which nobody needs here."""
+    package = "openapi_spec_validator"
+    if package not in sys.modules and importlib.util.find_spec(package) is None:
+        names = (package, f"{package}.validation", f"{package}.validation.exceptions")
+        for name in names:
+            sys.modules[name] = module = types.ModuleType(name)
+            module.__path__ = []
+            module.validate, module.OpenAPIValidationError = None, Exception
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Hands each request to the moto service that its signature names, as if it had gone to that service's host."""
+
+    protocol_version = "HTTP/1.1"
+    one_at_a_time = threading.Lock()
+
+    def do_POST(self) -> None:
+        """Answers any call; the signature says which service and region it is meant for."""
+        from botocore.awsrequest import AWSPreparedRequest
+        from botocore.compat import HTTPHeaders
+        from moto.core.botocore_stubber import BotocoreStubber
+
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        signed = re.search(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/", self.headers.get("Authorization", ""))
+        if signed is None:
+            self.send_error(403, "not signed")
+            return
+        region, service = signed.groups()
+        host = HOSTS.get(service, "{service}.{region}").format(service=service, region=region)
+        headers = HTTPHeaders()
+        for name, value in self.headers.items():
+            headers[name] = value
+        headers.replace_header("Host", f"{host}.amazonaws.com")
+        url = f"https://{host}.amazonaws.com{self.path}"
+        request = AWSPreparedRequest(self.command, url, headers, body, stream_output=False)
+        try:
+            with self.one_at_a_time:
+                answer = BotocoreStubber().process_request(request)
+        except NotImplementedError as error:
+            answer = 501, {}, f"not played: {error}"
+        status, said, text = answer or (404, {}, "not played")
+        content = text.encode() if isinstance(text, str) else text
+        self.send_response(status)
+        for name, value in said.items():
+            if name.lower() not in ("content-length", "date", "server"):
+                self.send_header(name, str(value))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PUT = do_DELETE = do_POST
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Stays silent."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until SIGTERM or an interrupt."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--region", action="append", help="region with Neuron images (us-east-2, us-west-2)")
+    options = parser.parse_args(arguments)
+    os.environ.update(ENVIRONMENT)
+    put_in(options.region or ["us-east-2", "us-west-2"])
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, lambda number, frame: sys.exit(0))
+    with ThreadingHTTPServer(("127.0.0.1", options.port), Handler) as server:
+        server.daemon_threads = True
+        print(f"export AWS_ENDPOINT_URL=http://127.0.0.1:{server.server_port}")
+        for name, value in ENVIRONMENT.items():
+            if name.startswith("AWS_"):
+                print(f"export {name}={value}")
+        print("# ready", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever(poll_interval=0.1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

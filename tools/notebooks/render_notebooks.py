@@ -1,0 +1,103 @@
+"""Renders the notebooks to HTML, as a reader without Jupyter sees them, and to pictures where a Chromium is installed.
+
+python tools/notebooks/render_notebooks.py [NAME...] [--source DIR] [--out DIR] [--screenshot]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from nbconvert import HTMLExporter
+from PIL import Image, ImageChops
+
+from inf2lab import paths
+from notebook_files import (
+    NOTEBOOKS,
+    NotebookToolError,
+    find_notebooks,
+    read_notebook,
+    title_of,
+)
+
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+
+
+def render(path: Path, out: Path) -> Path:
+    """Writes one notebook as a page of its own into `out`; returns the page."""
+    notebook = read_notebook(path)
+    resources = {"metadata": {"name": title_of(notebook) or path.stem}}  # the page's title
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, resources)
+    page = out / f"{path.stem}.html"
+    page.write_text(html, encoding="utf-8")
+    return page
+
+
+def find_browser() -> str | None:
+    """The first Chromium that can be started, or None."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def screenshot(browser: str, page: Path, *, width: int, height: int) -> Path:
+    """A PNG of the page, up to `height` pixels, beside it; raises NotebookToolError when the browser fails."""
+    picture = page.with_suffix(".png")
+    command = [browser, "--headless", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{height}"]
+    if os.geteuid() == 0:  # Chromium refuses its sandbox to root, as in a container
+        command.append("--no-sandbox")
+    command += [f"--screenshot={picture}", page.resolve().as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode or not picture.exists():
+        raise NotebookToolError(f"{browser} made no picture of {paths.shown(page)}: {done.stderr.strip()[-300:]}")
+    _cut_off_blank_end(picture)
+    return picture
+
+
+def _cut_off_blank_end(picture: Path) -> None:
+    with Image.open(picture) as image:
+        page = image.convert("RGB")
+    blank = Image.new("RGB", page.size, page.getpixel((0, page.height - 1)))
+    written = ImageChops.difference(page, blank).getbbox()
+    if written:
+        page.crop((0, 0, page.width, min(page.height, written[3] + 40))).save(picture)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns 0 when all was rendered, 2 when it could not be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="notebooks to render; all when none is given")
+    parser.add_argument("--source", type=Path, default=NOTEBOOKS, help="folder of the notebooks")
+    parser.add_argument("--out", type=Path, help="folder for the pages (logs/html)")
+    parser.add_argument("--screenshot", action="store_true", help="also make a PNG of each page")
+    parser.add_argument("--width", type=int, default=1100, help="of the picture, in pixels")
+    parser.add_argument("--height", type=int, default=16000, help="at most, in pixels")
+    options = parser.parse_args(arguments)
+    out = options.out or paths.logs() / "html"
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        browser = find_browser() if options.screenshot else None
+        if options.screenshot and browser is None:
+            raise NotebookToolError("--screenshot needs a Chromium or Chrome on PATH; leave it out for HTML only")
+        for path in find_notebooks(options.source, options.names):
+            page = render(path, out)
+            print(paths.shown(page))
+            if browser:
+                print(paths.shown(screenshot(browser, page, width=options.width, height=options.height)))
+    except NotebookToolError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+#!/usr/bin/env python
+"""Write docs/troubleshooting.md from the drills and the catalog; --record runs all drills for their lines first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from inf2lab import catalog, drills
+from inf2lab.drills import Drill
+from inf2lab.drills.recorded import FILE, seen, seen_in
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
+HEAD = """\
+# What goes wrong, and what to do
+
+Search this page for the line of your log, without its numbers. Or let a command do it:
+
+```
+inf2lab explain < serving.log      # or a file's name; without one: the newest log of this clone
+inf2lab drill queue-full           # causes one of these failures here, and takes it down again
+```
+
+Every line in the first part was printed by a failure that was caused on purpose (`inf2lab drill --all`, notebook
+[08](../notebooks/08_break_it.ipynb)); tests cause them again. Ports and process ids are masked. The second part comes
+from public reports, for what only an instance can show. Built by `tools/pages/write_troubleshooting.py`.
+"""
+
+
+def page() -> str:
+    """Return the page's text."""
+    covered = {name for drill in drills.DRILLS.values() for name in drill.covers}
+    rows = [row for row in catalog.troubles().values() if row.id not in covered]
+    lines = [HEAD, "| symptom | |", "|---|---|"]
+    lines += [f"| {drill.title} | [{name}](#{name}) |" for name, drill in drills.DRILLS.items()]
+    lines += [f"| {_cell(row.symptom)} | [{row.id}](#{row.id}) |" for row in rows]
+    lines += ["", "## Failures that can be caused here", ""]
+    for drill in drills.DRILLS.values():
+        lines += _drill(drill)
+    lines += ["## Failures of an instance", ""]
+    for row in rows:
+        lines += [
+            f"### {row.id}",
+            "",
+            f"{row.symptom}.",
+            "",
+            f"- **Cause:** {row.cause}",
+            f"- **Fix:** {row.fix}",
+        ]
+        lines += [f"- **Source:** {row.source}.", ""]
+    return "\n".join(lines)
+
+
+def record() -> bool:
+    """Run every drill and write what it looked like; returns whether all of them passed. Prints a line each."""
+    found = {}
+    for result in drills.run(drills.DRILLS.values()):
+        print(f"{result.verdict}  {result.seconds:5.1f} s  {result.drill.name}", flush=True)
+        if not result.ok:
+            print(f"  {result.unavailable or result.sighting.answer}")
+            return False
+        found[result.drill.name] = asdict(seen_in(result))
+    FILE.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    seen.cache_clear()
+    return True
+
+
+def _drill(drill: Drill) -> list[str]:
+    recorded = seen()[drill.name]
+    lines = [f"### {drill.name}", "", f"{drill.title}. Caused by: {drill.how}.", ""]
+    if drill.log:
+        lines += ["The log says:", "", "```", recorded.line, "```", ""]
+    lines += ["The terminal shows:", "", "```", *recorded.terminal, "```", ""]
+    lines += [f"- **Cause:** {drill.cause}", f"- **Fix:** {drill.fix}", f"- **On the chip:** {drill.chip}"]
+    for name in drill.covers:
+        lines += [f"- **Source:** {catalog.trouble(name).source}."]
+    return [*lines, ""]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def main() -> int:
+    """Return 0 when the page was written, or agrees; 1 when not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", action="store_true", help="run every drill and keep its lines first")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page differs")
+    options = parser.parse_args()
+    if options.record and not record():
+        return 1
+    text = page()
+    if options.check:
+        return int(PAGE.read_text(encoding="utf-8") != text)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
