@@ -2,13 +2,14 @@
 
     python tools/replay_golden.py [FOLDER] [--only TEXT ...] [--fast] [--verbose]
 
-FOLDER (default ../shared/golden) holds exchanges.jsonl and the model stores that it was recorded on. Each scenario gets
-a server of its own, in strict mode. The last line is `N of M equal`; the exit code is 1 if N is smaller.
+FOLDER (default tests/rehearsal/server/golden) holds exchanges.jsonl, the model stores that it was recorded on, and
+launches.json, which says how each scenario's server was started. Each gets a server of its own, in strict mode. The
+last line is `N of M equal`; the exit code is 1 if N is smaller.
 
 Not compared, because no two runs agree: request ids, tokens, process and worker ids, times, ports, the order of names
 in /ping, and the folders in which the two servers keep their worker, sockets and logs. Log lines are compared for what
-golden_compare.LOGGED matches; the JVM's own (plugins, Netty, Java stack traces) and Python's tracebacks, which change
-with Python, are not. Recordings of simultaneous requests are matched in any order.
+LOGGED of tests/support/golden/compare.py matches; the JVM's own (plugins, Netty, Java stack traces) and Python's
+tracebacks, which change with Python, are not. Recordings of simultaneous requests are matched in any order.
 """
 
 from __future__ import annotations
@@ -23,23 +24,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/support is where the replay lives
 from tests.support.golden.compare import Outcome
 from tests.support.golden.http import Record
-from tests.support.golden.launch import ROOT
+from tests.support.golden.launch import GOLDEN, read_launches
 from tests.support.golden.scenario import Scenario
 
-GOLDEN = ROOT.parent / "shared" / "golden"
 AT_ONCE = 4  # scenarios; most of their time they wait
-# Scenarios that hold a minute of waiting, or end by themselves only after a pause.
-SLOW = (
-    "timeout-",
-    "crash-",
-    "badload",
-    "importfail",
-    "loadtimeout",
-    "unkengine",
-    "nomodelpy",
-    "badmodule",
-    "slowload",
-)
 
 
 def replay(golden: Path, *, only: tuple[str, ...] = (), fast: bool = False) -> list[Outcome]:
@@ -49,12 +37,15 @@ def replay(golden: Path, *, only: tuple[str, ...] = (), fast: bool = False) -> l
         record = json.loads(line)
         by_name.setdefault(record["scenario"], []).append(record)
     names = [name for name in by_name if not only or any(part in name for part in only)]
-    names = [name for name in names if not (fast and name.startswith(SLOW))]
+    launches = read_launches(golden)
+    names = [name for name in names if not (fast and launches.get(name, {}).get("waits"))]
 
     def one(name: str) -> list[Outcome]:
         with tempfile.TemporaryDirectory(prefix="replay-") as work:
             try:
-                return list(Scenario(name, by_name[name], golden, Path(work)).run())
+                if name not in launches:
+                    raise LookupError(f"launches.json has no row {name!r}; say there how its server was started")
+                return list(Scenario(name, launches[name], by_name[name], golden, Path(work)).run())
             except Exception as error:  # one scenario that cannot be replayed must not hide the others
                 return [Outcome(name, record["name"], [f"not replayed: {error}"]) for record in by_name[name]]
 

@@ -1,6 +1,6 @@
 """What the rehearsal server adds to a request, beside DJLServing's JVM in the same run; by hand, on a quiet machine.
 
-    python tests/benchmarks/server.py [--rounds 3] [--requests 2000] [--golden ../shared/golden]
+    python tests/benchmarks/server.py [--rounds 3] [--requests 2000] [--golden FOLDER]
 
 One model that echoes, one worker. With DJL_SERVING_HOME set (CONTRIBUTING.md) the JVM is measured too, the two in
 turns, and each line ends in the ratio. Without it the figures recorded from the JVM stand beside them, where --golden
@@ -27,6 +27,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "rehearsal" / "server" / "golden"
 MODEL = {
     "serving.properties": "engine=Python\noption.entryPoint=model.py\nminWorkers=1\nmaxWorkers=1\n",
     "model.py": "from djl_python import Output\n\n\ndef handle(inputs):\n    if inputs.is_empty():\n"
@@ -205,7 +206,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--golden", type=Path, default=ROOT.parent / "shared" / "golden")
+    parser.add_argument("--golden", type=Path, default=GOLDEN)
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         store = Path(name) / "store"

@@ -21,7 +21,7 @@ from inf2lab.drills.runner import compare
 from inf2lab.errors import SettingsError
 from inf2lab.folder.article import write_article
 from inf2lab.serving import left_over
-from replay_golden import GOLDEN
+from tests.support.golden.launch import GOLDEN
 
 # Drills of one scene stand together, so that they share a server here as in `inf2lab drill --all`.
 SCENES = list(dict.fromkeys(drill.scene for drill in DRILLS.values()))
@@ -208,7 +208,6 @@ def test_a_console_in_colours_is_read() -> None:
     assert [match.name for match in drills.explain(text)] == ["n-positions-too-small"]
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the recordings are not beside this checkout")
 def test_logs_of_the_real_server_are_explained() -> None:
     """Recorded from DJLServing 0.25 itself: failures are named, and a log without one gives nothing."""
     known = {

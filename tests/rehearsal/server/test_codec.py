@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +15,8 @@ from rehearsal.server.errors import CodecError
 from rehearsal.server.java import hash_order
 from rehearsal.server.workers.codec import Frame, Reply, ReplyReader, encode_reply, encode_request
 from rehearsal.server.workers.package import worker_package
+from tests.support.golden.launch import GOLDEN
 
-GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 keys = st.none() | texts
 pairs = st.dictionaries(texts, texts, max_size=6)
@@ -110,7 +109,6 @@ def test_golden_bytes():
     assert _read(encode_reply(big), range(0, 1_000_000, 60_000)) == [big]
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the recordings are not beside this checkout")
 @pytest.mark.parametrize("name", ["echo", "errout", "none", "stream", "text-list"])
 def test_recorded_bytes(name):
     lines = [json.loads(line) for line in (GOLDEN / f"wire-0.25.0-{name}.jsonl").read_text().splitlines()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from replay_golden import GOLDEN, replay
+from replay_golden import replay
 from tests.support.golden.compare import compare, mask
 from tests.support.golden.http import Answer
+from tests.support.golden.launch import GOLDEN
 
 FAST = ("main", "cors-maxsize", "dev-devnc", "logs")
 RECORD = {
@@ -22,7 +23,6 @@ RECORD = {
 ANSWER = Answer(200, "OK", (("content-length", "7"),), b'"id": 9', after="left open")
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the recordings are not beside this checkout")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", FAST)
 def test_recorded_exchanges(scenario):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -18,24 +17,22 @@ from typing import Any
 
 from tests.support.golden.compare import Outcome, compare, compare_logs, differ, mask
 from tests.support.golden.http import LINGER_S, Answer, Record, exchange, request_bytes
-from tests.support.golden.launch import Launch
+from tests.support.golden.launch import Launch, Row
 
 SETTLES, SETTLE_S = re.compile("after-async|later|ready"), 10.0
 PORT_S = 240  # eleven models on a machine that does other things too
 SILENCE_S = 4.0  # a request that the original left without an answer is given up after this time
 POLL_S = 0.5
-
-# Requests that came before a record and are not in every set of recordings; sent first where they are missing.
-BEFORE = {"errout-after-exit": ("exit", "/predictions/errout", b'{"kind": "exit"}')}
+BOUND = re.compile(r"BOTH API bind to: http://127\.0\.0\.1:(\d+)")
 
 
 class Scenario:
     """A server as the scenario had it, and the replay of the scenario's records in their order."""
 
-    def __init__(self, name: str, records: list[Record], golden: Path, work: Path) -> None:
-        self.name, self.records = name, records
-        self.launch = Launch(name, records, golden, work)
-        self.port, self.models = self.launch.port, str(self.launch.models)
+    def __init__(self, name: str, row: Row, records: list[Record], golden: Path, work: Path) -> None:
+        self.name, self.row, self.records = name, row, records
+        self.launch = Launch(row, records, golden, work)
+        self.port, self.models = 0, str(self.launch.models)
         self.log: list[str] = []
         self.events: list[str] = []
         self.failed = 0.0
@@ -65,12 +62,14 @@ class Scenario:
     def _collect(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            if match := BOUND.search(line):
+                self.port = int(match[1])
             self.log.append(line.rstrip("\n").replace(self.models, "${MODELS}"))
 
     def _await_port(self) -> None:
         deadline = time.monotonic() + PORT_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            if self.port:
                 return
             time.sleep(0.02)
         raise RuntimeError(f"{self.name}: no port\n" + "\n".join(self.log))
@@ -99,9 +98,9 @@ class Scenario:
             return self._settled(record)
         if "at_ms_after_failure" in record:
             return self._poll(record)
-        if name in BEFORE and not any(BEFORE[name][0] in r["name"] and r["name"] != name for r in self.records):
-            _, path, body = BEFORE[name]
-            exchange(self.port, f"POST {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        if first := self.row.get("before", {}).get(name):
+            path, body = first["path"], first["body"]
+            exchange(self.port, f"POST {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         return self._compared(record, self._send(record))
 
     def _settled(self, record: Record) -> Outcome:
@@ -196,7 +195,7 @@ class Scenario:
     def _life(self) -> Iterator[Outcome]:
         watcher = threading.Thread(target=self._watch, daemon=True)
         life = next(r for r in self.records if r["request"] is None or "exit_code" in r)
-        if "in flight" in json.dumps(self.records):
+        if "signal" in self.row:
             yield self._signalled(life)
             return
         watcher.start()
@@ -231,6 +230,8 @@ class Scenario:
         """Notes each change of what /ping does, as the recording did."""
         while self.process.poll() is None:
             try:
+                if not self.port:
+                    raise ConnectionRefusedError
                 answer = exchange(self.port, b"GET /ping HTTP/1.1\r\n\r\n", timeout_s=5)
                 state = "open" if answer.status else ""  # "": the instant in which it opened and closed
                 self.seen = self.seen or (answer if answer.status else None)
@@ -255,7 +256,7 @@ class Scenario:
         with ThreadPoolExecutor(1) as pool:
             flight = pool.submit(exchange, self.port, data)
             time.sleep(0.5)
-            self.process.send_signal(getattr(signal, self.name.removeprefix("signal-")))
+            self.process.send_signal(getattr(signal, self.row["signal"]))
             code = self.process.wait(10)
             answer = flight.result()
         found = [differ("exit code", record["exit_code"], code), differ("in flight", None, answer.status)]
