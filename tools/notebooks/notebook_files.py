@@ -20,6 +20,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
 from inf2lab import paths
+from inf2lab.files import write_file
 
 ROOT = paths.root()
 NOTEBOOKS = ROOT / "notebooks"
@@ -235,7 +236,4 @@ def read_notebook(path: Path) -> NotebookNode:
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
     """Writes `path` whole or not at all, so that an interrupted build leaves the last good notebook."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".ipynb.part")
-    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_file(path, nbformat.writes(notebook) + "\n")

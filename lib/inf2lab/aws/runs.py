@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from inf2lab import paths
 from inf2lab.aws.instance import LaunchRequest, stamp
+from inf2lab.files import write_file
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,7 @@ class Run:
 
     def write(self) -> Run:
         """Write the record, whole or not at all, and return it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        temporary.replace(self.path)
+        write_file(self.path, json.dumps(asdict(self), indent=2) + "\n")
         return self
 
     def with_(self, **changes: Any) -> Run:

@@ -24,6 +24,7 @@ from inf2lab.endpoint import Answer
 from inf2lab.errors import LabError, LoadFailed
 from inf2lab.folder import ModelFolder, write_properties
 from inf2lab.serving import Server, left_over, processes
+from inf2lab.serving.ports import free_port
 from inf2lab.serving.state import all_states
 from inf2lab.settings import Settings
 
@@ -186,20 +187,6 @@ def terminal(error: LabError) -> str:
 def curl(answer: Answer) -> str:
     """Return an answer as `curl -i` prints it, without the headers."""
     return f"HTTP/1.1 {answer.status} {answer.reason}\n\n{answer.text}".rstrip()
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens now; raises Unavailable if all are taken."""
-    # Below those that the system hands to clients: one that asks a closed port may otherwise be given that very port.
-    first = os.getpid() % 10000
-    for port in (20000 + (first + step) % 10000 for step in range(10000)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise Unavailable("no port from 20000 to 29999 is free")
 
 
 def kill(pid: int) -> None:

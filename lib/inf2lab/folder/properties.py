@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import javaproperties
 
 from inf2lab.errors import FolderError
+from inf2lab.files import write_file
 
 FILE_NAME = "serving.properties"
 
@@ -27,18 +26,7 @@ def read_properties(path: Path | str) -> dict[str, str]:
 
 def write_properties(path: Path | str, values: Mapping[str, object], *, comment: str | None = None) -> Path:
     """Write `values` as a properties file, whole or not at all; same input, same bytes. Returns the path."""
-    path = Path(path)
     lines = [javaproperties.to_comment(f" {line}", ensure_ascii=True) for line in (comment or "").splitlines()]
     lines += [javaproperties.join_key_value(key, str(value)) for key, value in values.items()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", encoding="latin-1", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.writelines(f"{line}\n" for line in lines)
-            file.flush()
-            os.chmod(temporary, 0o644)  # the container reads it as another user
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    return path
+    text = "".join(f"{line}\n" for line in lines)
+    return write_file(Path(path), text.encode("latin-1"), mode=0o644)  # the container reads it as another user

@@ -11,6 +11,7 @@ from typing import Any
 from inf2lab.lint.finding import Finding, Severity
 from inf2lab.lint.registry import RULES
 from inf2lab.lint.runner import REMOVED, REMOVED_NAME, Report
+from inf2lab.words import plural
 
 
 def render(reports: Sequence[Report], form: str = "text") -> str:
@@ -24,9 +25,7 @@ def as_text(reports: Sequence[Report]) -> str:
     """One line a finding, `file:line rule severity message fix`, and a line of counts."""
     lines = [f"{_where(r, f)}{_rest(f)}" for r in reports for f in r.findings]
     counts = ", ".join(
-        f"{n} {severity}{'' if n == 1 else 's'}"
-        for severity in Severity
-        if (n := sum(report.count(severity) for report in reports))
+        plural(n, severity) for severity in Severity if (n := sum(report.count(severity) for report in reports))
     )
     fixed = sum(report.fixed for report in reports)
     lines.append((counts or "clean") + (f", {fixed} fixed" if fixed else ""))

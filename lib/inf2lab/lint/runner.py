@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
+from inf2lab.files import write_file
 from inf2lab.lint.finding import PROPERTIES, Edit, Finding, Hit, Rule, Severity
 from inf2lab.lint.properties import parse_properties
 from inf2lab.lint.registry import RULES
@@ -149,7 +148,7 @@ def _fix(path: Path, aim: Aim, extra: list[Path]) -> int:
             break
         text, made = _applied(text, edits), made + len(edits)
     if text != original:
-        _write(file, text)
+        write_file(file, text.encode("latin-1"))
     return made
 
 
@@ -186,18 +185,3 @@ def _applied(text: str, edits: list[Edit]) -> str:
             new[-1] = edit.text[-1] + end
         lines[edit.first - 1 : edit.last] = new
     return "".join(lines)
-
-
-def _write(file: Path, text: str) -> None:
-    """Replace the file whole or not at all; its mode stays."""
-    mode = file.stat().st_mode & 0o777
-    with tempfile.NamedTemporaryFile("wb", dir=file.parent, prefix=".", delete=False) as stream:
-        temporary = Path(stream.name)
-        try:
-            stream.write(text.encode("latin-1"))
-            stream.flush()
-            os.chmod(temporary, mode)
-            os.replace(temporary, file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

@@ -17,6 +17,7 @@ from inf2lab.measure.result import Result
 from inf2lab.measure.runner import knee, usd_per_million_tokens
 from inf2lab.pictures import BLUE, GREY, INK, RED, SAND, Picture
 from inf2lab.planning import Plan, Range, plan_request
+from inf2lab.words import plural
 from neuron_rules import Fit
 
 LANES = {
@@ -41,7 +42,7 @@ def latencies(results: Sequence[Result]) -> Picture:
 def throughput(results: Sequence[Result]) -> Picture:
     """Draw answers a second and median latency against clients, with the knee."""
     bend = knee(results)
-    words = f"knee at {_clients(bend.clients)}" if bend else "no sweep over clients"
+    words = f"knee at {plural(bend.clients, 'client')}" if bend else "no sweep over clients"
     figure = Picture(6.4, 4, f"{_lane(results)}; throughput against clients, {words}")
     draw_throughput(figure.subplots(), results)
     return figure
@@ -122,7 +123,7 @@ def draw_throughput(axes: Axes, results: Sequence[Result]) -> None:
     handles, bend = [rates, medians], knee(results)
     if bend:
         line = axes.axvline(
-            bend.clients, color=INK, linewidth=1, linestyle=":", label=f"knee: {_clients(bend.clients)}"
+            bend.clients, color=INK, linewidth=1, linestyle=":", label=f"knee: {plural(bend.clients, 'client')}"
         )
         handles.append(line)
     axes.set_title(f"Throughput\n{_lane(results)}", fontsize=10)
@@ -252,10 +253,6 @@ def _chip_title(results: Sequence[Result]) -> str:
 
 def _name(plan: Plan) -> str:
     return plan.request.model.name.rpartition("/")[2]
-
-
-def _clients(number: int) -> str:
-    return f"{number} client{'s' if number > 1 else ''}"
 
 
 def _ms(value: float | None) -> str:

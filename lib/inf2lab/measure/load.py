@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from inf2lab.errors import SettingsError
+from inf2lab.words import plural
 
 ARRIVALS = ("poisson", "even")
 
@@ -54,7 +55,7 @@ class Load:
         """The load in a few words, for legends."""
         if self.rate is not None:
             return f"{self.rate:g} requests/s"
-        return f"{self.clients} client{'s' if self.clients > 1 else ''}"
+        return plural(self.clients, "client")
 
     def schedule(self) -> list[float]:
         """Return the arrival times of an open loop in seconds from its start, the same for the same seed."""

@@ -14,6 +14,7 @@ from inf2lab.measure.runner import knee
 from inf2lab.measure.server_view import ServerView
 from inf2lab.pictures import Picture
 from inf2lab.planning import Plan, rows
+from inf2lab.words import plural
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -92,7 +93,7 @@ def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerV
     ]
     if bend:
         parts.append(
-            f"<p><b>The knee</b> is at {bend.clients} client{'s' if bend.clients > 1 else ''}: the fewest that reach "
+            f"<p><b>The knee</b> is at {plural(bend.clients, 'client')}: the fewest that reach "
             f"nine tenths of the highest throughput ({bend.top_requests_per_s:.2f} answers a second). More clients "
             "than that mostly wait in the queue.</p>"
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from inf2lab import catalog
 from inf2lab.catalog import Instance
 from inf2lab.errors import SettingsError
+from inf2lab.words import plural
 from neuron_rules import core_groups
 
 
@@ -114,7 +115,7 @@ def _sentence(found: DeviceList, degree: int, sizes: tuple[int, ...], topology: 
     number, copies = len(found.given), len(found.copies)
     if not copies:
         return f"{number} devices have fewer cores than degree {degree}: no worker starts"
-    text = f"{_counted(number, 'device')} for {_counted(copies, 'worker')} at degree {degree}"
+    text = f"{plural(number, 'device')} for {plural(copies, 'worker')} at degree {degree}"
     wrong_number = number not in sizes
     if not found.broken:
         text += "; each sits on neighbours" if copies > 1 else "; it sits on neighbours"
@@ -132,7 +133,3 @@ def _sentence(found: DeviceList, degree: int, sizes: tuple[int, ...], topology: 
     if found.broken or wrong_number or gaps:
         text += f". Pass {' '.join(f'--device /dev/neuron{device}' for device in found.instead)}"
     return text
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,6 +12,7 @@ from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.planning.pace import measured_pace, planned_pace
 from inf2lab.planning.queue import Pace, Prediction, predict, replicas_for
+from inf2lab.words import plural
 
 if TYPE_CHECKING:
     from inf2lab.planning.planner import Plan
@@ -193,7 +194,7 @@ def _assumptions(plan: Plan, pace: Pace, *, measured: bool) -> tuple[str, ...]:
     length = (
         "requests are like the measured ones"
         if measured
-        else f"a request is {_prompts(request.batch_size)} of {prompt} tokens, each answered with {answer}"
+        else f"a request is {plural(request.batch_size, 'prompt')} of {prompt} tokens, each answered with {answer}"
     )
     joins = ", begun together: who comes later waits for their end" if pace.gathers else ""
     each = len(plan.copies)
@@ -205,7 +206,3 @@ def _assumptions(plan: Plan, pace: Pace, *, measured: bool) -> tuple[str, ...]:
         "neither network nor router takes time: --curve, measured through your router, has both",
         "p99 adds the slowest answers to the longest waits, which rarely meet: it errs to the safe side",
     )
-
-
-def _prompts(count: int) -> str:
-    return "1 prompt" if count == 1 else f"{count} prompts"

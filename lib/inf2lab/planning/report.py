@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from inf2lab.words import plural
 from neuron_rules import GIB
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "would fit", " or ".join(memory.remedies)
     yield (
         "copies",
-        f"{_counted(len(plan.copies), 'worker')}, each with the whole model; {plan.idle_cores} cores idle",
+        f"{plural(len(plan.copies), 'worker')}, each with the whole model; {plan.idle_cores} cores idle",
     )
     if plan.device_list:
         yield "devices", plan.device_list.text
@@ -46,7 +47,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     if service.tokens_per_s:
         yield (
             "throughput",
-            f"{_range(service.tokens_per_s)} output tokens/s with {_counted(request.batch_size, 'row')} in each copy",
+            f"{_range(service.tokens_per_s)} output tokens/s with {plural(request.batch_size, 'row')} in each copy",
         )
     yield "cost", _cost_line(plan)
     choice = plan.cheapest
@@ -79,7 +80,7 @@ def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
     if asked.ok:
         yield (
             "copies",
-            f"{_counted(len(plan.copies), 'worker')}, {plan.idle_cores} cores idle; {plan.host.text}",
+            f"{plural(len(plan.copies), 'worker')}, {plan.idle_cores} cores idle; {plan.host.text}",
         )
         yield "a token", f"{_range(plan.decode.ms_per_token)} ms ({plan.decode.basis})"
         if service.usd_per_million_tokens and service.tokens_per_s:
@@ -230,10 +231,6 @@ def _range(value: Range) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _gib(size: int) -> str:

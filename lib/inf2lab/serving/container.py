@@ -14,6 +14,7 @@ from typing import Any
 
 from inf2lab import catalog, paths
 from inf2lab.errors import EndpointError, EngineError, FolderError, ServerError
+from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import docker, log, ports
 from inf2lab.serving.docker_run import USER, RunLine
@@ -244,8 +245,7 @@ class ContainerServer(ModelServer):
         pinned = docker.digest(self.image)
         if pinned and not self.settings.image:
             path = paths.container_cache() / _DIGESTS
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(_known_digests() | {self.settings.stack.image: pinned}, indent=2) + "\n")
+            write_file(path, json.dumps(_known_digests() | {self.settings.stack.image: pinned}, indent=2) + "\n")
             report(f"the tag stands for {pinned}: used from now on")
 
     def _write_state(self, identity: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import EngineError
+from inf2lab.files import replace_file
 
 OWNER = "inf2lab.owner"  # label of every container of a clone: its log folder
 PATIENCE_S = 60
@@ -138,16 +139,12 @@ def waiter(container: str) -> subprocess.Popen[bytes]:
 
 def save_log(container: str, path: Path) -> None:
     """Write everything that a container has printed to `path`, whole or not at all; raises EngineError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
+    with replace_file(path) as file:
         command = ["docker", "logs", container]
         done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=PATIENCE_S, check=False)
-    if done.returncode:
-        text = temporary.read_text(errors="replace")
-        temporary.unlink()
-        raise _refusal("docker logs", text)
-    temporary.replace(path)
+        if done.returncode:
+            file.seek(0)
+            raise _refusal("docker logs", file.read().decode(errors="replace"))
 
 
 def follow(container: str, lines: int) -> Iterator[str]:

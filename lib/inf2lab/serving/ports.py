@@ -1,11 +1,31 @@
-"""Whether a port of 127.0.0.1 can be listened on."""
+"""Ports of 127.0.0.1: whether one can be listened on, and one that can."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 
 from inf2lab.errors import PortInUse, ServerError
 from inf2lab.serving import processes
+
+# Below those that the system hands to clients: one that asks a closed port may otherwise be given that very port.
+_FIRST, _COUNT = 20000, 10000
+# Processes that start together begin far apart, and none asks for the same port twice in a row.
+_offsets = itertools.count(os.getpid() * 37)
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens now, another one each time; raises ServerError if all are taken."""
+    for offset in itertools.islice(_offsets, _COUNT):
+        port = _FIRST + offset % _COUNT
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise ServerError(f"all ports from {_FIRST} to {_FIRST + _COUNT - 1} are taken: end some programs")
 
 
 def is_free(port: int) -> bool:

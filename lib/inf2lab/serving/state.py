@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
 from inf2lab import paths
+from inf2lab.files import write_file
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,7 @@ class ServerState:
 
     def write(self) -> None:
         """Write the state file, whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        temporary.replace(self.path)
+        write_file(self.path, json.dumps(asdict(self), indent=2) + "\n")
 
     def remove(self) -> None:
         """Delete the state file if it is still this server's."""

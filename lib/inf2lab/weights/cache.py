@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from inf2lab.files import make_folder, write_file
 
 OWN = "own"  # the reference under which a repository keeps the named model's own weights
 
@@ -39,15 +40,8 @@ class Repository:
         snapshot = self.snapshot(revision)
         if snapshot.is_dir():
             return snapshot
-        snapshot.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=snapshot.parent, prefix=".new-"))
-        try:
-            fill(temporary)
-            os.replace(temporary, snapshot)
-        except BaseException as error:  # an interrupted run leaves no half-written model
-            shutil.rmtree(temporary, ignore_errors=True)
-            if not (isinstance(error, OSError) and snapshot.is_dir()):  # another run was first: the same files
-                raise
+        with make_folder(snapshot) as folder:
+            fill(folder)
         return snapshot
 
     def point(self, reference: str, revision: str) -> None:
@@ -73,9 +67,5 @@ def link(source: Path, target: Path) -> None:
 
 
 def _write_once(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    if not (path.is_file() and path.read_text() == text):
+        write_file(path, text)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from inf2lab import read_properties, write_properties
 from inf2lab.errors import FolderError
-from inf2lab.folder import properties
 
 ARTICLE = {
     "engine": "Python",
@@ -123,7 +122,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
         raise OSError(28, "No space left on device")
 
     if step != "value":
-        monkeypatch.setattr(properties.os, "chmod" if step == "write" else "replace", full)
+        monkeypatch.setattr(os, "chmod" if step == "write" else "replace", full)
     with pytest.raises((ValueError, OSError)):
         write_properties(path, values)
     assert [entry.name for entry in tmp_path.iterdir()] == ["serving.properties"]

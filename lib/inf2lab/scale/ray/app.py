@@ -20,6 +20,7 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from inf2lab.files import write_file
 from inf2lab.scale.ray import server
 from inf2lab.scale.ray.spec import RaySpec
 
@@ -105,10 +106,7 @@ class ModelReplica:
             "load_s": round(time.time() - started, 3),
             "ready_at": time.time(),
         }
-        half = note.with_suffix(".part")
-        half.write_text(json.dumps(told))
-        half.replace(note)
-        return note
+        return write_file(note, json.dumps(told))
 
 
 def build(described: dict[str, Any]) -> serve.Application:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import ServerError
+from inf2lab.serving.ports import free_port
 
 _PATIENCE_S = 120  # a node starts within seconds; many times that on a busy machine
 
@@ -46,13 +46,6 @@ def environment(home: Path, *, haproxy: bool) -> dict[str, str]:
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         **_proxy(home / "haproxy", haproxy=haproxy),
     }
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _proxy(folder: Path, *, haproxy: bool) -> dict[str, str]:

@@ -21,9 +21,10 @@ import psutil
 from inf2lab import paths
 from inf2lab.errors import EngineError, LoadFailed, NotReady, ServerError
 from inf2lab.folder import ModelFolder
-from inf2lab.scale.ray.environment import environment, environment_python, free_port
+from inf2lab.scale.ray.environment import environment, environment_python
 from inf2lab.scale.ray.spec import RaySpec
 from inf2lab.serving import ContainerServer, all_servers, stop_labelled
+from inf2lab.serving.ports import free_port
 from inf2lab.settings import Settings
 from inf2lab.weights import standins
 

@@ -1,0 +1,70 @@
+"""Whole or not at all: a reader sees the old file or the new one, and nothing is left beside it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from inf2lab.files import make_folder, replace_file, write_file
+
+
+def test_text_is_utf_8_and_folders_are_made(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "a" / "b.txt", "é\n")
+    assert path.read_bytes() == "é\n".encode()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_bytes_stay_as_they_are(tmp_path: Path) -> None:
+    assert write_file(tmp_path / "b", b"\r\n\xff").read_bytes() == b"\r\n\xff"
+
+
+def test_a_file_keeps_its_mode_and_a_given_mode_wins(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "b", "1", mode=0o640)
+    write_file(path, "2")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    write_file(path, "3", mode=0o644)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "b", "old")
+    with replace_file(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "b", "old")
+    with pytest.raises(TypeError), replace_file(path) as file:
+        file.writelines([b"half", 1])
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_half_a_file_is_not_found_by_its_ending(tmp_path: Path) -> None:
+    with replace_file(tmp_path / "run.json"):
+        assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "model"
+    with make_folder(target) as folder:
+        (folder / "config.json").write_text("{}")
+        assert not target.exists()
+    assert [path.name for path in target.iterdir()] == ["config.json"]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no room"), make_folder(tmp_path / "model"):
+        raise ValueError("no room")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_was_first_keeps_its_folder(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with make_folder(target) as folder:
+        (folder / "mine").write_text("")
+        target.mkdir()
+        (target / "theirs").write_text("")
+    assert [path.name for path in tmp_path.glob("**/*")] == ["model", "theirs"]
