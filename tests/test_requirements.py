@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import lock
+from inf2lab.cli import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ["requirements.txt", "requirements-inf2.txt", "requirements-scale.txt"]
@@ -88,8 +93,54 @@ def test_what_torch_brings_for_one_system_is_not_constrained() -> None:
     assert lock.constraints(frozen, "requests==2  # the client\n") == f"{lock.HEADER}jinja2==3.1\ntorch==2.7.1\n"
 
 
+def project() -> dict[str, Any]:
+    """What pyproject.toml declares of the package."""
+    return tomllib.loads(text_of("pyproject.toml"))["project"]
+
+
+def declared() -> dict[str, list[Requirement]]:
+    """The ranges of pyproject.toml: those of the base, and of each extra."""
+    extras = {"base": project()["dependencies"], **project()["optional-dependencies"]}
+    return {name: [Requirement(line) for line in lines] for name, lines in extras.items()}
+
+
+def test_every_pin_lies_in_the_range_that_the_package_declares() -> None:
+    pins = lock.pins(text_of("requirements.txt")) | lock.pins(text_of("constraints.txt"))
+    ranges = [one for lines in declared().values() for one in lines]
+    assert [str(one) for one in ranges if not one.specifier.contains(pins[lock.normal(one.name)])] == []
+
+
+def imported(*folders: str) -> dict[str, str]:
+    """The third-party packages that modules below `lib/` import, each with a module that does."""
+    found = {}
+    for file in sorted(path for folder in folders for path in (ROOT / "lib" / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            found |= {name.partition(".")[0]: str(file.relative_to(ROOT)) for name in names}
+    others = sys.stdlib_module_names | {"inf2lab", "neuron_rules", "rehearsal"}
+    others |= {"ray", "starlette"}  # of Ray's own environment, requirements-scale.txt
+    return {name: file for name, file in found.items() if name not in others}
+
+
+def test_every_import_of_the_library_comes_with_the_base_or_an_extra() -> None:
+    brought = {lock.normal(one.name) for lines in declared().values() for one in lines}
+    brought |= {"yaml", "botocore", "jmespath"}  # pyyaml's own name, and what boto3 is made of
+    missing = {
+        name: file for name, file in imported("inf2lab", "rehearsal/server").items() if lock.normal(name) not in brought
+    }
+    assert missing == {}
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    base = {lock.normal(one.name) for one in declared()["base"]}
+    needed = {name for name in imported("inf2lab") if lock.normal(name) not in base}
+    assert set(EXTRAS) >= needed
+    assert set(EXTRAS.values()) <= declared().keys()
+
+
 def test_pythons_that_the_makefile_and_the_workflow_take_are_the_projects() -> None:
-    allowed = tomllib.loads(text_of("pyproject.toml"))["project"]["requires-python"]
+    allowed = project()["requires-python"]
     assert allowed == ">=3.11,<3.14"
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in text_of("Makefile")
     assert 'python: ["3.11", "3.13"]' in text_of(".github/workflows/ci.yml")

@@ -8,19 +8,21 @@ import re
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+NOT_REACHED = re.compile(r"Could not find a version|No matching distribution|Connection(Error| refused)")
 pytestmark = pytest.mark.timeout(600)  # fetching the build backend takes what the network takes
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of this repository, unpacked: what an environment would hold."""
-    copy, site = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("site")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a copy of this repository."""
+    copy = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "lib", copy / "lib", ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -38,10 +40,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     environment = {**os.environ, "PIP_RETRIES": "1"}
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    if re.search(r"Could not find a version|No matching distribution|Connection(Error| refused)", done.stderr):
+    if NOT_REACHED.search(done.stderr):
         pytest.skip("the build backend (setuptools) cannot be fetched here")
     assert done.returncode == 0, done.stderr
     (built,) = copy.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked: what an environment would hold."""
+    site = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(built) as archive:
         archive.extractall(site)
     return site
@@ -65,22 +74,51 @@ def test_every_module_is_in_it_and_nothing_that_plays_the_chip(wheel: Path) -> N
     assert not files(wheel, "*transformers_neuronx*", "*torch_neuronx*")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["plan", "--model", "opt-13b", "--tp", "2", "--json"], ["lint", "folder", "--json"]],
-    ids=" ".join,
-)
-def test_it_answers_where_there_is_no_clone(wheel: Path, tmp_path: Path, words: list[str]) -> None:
+@pytest.fixture(scope="module")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty environment into which `pip install inf2lab` was typed, and nothing else."""
+    environment = tmp_path_factory.mktemp("environment")
+    venv.create(environment)
+    # This environment's pip installs into the other: making one there would take longer than all the rest.
+    words = ["--python", environment, "install", "--quiet", "--retries", "1", built]
+    done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True, check=False)
+    if NOT_REACHED.search(done.stderr):
+        pytest.skip("what the package needs cannot be fetched here")
+    assert done.returncode == 0, done.stderr
+    assert size_mb(environment) < 40, "the base has grown: what `lint`, `plan` and `explain` need is small"
+    return environment / "bin/inf2lab"
+
+
+def size_mb(folder: Path) -> float:
+    """What the files below a folder take."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def answer(command: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What the installed command says where there is no clone."""
+    return subprocess.run([command, *words], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_base_alone_lints_plans_and_explains(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "serving.properties").write_text("option.dtype=f16\n")
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "inf2lab.cli", *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(wheel)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    found = json.loads(done.stdout)
-    assert found.get("workers") == 12 or found["findings"]
+    (tmp_path / "log").write_text("RuntimeError: nrt_tensor_copy status=2 message=heads\n")
+    linted = answer(installed, "lint", "folder", "--json", cwd=tmp_path)
+    planned = answer(installed, "plan", "--model", "opt-13b", "--tp", "2", "--json", cwd=tmp_path)
+    explained = answer(installed, "explain", "log", cwd=tmp_path)
+    assert (linted.stderr, planned.stderr, explained.stderr) == ("", "", "")
+    assert json.loads(linted.stdout)["findings"]
+    assert json.loads(planned.stdout)["workers"] == 12
+    assert explained.stdout.startswith("log, line 1: The degree does not divide")
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [("status", "rehearsal"), ("serve folder", "rehearsal"), ("load", "rehearsal"), ("scale kubernetes", "scale")],
+)
+def test_a_command_without_its_extra_says_how_to_get_it(
+    installed: Path, tmp_path: Path, words: str, extra: str
+) -> None:
+    said = answer(installed, *words.split(), cwd=tmp_path)
+    assert said.returncode == 2
+    assert re.fullmatch(rf"inf2lab: `\w+` needs \w+, .*pip install 'inf2lab\[{extra}\]'\n", said.stderr)

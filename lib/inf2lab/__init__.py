@@ -1,17 +1,27 @@
 """What the notebooks import: parameters, plans, model folders, servers and a client.
 
 from inf2lab import Endpoint, Server, Settings, plan
+
+A name loads what it needs when it is first asked for: who lints or plans loads no server and needs no package for one.
 """
 
-from inf2lab.checks import check, expect_failure
-from inf2lab.endpoint import Endpoint
-from inf2lab.errors import LabError
-from inf2lab.folder import ModelFolder, read_properties, write_properties
-from inf2lab.lint import lint
-from inf2lab.paths import enter_repository
-from inf2lab.planning import article_rules, plan
-from inf2lab.serving import Server
-from inf2lab.settings import Settings
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inf2lab.checks import check, expect_failure
+    from inf2lab.endpoint import Endpoint
+    from inf2lab.errors import LabError
+    from inf2lab.folder import ModelFolder, read_properties, write_properties
+    from inf2lab.lint import lint
+    from inf2lab.paths import enter_repository
+    from inf2lab.planning import article_rules, plan
+    from inf2lab.serving import Server
+    from inf2lab.settings import Settings
 
 __all__ = [
     "Endpoint",
@@ -28,3 +38,40 @@ __all__ = [
     "read_properties",
     "write_properties",
 ]
+
+_ROOMS = {
+    "checks": ("check", "expect_failure"),
+    "endpoint": ("Endpoint",),
+    "errors": ("LabError",),
+    "folder": ("ModelFolder", "read_properties", "write_properties"),
+    "paths": ("enter_repository",),
+    "planning": ("article_rules", "plan"),
+    "serving": ("Server",),
+    "settings": ("Settings",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{room}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Trap: `lint` is a room and a function. Importing the room would set its name here, in place of the function."""
+
+    @property
+    def lint(self) -> Any:
+        return import_module(f"{__name__}.lint").lint
+
+    @lint.setter
+    def lint(self, room: ModuleType) -> None:
+        """Ignore the room; `import inf2lab.lint.target` and `from inf2lab.lint import RULES` find it all the same."""
+
+
+sys.modules[__name__].__class__ = _Package

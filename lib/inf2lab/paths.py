@@ -86,7 +86,7 @@ def shown(path: Path | str) -> str:
     path = Path(path)
     try:
         return str(path.relative_to(root()))
-    except ValueError:
+    except (ValueError, LabError):  # it lies elsewhere, or there is no clone at all
         return str(path)
 
 

@@ -1,8 +1,19 @@
-"""Words that many sentences need, written once."""
+"""Words that many sentences need, and those that many logs begin with, written once."""
 
 from __future__ import annotations
+
+import re
+
+COLOUR = r"(?:\x1b\[[0-9;]*m)*"  # the real server's console has it
+_LEVEL = re.compile(rf"^(?:\d{{4}}-\d\d-\d\d \S+ )?{COLOUR}(?:(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+{COLOUR}\s*)?")
+_WORKER = re.compile(r"^.*?W-\d+-\S+?-std(?:out|err): ?")
 
 
 def plural(count: int, noun: str) -> str:
     """Return the count and its noun: `1 worker`, `3 workers`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def plain(line: str) -> str:
+    """Return a line of a server's log without the worker's and the logger's prefix."""
+    return _WORKER.sub("", line) if _WORKER.match(line) else _LEVEL.sub("", line)

@@ -1,48 +1,79 @@
-"""inf2lab's public list: sorted, complete, and importable without heavy packages."""
+"""The faces of inf2lab's rooms: complete, documented, and importable without heavy packages."""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
 import subprocess
 import sys
-import types
+from pathlib import Path
 
 import pytest
 
-PACKAGES = (
-    "inf2lab",
-    "inf2lab.catalog",
-    "inf2lab.aws",
-    "inf2lab.folder",
-    "inf2lab.measure",
-    "inf2lab.planning",
-    "inf2lab.scale",
-    "inf2lab.serving",
+LIB = Path(__file__).resolve().parents[2] / "lib"
+FACES = sorted(
+    ".".join(file.parent.relative_to(LIB).parts)
+    for file in (LIB / "inf2lab").rglob("__init__.py")
+    if "__all__" in file.read_text(encoding="utf-8")
 )
 HEAVY = ("torch", "transformers", "matplotlib", "boto3", "numpy", "tokenizers", "rehearsal")
 
 
-@pytest.mark.parametrize("name", PACKAGES)
-def test_the_public_list_is_sorted_and_is_what_the_package_offers(name: str) -> None:
-    package = importlib.import_module(name)
-    assert list(package.__all__) == sorted(package.__all__)
-    offered = {
-        key
-        for key, value in vars(package).items()
-        if not key.startswith("_") and not isinstance(value, types.ModuleType)
-    }
-    assert set(package.__all__) == offered
+@pytest.mark.parametrize("name", FACES)
+def test_the_public_list_is_what_the_room_offers(name: str) -> None:
+    room = importlib.import_module(name)
+    assert {key for key in room.__all__ if not hasattr(room, key)} == set()
+    assert own_imports(name) <= set(room.__all__)
 
 
-@pytest.mark.parametrize("name", PACKAGES)
+def own_imports(name: str) -> set[str]:
+    """What a face takes out of its own room: names, not modules."""
+    face = ast.parse((LIB / name.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
+    nodes = [node for node in ast.walk(face) if isinstance(node, ast.ImportFrom)]
+    inside = [node for node in nodes if node.module and node.module.startswith(f"{name}.")]
+    return {alias.asname or alias.name for node in inside for alias in node.names}
+
+
+@pytest.mark.parametrize("name", FACES)
 def test_every_public_name_has_a_docstring(name: str) -> None:
-    package = importlib.import_module(name)
-    bare = [key for key in package.__all__ if not (getattr(package, key).__doc__ or "").strip()]
+    room = importlib.import_module(name)
+    bare = [key for key in room.__all__ if not key.isupper() and not (getattr(room, key).__doc__ or "").strip()]
     assert not bare
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import inf2lab.lint.runner; from inf2lab import lint",
+        "from inf2lab import lint; import inf2lab.lint.runner; from inf2lab import lint",
+        "import inf2lab.lint; lint = inf2lab.lint",
+        "from inf2lab.lint import RULES; from inf2lab import *",
+    ],
+)
+def test_the_function_is_not_hidden_by_the_room_of_its_name(program: str) -> None:
+    said = python("-c", f"{program}; print(type(lint).__name__)")
+    assert said == "function"
 
 
 @pytest.mark.parametrize("module", ["inf2lab.cli", "inf2lab.doctor", "inf2lab"])
 def test_importing_loads_no_heavy_package(module: str) -> None:
-    program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert python("-c", f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])") == "[]"
+
+
+@pytest.mark.parametrize("words", ["lint folder", "plan", "explain folder/serving.properties"])
+def test_what_needs_no_server_loads_nothing_of_one(words: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "serving.properties").write_text("option.dtype=fp16\n")
+    command = [sys.executable, "-X", "importtime", "-m", "inf2lab.cli", *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1)
+    loaded = set(re.findall(r"\| +(\w+)$", done.stderr, re.MULTILINE))
+    assert {"inf2lab", "typer"} <= loaded
+    assert not loaded & {"requests", "psutil", *HEAVY}
+
+
+def python(*words: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-W", "error", *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -5,23 +5,61 @@ Exit codes: 0 done, 1 found something that needs mending, 2 could not run.
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
+import click
 import typer
+from typer.core import TyperGroup
 
 from inf2lab.cli import cloud, drills, load, prepare, scale, serving, weights
 
+# What is imported, and the extra that brings it; what is not here comes with `pip install inf2lab`.
+EXTRAS = {
+    "aiohttp": "rehearsal",
+    "boto3": "aws",
+    "botocore": "aws",
+    "httptools": "rehearsal",
+    "huggingface_hub": "rehearsal",
+    "ipywidgets": "notebooks",
+    "jgo": "rehearsal",
+    "jmespath": "aws",
+    "matplotlib": "notebooks",
+    "psutil": "rehearsal",
+    "requests": "rehearsal",
+    "tokenizers": "rehearsal",
+    "torch": "rehearsal",
+    "transformers": "rehearsal",
+    "urllib3": "rehearsal",
+    "yaml": "scale",
+}
+
+
+class Commands(TyperGroup):
+    """The commands; one whose packages are not installed says in one sentence how to get them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit code 2 where it lacks an extra."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            if (group := ctx.invoked_subcommand) == "scale" and extra == "rehearsal":
+                extra = "scale"  # which has what the two share
+            said = f"`{group}` needs {error.name}, which an extra brings: pip install 'inf2lab[{extra}]'"
+            print(f"inf2lab: {said}", file=sys.stderr)
+            raise typer.Exit(2) from error
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Serve a model folder on Inferentia2, or rehearse it here.",
 )
-for group in (
-    prepare,
-    serving,
-    load,
-    weights,
-    drills,
-    cloud,
-    scale,
-):  # in the order of a walk-through, which `inf2lab --help` shows
+# In the order of a walk-through, which `inf2lab --help` shows.
+for group in (prepare, serving, load, weights, drills, cloud, scale):
     app.add_typer(group.commands)

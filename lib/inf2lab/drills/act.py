@@ -18,14 +18,13 @@ from typing import Any, Self
 import psutil
 
 from inf2lab import paths
-from inf2lab.drills.drill import Scene, Sighting, Unavailable
+from inf2lab.drills.drill import Scene, Sighting, Unavailable, curl, terminal
 from inf2lab.drills.log import PATIENCE_S, log_until
-from inf2lab.endpoint import Answer
-from inf2lab.errors import LabError, LoadFailed
+from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder, write_properties
 from inf2lab.serving import Server, left_over, processes
 from inf2lab.serving.ports import free_port
-from inf2lab.serving.state import all_states
+from inf2lab.serving.state import all_states, read_state, state_path
 from inf2lab.settings import Settings
 
 NAME = "drill"
@@ -120,6 +119,12 @@ class Stage:
             process.kill()
             process.wait()
 
+    def kill_server(self) -> None:
+        """End the server's process as a restart of the machine does: what it wrote stays."""
+        state = read_state(state_path(self.settings.port))
+        assert state is not None
+        kill(state.pid)
+
     def leftovers(self) -> list[str]:
         """Return what is left of the stage: processes, files, a listener. Empty once it is taken down."""
         there = [str(path) for path in (self._temporary, self.server.log_path.parent) if path.exists()]
@@ -177,16 +182,6 @@ class SecondServer:
     def log(self) -> str:
         """Return everything it printed."""
         return (self.folder / "console.log").read_text(errors="replace")
-
-
-def terminal(error: LabError) -> str:
-    """Return what a person reads in a notebook when an error of the lab is raised."""
-    return f"{type(error).__name__}: {error}"
-
-
-def curl(answer: Answer) -> str:
-    """Return an answer as `curl -i` prints it, without the headers."""
-    return f"HTTP/1.1 {answer.status} {answer.reason}\n\n{answer.text}".rstrip()
 
 
 def kill(pid: int) -> None:

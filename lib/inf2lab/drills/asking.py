@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from inf2lab.drills.act import Stage
 from inf2lab.drills.drill import Drill, Scene, Sighting
 from inf2lab.drills.folders import ARTICLES, BUILT_IN, OWN
+
+if TYPE_CHECKING:
+    from inf2lab.drills.act import Stage
 
 _ARTICLE = Scene(OWN, ARTICLES, profile="seed-0.21")
 _NO_CODE = Scene(BUILT_IN)

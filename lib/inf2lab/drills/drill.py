@@ -11,6 +11,7 @@ from inf2lab.errors import LabError
 
 if TYPE_CHECKING:
     from inf2lab.drills.act import Stage
+    from inf2lab.endpoint import Answer
 
 
 class Unavailable(LabError):
@@ -103,3 +104,13 @@ def spots(pattern: str, text: str, *, last_line: bool) -> list[Spot]:
         start = text.rfind("\n", 0, at) + 1
         found.append(Spot(text.count("\n", 0, start) + 1, text[start:].split("\n", 1)[0].strip()))
     return found
+
+
+def terminal(error: LabError) -> str:
+    """Return what a person reads in a notebook when an error of the lab is raised."""
+    return f"{type(error).__name__}: {error}"
+
+
+def curl(answer: Answer) -> str:
+    """Return an answer as `curl -i` prints it, without the headers."""
+    return f"HTTP/1.1 {answer.status} {answer.reason}\n\n{answer.text}".rstrip()

@@ -10,9 +10,8 @@ from inf2lab import catalog, paths
 from inf2lab.checks import wrapped
 from inf2lab.drills.drill import Spot, spots, spots_of
 from inf2lab.drills.registry import DRILLS
-from inf2lab.serving.log import plain
+from inf2lab.words import COLOUR, plain
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the real server's console has it
 _EXCEPTION = r"Arguments: \(\w+.*|^Caused by: .*|^(?:.*: )?\w+(?:Error|Exception)\b.*"
 # Looked for only where no known failure was found: a sign, a name for it, what it means, what to do.
 _UNKNOWN = (
@@ -52,7 +51,7 @@ class Match:
 
 def explain(text: str) -> list[Match]:
     """Return the known failures in a server's log (or in what a terminal showed), in the order of their lines."""
-    text = _COLOUR.sub("", text)
+    text = re.sub(COLOUR, "", text)
     found = []
     covered: set[str] = set()
     for drill in DRILLS.values():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from inf2lab.drills.act import Stage
+from typing import TYPE_CHECKING
+
 from inf2lab.drills.drill import Drill, Scene, Sighting
 from inf2lab.drills.folders import ARTICLES, BUILT_IN, ENGINE, OBEDIENT, OWN, changed
+
+if TYPE_CHECKING:
+    from inf2lab.drills.act import Stage
 
 _ABSENT = "the load fails at the same point, after the image was pulled"
 

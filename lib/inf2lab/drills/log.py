@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from typing import TYPE_CHECKING
 
 from inf2lab.errors import LabError
-from inf2lab.serving import ModelServer
+
+if TYPE_CHECKING:
+    from inf2lab.serving import ModelServer
 
 PATIENCE_S = 60  # for a line of the log, on a machine with much else to do
 

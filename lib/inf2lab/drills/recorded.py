@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from inf2lab.drills.drill import Result
-from inf2lab.serving.log import plain
+from inf2lab.words import plain
 
 FILE = Path(__file__).with_name("recorded.json")
 SHOWN_LINES = 8

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import groupby
 
-from inf2lab.drills.act import Stage
 from inf2lab.drills.drill import Drill, Result, Sighting, Unavailable
 
 
@@ -17,6 +16,8 @@ def run(drills: Iterable[Drill]) -> Iterator[Result]:
 
     After the last one, or after Ctrl-C, no process, file or listener is left. Raises LabError.
     """
+    from inf2lab.drills.act import Stage  # with the servers; `explain` does without
+
     for scene, group in groupby(drills, key=lambda drill: drill.scene):
         with ExitStack() as stack:
             try:

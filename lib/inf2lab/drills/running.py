@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from inf2lab.drills.act import Stage, curl, kill, terminal
-from inf2lab.drills.drill import Drill, Scene, Sighting
+from inf2lab.drills.drill import Drill, Scene, Sighting, curl, terminal
 from inf2lab.drills.folders import ENGINE, OBEDIENT
 from inf2lab.drills.log import PATIENCE_S
-from inf2lab.endpoint import Answer
 from inf2lab.errors import EndpointError, PortInUse, ServerError
-from inf2lab.serving import Server, all_servers
-from inf2lab.serving.state import read_state, state_path
+
+if TYPE_CHECKING:
+    from inf2lab.drills.act import Stage
+    from inf2lab.endpoint import Answer
 
 _SMALL = Scene({**ENGINE, "option.predict_timeout": 2}, OBEDIENT)
 _SHORT_QUEUE = Scene({**ENGINE, "job_queue_size": 2}, OBEDIENT)
@@ -82,10 +83,10 @@ def _second_server(stage: Stage) -> Sighting:
 
 
 def _killed(stage: Stage) -> Sighting:
+    from inf2lab.serving import Server, all_servers
+
     stage.start()
-    state = read_state(state_path(stage.settings.port))
-    assert state is not None
-    kill(state.pid)
+    stage.kill_server()
     said = []
     try:
         Server.running(stage.settings)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from inf2lab.words import plain
+
 # What DJLServing 0.25 prints (facts on its log lines) and neuronx-cc's wrapper (optimum-neuron#407, #129, #698;
 # aws-neuron-sdk#825, #872), and what it means to a reader.
 _MILESTONES = (
@@ -25,9 +27,6 @@ _MILESTONES = (
     (" initialized.", "model loaded"),
     ("API bind to: ", "port open"),
 )
-_COLOUR = r"(?:\x1b\[[0-9;]*m)*"
-_LEVEL = re.compile(rf"^(?:\d{{4}}-\d\d-\d\d \S+ )?{_COLOUR}(?:(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+{_COLOUR}\s*)?")
-_WORKER = re.compile(r"^.*?W-\d+-\S+?-std(?:out|err): ?")
 _RAISED = re.compile(r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration)\b.*")
 _JAVA = re.compile(r"^(?:Caused by: )?((?:java|ai\.djl|io\.netty)\.[\w.$]+.*)")
 # The 0.25 worker's own call to `logging` is malformed: this follows each exception of a handler.
@@ -119,11 +118,6 @@ def milestones(path: Path) -> list[str]:
             if text in line and text not in seen:
                 seen[text] = meaning
     return list(seen.values())
-
-
-def plain(line: str) -> str:
-    """Return a log line without the worker's and the logger's prefix."""
-    return _WORKER.sub("", line) if _WORKER.match(line) else _LEVEL.sub("", line)
 
 
 def last_line(path: Path) -> str:
