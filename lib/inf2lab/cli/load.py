@@ -156,22 +156,15 @@ def _measured(target: Target, one: Load, counts: list[int]) -> list[Result]:
         console=console,
         transient=True,
     )
-    whole = one.requests * (sum(counts) if len(counts) > 1 else 1) if one.requests else None
+    several = len(counts) > 1
+    total = one.requests * sum(counts) if several and one.requests else one.count
     with bar:
-        task = bar.add_task(one.title, total=whole or (len(one.schedule()) or None), failed=0)
-        before = [0, 0]
+        task = bar.add_task(one.title, total=total, failed=0)
 
-        def progress(done: int, failed: int) -> None:
-            bar.update(task, completed=before[0] + done, failed=before[1] + failed)
+        def show(load: Load, done: int, failed: int) -> None:
+            bar.update(task, description=load.title, completed=done, failed=failed)
 
-        if len(counts) == 1:
-            return [measure.run(target, one, progress)]
-        results: list[Result] = []
-        for number in counts:
-            bar.update(task, description=f"{number} clients")
-            results += measure.sweep(target, one, [number], progress)
-            before = [before[0] + len(results[-1].rows), before[1] + sum(results[-1].errors.values())]
-        return results
+        return measure.sweep(target, one, counts, show) if several else [measure.run(target, one, show)]
 
 
 def _write(

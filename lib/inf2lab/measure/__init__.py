@@ -7,17 +7,16 @@ result = measure.run(measure.Target.of(server), measure.Load(clients=4, requests
 from inf2lab.errors import MeasureError
 from inf2lab.measure.aiperf import aiperf_command, as_typed
 from inf2lab.measure.chip import ChipMoment, ChipView, read_document, read_monitor, recorded, watching
+from inf2lab.measure.client import Traffic
 from inf2lab.measure.figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
 from inf2lab.measure.load import Load
+from inf2lab.measure.prompts import Tokens
 from inf2lab.measure.report import page, summary, table, write_report
-from inf2lab.measure.result import Result
-from inf2lab.measure.rows import Row
+from inf2lab.measure.result import Result, Row, Times, rows_of
 from inf2lab.measure.runner import Knee, knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
 from inf2lab.measure.server_view import Mark, Metric, ServerView, read_metric, view_of
 from inf2lab.measure.stall import freezing
-from inf2lab.measure.stats import Times
 from inf2lab.measure.target import Target
-from inf2lab.measure.tokens import Tokens
 
 __all__ = [
     "ChipMoment",
@@ -33,6 +32,7 @@ __all__ = [
     "Target",
     "Times",
     "Tokens",
+    "Traffic",
     "aiperf_command",
     "as_typed",
     "chip_cost",
@@ -48,6 +48,7 @@ __all__ = [
     "read_metric",
     "read_monitor",
     "recorded",
+    "rows_of",
     "run",
     "summary",
     "sweep",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import random
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inf2lab.errors import SettingsError
+from inf2lab.planning import poisson
 from inf2lab.words import plural
 
 ARRIVALS = ("poisson", "even")
@@ -57,17 +59,18 @@ class Load:
             return f"{self.rate:g} requests/s"
         return plural(self.clients, "client")
 
+    @property
+    def count(self) -> int | None:
+        """How many requests it sends; None where the answers decide that."""
+        return self.requests or len(self.schedule()) or None
+
     def schedule(self) -> list[float]:
         """Return the arrival times of an open loop in seconds from its start, the same for the same seed."""
         if self.rate is None:
             return []
-        rng = random.Random(f"arrivals:{self.seed}")
-        times: list[float] = []
-        at = 0.0
-        while True:
-            if self.seconds is not None and at >= self.seconds:
-                return times
-            if self.requests is not None and len(times) == self.requests:
-                return times
-            times.append(at)
-            at += rng.expovariate(self.rate) if self.arrivals == "poisson" else 1 / self.rate
+        times: Iterator[float] = (number / self.rate for number in itertools.count())
+        if self.arrivals == "poisson":
+            times = poisson(self.rate, self.seed)
+        if (end := self.seconds) is not None:
+            return list(itertools.takewhile(lambda at: at < end, times))
+        return list(itertools.islice(times, self.requests))

@@ -11,17 +11,72 @@ import csv
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from inf2lab.measure.client import Sample
 from inf2lab.measure.load import Load
-from inf2lab.measure.rows import Row
-from inf2lab.measure.stats import Times
-from inf2lab.measure.target import Target
+from inf2lab.measure.target import Post, Target
+from inf2lab.planning import CurvePoint
+from inf2lab.shapes import read_answer
 
-QUANTILES = (0.5, 0.9, 0.99)
+UNREADABLE = "unreadable"  # 200, and a body that is not of the endpoint's kind
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds: mean, percentiles and extremes of `count` values, which `ordered` holds."""
+
+    ordered: tuple[float, ...]
+
+    @classmethod
+    def of(cls, seconds: Iterable[float]) -> Times:
+        """Return the times of values in seconds."""
+        return cls(tuple(sorted(1e3 * value for value in seconds)))
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.ordered)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean; None for no values."""
+        return math.fsum(self.ordered) / len(self.ordered) if self.ordered else None
+
+    def at(self, quantile: float) -> float | None:
+        """The percentile of that share, 0.99 for p99; None for no values."""
+        return percentile(self.ordered, quantile)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request in plain numbers; seconds from the start of the load, None for what was not measured."""
+
+    number: int
+    due_s: float
+    sent_s: float
+    ended_s: float
+    status: str
+    prompt_tokens: int | None
+    output_tokens: int | None
+    first_s: float | None
+    gaps_s: tuple[float, ...]
+    replica: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was answered with 200 and a body of its kind."""
+        return self.status == "200"
+
+    @property
+    def latency_s(self) -> float:
+        """From when it was due (in a closed loop: sent) to the last byte."""
+        return self.ended_s - self.due_s
 
 
 @dataclass(frozen=True)
@@ -72,8 +127,8 @@ class Result:
     @property
     def output_tokens(self) -> int | None:
         """Output tokens of all good answers; None where they were not counted."""
-        counts = [row.output_tokens for row in self.good]
-        return sum(counts) if counts and None not in counts else None
+        counts = [row.output_tokens for row in self.good if row.output_tokens is not None]
+        return sum(counts) if counts and len(counts) == len(self.good) else None
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -81,10 +136,10 @@ class Result:
         tokens = self.output_tokens
         return tokens / self.seconds if tokens is not None and self.seconds else None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> CurvePoint:
         """Return awscurl's fields (times in ms, rate of errors in per cent), and under `inf2lab` what it has not."""
         good, tokens, late = len(self.good), self.output_tokens, self.late
-        first = self.first_token
+        first, between = self.first_token, self.between_tokens
         return {
             "tokenizer": str(self.target.tokens) if self.target.tokens else None,
             "totalTimeMills": _rounded(1e3 * self.seconds),
@@ -98,9 +153,13 @@ class Result:
             "tokenPerRequest": tokens // good if tokens is not None and good else None,
             "averageLatency": _rounded(self.latency.mean),
             "averageTokenLatency": _rounded(math.fsum(self.latency.ordered) / tokens) if tokens else None,
-            **{f"p{q * 100:g}Latency": _rounded(self.latency.at(q)) for q in QUANTILES},
+            "p50Latency": _rounded(self.latency.at(0.5)),
+            "p90Latency": _rounded(self.latency.at(0.9)),
+            "p99Latency": _rounded(self.latency.at(0.99)),
             "timeToFirstByte": _rounded(first.mean),
-            **{f"p{q * 100:g}TimeToFirstByte": _rounded(first.at(q)) for q in QUANTILES},
+            "p50TimeToFirstByte": _rounded(first.at(0.5)),
+            "p90TimeToFirstByte": _rounded(first.at(0.9)),
+            "p99TimeToFirstByte": _rounded(first.at(0.99)),
             "inf2lab": {
                 "lane": self.target.lane,
                 "url": self.target.url,
@@ -114,7 +173,9 @@ class Result:
                 "fingerprint": self.fingerprint,
                 "errors": self.errors,
                 "maxLatency": _rounded(self.latency.at(1)),
-                **{f"p{q * 100:g}BetweenTokens": _rounded(self.between_tokens.at(q)) for q in QUANTILES},
+                "p50BetweenTokens": _rounded(between.at(0.5)),
+                "p90BetweenTokens": _rounded(between.at(0.9)),
+                "p99BetweenTokens": _rounded(between.at(0.99)),
                 "p99SentLate": _rounded(late.at(0.99)),
             },
         }
@@ -125,22 +186,86 @@ class Result:
 
     def write_csv(self, path: Path) -> None:
         """Write one line a request, times in seconds; an empty field is what was not measured."""
-        names = [
-            "number",
-            "due_s",
-            "sent_s",
-            "ended_s",
-            "latency_s",
-            "status",
-            "prompt_tokens",
-            "output_tokens",
-        ]
+        names = ["number", "due_s", "sent_s", "ended_s", "latency_s", "status", "prompt_tokens", "output_tokens"]
         with path.open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
             out.writerow([*names, "first_token_s"])
             for row in self.rows:
                 values = [getattr(row, name) for name in names]
                 out.writerow([_plain(value) for value in (*values, row.first_s)])
+
+
+def percentile(ordered: Sequence[float], quantile: float) -> float | None:
+    """Return the smallest value that at least that share of the ordered values does not exceed; None for none."""
+    if not ordered:
+        return None
+    return ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
+
+
+def rows_of(target: Target, posts: Sequence[Post], samples: Iterable[Sample]) -> tuple[Row, ...]:
+    """Return the samples read: texts, tokens, first piece and the gaps between pieces."""
+    rows, texts = [], []
+    for sample in samples:
+        post, status = posts[sample.number % len(posts)], sample.status
+        lines = _lines(sample.pieces)
+        answer = None
+        if status == "200":
+            answer = read_answer(target.shape, sample.body, [line for _, line in lines])
+            status = UNREADABLE if answer is None else status
+        times = _token_times(target, lines) if answer is not None else []
+        rows.append((sample, status, post, times))
+        texts.append(answer if target.shape.texts or target.shape.streams else None)
+    counts = _count(target, [row[2] for row in rows], texts)
+    return tuple(
+        Row(
+            number=sample.number,
+            due_s=sample.due,
+            sent_s=sample.sent,
+            ended_s=sample.ended,
+            status=status,
+            prompt_tokens=sum(post.prompt_tokens) if post.prompt_tokens else None,
+            output_tokens=tokens,
+            first_s=times[0] - sample.due if len(times) > 1 else None,  # one piece is no stream
+            gaps_s=tuple(later - earlier for earlier, later in pairwise(times)),
+            replica=sample.replica,
+        )
+        for (sample, status, post, times), tokens in zip(rows, counts, strict=True)
+    )
+
+
+def _count(target: Target, posts: Sequence[Post], texts: Sequence[list[str] | None]) -> list[int | None]:
+    """Output tokens of each answer by the model's tokenizer; a text that repeats its prompt is counted without it."""
+    if target.tokens is None:
+        return [None] * len(texts)
+    flat = [text for answer in texts for text in answer or []]
+    counts = iter(target.tokens.count(flat))
+    found: list[int | None] = []
+    for post, answer in zip(posts, texts, strict=True):
+        if answer is None:
+            found.append(None)
+            continue
+        total = 0
+        for row, text in enumerate(answer):
+            total += next(counts)
+            if post.prompt_tokens and row < len(post.prompts) and text.startswith(post.prompts[row]):
+                total -= post.prompt_tokens[row]
+        found.append(total)
+    return found
+
+
+def _lines(pieces: Sequence[tuple[float, bytes]]) -> list[tuple[float, str]]:
+    """The lines of a stream, each with the time at which its end came."""
+    lines, rest, at = [], b"", 0.0
+    for at, piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        lines += [(at, line) for line in whole]
+    lines.append((at, rest))
+    return [(time, line.decode(errors="replace").strip()) for time, line in lines if line.strip()]
+
+
+def _token_times(target: Target, lines: Sequence[tuple[float, str]]) -> list[float]:
+    piece = target.shape.piece
+    return [time for time, line in lines if piece is not None and piece(line)]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,16 +12,16 @@ from pathlib import Path
 
 from inf2lab.errors import MeasureError, SettingsError
 from inf2lab.folder import ModelFolder, write_properties
+from inf2lab.measure.client import REFUSED, send_all
 from inf2lab.measure.load import Load
-from inf2lab.measure.processes import Progress, run_samples
-from inf2lab.measure.result import Result
-from inf2lab.measure.rows import rows_of
-from inf2lab.measure.target import Target, fingerprint
+from inf2lab.measure.result import Result, rows_of
+from inf2lab.measure.target import POOL, Target, fingerprint
 from inf2lab.planning import Plan, plan_for
 from inf2lab.serving import ModelServer, Server
 from inf2lab.settings import Settings
 
 NEAR_THE_TOP = 0.9  # of the highest throughput: more clients than that buy waiting, not work
+Progress = Callable[[Load, int, int], None]  # the load under way; of all so far: answers, and failures among them
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,30 @@ def run(target: Target, load: Load, progress: Progress | None = None) -> Result:
 
     A request that fails is counted by its code; only an endpoint that answers nothing at all raises.
     """
-    requests = target.requests(load.seed, load.requests or len(load.schedule()) or 10**9)
-    samples = run_samples(target, load, requests, progress)
-    if samples and all(sample.status == "refused" for sample in samples):
+    posts = target.requests(load.seed, load.count or POOL)
+    samples = send_all(target, load, posts, functools.partial(progress, load) if progress else None)
+    if samples and all(sample.status == REFUSED for sample in samples):
         raise MeasureError(f"nothing listens at {target.url}: start a server first (notebook 05)")
     seconds = max((sample.ended for sample in samples), default=0.0)
-    marks = fingerprint(requests, load.schedule())
-    return Result(target, load, rows_of(target, requests, samples), seconds, marks)
+    marks = fingerprint(posts, load.schedule())
+    return Result(target, load, rows_of(target, posts, samples), seconds, marks)
 
 
 def sweep(target: Target, load: Load, clients: Sequence[int], progress: Progress | None = None) -> list[Result]:
     """Return one result for each number of clients, each with as many requests a client as `load` has."""
     if load.open:
         raise SettingsError("rate", load.rate, "a sweep over clients is a closed loop: leave the rate out")
-    each = load.requests
-    loads = [
-        dataclasses.replace(load, clients=number, requests=None if each is None else each * number, warm_up=number)
-        for number in clients
-    ]
-    return [run(target, one, progress) for one in loads]
+    results: list[Result] = []
+    for number in clients:
+        requests = None if load.requests is None else load.requests * number
+        one = dataclasses.replace(load, clients=number, requests=requests, warm_up=number)
+        results.append(run(target, one, _counting_on(results, progress) if progress else None))
+    return results
+
+
+def _counting_on(results: Sequence[Result], progress: Progress) -> Progress:
+    done, failed = sum(len(one.rows) for one in results), sum(sum(one.errors.values()) for one in results)
+    return lambda load, more, among: progress(load, done + more, failed + among)
 
 
 def sweep_batches(

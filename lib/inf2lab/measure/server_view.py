@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inf2lab.errors import MeasureError
-from inf2lab.measure.stats import Times
+from inf2lab.measure.result import Times
 
 FILES = ("server_metric.log", "model_metric.log")
 ANSWERED = ("ModelLatency", "RequestLatency")

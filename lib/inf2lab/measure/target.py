@@ -10,8 +10,7 @@ from pathlib import Path
 
 from inf2lab.errors import SettingsError
 from inf2lab.folder import ModelFolder
-from inf2lab.measure.prompts import PROMPTS, Lengths, draw_prompts, read_prompts
-from inf2lab.measure.tokens import Tokens, tokens_of
+from inf2lab.measure.prompts import PROMPTS, Lengths, Tokens, draw_prompts, read_prompts, tokens_of
 from inf2lab.serving import ModelServer
 from inf2lab.shapes import SHAPES, Ask, Shape
 
@@ -20,8 +19,8 @@ LANES = ("rehearsal", "inf2", "other")
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request as it is sent: the body, the prompts in it, and their tokens (None where nobody counts)."""
+class Post:
+    """One request as it is posted: the body, the prompts in it, and their tokens (None where nobody counts)."""
 
     body: bytes
     prompts: tuple[str, ...]
@@ -44,6 +43,7 @@ class Target:
     headers: dict[str, str] = field(default_factory=dict)
     metrics: Path | None = None  # the folder of the server's metrics logs
     gathers: int | None = None  # requests that the server gathers into one batch; None where nobody knows
+    own_shape: Shape | None = None  # where no kind describes the endpoint
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -83,10 +83,10 @@ class Target:
 
     @property
     def shape(self) -> Shape:
-        """Request and response of its kind."""
-        return SHAPES[self.kind]
+        """Its request and response."""
+        return self.own_shape or SHAPES[self.kind]
 
-    def requests(self, seed: int, count: int = POOL) -> list[Request]:
+    def requests(self, seed: int, count: int = POOL) -> list[Post]:
         """Return `count` requests, at most POOL, the same ones for the same seed; raises MeasureError."""
         texts, lengths = read_prompts(self.prompts), Lengths.parse(self.lengths)
         made = []
@@ -97,7 +97,7 @@ class Target:
             # The article's seq_length counts the prompt and the token that begins every text; where nobody
             # can count the prompt, the whole text gets `output_tokens`.
             ask = Ask(prompts, max(counted) + 1 if counted else 0, self.output_tokens, self.model)
-            made.append(Request(json.dumps(self.shape.body(ask)).encode(), prompts, counted))
+            made.append(Post(json.dumps(self.shape.body(ask)).encode(), prompts, counted))
         return made
 
 
@@ -107,10 +107,10 @@ def _gathers(folder: ModelFolder) -> int:
     return int(values.get("batch_size", "1"))
 
 
-def fingerprint(requests: list[Request], arrivals: list[float]) -> str:
+def fingerprint(posts: list[Post], arrivals: list[float]) -> str:
     """Return 12 digits that are equal for equal requests at equal times."""
     digest = hashlib.sha256()
-    for request in requests:
-        digest.update(request.body)
+    for post in posts:
+        digest.update(post.body)
     digest.update(json.dumps(arrivals).encode())
     return digest.hexdigest()[:12]

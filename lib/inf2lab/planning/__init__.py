@@ -3,6 +3,7 @@
 The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan and a rehearsal agree.
 """
 
+from inf2lab.planning.curve import CurvePoint, read_curve
 from inf2lab.planning.decode import Decode, Range
 from inf2lab.planning.degrees import Degrees
 from inf2lab.planning.devices import Copy, DeviceList, judge_devices, ring_runs
@@ -16,7 +17,7 @@ from inf2lab.planning.fleet import (
 )
 from inf2lab.planning.host import Host
 from inf2lab.planning.memory import Memory
-from inf2lab.planning.pace import measured_pace, planned_pace, read_curve
+from inf2lab.planning.pace import measured_pace, planned_pace
 from inf2lab.planning.planner import Plan, plan, plan_for, plan_request
 from inf2lab.planning.published import ArticleRules, PublicRule, article_rules, public_rules
 from inf2lab.planning.queue import (
@@ -25,6 +26,7 @@ from inf2lab.planning.queue import (
     answered_ideally,
     arrivals,
     erlang_c,
+    poisson,
     predict,
     replicas_for,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "Capacity",
     "Choice",
     "Copy",
+    "CurvePoint",
     "Decode",
     "Degrees",
     "DeviceList",
@@ -65,6 +68,7 @@ __all__ = [
     "plan_for",
     "plan_request",
     "planned_pace",
+    "poisson",
     "predict",
     "public_rules",
     "read_curve",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
+from inf2lab.planning.curve import CurvePoint
 from inf2lab.planning.pace import measured_pace, planned_pace
 from inf2lab.planning.queue import Pace, Prediction, predict, replicas_for
 from inf2lab.words import plural
@@ -100,7 +101,7 @@ def capacity(
     p99_s: float,
     use: float | None = None,
     spare: int | None = None,
-    curve: Sequence[Mapping[str, Any]] | None = None,
+    curve: Sequence[CurvePoint] | None = None,
 ) -> Capacity:
     """Return replicas, instances and price for `rate` requests a second at a p99 of at most `p99_s` seconds.
 

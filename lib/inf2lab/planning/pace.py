@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from inf2lab.errors import SettingsError
+from inf2lab.planning.curve import HOW, CurvePoint
 from inf2lab.planning.decode import mean_over_median
 from inf2lab.planning.queue import Pace
 
 if TYPE_CHECKING:
     from inf2lab.planning.planner import Plan
 
-HOW = "write one with `inf2lab load --clients 1,2,4,8 --json FILE`"
 # Deviations of a normal distribution from its median to a quantile, and the requests that such a quantile asks for: ten
 # beyond it. Of ten requests the p99 is the slowest one, and says nothing of the slowest in a hundred.
-DEVIATIONS = {"p99Latency": (2.33, 1000), "p90Latency": (1.28, 0)}
+P99 = (2.33, 1000)
+P90_DEVIATIONS = 1.28
 
 
 def planned_pace(plan: Plan, *, slow: bool = False) -> Pace:
@@ -29,7 +28,7 @@ def planned_pace(plan: Plan, *, slow: bool = False) -> Pace:
     return Pace(1, seconds, seconds, 0.0, f"decode model ({plan.decode.basis})")
 
 
-def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
+def measured_pace(curve: Sequence[CurvePoint]) -> Pace:
     """Return the pace of one replica from a closed-loop sweep, as `inf2lab load --clients 1,2,4 --json` writes it.
 
     The least loaded point gives an answer's time, the highest throughput the capacity; both together the number of
@@ -37,17 +36,14 @@ def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
     for a file that is no such sweep, or one with failures.
     """
     try:
-        points = sorted(
-            (point for point in curve if point["concurrentClients"]),
-            key=lambda point: point["concurrentClients"],
-        )
-        alone, last = points[0], points[-1]
+        points = sorted((point for point in curve if point["concurrentClients"]), key=_clients)
+        alone, most = points[0], _clients(points[-1])
         failed = sum(point["failedRequests"] for point in points)
         more = alone.get("inf2lab", {})
         gathers = more.get("gathers") or 1
         if not failed:
-            top = max(point["tps"] for point in points)
-            mean, median = alone["averageLatency"] / 1e3, alone["p50Latency"] / 1e3
+            top = max(_known(point["tps"]) for point in points)
+            mean, median = _known(alone["averageLatency"]) / 1e3, _known(alone["p50Latency"]) / 1e3
             deviation = _deviation(alone)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise SettingsError("curve", "the file", f"is no closed-loop sweep: {HOW}") from error
@@ -55,8 +51,8 @@ def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
         raise SettingsError("curve", "the file", f"counts {failed} failed requests: mend that, and {HOW}")
     servers = gathers if gathers > 1 else max(1, round(top * mean))
     seconds = servers / top
-    basis = f"measured with {alone['concurrentClients']} to {last['concurrentClients']} clients"
-    if last["concurrentClients"] <= servers:  # the least that it can do is a plan on the safe side
+    basis = f"measured with {_clients(alone)} to {most} clients"
+    if most <= servers:  # the least that it can do is a plan on the safe side
         basis += "; more of them may show more"
     if more.get("lane") == "rehearsal":
         basis += "; in the rehearsal: this machine's time, not the chip's"
@@ -70,16 +66,20 @@ def measured_pace(curve: Sequence[Mapping[str, Any]]) -> Pace:
     )
 
 
-def read_curve(path: Path) -> list[Mapping[str, Any]]:
-    """Return the results in a file of `inf2lab load --json`; raises SettingsError."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError("curve", str(path), f"cannot be read as JSON ({error})") from error
-    return found if isinstance(found, list) else [found]
-
-
-def _deviation(alone: Mapping[str, Any]) -> float:
+def _deviation(alone: CurvePoint) -> float:
     """Return the standard deviation of an answer's time in seconds, from the outermost quantile that is sound."""
-    away, name = next((away, name) for name, (away, fewest) in DEVIATIONS.items() if alone["totalRequests"] >= fewest)
-    return max(0.0, alone[name] - alone["p50Latency"]) / away / 1e3
+    away, fewest = P99
+    sound = alone["totalRequests"] >= fewest
+    outermost = _known(alone["p99Latency"] if sound else alone["p90Latency"])
+    return max(0.0, outermost - _known(alone["p50Latency"])) / (away if sound else P90_DEVIATIONS) / 1e3
+
+
+def _clients(point: CurvePoint) -> int:
+    return int(_known(point["concurrentClients"]))
+
+
+def _known(value: float | None) -> float:
+    """Return the value; raises TypeError for what was not measured."""
+    if value is None:
+        raise TypeError("a sweep's point lacks a number")
+    return value

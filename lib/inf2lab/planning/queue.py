@@ -12,7 +12,7 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inf2lab.errors import SettingsError
@@ -97,10 +97,15 @@ def replicas_for(rate: float, p99_s: float, pace: Pace) -> int | None:
     return low
 
 
-def arrivals(rate: float, count: int, seed: int = 0) -> list[float]:
-    """Return the times in seconds at which `count` requests arrive at random, the same ones for the same seed."""
+def poisson(rate: float, seed: int = 0) -> Iterator[float]:
+    """Yield, without end, the times in seconds at which requests arrive at random, the same ones for the same seed."""
     draw = random.Random(seed)
-    return list(itertools.accumulate(draw.expovariate(rate) for _ in range(count)))
+    return itertools.accumulate(draw.expovariate(rate) for _ in itertools.count())
+
+
+def arrivals(rate: float, count: int, seed: int = 0) -> list[float]:
+    """Return the first `count` of those times."""
+    return list(itertools.islice(poisson(rate, seed), count))
 
 
 def answered_ideally(arrived: Sequence[float], servers: int, seconds: float) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -18,14 +17,14 @@ HEAD = "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\n"
 
 @dataclass
 class Reply:
-    """One answer: after `delay` seconds, or in pieces with a pause before each. `freeze` stops the whole server."""
+    """One answer: after `delay` seconds and `after` requests, or in pieces with a pause before each."""
 
     status: int = 200
     body: bytes = b'{"outputs": ["done"]}'
     delay: float = 0.0
+    after: int = 0  # not before so many requests have come: order, where a time would depend on the machine
     pieces: tuple[bytes, ...] = ()
     pause: float = 0.0
-    freeze: float = 0.0
     drop: bool = False  # close the connection instead
 
 
@@ -69,8 +68,8 @@ class ScriptedServer:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            if reply.freeze:
-                time.sleep(reply.freeze)
+            while len(self.bodies) < reply.after:
+                await asyncio.sleep(0.001)
             await asyncio.sleep(reply.delay)
         finally:
             self._at_once -= 1

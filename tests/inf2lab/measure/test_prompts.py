@@ -11,8 +11,7 @@ import pytest
 
 from inf2lab.errors import MeasureError, SettingsError
 from inf2lab.measure import Target, Tokens
-from inf2lab.measure.prompts import PROMPTS, Lengths, draw_prompts, read_prompts
-from inf2lab.measure.tokens import tokens_of
+from inf2lab.measure.prompts import PROMPTS, Lengths, draw_prompts, read_prompts, tokens_of
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from inf2lab import measure
-from inf2lab.measure.stats import Times, percentile
+from inf2lab.measure.result import Times, percentile
 
 from .conftest import result_of
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inf2lab import ModelFolder, Server, Settings, measure
 from inf2lab.errors import MeasureError
 from inf2lab.measure import Load, Mark, Target, read_metric, view_of
 from inf2lab.serving import ModelServer, stop_everything
+from inf2lab.serving.state import read_state, state_path
 
 # Printed by DJL 0.25's own class (ai.djl:api:0.25.0, ai.djl.metric.Metric) behind the stamp of the server's log.
 LINES = [
@@ -91,17 +94,19 @@ def test_a_rehearsal_notes_waiting_and_working(slow: ModelServer) -> None:
     assert (view.queue.count, view.model.count, view.responses) == (4, 4, {"2XX": 4})
     assert 50 <= view.model.at(0) <= view.model.at(1) <= alone.latency.at(1)
     mark = Mark.here(target.metrics)
-    crowd = measure.run(target, Load(clients=3, requests=9, warm_up=0))
+    crowd = measure.run(target, Load(clients=8, requests=16, warm_up=0))
     view = mark.view()
-    assert view.queue.at(1) >= 50  # with one worker the second of three waits for the first
+    assert view.queue.at(1) >= 50  # with one worker the last of eight waits for seven
     assert crowd.latency.at(1) >= view.queue.at(1)
 
 
 def test_a_frozen_server_answers_late_and_goes_on(slow: ModelServer) -> None:
     target = Target.of(slow)
-    with measure.freezing(slow, after_s=0, for_s=1.0):
-        held = measure.run(target, Load(requests=1, warm_up=0))
-    assert held.latency.at(1) >= 900
+    with measure.freezing(slow, after_s=0, for_s=60):
+        process = psutil.Process(read_state(state_path(slow.settings.port)).pid)
+        while process.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        assert measure.run(target, Load(requests=1, warm_up=0, timeout_s=0.2)).errors == {"timeout": 1}
     assert measure.run(target, Load(requests=2)).errors == {}
     with measure.freezing(slow, after_s=60, for_s=60):
         pass  # ends with the block, frozen or not
@@ -134,8 +139,8 @@ def test_a_rehearsal_that_streams_has_first_and_next_tokens(free_port: int, writ
         stop_everything(patience_s=5)
     assert result.errors == {}
     assert (result.first_token.count, result.between_tokens.count) == (3, 9)
-    assert 50 <= result.first_token.at(0) < result.latency.at(0)
-    assert sum(result.between_tokens.ordered) >= 3 * 3 * 40
+    assert 50 <= result.first_token.at(0) <= result.latency.at(0)
+    assert all(row.first_s + sum(row.gaps_s) >= 0.2 for row in result.rows)
 
 
 @pytest.mark.parametrize(
