@@ -43,7 +43,7 @@ def expect_failure(kind: type[BaseException], *, about: str) -> Iterator[None]:
 
 def wrapped(text: str, *, indent: str = "") -> str:
     """Return `text` with each of its lines broken between words, so that a notebook shows words whole."""
-    how = {"break_long_words": False, "break_on_hyphens": False}
-    return "\n".join(
-        textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=indent, **how) for line in text.split("\n")
+    wrapper = textwrap.TextWrapper(
+        WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+    return "\n".join(wrapper.fill(line) for line in text.split("\n"))

@@ -98,7 +98,7 @@ def _instances(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Foun
 
 
 def _addresses(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Found]:
-    rate = catalog.cloud_facts().address_hour.value
+    rate = catalog.cloud_facts().prices["address_usd_per_hour"].value
     for row in cloud.call("ec2", "describe_addresses", region=region, Filters=_tagged(runs))["Addresses"]:
         state = "in use" if row.get("AssociationId") else "reserved"
         yield Found("address", row["AllocationId"], region, _run_of(row["Tags"]), state, rate)
@@ -118,7 +118,7 @@ def _snapshots(cloud: Cloud, region: str, runs: frozenset[str]) -> Iterator[Foun
         "ec2", "describe_snapshots", "Snapshots", region=region, OwnerIds=["self"], Filters=_tagged(runs)
     )
     for row in rows:
-        usd = row["VolumeSize"] * facts.snapshot_gib_month.value / facts.hours_per_month
+        usd = row["VolumeSize"] * facts.prices["snapshot_usd_per_gib_month"].value / facts.hours_per_month
         yield Found("snapshot", row["SnapshotId"], region, _run_of(row["Tags"]), row["State"], usd)
 
 
@@ -174,7 +174,7 @@ def _by(service: str, operation: str, parameter: str, *, many: bool = False) -> 
 def volume_rate(row: dict[str, Any]) -> float:
     """Return US dollars an hour of a volume, at gp3's rate."""
     facts = catalog.cloud_facts()
-    return row["Size"] * facts.gp3_gib_month.value / facts.hours_per_month
+    return row["Size"] * facts.prices["gp3_usd_per_gib_month"].value / facts.hours_per_month
 
 
 # In the order of removal: what holds others first. A stack removes its own parts, roles included.

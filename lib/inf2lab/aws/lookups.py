@@ -104,10 +104,10 @@ _NO_IMAGE = "name another with image_id, or leave it empty for the newest base i
 def offering(cloud: Cloud, instance: str) -> Offering:
     """Return where the region has this instance; raises WrongRegion with the regions that have it."""
     facts = catalog.cloud_facts()
-    known = facts.regions.get(instance, ())
-    elsewhere = f"choose one of {', '.join(known)} (as of {facts.regions_checked})" if known else "see EC2's page"
+    known = facts.regions.by_instance.get(instance, ())
+    elsewhere = f"choose one of {', '.join(known)} (as of {facts.regions.checked})" if known else "see EC2's page"
     zones: tuple[str, ...] = ()
-    source = f"table of {facts.regions_checked}"
+    source = f"table of {facts.regions.checked}"
     if cloud.live:
         filters = [{"Name": "instance-type", "Values": [instance]}]
         try:

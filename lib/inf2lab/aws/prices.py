@@ -67,11 +67,11 @@ def price_table(cloud: Cloud, request: LaunchRequest) -> PriceTable:
     instance, instance_from = _ask(cloud, _instance_filters(request), listed, dated)
     if request.spot:
         instance_from += "; spot is at most that"
-    gib_month = facts.gp3_gib_month
+    gib_month = facts.prices["gp3_usd_per_gib_month"]
     disk, disk_from = _ask(
         cloud, _disk_filters(request), gib_month.value, f"{gib_month.region}, since {gib_month.since}"
     )
-    address = facts.address_hour
+    address = facts.prices["address_usd_per_hour"]
     rows = (
         PriceRow(request.instance, instance, instance_from),
         PriceRow(f"disk, {request.disk_gib} GiB gp3", disk * request.disk_gib / facts.hours_per_month, disk_from),

@@ -77,7 +77,7 @@ def test_who_may_not_ask_gets_the_dated_table(played: PlayedAws) -> None:
     assert offered.source == "table of 2026-11-22; AWS: UnauthorizedOperation"
 
 
-@pytest.mark.parametrize("instance", catalog.cloud_facts().regions)
+@pytest.mark.parametrize("instance", catalog.cloud_facts().regions.by_instance)
 def test_the_table_of_regions_is_the_one_that_moto_carries(played: PlayedAws, instance: str) -> None:
     """Both are the same snapshot; a later moto may know more, and then the table is due."""
     regions = {"us-east-1", "us-west-1", "us-west-2", "ap-northeast-2", "ca-central-1", "eu-west-1"}
@@ -89,7 +89,7 @@ def test_the_table_of_regions_is_the_one_that_moto_carries(played: PlayedAws, in
             LocationType="availability-zone", Filters=filters
         )["InstanceTypeOfferings"]
     }
-    assert offered == regions & set(catalog.cloud_facts().regions[instance])
+    assert offered == regions & set(catalog.cloud_facts().regions.by_instance[instance])
 
 
 def _quota(code: str, value: float) -> dict[str, Any]:

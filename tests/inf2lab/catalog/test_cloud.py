@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from inf2lab import catalog
-from inf2lab.catalog._access import read_file
+from inf2lab.catalog.facts import UnitPrice
 from inf2lab.errors import SettingsError
 
 FACTS = catalog.cloud_facts()
 
 
-@pytest.mark.parametrize("name", read_file("cloud")["images"])
+@pytest.mark.parametrize("name", FACTS.images)
 def test_an_image_is_a_base_neuron_image(name: str) -> None:
     image = catalog.host_image(name)
     assert image.parameter.startswith("/aws/service/neuron/dlami/base/")
@@ -27,8 +27,8 @@ def test_the_default_image_is_one_of_them() -> None:
         catalog.host_image("ubuntu-18.04")
 
 
-@pytest.mark.parametrize("price", [FACTS.gp3_gib_month, FACTS.snapshot_gib_month, FACTS.address_hour])
-def test_a_price_says_where_and_since_when(price: catalog.UnitPrice) -> None:
+@pytest.mark.parametrize("price", FACTS.prices.values())
+def test_a_price_says_where_and_since_when(price: UnitPrice) -> None:
     assert 0 < price.value < 1
     assert price.region
     assert price.since
@@ -36,11 +36,12 @@ def test_a_price_says_where_and_since_when(price: catalog.UnitPrice) -> None:
 
 
 def test_every_inf2_size_has_regions() -> None:
+    regions_of = FACTS.regions.by_instance
     sizes = {name for name, row in catalog.instances().items() if row.family == "inf2"}
-    assert set(FACTS.regions) == sizes
-    assert all("us-east-2" in regions for regions in FACTS.regions.values())
-    assert "ap-northeast-2" in FACTS.regions["inf2.xlarge"]
-    assert "ap-northeast-2" not in FACTS.regions["inf2.48xlarge"]
+    assert set(regions_of) == sizes
+    assert all("us-east-2" in regions for regions in regions_of.values())
+    assert "ap-northeast-2" in regions_of["inf2.xlarge"]
+    assert "ap-northeast-2" not in regions_of["inf2.48xlarge"]
 
 
 def test_a_quota_has_a_code_for_each_way_of_buying() -> None:

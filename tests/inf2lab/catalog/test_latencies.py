@@ -1,16 +1,18 @@
-"""inf2lab.catalog's published latencies: rows merged, faults found by their rules, values as they were printed."""
+"""The published latencies: rows merged, faults found by their rules, values as they were printed."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 import pytest
 
+import clean_latencies
 from inf2lab import catalog
-from inf2lab.catalog import _latencies
-from inf2lab.catalog._access import read_file
+from inf2lab.catalog.facts import THROUGHPUT_DIFFERS
 
+PRINTED = json.loads(clean_latencies.PRINTED.read_text())
 RELEASES = {
     "2.18.0": {"date": "2024-04-01", "token_time": "output"},
     "2.16.0": {"date": "2023-12-21", "token_time": "prompt and output"},
@@ -48,16 +50,19 @@ def printed(**changes: Any) -> dict[str, Any]:
 
 
 def test_every_row_that_was_printed_is_kept_and_repeated_ones_are_merged() -> None:
-    data = read_file("latencies")
-    assert len(data["rows"]) == 81
+    assert len(PRINTED["rows"]) == 81
     assert sum(Counter(row.release for row in catalog.latencies()).values()) == 62
     assert Counter(row.release for row in catalog.latencies())["2.18.0"] == 28
+
+
+def test_the_catalog_holds_what_the_tool_makes_of_the_printed_rows() -> None:
+    assert clean_latencies.TARGET.read_text() == clean_latencies.as_json(PRINTED)
 
 
 def test_each_row_has_a_source_and_a_date() -> None:
     for row in catalog.latencies():
         assert all(source.startswith("v2.") and source.endswith(".csv") for source in row.sources)
-        assert row.date == read_file("latencies")["releases"][row.release]["date"]
+        assert row.date == PRINTED["releases"][row.release]["date"]
 
 
 def test_a_row_in_two_files_is_one_measurement_with_two_sources() -> None:
@@ -74,13 +79,13 @@ def test_a_row_in_two_files_is_one_measurement_with_two_sources() -> None:
 def test_the_relabelled_batches_of_2_9_are_what_the_throughput_says(model: str, batch: int) -> None:
     (row,) = [row for row in rows(model_id=model, release="2.9.0") if row.batch_size > 1]
     assert (row.batch_size, row.n_positions) == (batch, None)
-    assert _latencies.BATCH_CONTRADICTED in row.faults
-    assert _latencies.LENGTH_DOUBTFUL in row.faults
+    assert clean_latencies.BATCH_CONTRADICTED in row.faults
+    assert clean_latencies.LENGTH_DOUBTFUL in row.faults
 
 
 def test_the_mislabelled_batch_of_2_10_is_256() -> None:
     (row,) = [row for row in rows(model_id="facebook/opt-66b", release="2.10.0") if row.batch_size > 1]
-    assert (row.batch_size, row.n_positions, row.faults) == (256, 128, (_latencies.BATCH_CONTRADICTED,))
+    assert (row.batch_size, row.n_positions, row.faults) == (256, 128, (clean_latencies.BATCH_CONTRADICTED,))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +97,7 @@ def test_time_over_prompt_and_output_becomes_time_per_output_token(
 ) -> None:
     (row,) = rows(model_id="meta-llama/Llama-2-13b-hf", release=release, n_positions=n_positions, output_tokens=answer)
     assert row.token_p50_ms == pytest.approx(ms, abs=0.01)
-    assert row.faults == (_latencies.PROMPT_COUNTED,)
+    assert row.faults == (clean_latencies.PROMPT_COUNTED,)
     assert not row.trusted
 
 
@@ -109,7 +114,7 @@ def test_rows_without_a_fault_are_those_that_were_printed() -> None:
 
 def test_a_throughput_that_does_not_follow_from_p50_is_marked_and_kept() -> None:
     (row,) = rows(model_id="mistralai/Mistral-7B-Instruct-v0.2", batch_size=1, n_positions=8192)
-    assert row.faults == (_latencies.THROUGHPUT_DIFFERS,)
+    assert row.faults == (THROUGHPUT_DIFFERS,)
     assert row.trusted
     assert row.token_p50_ms == pytest.approx(7.866, abs=0.001)
 
@@ -120,22 +125,22 @@ def test_no_row_of_2_18_but_the_known_two_has_a_fault() -> None:
 
 
 def test_a_row_without_a_fault_stays_as_it_is() -> None:
-    row = _latencies.mend([printed()], RELEASES)
+    row = clean_latencies.mend([printed()], RELEASES)
     assert (row.batch_size, row.n_positions, row.token_p50_ms, row.faults) == (1, 4096, 9.17, ())
 
 
 def test_p50_above_p99_is_marked() -> None:
-    assert _latencies.mend([printed(token_p99_ms=9.0)], RELEASES).faults == (_latencies.P50_ABOVE_P99,)
+    assert clean_latencies.mend([printed(token_p99_ms=9.0)], RELEASES).faults == (clean_latencies.P50_ABOVE_P99,)
 
 
 def test_a_length_beyond_the_instances_memory_is_dropped() -> None:
-    row = _latencies.mend([printed(batch_size=256, tokens_per_s=256 * 108.0, n_positions=2048)], RELEASES)
+    row = clean_latencies.mend([printed(batch_size=256, tokens_per_s=256 * 108.0, n_positions=2048)], RELEASES)
     assert row.n_positions is None
-    assert _latencies.LENGTH_DOUBTFUL in row.faults
+    assert clean_latencies.LENGTH_DOUBTFUL in row.faults
 
 
 def test_a_batch_that_no_label_explains_becomes_the_next_power_of_two() -> None:
-    row = _latencies.mend(
+    row = clean_latencies.mend(
         [printed(batch_size=64, tokens_per_s=1400.0, token_p50_ms=156.0, token_p99_ms=849.0)], RELEASES
     )
     assert row.batch_size == 256

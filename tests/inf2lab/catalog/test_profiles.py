@@ -7,7 +7,7 @@ import re
 import pytest
 
 from inf2lab import catalog
-from inf2lab.catalog._profiles import version
+from inf2lab.catalog.facts import parse_version
 from neuron_rules import GENERATIONS
 
 PROFILES = catalog.profiles()
@@ -109,8 +109,8 @@ def test_an_option_is_complete(name: str) -> None:
     option = OPTIONS[name]
     assert option.reader in ("handler", "server", "both")
     assert option.kind in ("int", "bool", "choice", "degree", "dtype", "list", "text")
-    assert any(version(option.since) == profile.version for profile in PROFILES.values())
-    assert all(version(since) >= version(option.since) for since in (*option.defaults, *option.choices))
+    assert any(parse_version(option.since) == profile.version for profile in PROFILES.values())
+    assert all(parse_version(since) >= parse_version(option.since) for since in (*option.defaults, *option.choices))
     assert (option.kind == "choice") is bool(option.choices)
     assert re.fullmatch(r"[^.].{8,}[^.]", option.meaning)
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from inf2lab import catalog
+from inf2lab.catalog.facts import Trouble
 from inf2lab.errors import SettingsError
 
 ROWS = list(catalog.troubles().values())
@@ -36,13 +37,13 @@ LINES = {
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_a_row_says_symptom_cause_fix_and_source(row: catalog.Trouble) -> None:
+def test_a_row_says_symptom_cause_fix_and_source(row: Trouble) -> None:
     assert all(len(text) > 8 for text in (row.symptom, row.cause, row.fix, row.source))
     assert re.fullmatch(r"[a-z-]+", row.id)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_a_pattern_finds_the_line_and_no_other_rows_line(row: catalog.Trouble) -> None:
+def test_a_pattern_finds_the_line_and_no_other_rows_line(row: Trouble) -> None:
     pattern = re.compile(row.pattern, re.MULTILINE)
     assert bool(pattern.search(LINES.get(row.id, ""))) == (row.id in LINES)
     assert [name for name, line in LINES.items() if name != row.id and pattern.search(line)] == []

@@ -1,6 +1,9 @@
-"""Published latencies: rows merged where one measurement stands twice, and mended or marked where one is faulty.
+"""Clean the published latencies and write them into the catalog, where inf2lab only reads them.
 
-The faults, and how each is found:
+    python tools/clean_latencies.py            # from tools/latencies_as_printed.json, which keeps what was printed
+    python tools/clean_latencies.py --check    # exit code 1 if the catalog holds something else
+
+Rows are merged where one measurement stands twice, and mended or marked where one is faulty:
 - a batch size that tokens a second x seconds a token contradicts: another label of the row, else the next power of two;
 - a length whose KV cache is larger than the whole instance, or that came with a wrong label: it is dropped;
 - time "per token" that counts prompt tokens too (a release says so): scaled to output tokens;
@@ -9,64 +12,39 @@ The faults, and how each is found:
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
-from inf2lab.catalog._access import read_file
-from inf2lab.catalog._instances import instance
-from inf2lab.catalog._models import find_model
-from neuron_rules import GIB
+from inf2lab import catalog
+from inf2lab.catalog.facts import THROUGHPUT_DIFFERS, Latency
+from inf2lab.files import write_file
+from neuron_rules import GENERATIONS, GIB, bytes_per_core
+
+PRINTED = Path(__file__).with_name("latencies_as_printed.json")
+TARGET = Path(catalog.__file__).parent / "latencies.json"
 
 BATCH_CONTRADICTED = "batch size contradicted by the throughput"
 LENGTH_DOUBTFUL = "n_positions impossible, or printed with a wrong batch size"
 PROMPT_COUNTED = "time per token counted the prompt's tokens"
 P50_ABOVE_P99 = "P50 above P99"
-THROUGHPUT_DIFFERS = "tokens a second do not follow from P50"
 
 # Batch rows of OPT imply 0.71 to 0.84 of their size; wrong labels imply 2.8 of it and more, or 38 times.
 _PLAUSIBLE_BATCH = (0.6, 1.3)
 _PLAUSIBLE_THROUGHPUT = (0.85, 1.15)
 
 
-@dataclass(frozen=True)
-class Latency:
-    """One measurement: milliseconds for each output token of a sequence (P50, P99), tokens a second of the batch."""
-
-    model_id: str
-    instance: str
-    release: str
-    date: str
-    degree: int | None
-    batch_size: int
-    n_positions: int | None
-    input_tokens: int | None
-    output_tokens: int | None
-    tokens_per_s: float
-    ttft_p50_ms: float | None
-    ttft_p99_ms: float | None
-    token_p50_ms: float
-    token_p99_ms: float
-    weights: str | None
-    faults: tuple[str, ...]
-    sources: tuple[str, ...]
-
-    @property
-    def trusted(self) -> bool:
-        """Whether labels and time a token stand as they were printed, so that the row may answer for itself."""
-        return set(self.faults) <= {THROUGHPUT_DIFFERS}
-
-
-@cache
-def latencies() -> tuple[Latency, ...]:
-    """Return every distinct measurement, oldest release first."""
-    data = read_file("latencies")
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for values in data["rows"]:
-        row = dict(zip(data["columns"], values, strict=True))
+def clean(printed: Mapping[str, Any]) -> list[Latency]:
+    """Return every distinct measurement of the printed rows, in their order."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for values in printed["rows"]:
+        row = dict(zip(printed["columns"], values, strict=True))
         groups.setdefault(_measurement(row), []).append(row)
-    return tuple(mend(rows, data["releases"]) for rows in groups.values())
+    return [mend(rows, printed["releases"]) for rows in groups.values()]
 
 
 def mend(rows: list[dict[str, Any]], releases: Mapping[str, Mapping[str, str]]) -> Latency:
@@ -89,12 +67,12 @@ def mend(rows: list[dict[str, Any]], releases: Mapping[str, Mapping[str, str]]) 
         faults.append(P50_ABOVE_P99)
     n_positions = row["n_positions"]
     relabelled = len(set(labels)) > 1 and labels[-1] != batch_size
-    room_gib = instance(row["instance"]).device_gib
+    room_gib = catalog.instance(row["instance"]).device_gib
     if n_positions and (relabelled or _cache_gib(row["model"], batch_size, n_positions) > room_gib):
         n_positions = None
         faults.append(LENGTH_DOUBTFUL)
     return Latency(
-        model_id=find_model(row["model"]).dims.name,
+        model_id=catalog.find_model(row["model"]).dims.name,
         instance=row["instance"],
         release=row["release"],
         date=releases[row["release"]]["date"],
@@ -114,7 +92,7 @@ def mend(rows: list[dict[str, Any]], releases: Mapping[str, Mapping[str, str]]) 
     )
 
 
-def _measurement(row: Mapping[str, Any]) -> tuple:
+def _measurement(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What identifies a measurement; batch size and length are labels, which differ between prints of one row."""
     keys = ("model", "instance", "release", "input_tokens", "output_tokens", "tokens_per_s")
     return (*(row[key] for key in keys), row["token_p50_ms"], row["token_p99_ms"])
@@ -134,9 +112,44 @@ def _throughput(row: Mapping[str, Any], batch_size: int) -> float:
 
 
 def _cache_gib(model: str, batch_size: int, n_positions: int) -> float:
-    dims = find_model(model).dims
-    return 4 * dims.layers * dims.kv_heads * dims.head_dim * batch_size * n_positions / GIB  # K and V, 2 bytes each
+    """The KV cache of the whole model: that of one core which holds all of it."""
+    whole = bytes_per_core(
+        catalog.find_model(model).dims,
+        generation=next(iter(GENERATIONS.values())),
+        degree=1,
+        batch_size=batch_size,
+        n_positions=n_positions,
+        dtype="f16",
+    )
+    return whole.kv_cache / GIB
 
 
 def _within(value: float, bounds: tuple[float, float]) -> bool:
     return bounds[0] <= value <= bounds[1]
+
+
+def as_json(printed: Mapping[str, Any]) -> str:
+    """Return the catalog's file, a measurement a line."""
+    columns = [field.name for field in fields(Latency)]
+    rows = [json.dumps([getattr(row, name) for name in columns], ensure_ascii=False) for row in clean(printed)]
+    source = f"{printed['source']}; cleaned by tools/{Path(__file__).name}, which names the faults"
+    head = json.dumps({"source": source, "checked": printed["checked"], "columns": columns}, ensure_ascii=False)
+    return head[:-1] + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n]}\n"
+
+
+def main() -> int:
+    """Clean, and write or compare."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare with the catalog instead of writing it")
+    check = parser.parse_args().check
+    text = as_json(json.loads(PRINTED.read_text()))
+    if not check:
+        write_file(TARGET, text)
+        return 0
+    same = TARGET.read_text() == text
+    print("the catalog holds these rows" if same else f"{TARGET.name} differs: run this without --check")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

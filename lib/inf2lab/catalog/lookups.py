@@ -1,0 +1,224 @@
+"""Asking the catalog: each function reads its data file once and answers with typed facts."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from inf2lab.catalog import facts, rows
+from inf2lab.errors import SettingsError
+from neuron_rules import ModelDims
+
+_RELEASE = re.compile(r"(?:djl-|lmi-|seed-)?(\d{1,6})\.(\d{1,6})(?:\.\d{1,6})*")
+# What a model's name may carry beside the size: who published it, its format, how it was tuned.
+_BESIDE = re.compile(r"^meta-|-(hf|chat|instruct|base|v0\.\d)(?=-|$)")
+
+
+@cache
+def instances() -> Mapping[str, facts.Instance]:
+    """Return every instance by name."""
+    return rows.read_table(facts.Instance, "instances", "instances")
+
+
+def instance(name: str) -> facts.Instance:
+    """Return one instance; raises SettingsError with the known names."""
+    return rows.find("instance", name, instances())
+
+
+def topology(name: str) -> facts.Topology:
+    """Return what is known of a topology by the name that an instance's row gives it; raises SettingsError."""
+    return rows.find("topology", name, rows.read_table(facts.Topology, "instances", "topologies"))
+
+
+def price_basis(name: str = facts.DEFAULT_PRICE_BASIS) -> facts.PriceBasis:
+    """Return what a price of that basis counts, with its months and source; raises SettingsError."""
+    return rows.find("price_basis", name, rows.read_table(facts.PriceBasis, "instances", "price_bases"))
+
+
+@cache
+def profiles() -> Mapping[str, facts.Profile]:
+    """Return every profile by name."""
+    return rows.read_table(facts.Profile, "profiles", "profiles")
+
+
+def profile(name: str) -> facts.Profile:
+    """Return one profile: `djl-0.26`, or any release of it as in `0.26.0`.
+
+    Raises SettingsError with the known names, or with the reason why 0.35 and later have none.
+    """
+    table = profiles()
+    if name in table:
+        return table[name]
+    for entry in table.values():
+        if entry.version[:2] == _release(name):
+            return entry
+    if neuron_removed(name):
+        reason = (
+            f"DJLServing removed its Neuron code in {neuron_removed_in()}: "
+            f"use one of {', '.join(table)}, or migrate to another server"
+        )
+        raise SettingsError("profile", name, reason)
+    return rows.find("profile", name, table)
+
+
+def neuron_removed(name: str) -> bool:
+    """Whether `name` is a release, however spelled, from which Neuron was removed."""
+    return _release(name) >= facts.parse_version(neuron_removed_in())[:2]
+
+
+def neuron_removed_in() -> str:
+    """Return the first release of DJLServing without Neuron."""
+    return rows.read_file("profiles")["neuron_removed_in"]
+
+
+def default_profile() -> str:
+    """Return the name of the profile that is used when none is chosen."""
+    return rows.read_file("profiles")["default"]
+
+
+@cache
+def options() -> facts.OptionTable:
+    """Return the table of options and keys of serving.properties."""
+    return rows.read_row(facts.OptionTable, "options")
+
+
+@cache
+def model_entries() -> Mapping[str, facts.ModelEntry]:
+    """Return every model with what is known beyond its dimensions, by public name."""
+    table = rows.read_file("models")["models"]
+    return MappingProxyType({name: _model_entry(name, row) for name, row in table.items()})
+
+
+@cache
+def models() -> Mapping[str, ModelDims]:
+    """Return the dimensions of every model the catalog knows, by its public name."""
+    return MappingProxyType({name: entry.dims for name, entry in model_entries().items()})
+
+
+def model(name: str) -> ModelDims:
+    """Return one model's dimensions; raises SettingsError with the known names."""
+    return rows.find("model_id", name, models())
+
+
+def find_model(name: str) -> facts.ModelEntry:
+    """Return the model a person means by `name` (opt-13b, Llama-2-7b-chat-hf, a hub name); raises SettingsError."""
+    entries = model_entries()
+    for key, entry in entries.items():
+        if name.lower() in (key.lower(), key.rpartition("/")[2].lower()):
+            return entry
+    meant = [key for key in entries if _short(key) == _short(name)]
+    if meant and len({replace(entries[key].dims, name="") for key in meant}) == 1:
+        return entries[meant[0]]
+    close = difflib.get_close_matches(_short(name), [_short(key) for key in entries], 3)
+    near = [key for key in entries if _short(key) in close]
+    known = f"did you mean {' or '.join(near)}? if not," if near else f"known are {', '.join(entries)};"
+    raise SettingsError("model", name, f"{known} use a folder with a config.json")
+
+
+@cache
+def packaged_weights() -> Mapping[str, facts.PackagedWeights]:
+    """Return every model whose weights come in a package, by its name on the hub."""
+    return rows.read_table(facts.PackagedWeights, "weights", "weights")
+
+
+def find_packaged(name: str) -> facts.PackagedWeights | None:
+    """Return the packaged weights that a person means by `name`: short name, or the hub's with or without owner."""
+    for row in packaged_weights().values():
+        if name.lower() in (row.short_name, row.model_id.lower(), row.model_id.rpartition("/")[2].lower()):
+            return row
+    return None
+
+
+@cache
+def latencies() -> tuple[facts.Latency, ...]:
+    """Return every distinct measurement that was published, oldest release first."""
+    return rows.read_rows(facts.Latency, "latencies", "rows")
+
+
+@cache
+def memory_cases() -> tuple[facts.MemoryCase, ...]:
+    """Return every configuration whose fit somebody wrote down, in the order of the data file."""
+    return rows.read_rows(facts.MemoryCase, "memory_cases", "cases")
+
+
+def decode_model() -> Mapping[str, Any]:
+    """Return coefficients, leave-one-family-out errors, ratios of older releases, and the range of the fitted rows."""
+    return MappingProxyType(rows.read_file("decode_model"))
+
+
+@cache
+def cloud_facts() -> facts.CloudFacts:
+    """Return what launching takes: images, quotas, regions, prices of what is not the instance."""
+    return rows.read_row(facts.CloudFacts, "cloud")
+
+
+def host_image(name: str | None = None) -> facts.HostImage:
+    """Return one family of images, the default one without a name; raises SettingsError with the known names."""
+    return rows.find("image", name or cloud_facts().default_image, cloud_facts().images)
+
+
+def launch_quota(kind: str) -> facts.Quota:
+    """Return the quota that `on-demand` or `spot` instances count against; raises SettingsError."""
+    return rows.find("quota", kind, cloud_facts().quotas)
+
+
+def headroom() -> facts.Headroom:
+    """Return how much of a fleet's capacity to leave unused."""
+    return rows.read_row(facts.Headroom, "scale", "headroom")
+
+
+def kubernetes_facts() -> facts.KubernetesFacts:
+    """Return how a cluster names and shares out Neuron devices."""
+    return rows.read_row(facts.KubernetesFacts, "scale", "kubernetes")
+
+
+def kuberay_facts() -> facts.KubeRayFacts:
+    """Return what KubeRay's operator asks of a RayService."""
+    return rows.read_row(facts.KubeRayFacts, "scale", "kuberay")
+
+
+def sagemaker_facts() -> facts.SageMakerFacts:
+    """Return SageMaker's names and limits."""
+    return rows.read_row(facts.SageMakerFacts, "scale", "sagemaker")
+
+
+@cache
+def troubles() -> Mapping[str, facts.Trouble]:
+    """Return what goes wrong on an instance, by id, in the order of the data file."""
+    return {row.id: row for row in rows.read_rows(facts.Trouble, "troubleshooting", "rows")}
+
+
+def trouble(name: str) -> facts.Trouble:
+    """Return one row; raises SettingsError with the known ids."""
+    return rows.find("trouble", name, troubles())
+
+
+def recognise(text: str) -> facts.Trouble | None:
+    """Return the first row whose line is in `text`, or None."""
+    found = (row for row in troubles().values() if row.pattern and re.search(row.pattern, text, re.MULTILINE))
+    return next(found, None)
+
+
+def _release(name: str) -> tuple[int, ...]:
+    """Return the first two numbers of a release, however spelled; none where `name` is no release."""
+    match = _RELEASE.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else ()
+
+
+def _short(name: str) -> str:
+    text = name.strip().rstrip("/").rpartition("/")[2].lower()
+    while (shorter := _BESIDE.sub("", text)) != text:
+        text = shorter
+    return re.sub(r"[-_]", "", text)
+
+
+def _model_entry(name: str, row: Mapping[str, Any]) -> facts.ModelEntry:
+    """Return an entry whose row says dimensions and the rest side by side."""
+    own = {key: row[key] for key in ("parameters", "tied")} | {"model_type": row.get("model_type", row["architecture"])}
+    dims = {"name": name} | {key: value for key, value in row.items() if key not in own}
+    return rows.build(facts.ModelEntry, own | {"dims": dims}, f"models.models.{name}")
