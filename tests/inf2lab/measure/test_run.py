@@ -102,8 +102,8 @@ def test_a_stall_shows_in_the_open_loop_and_hides_in_the_closed_one(serve: Serve
     """The server stands still from request 20 to request 80: 60 feel it who come by the clock, else only one."""
     server = serve(lambda number, body: Reply(after=80 if 20 <= number < 80 else 0))
     by_the_clock = measure.run(server.target(), Load(rate=200, requests=80, arrivals="even", warm_up=0))
-    assert all(row.ended_s >= by_the_clock.rows[79].due_s for row in by_the_clock.rows[20:])
-    assert by_the_clock.latency.at(0.5) >= 150  # half of them waited for 30 others
+    assert sum(row.ended_s >= by_the_clock.rows[79].due_s for row in by_the_clock.rows) >= 60
+    assert by_the_clock.latency.at(0.5) >= 95  # half of them waited for at least 19 others, 5 ms apart
     server = serve(lambda number, body: Reply(delay=0.3 if number == 20 else 0.0))
     closed = measure.run(server.target(), Load(clients=1, requests=80, warm_up=0))
     assert server.most_at_once == 1
