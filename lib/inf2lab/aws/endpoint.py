@@ -14,8 +14,7 @@ from inf2lab.aws.instance import stamp
 from inf2lab.aws.launcher import refuse_a_second_bill
 from inf2lab.aws.prices import _prices
 from inf2lab.errors import EndpointError, SettingsError
-from inf2lab.folder import ModelFolder
-from inf2lab.shapes import SHAPES, Ask, Shape, read_answer
+from inf2lab.shapes import Ask, Shape, read_answer
 
 Report = Callable[[str], None]
 STEP_S = 30
@@ -37,7 +36,7 @@ def rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str, str]]:
     replica = request.replica
     yield "price", price_line(cloud, request)
     yield "ends", f"{stamp(request.deadline)}, after {request.hours} h: a schedule deletes the endpoint"
-    yield "folder", f"{', '.join(sorted(replica.files()))} -> {request.folder_uri}"
+    yield "folder", f"{', '.join(sorted(replica.folder.contents()))} -> {request.folder_uri}"
     yield "image", request.image
     few, many = request.instances
     workers = f"{request.workers} workers of degree {replica.degree} on each"
@@ -107,20 +106,6 @@ def deploy(
         report(f"  {left}")
         raise
     return Deployed(f"{request.name} is in service until {run.deadline}; `inf2lab sweep` ends it", run)
-
-
-def shape_of(folder: ModelFolder) -> Shape:
-    """Return the request schema of the folder's handler: model.py's own, or the built-in one, streamed or not."""
-    if folder.handler_path.is_file():
-        return SHAPES["article"]
-    streams = folder.option("enable_streaming", "false") != "false"
-    return SHAPES["builtin-stream" if streams else "builtin"]
-
-
-def prompts_for(folder: ModelFolder) -> list[str]:
-    """Return prompts to try a folder with: as many as its batch has rows, since model.py takes no other number."""
-    rows = folder.option("batch_size", "1")
-    return ["Hello"] * (int(rows) if rows.isdecimal() else 1)
 
 
 def invoke(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from inf2lab import catalog
 from inf2lab.aws import Call, Cloud
@@ -27,8 +28,9 @@ from inf2lab.aws.instance import (
 )
 from inf2lab.aws.validation import check_call
 from inf2lab.errors import SettingsError
-from inf2lab.planning import planned_pace
-from inf2lab.scale.replica import LOAD_MARGIN_S, Replica
+from inf2lab.folder import Needs
+from inf2lab.folder.needs import LOAD_MARGIN_S
+from inf2lab.planning import Plan, machine_disk_gib, plan_of, planned_pace
 
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
 COOL_DOWN_S = (60, 600)  # before one more instance, before one less
@@ -41,7 +43,7 @@ class EndpointRequest:
 
     run: str
     region: str
-    replica: Replica
+    replica: Needs
     bucket: str
     instances: tuple[int, int]
     hours: int
@@ -88,12 +90,21 @@ class EndpointRequest:
     @property
     def volume_gib(self) -> int:
         """Disk of an instance, as far as allowed."""
-        return min(catalog.sagemaker_facts().volume_gib[1], self.replica.disk_gib(1, self.workers))
+        return min(catalog.sagemaker_facts().volume_gib[1], self._wanted_gib)
+
+    @property
+    def _wanted_gib(self) -> int:
+        return machine_disk_gib(self.plan.request, 1, self.workers)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The chip's plan for the folder; raises FolderError, SettingsError."""
+        return plan_of(self.replica.folder, self.replica.settings)
 
     @property
     def workers(self) -> int:
         """Copies of the model that the server starts on one instance: it sees every core."""
-        return len(self.replica.plan.copies)
+        return len(self.plan.copies)
 
     @property
     def usd_per_hour(self) -> tuple[float, float] | None:
@@ -137,7 +148,7 @@ class EndpointRequest:
 
     def warnings(self) -> Iterator[str]:
         """Yield what will disappoint on SageMaker."""
-        facts, plan = catalog.sagemaker_facts(), self.replica.plan
+        facts, plan = catalog.sagemaker_facts(), self.plan
         yield from plan.problems
         longest = planned_pace(plan).seconds
         if longest > facts.invocation_s:
@@ -151,9 +162,8 @@ class EndpointRequest:
                 f"SageMaker waits {facts.startup_s[1]} s at most, and {self.workers} workers load one after the other: "
                 f"each has {each} s, whatever the folder allows ({self.replica.loading_s} s)"
             )
-        needed = self.replica.disk_gib(1, self.workers)
-        if needed > self.volume_gib:
-            yield f"loading may fill {needed} GB of disk, and SageMaker gives {self.volume_gib} GB at most"
+        if self._wanted_gib > self.volume_gib:
+            yield f"loading may fill {self._wanted_gib} GB of disk, and SageMaker gives {self.volume_gib} GB at most"
         if plan.host.once_gib > plan.host.instance_gib:
             yield plan.host.text
 
@@ -161,7 +171,7 @@ class EndpointRequest:
         below = self.folder_uri.removeprefix(f"s3://{self.bucket}/")
         return tuple(
             Call("s3", "put_object", {"Bucket": self.bucket, "Key": f"{below}{name}", "Body": data})
-            for name, data in sorted(self.replica.files().items())
+            for name, data in sorted(self.replica.folder.contents().items())
         )
 
     def _model(self) -> tuple[Call, ...]:
@@ -235,7 +245,7 @@ class EndpointRequest:
 
 
 def endpoint_request(
-    cloud: Cloud, replica: Replica, *, bucket: str, hours: int = 4, instances: tuple[int, int] = (1, 2)
+    cloud: Cloud, replica: Needs, *, bucket: str, hours: int = 4, instances: tuple[int, int] = (1, 2)
 ) -> EndpointRequest:
     """Return the request for an endpoint that ends after `hours`; nothing is sent.
 
@@ -251,6 +261,7 @@ def endpoint_request(
         raise SettingsError("bucket", bucket, "must be a bucket's name alone, as in my-bucket")
     if replica.settings.hardware.family != "inf2":
         raise SettingsError("instance", replica.settings.instance, "the endpoint is for inf2")
+    replica.check()
     now = cloud.now()
     run = new_run_id(now) if cloud.live else REHEARSED_RUN
     request = EndpointRequest(run, cloud.region, replica, bucket, instances, hours, now + timedelta(hours=hours))

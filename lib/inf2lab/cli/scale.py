@@ -84,19 +84,18 @@ def sagemaker(
     from inf2lab.aws import endpoint
     from inf2lab.aws import endpoint_calls as target
     from inf2lab.errors import SettingsError
-    from inf2lab.scale.replica import Replica
+    from inf2lab.folder import Needs
+    from inf2lab.shapes import SHAPES
 
     with one_sentence():
         settings = Settings(lane=lane, profile=profile, instance=instance, image=image)
         here = aws.connect(settings, region=region)
-        model = _folder(folder)
+        needs = Needs(settings, _folder(folder))
         if ask:
-            prompts = prompt or endpoint.prompts_for(model)
-            print(*endpoint.invoke(here, ask, endpoint.shape_of(model), prompts), sep="\n")
+            prompts = prompt or ["Hello"] * needs.rows  # model.py takes no other number
+            print(*endpoint.invoke(here, ask, SHAPES[needs.stated.shape], prompts), sep="\n")
             return
-        request = target.endpoint_request(
-            here, Replica(settings, model), bucket=bucket, hours=hours, instances=(fewest, most)
-        )
+        request = target.endpoint_request(here, needs, bucket=bucket, hours=hours, instances=(fewest, most))
         calls = (*request.calls, *request.scaling)
         if as_json:
             print(json.dumps([asdict(call) for call in calls], indent=2, default=lambda data: data.decode()))

@@ -1,4 +1,4 @@
-"""A model folder on disk: its name, its files and the settings it states."""
+"""A model folder on disk: its name and its files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from inf2lab import paths
+from inf2lab import catalog, paths
 from inf2lab.errors import FolderError
-from inf2lab.folder.properties import FILE_NAME, read_properties
+from inf2lab.folder.properties import FILE_NAME, Properties, load_properties, read_properties
+from inf2lab.folder.stated import Stated, name_in_urls
+
+_CONFIG_MAP_KEY = re.compile(r"[-.\w]{1,253}", re.ASCII)
+
+
+class Aim(Protocol):
+    """What a folder is read for: anything with the names of a profile and an instance, such as Settings."""
+
+    @property
+    def profile(self) -> str: ...
+    @property
+    def instance(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -25,8 +38,8 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """The model's name in URLs: the folder's, with every character but letters, digits and _ made a _."""
-        return re.sub(r"\W", "_", self.path.name, flags=re.ASCII)  # letters as Java's \W counts them
+        """The model's name in URLs."""
+        return name_in_urls(self.path.name)
 
     @property
     def properties_path(self) -> Path:
@@ -47,6 +60,17 @@ class ModelFolder:
         values = self.properties() if self.properties_path.exists() else {}
         return values.get(f"option.{name}") or values.get(name) or default
 
+    def stated(self, aim: Aim) -> Stated:
+        """Return what its files state under the aim's profile, on its instance; raises FolderError, SettingsError."""
+        files = [file.name for file in self.path.iterdir() if file.is_file()] if self.path.is_dir() else []
+        return Stated(
+            name=self.path.name,
+            profile=catalog.profile(aim.profile),
+            instance=catalog.instance(aim.instance),
+            properties=load_properties(self.properties_path) if FILE_NAME in files else Properties(),
+            files=frozenset(files),
+        )
+
     def check(self) -> ModelFolder:
         """Return the folder itself if it can be served; raises FolderError saying what is missing and who writes it."""
         if not self.path.is_dir():
@@ -62,3 +86,20 @@ class ModelFolder:
         """Return {file: first 12 digits of its SHA-256}: equal fingerprints are equal bytes."""
         files = sorted(f for f in self.path.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
         return {str(f.relative_to(self.path)): hashlib.sha256(f.read_bytes()).hexdigest()[:12] for f in files}
+
+    def contents(self) -> dict[str, bytes]:
+        """Return the folder's files; raises FolderError for one that is not flat and small, as weights are.
+
+        Hidden ones stay: JupyterLab keeps copies in .ipynb_checkpoints, and the server reads none of them.
+        """
+        limit = catalog.kubernetes_facts().config_map_bytes
+        names = [name for name in self.check().fingerprint() if not name.startswith(".")]
+        found = {name: (self.path / name).read_bytes() for name in names}
+        odd = [name for name in found if not _CONFIG_MAP_KEY.fullmatch(name)]
+        if odd or sum(map(len, found.values())) > limit:
+            reason = (
+                f"{odd[0] if odd else 'its files together'} cannot travel with the folder (letters, digits, - . _; "
+                f"flat; at most {limit >> 20} MiB): name the weights with option.model_id, on the hub or s3://"
+            )
+            raise FolderError(self.path, reason)
+        return found

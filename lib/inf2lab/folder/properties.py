@@ -1,8 +1,10 @@
-"""serving.properties as Java reads it: escapes, continuation lines, and the last of two equal keys wins."""
+"""serving.properties as Java reads it, with the line of every key: comments, continuations, escapes, duplicates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import javaproperties
@@ -11,17 +13,130 @@ from inf2lab.errors import FolderError
 from inf2lab.files import write_file
 
 FILE_NAME = "serving.properties"
+OPTION = "option."
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_BAD_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?![0-9A-Fa-f]{4})")
+# Leading blanks, key, separator, value: Java's rules for one line.
+_PARTS = re.compile(r"([ \t\f]*)((?:\\.|[^\\ \t\f:=])*)([ \t\f]*[:=]?[ \t\f]*)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A safe fix: lines `first` to `last` of serving.properties become `text` (no line ends; empty deletes)."""
+
+    first: int
+    last: int
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key and its value, on lines `line` to `last`; `source` is the text of those lines without the last end."""
+
+    key: str
+    value: str
+    line: int
+    last: int
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The key without `option.`."""
+        return self.key.removeprefix(OPTION)
+
+    @property
+    def is_option(self) -> bool:
+        """Whether the key begins with `option.`."""
+        return self.key.startswith(OPTION)
+
+    @property
+    def number(self) -> int | None:
+        """The value as a Java int, or None."""
+        text = self.value.strip()
+        if not re.fullmatch(r"[+-]?[0-9]{1,10}", text):
+            return None
+        return int(text) if -(2**31) <= int(text) < 2**31 else None
+
+    def with_key(self, key: str) -> Edit:
+        """The edit that gives the value another key; blanks and separator stay."""
+        before, _, separator, value = self._parts()
+        return Edit(self.line, self.last, (f"{before}{key}{separator or '='}{value}",))
+
+    def with_value(self, value: str) -> Edit:
+        """The edit that gives the key another value, of letters that need no escape."""
+        before, key, separator, _ = self._parts()
+        return Edit(self.line, self.last, (f"{before}{key}{separator or '='}{value}",))
+
+    def removed(self) -> Edit:
+        """The edit that removes the line."""
+        return Edit(self.line, self.last, ())
+
+    def _parts(self) -> tuple[str | None, ...]:
+        joined = re.sub(r"\\(?:\r\n|\r|\n)[ \t\f]*", "", self.source)
+        match = _PARTS.fullmatch(joined)
+        return match.groups() if match else ("", self.key, "=", self.value)
+
+
+@dataclass(frozen=True)
+class Properties:
+    """A parsed file: `entries` in order, comments as (line, text), and lines whose \\u escape Java refuses."""
+
+    entries: tuple[Entry, ...] = ()
+    comments: tuple[tuple[int, str], ...] = ()
+    bad_escapes: tuple[int, ...] = ()
+    lines: tuple[str, ...] = field(default=(), repr=False)
+
+    def last(self, *keys: str) -> Entry | None:
+        """The entry that counts for the first of `keys` that is set: the last one with that key."""
+        for key in keys:
+            for entry in reversed(self.entries):
+                if entry.key == key:
+                    return entry
+        return None
+
+    def effective(self) -> Iterator[Entry]:
+        """The entries whose value counts, in file order."""
+        last = {entry.key: entry for entry in self.entries}
+        return (entry for entry in self.entries if last[entry.key] is entry)
+
+    def values(self) -> dict[str, str]:
+        """Return every key's value, in the order in which the keys first stand."""
+        return {entry.key: entry.value for entry in self.entries}
+
+
+def parse_properties(text: str) -> Properties:
+    """Return what Java's Properties.load makes of `text`; never raises."""
+    lines = _LINE_END.split(text)
+    entries, comments, bad = [], [], []
+    line = 1
+    # What Java refuses is read as plain text here, so that the other lines are still judged.
+    for element in javaproperties.parse(_BAD_ESCAPE.sub(r"\1\\\\u", text)):
+        source = element.source
+        trimmed = re.sub(r"(?:\r\n|\r|\n)\Z", "", source)
+        last = line + len(_LINE_END.findall(trimmed))
+        if isinstance(element, javaproperties.KeyValue):
+            entries.append(Entry(element.key, element.value, line, last, trimmed))
+            bad += [number for number in range(line, last + 1) if _BAD_ESCAPE.search(lines[number - 1])]
+        elif isinstance(element, javaproperties.Comment):
+            comments.append((line, trimmed.strip()))
+        line += len(_LINE_END.findall(source))
+    return Properties(tuple(entries), tuple(comments), tuple(bad), tuple(lines))
+
+
+def load_properties(path: Path) -> Properties:
+    """Return a parsed properties file; raises FolderError if it cannot be read, or Java would not."""
+    try:
+        found = parse_properties(path.read_bytes().decode("latin-1"))
+    except OSError as error:
+        raise FolderError(path, f"cannot be read ({error.strerror}); notebook 03 writes one") from error
+    if found.bad_escapes:
+        raise FolderError(path, f"line {found.bad_escapes[0]}: write \\uXXXX with four hexadecimal digits, or \\\\u")
+    return found
 
 
 def read_properties(path: Path | str) -> dict[str, str]:
     """Return the keys and values of a properties file, in file order; raises FolderError if it cannot be read."""
-    path = Path(path)
-    try:
-        return javaproperties.loads(path.read_text(encoding="latin-1"))
-    except OSError as error:
-        raise FolderError(path, f"cannot be read ({error.strerror}); notebook 03 writes one") from error
-    except javaproperties.InvalidUEscapeError as error:
-        raise FolderError(path, f"{error}: write \\uXXXX with four hexadecimal digits") from error
+    return load_properties(Path(path)).values()
 
 
 def write_properties(path: Path | str, values: Mapping[str, object], *, comment: str | None = None) -> Path:

@@ -7,7 +7,8 @@ import textwrap
 from dataclasses import dataclass
 from html import escape
 
-from inf2lab.lint.finding import PROPERTIES, Finding
+from inf2lab.folder.properties import FILE_NAME
+from inf2lab.lint.finding import Finding
 from inf2lab.lint.runner import Report
 
 WIDTH = 96
@@ -50,9 +51,9 @@ class AnnotatedFile:
         return f"<table>{head}{''.join(rows)}</table>"
 
 
-def annotated(report: Report, file: str = PROPERTIES, *, whole: bool = True) -> AnnotatedFile:
+def annotated(report: Report, file: str = FILE_NAME, *, whole: bool = True) -> AnnotatedFile:
     """Return one of the folder's files with what was found in it; without `whole` only the lines with a finding."""
-    text = (report.folder / file).read_text(encoding="latin-1" if file == PROPERTIES else "utf-8")
+    text = (report.folder / file).read_text(encoding="latin-1" if file == FILE_NAME else "utf-8")
     lines = [
         (number, line, tuple(f for f in report.findings if (f.file, f.line) == (file, number)))
         for number, line in enumerate(text.splitlines(), 1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from inf2lab.folder.properties import FILE_NAME, Edit
+
 if TYPE_CHECKING:
     from inf2lab.lint.target import Folder
-
-PROPERTIES = "serving.properties"
 
 
 class Severity(StrEnum):
@@ -19,15 +19,6 @@ class Severity(StrEnum):
     ERROR = "error"  # it does not load, or answers with an error
     WARNING = "warning"  # it runs, and probably not as meant
     NOTE = "note"  # it runs as written; worth knowing
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A safe fix: lines `first` to `last` of serving.properties become `text` (no line ends; empty deletes)."""
-
-    first: int
-    last: int
-    text: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ class Hit:
 
     line: int
     message: str
-    file: str = PROPERTIES
+    file: str = FILE_NAME
     fix: str | None = None
     severity: Severity | None = None
     edit: Edit | None = None

@@ -10,10 +10,11 @@ from pathlib import Path
 from inf2lab import catalog
 from inf2lab.errors import FolderError
 from inf2lab.files import write_file
-from inf2lab.lint.finding import PROPERTIES, Edit, Finding, Hit, Rule, Severity
-from inf2lab.lint.properties import parse_properties
+from inf2lab.folder import Aim
+from inf2lab.folder.properties import FILE_NAME, Edit, parse_properties
+from inf2lab.lint.finding import Finding, Hit, Rule, Severity
 from inf2lab.lint.registry import RULES
-from inf2lab.lint.target import Aim, Folder, Target, read_folder
+from inf2lab.lint.target import Folder, Target, read_folder
 
 _ALLOW = re.compile(r"[#!]\s*lint:\s*allow\s+(.+)", re.IGNORECASE)
 _ROUNDS = 8  # a fix can uncover another; real files need two
@@ -69,7 +70,7 @@ def lint_paths(paths: Iterable[Path | str], settings: Aim | None = None, *, fix:
     folders: dict[Path, None] = {}
     also: list[Path] = []
     for path in map(Path, paths):
-        if path.is_file() and path.name not in (PROPERTIES, "model.py"):
+        if path.is_file() and path.name not in (FILE_NAME, "model.py"):
             also.append(path)
         else:
             folders[path.parent if path.is_file() else path] = None
@@ -92,7 +93,7 @@ def _findings(folder: Folder) -> tuple[Finding, ...]:
 
 def _place(finding: Finding) -> tuple[bool, str, int, int, str]:
     return (
-        finding.file != PROPERTIES,
+        finding.file != FILE_NAME,
         finding.file,
         finding.line,
         _ORDER.index(finding.severity),
@@ -134,16 +135,16 @@ def _removed(path: Path, name: str) -> Finding:
     cure = f"use one of {', '.join(catalog.profiles())}, or migrate to another server"
     if not path.is_dir():
         raise FolderError(path, "no such model folder")
-    return Finding(PROPERTIES, 1, REMOVED, REMOVED_NAME, Severity.ERROR, message, cure)
+    return Finding(FILE_NAME, 1, REMOVED, REMOVED_NAME, Severity.ERROR, message, cure)
 
 
 def _fix(path: Path, aim: Aim, extra: list[Path]) -> int:
     """Apply the edits of all rules until there are none; return how many."""
-    file, made = path / PROPERTIES, 0
+    file, made = path / FILE_NAME, 0
     original = text = _read_text(file)
     for _ in range(_ROUNDS):
         folder = read_folder(path, aim, extra) if text is original else _reread(path, aim, extra, text)
-        edits = _disjoint(f.edit for f in _findings(folder) if f.edit and f.file == PROPERTIES)
+        edits = _disjoint(f.edit for f in _findings(folder) if f.edit and f.file == FILE_NAME)
         if not edits:
             break
         text, made = _applied(text, edits), made + len(edits)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inf2lab import planning
 from inf2lab.errors import MeasureError, SettingsError
 from inf2lab.folder import ModelFolder, write_properties
 from inf2lab.measure.client import REFUSED, send_all
 from inf2lab.measure.load import Load
 from inf2lab.measure.result import Result, rows_of
 from inf2lab.measure.target import POOL, Target, fingerprint
-from inf2lab.planning import Plan, plan_for
+from inf2lab.planning import Plan
 from inf2lab.serving import ModelServer, Server
 from inf2lab.settings import Settings
 
@@ -95,17 +96,8 @@ def sweep_batches(
 
 
 def plan_of(server: ModelServer) -> Plan:
-    """Return the chip's plan for the folder that a server serves, whatever lane it is in; raises SettingsError."""
-    folder, settings = server.folder, server.settings
-    degree = folder.option("tensor_parallel_degree", "1")
-    return plan_for(
-        folder.option("model_id", settings.model_id),
-        profile=settings.profile,
-        instance=settings.instance,
-        tensor_parallel_degree=settings.hardware.cores if degree == "max" else int(degree),
-        batch_size=int(folder.option("batch_size", "1")),
-        n_positions=int(folder.option("n_positions", "2048")),
-    )
+    """Return the chip's plan for the folder that a server serves; raises FolderError, SettingsError."""
+    return planning.plan_of(server.folder, server.settings)
 
 
 def knee(results: Sequence[Result]) -> Knee | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inf2lab.errors import SettingsError
-from inf2lab.folder import ModelFolder
+from inf2lab.folder import Needs
 from inf2lab.measure.prompts import PROMPTS, Lengths, Tokens, draw_prompts, read_prompts, tokens_of
 from inf2lab.serving import ModelServer
 from inf2lab.shapes import SHAPES, Ask, Shape
@@ -65,20 +65,19 @@ class Target:
         cls, server: ModelServer, *, output_tokens: int = 32, lengths: str = "file", prompts: Path = PROMPTS
     ) -> Target:
         """Return the target for a server of this lab; kind, rows and tokenizer follow from its model folder."""
-        folder, lane = server.folder, server.settings.lane
-        streams = folder.option("enable_streaming", "false") != "false"  # the built-in handler's, since DJL 0.22
+        lane, needs = server.settings.lane, Needs(server.settings, server.folder)
         return cls(
             url=server.endpoint.url,
-            kind="article" if folder.handler_path.is_file() else "builtin-stream" if streams else "builtin",
-            model=folder.name,
-            rows=int(folder.option("batch_size", "1")),
+            kind=needs.stated.shape,
+            model=server.folder.name,
+            rows=needs.rows,
             output_tokens=output_tokens,
-            tokens=tokens_of(folder.option("model_id", server.settings.model_id), lane),
+            tokens=tokens_of(needs.model_id, lane),
             lane=lane,
             prompts=prompts,
             lengths=lengths,
             metrics=server.log_path.parent,
-            gathers=_gathers(folder),
+            gathers=needs.gathers,
         )
 
     @property
@@ -99,12 +98,6 @@ class Target:
             ask = Ask(prompts, max(counted) + 1 if counted else 0, self.output_tokens, self.model)
             made.append(Post(json.dumps(self.shape.body(ask)).encode(), prompts, counted))
         return made
-
-
-def _gathers(folder: ModelFolder) -> int:
-    """Return DJLServing's own `batch_size`, 1 without one; `option.batch_size` is rows of one request."""
-    values = folder.properties() if folder.properties_path.is_file() else {}
-    return int(values.get("batch_size", "1"))
 
 
 def fingerprint(posts: list[Post], arrivals: list[float]) -> str:

@@ -15,10 +15,10 @@ from inf2lab.planning.fleet import (
     fleet_for,
     read_seconds,
 )
-from inf2lab.planning.host import Host
+from inf2lab.planning.host import Host, machine_disk_gib, weights_gib
 from inf2lab.planning.memory import Memory
 from inf2lab.planning.pace import measured_pace, planned_pace
-from inf2lab.planning.planner import Plan, plan, plan_for, plan_request
+from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_request
 from inf2lab.planning.published import ArticleRules, PublicRule, article_rules, public_rules
 from inf2lab.planning.queue import (
     Pace,
@@ -63,9 +63,11 @@ __all__ = [
     "fleet_for",
     "headlines",
     "judge_devices",
+    "machine_disk_gib",
     "measured_pace",
     "plan",
     "plan_for",
+    "plan_of",
     "plan_request",
     "planned_pace",
     "poisson",
@@ -78,4 +80,5 @@ __all__ = [
     "request_of",
     "ring_runs",
     "rows",
+    "weights_gib",
 ]

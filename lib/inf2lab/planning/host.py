@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from inf2lab import catalog
 from inf2lab.planning.request import Request
 from neuron_rules import GIB, dtype_bytes, host_bytes
 
@@ -33,6 +35,17 @@ def can_convert(request: Request) -> bool:
     return held_once_gib(request) <= USABLE_SHARE * request.hardware.host_gib
 
 
+def weights_gib(request: Request, workers: int) -> float:
+    """Return the disk for so many workers beside each other: the hub's files once, and each one's split copy."""
+    return request.parameters * (2 + dtype_bytes(request.dtype) * workers) / GIB
+
+
+def machine_disk_gib(request: Request, replicas: int, workers: int) -> int:
+    """Return a machine's disk for replicas of so many workers each: their weights, the image, a fifth more."""
+    image = catalog.kubernetes_facts().image_gib
+    return math.ceil(1.2 * (weights_gib(request, workers) * replicas + image))
+
+
 def host_needs(request: Request, workers: int) -> Host:
     """Return the host's share of loading.
 
@@ -45,8 +58,7 @@ def host_needs(request: Request, workers: int) -> Host:
     layer = (model.parameters - model.vocab * model.hidden) // model.layers
     split = copies * (host_bytes(model) + layer * size) / GIB
     once, f32 = copies * held_once_gib(request), copies * request.parameters * 4 / GIB
-    disk = request.parameters * (2 + size) / GIB
-    return Host(split, once, f32, room, disk, _sentence(copies, split, once, f32, room))
+    return Host(split, once, f32, room, weights_gib(request, 1), _sentence(copies, split, once, f32, room))
 
 
 def _sentence(copies: int, split: float, once: float, f32: float, room: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
+from inf2lab.folder import ModelFolder, Needs
 from inf2lab.planning.decode import Decode, decode
 from inf2lab.planning.degrees import Degrees, check, judge_degrees
 from inf2lab.planning.devices import Copy, DeviceList, copies_of, judge_devices, parse_devices
@@ -113,6 +114,23 @@ def plan_request(request: Request, *, devices: Iterable[int] | None = None, pric
         cheapest=cheapest(request, price_basis=price_basis),
         device_list=None if devices is None else judge_devices(hardware, degree, devices),
         warnings=tuple(_warnings(request)),
+    )
+
+
+def plan_of(folder: ModelFolder, settings: Settings) -> Plan:
+    """Return the plan of what a model folder states, under the settings' profile and on their instance.
+
+    Raises FolderError for a value that cannot be, SettingsError for a model that the catalog does not know.
+    """
+    needs = Needs(settings, folder)
+    return plan_for(
+        needs.model_id,
+        profile=settings.profile,
+        instance=settings.instance,
+        tensor_parallel_degree=needs.degree,
+        batch_size=needs.rows,
+        n_positions=needs.n_positions,
+        dtype=needs.dtype,
     )
 
 

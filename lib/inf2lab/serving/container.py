@@ -195,9 +195,9 @@ class ContainerServer(ModelServer):
         missing = [path for path in wanted if not path.exists()]
         if missing:
             found = len(list(wanted[0].parent.glob("neuron[0-9]*")))
-            row = catalog.trouble("no-device-file")
+            row, degree = catalog.trouble("no-device-file"), self._line.needs.degree
             raise ServerError(
-                f"no {missing[0]}: degree {self._line.degree} needs {len(wanted)} Neuron devices, {found} are here: "
+                f"no {missing[0]}: degree {degree} needs {len(wanted)} Neuron devices, {found} are here: "
                 f"use lane='rehearsal' without the chip. {row.cause} {row.fix}"
             )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import ServerError
-from inf2lab.folder import write_properties
+from inf2lab.folder import Needs, write_properties
 from inf2lab.serving import docker, processes
 from inf2lab.serving.rehearsal import RehearsalServer
 from inf2lab.weights import standins
@@ -65,8 +65,7 @@ class DistributionServer(RehearsalServer):
         if self.home is None:  # inside the container; only loopback is published
             host, port, store = "0.0.0.0", 8080, STORE
         address = f"http://{host}:{port}"
-        stated = self.folder.option("tensor_parallel_degree", "1")
-        degree = int(stated) if stated.isdecimal() else self.settings.hardware.cores  # `max`
+        degree = Needs(self.settings, self.folder).degree
         return {
             "inference_address": address,
             "management_address": address,

@@ -8,19 +8,18 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from inf2lab import paths
-from inf2lab.errors import ServerError, SettingsError
-from inf2lab.folder import ModelFolder
+from inf2lab.errors import SettingsError
+from inf2lab.folder import ModelFolder, Needs
+from inf2lab.folder.needs import COMPILED, INSIDE_PORT, MANAGEMENT_PORT, container_environment
 from inf2lab.serving.docker import OWNER
 from inf2lab.settings import Settings
 
 USER = 1000  # `djl` in the image, and the first user of the Neuron AMIs: by number, as names differ between images
-INSIDE_PORT = 8080
-MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
 HOST_MANAGEMENT_OFFSET = 10  # on the machine's network; the next port is for a second server
-COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
 
 
 @dataclass(frozen=True)
@@ -39,28 +38,16 @@ class RunLine:
         place = "" if self.first_device is None else f"-neuron{self.first_device}"
         return f"inf2lab-{self.folder.name}{place}"
 
-    @property
-    def degree(self) -> int:
-        """NeuronCores of one copy, as the folder says; raises ServerError where the instance has fewer."""
-        settings, stated = self.settings, self.folder.option("tensor_parallel_degree", "1")
-        cores = settings.hardware.cores
-        if stated != "max" and not stated.isdecimal():
-            raise ServerError(f"option.tensor_parallel_degree={stated} in {self.folder.name}: write a number, or max")
-        degree = cores if stated == "max" else int(stated)  # `max` is legal since 0.24
-        if degree * settings.copies > cores:
-            raise ServerError(
-                f"{settings.copies} x degree {degree} needs {degree * settings.copies} NeuronCores, and "
-                f"{settings.instance} has {cores}: lower copies or the degree, or take a larger instance"
-            )
-        return degree
+    @cached_property
+    def needs(self) -> Needs:
+        """What the folder asks of the machine."""
+        return Needs(self.settings, self.folder)
 
     @property
     def devices(self) -> list[Path]:
         """The machine's device files that the copies sit on: neighbours."""
-        cores = self.degree * self.settings.copies
-        count = max(1, -(-cores // self.settings.hardware.cores_per_chip))
         first = self.first_device or 0
-        return [paths.devices() / f"neuron{number}" for number in range(first, first + count)]
+        return [paths.devices() / f"neuron{number}" for number in range(first, first + self.needs.devices)]
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -73,15 +60,9 @@ class RunLine:
     @property
     def environment(self) -> dict[str, str]:
         """Variables of the container."""
-        inference, management = self.addresses
-        return {
-            "SERVING_INFERENCE_ADDRESS": inference,
-            "SERVING_MANAGEMENT_ADDRESS": management,
-            "MODEL_LOADING_TIMEOUT": str(self.settings.stack.loading_timeout_s),
-            "PREDICT_TIMEOUT": str(self.settings.stack.predict_timeout_s),
-            "HF_HOME": "/cache/huggingface",
-            "OPT_OUT_TRACKING": "true",  # the image calls home otherwise
-        }
+        stack = self.settings.stack  # the folder's own time-outs win in the server
+        timeouts = {"loading_s": stack.loading_timeout_s, "predict_s": stack.predict_timeout_s}
+        return container_environment(*self.addresses, **timeouts)
 
     @property
     def mounts(self) -> dict[Path, str]:

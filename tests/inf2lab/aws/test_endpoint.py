@@ -33,9 +33,7 @@ from inf2lab.aws.endpoint import (
     invocation,
     invoke,
     price_line,
-    prompts_for,
     rows,
-    shape_of,
 )
 from inf2lab.aws.endpoint_calls import EXECUTION_ROLE, EndpointRequest, endpoint_request
 from inf2lab.aws.endpoint_kinds import BILLS_NOTHING, SAGEMAKER_KINDS, UNDER_WAY
@@ -44,7 +42,7 @@ from inf2lab.aws.launcher import fill
 from inf2lab.aws.validation import check_call, enum_of
 from inf2lab.cli import app
 from inf2lab.errors import EndpointError, FolderError, SettingsError
-from inf2lab.scale.replica import Replica
+from inf2lab.folder import Needs
 from inf2lab.shapes import SHAPES, Ask
 from tests.support import played_aws
 
@@ -64,7 +62,7 @@ def folder(tmp_path: Path) -> ModelFolder:
 
 @pytest.fixture
 def request_(folder: ModelFolder) -> EndpointRequest:
-    return endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="my-bucket")
+    return endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="my-bucket")
 
 
 def all_calls(request: EndpointRequest) -> list[Call]:
@@ -135,7 +133,7 @@ def test_the_folder_goes_to_s3_byte_for_byte_and_to_the_root_of_the_model(reques
 def test_the_image_is_the_profiles(folder: ModelFolder) -> None:
     def image(profile: str, **more: Any) -> str:
         settings = Settings(profile=profile, **more)
-        return endpoint_request(Cloud(REGION), Replica(settings, folder), bucket="b").image
+        return endpoint_request(Cloud(REGION), Needs(settings, folder), bucket="b").image
 
     host = "763104351884.dkr.ecr.us-east-2.amazonaws.com"
     assert image("djl-0.25") == f"{host}/djl-inference:0.25.0-neuronx-sdk2.15.0"
@@ -154,7 +152,7 @@ def test_timeouts_follow_the_folder_within_the_services_limits(
 ) -> None:
     """Workers load one after the other: twelve at degree 2 have twelve times as long, and 295 s each at most."""
     folder = changed(tmp_path, model_loading_timeout=seconds, tensor_parallel_degree=degree)
-    request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
+    request = endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="b")
     assert variant_of(request)["ContainerStartupHealthCheckTimeoutInSeconds"] == startup
     told = [text for text in request.warnings() if "SageMaker waits" in text]
     assert ["each has 295 s" in text for text in told] == [True] * warned
@@ -207,7 +205,7 @@ def test_the_clock_is_set_before_the_endpoint_is_made_and_may_end_only_this_one(
 
 def test_the_endpoint_may_read_its_folder_its_image_and_weights_on_s3(tmp_path: Path) -> None:
     folder = changed(tmp_path, model_id="s3://weights/opt-13b/")
-    request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="my-bucket")
+    request = endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="my-bucket")
     run, _ = [json.loads(c.parameters["PolicyDocument"]) for c in request.calls if c.operation == "put_role_policy"]
     may = {(action, row["Resource"]) for row in run["Statement"] for action in row["Action"]}
     read = {resource for action, resource in may if action == "s3:GetObject"}
@@ -227,7 +225,7 @@ def test_the_endpoint_may_read_its_folder_its_image_and_weights_on_s3(tmp_path: 
 
 def test_more_disk_than_the_service_gives_is_said(tmp_path: Path) -> None:
     folder = changed(tmp_path, dtype="f32")
-    request = endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
+    request = endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="b")
     assert variant_of(request)["VolumeSizeInGB"] == 512
     assert any("512 GB at most" in text for text in request.warnings())
 
@@ -244,14 +242,14 @@ def test_the_price_comes_first_and_says_that_it_is_a_lower_bound(request_: Endpo
 )
 def test_what_makes_no_sense_is_refused(folder: ModelFolder, choices: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        endpoint_request(Cloud(REGION), Replica(Settings(), folder), **{"bucket": "b"} | choices)
+        endpoint_request(Cloud(REGION), Needs(Settings(), folder), **{"bucket": "b"} | choices)
 
 
 def test_weights_do_not_travel(folder: ModelFolder) -> None:
     (folder.path / "weights").mkdir()
     (folder.path / "weights" / "x").write_text("x")
     with pytest.raises(FolderError, match="hub"):
-        endpoint_request(Cloud(REGION), Replica(Settings(), folder), bucket="b")
+        endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="b")
 
 
 def test_nothing_is_sent_without_confirm_nor_in_the_rehearsal(request_: EndpointRequest) -> None:
@@ -312,7 +310,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 def deployed(account: Account, folder: ModelFolder) -> tuple[EndpointRequest, aws.Run]:
-    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
     run = deploy(account.cloud, request, confirm=True, report=QUIET).run
     assert run is not None
     return request, run
@@ -357,7 +355,7 @@ def test_a_sweep_leaves_other_endpoints_alone(account: Account, folder: ModelFol
 
 
 def deployed_again(account: Account, folder: ModelFolder, first: aws.Run) -> tuple[EndpointRequest, aws.Run]:
-    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
     request = replace(request, run=f"{first.id}-2")
     run = deploy(account.cloud, request, confirm=True, another=True, report=QUIET).run
     assert run is not None
@@ -378,7 +376,7 @@ def test_a_bucket_that_cannot_be_used_is_refused_before_anything_is_made(
 ) -> None:
     west = {"LocationConstraint": "us-west-2"}
     boto3.client("s3", region_name="us-west-2").create_bucket(Bucket="elsewhere", CreateBucketConfiguration=west)
-    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket=case)
+    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket=case)
     with pytest.raises((SettingsError, aws.NotThere), match=r"is in us-west-2|404"):
         deploy(account.cloud, request, confirm=True, report=QUIET)
     assert account.left() == []
@@ -406,7 +404,7 @@ def stopped_after(account: Account, folder: ModelFolder, number: int, error: typ
                 raise error
 
     account.cloud.session.events.register("after-call", stop)
-    request = endpoint_request(account.cloud, Replica(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
     assert len([*request.calls, *request.scaling]) == CALLS
     with pytest.raises(error):
         deploy(account.cloud, request, confirm=True, report=said.append)
@@ -574,7 +572,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch, listen: Listen) -> tuple[Cloud, lis
 def test_an_answer_in_pieces_is_asked_for_and_read(runtime: Any, tmp_path: Path) -> None:
     here, parts, asked = runtime
     folder = changed(tmp_path, handler=False, enable_streaming="true")
-    shape = shape_of(folder)
+    shape = SHAPES[Needs(Settings(), folder).stated.shape]
     assert shape.name == "builtin-stream"
     lines = b'{"outputs": ["Hel"]}\n{"outputs": ["lo"]}\n'
     parts += [event("event", "PayloadPart", lines[:9]), event("event", "PayloadPart", lines[9:])]
@@ -604,13 +602,6 @@ def stubbed() -> tuple[Cloud, Stubber]:
     here = Cloud(REGION, boto3.Session(region_name=REGION))
     here._clients["sagemaker-runtime", REGION] = client
     return here, Stubber(client)
-
-
-def test_the_schema_follows_the_folder(folder: ModelFolder) -> None:
-    assert shape_of(folder).name == "article"
-    assert prompts_for(folder) == ["Hello", "Hello"]  # its batch, which model.py insists on
-    folder.handler_path.unlink()
-    assert shape_of(folder).name == "builtin"
 
 
 def test_awss_own_price_is_taken_where_it_answers(request_: EndpointRequest) -> None:

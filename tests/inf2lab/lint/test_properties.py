@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inf2lab.lint.properties import parse_properties
+from inf2lab.folder.properties import parse_properties
 
 
 def read(text: str) -> list[tuple[str, str, int, int]]:

@@ -303,9 +303,10 @@ def test_a_nodes_disk_holds_what_its_pods_may_write(
 
 
 def test_a_pod_whose_memory_cannot_hold_the_model_is_a_problem(folder_of: Callable[..., ModelFolder]) -> None:
-    small = dict(target.summary(render(Settings(instance="inf2.xlarge"), folder_of())))
+    folder = folder_of(dtype="fp16")
+    small = dict(target.summary(render(Settings(instance="inf2.xlarge"), folder)))
     assert small["problem"].startswith("a pod's 13 GiB cannot hold the 24 GiB")
-    large = dict(target.summary(render(Settings(), folder_of())))
+    large = dict(target.summary(render(Settings(), folder)))
     assert large["memory"] == "54 GiB a pod; a worker takes 24 GiB to load, 48 in f32"
     assert "problem" not in large
 
@@ -349,7 +350,7 @@ def test_copies_that_jupyterlab_keeps_do_not_travel(folder_of: Callable[..., Mod
     kept = folder.path / ".ipynb_checkpoints" / "serving-checkpoint.properties"
     kept.parent.mkdir()
     kept.write_text("engine=Python\n")
-    assert sorted(render(Settings(), folder).replica.files()) == ["serving.properties"]
+    assert sorted(render(Settings(), folder).replica.folder.contents()) == ["serving.properties"]
     (folder.path / "my notes.txt").write_text("x")
     assert "my notes.txt cannot travel" in refused(Settings(), folder, FolderError)
 
@@ -366,7 +367,7 @@ def test_what_cannot_run_is_refused(folder_of: Callable[..., ModelFolder]) -> No
     )
     assert "fewest first" in refused(Settings(), folder_of(), SettingsError, replicas=(3, 2))
     assert "for inf2" in refused(Settings(instance="trn1.32xlarge"), folder_of(), SettingsError)
-    assert "use 1 or more" in refused(Settings(), folder_of(tensor_parallel_degree=0), ServerError)
+    assert "write a number from 1 on, or max" in refused(Settings(), folder_of(tensor_parallel_degree=0), FolderError)
     assert "write a number" in refused(Settings(), folder_of(model_loading_timeout="long"), FolderError)
 
 

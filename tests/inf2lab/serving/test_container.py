@@ -131,7 +131,7 @@ def test_copies_take_further_neighbours(write_folder: WriteFolder) -> None:
 
 
 def test_a_degree_that_is_no_number_is_named(write_folder: WriteFolder) -> None:
-    with pytest.raises(ServerError, match="tensor_parallel_degree=two"):
+    with pytest.raises(FolderError, match="tensor_parallel_degree=two"):
         container(write_folder("m", {"option.tensor_parallel_degree": "two"})).command()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
+from inf2lab.folder.needs import INSIDE_PORT
 from inf2lab.scale.kubernetes.pod import PORT, disk_gib, labels
 from inf2lab.scale.kubernetes.text import Document
-from inf2lab.serving.docker_run import INSIDE_PORT
 
 if TYPE_CHECKING:
     from inf2lab.scale.kubernetes.deployment import Deployment

@@ -70,7 +70,7 @@ class Deployment:
 
     def files(self) -> dict[str, bytes]:
         """Return every file by its path below the manifests' folder; the same input gives the same bytes."""
-        folder = {f"{self.replica.folder.name}/{name}": data for name, data in self.replica.files().items()}
+        folder = {f"{self.replica.folder.name}/{name}": data for name, data in self.replica.folder.contents().items()}
         texts = {name: as_text(documents).encode() for name, documents in self.documents().items()}
         return folder | texts
 
@@ -108,7 +108,7 @@ class Deployment:
 
     def _kustomization(self, resources: list[str]) -> Document:
         model = self.replica.folder.name
-        names = sorted(self.replica.files())
+        names = sorted(self.replica.folder.contents())
         generator = {
             "name": f"{self.name}-folder",
             "namespace": self.namespace,
@@ -134,7 +134,7 @@ def render(
     if not 1 <= fewest <= most:
         raise SettingsError("replicas", f"{fewest},{most}", "must be two numbers from 1 on, the fewest first")
     replica = Replica(settings, folder)
-    replica.files()
+    replica.folder.contents()
     if settings.hardware.family != "inf2":
         raise SettingsError("instance", settings.instance, "the manifests are for inf2; the catalog plans for others")
     made = Deployment(replica, fewest, most, namespace, cluster)
@@ -164,7 +164,7 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     replica, settings = made.replica, made.replica.settings
     yield (
         "folder",
-        f"{replica.folder.name}: {', '.join(sorted(replica.files()))}, byte for byte as a ConfigMap",
+        f"{replica.folder.name}: {', '.join(sorted(replica.folder.contents()))}, byte for byte as a ConfigMap",
     )
     yield "image", replica.image
     cores = f"degree {replica.degree} x {replica.workers}"

@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
+from inf2lab.folder.needs import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
+from inf2lab.planning import machine_disk_gib, weights_gib
 from inf2lab.scale.kubernetes.text import Document
-from inf2lab.scale.replica import LOAD_MARGIN_S, Replica
+from inf2lab.scale.replica import Replica
 from inf2lab.serving import CONTAINER_USER
-from inf2lab.serving.docker_run import INSIDE_PORT, MANAGEMENT_PORT
 
 if TYPE_CHECKING:
     from inf2lab.scale.kubernetes.deployment import Deployment
@@ -139,10 +140,10 @@ def _container(made: Deployment) -> dict[str, Any]:
                     "subPath": name,
                     "readOnly": True,
                 }
-                for name in sorted(replica.files())
+                for name in sorted(replica.folder.contents())
             ),
             {"name": "cache", "mountPath": "/cache"},
-            {"name": "compiled", "mountPath": replica.compiled},
+            {"name": "compiled", "mountPath": COMPILED},
             {"name": "logs", "mountPath": "/opt/djl/logs"},
             {"name": "scratch", "mountPath": "/tmp"},
         ],
@@ -168,7 +169,7 @@ def _size(made: Deployment) -> dict[str, Any]:
     too little takes no pod, which it would throw out again in the middle of a load."""
     resource, hardware = catalog.kubernetes_facts().device_resource, made.replica.settings.hardware
     devices, memory = str(made.replica.devices), f"{memory_gib(made)}Gi"
-    disk = f"{math.ceil(made.replica.weights_gib(made.replica.workers))}Gi"
+    disk = f"{math.ceil(weights_gib(made.replica.plan.request, made.replica.workers))}Gi"
     cpu = str(int(hardware.vcpus * _share(made)))
     return {
         "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": disk, resource: devices},
@@ -178,7 +179,7 @@ def _size(made: Deployment) -> dict[str, Any]:
 
 def disk_gib(made: Deployment) -> int:
     """Return the disk of one node."""
-    needed = made.replica.disk_gib(made.placement.replicas, made.replica.workers)
+    needed = machine_disk_gib(made.replica.plan.request, made.placement.replicas, made.replica.workers)
     return max(catalog.cloud_facts().disk_gib, needed)
 
 

@@ -49,7 +49,7 @@ def ray_service(
         min_replicas=replicas[0],
         max_replicas=replicas[1],
     )
-    files = {name: data.decode() for name, data in made.replica.files().items()}
+    files = {name: data.decode() for name, data in made.replica.folder.contents().items()}
     name = {"name": f"{made.name}-folder", "namespace": made.namespace}
     return [
         around.namespace(made.namespace),

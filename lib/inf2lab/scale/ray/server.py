@@ -17,8 +17,8 @@ import requests
 from inf2lab import paths
 from inf2lab.errors import LoadFailed, NotReady, PortInUse, ServerError
 from inf2lab.folder import ModelFolder
+from inf2lab.folder.needs import LOAD_MARGIN_S
 from inf2lab.scale.ray.spec import RaySpec
-from inf2lab.scale.replica import LOAD_MARGIN_S
 from inf2lab.serving import ContainerServer, RehearsalServer
 from inf2lab.serving.ports import free_port
 from inf2lab.settings import Settings

@@ -9,8 +9,7 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inf2lab.folder import ModelFolder
-from inf2lab.scale.replica import Replica
+from inf2lab.folder import ModelFolder, Needs
 from inf2lab.settings import Settings
 
 CORES = "neuron_cores"  # Ray's own name for the resource: it sets NEURON_RT_VISIBLE_CORES for who asks for it
@@ -67,15 +66,15 @@ class RaySpec:
         `choices` replace any other field.
         """
         folder.check()
-        replica = Replica(settings, folder)
+        needs = Needs(settings, folder)
         derived = {
             "folder": str(folder.path),
             "model": folder.name,
             "settings": dataclasses.asdict(settings),
-            "neuron_cores": replica.cores,
-            "max_ongoing": replica.at_once(replica.workers),
-            "longest_answer_s": float(replica.predict_s),
-            "loading_s": float(replica.all_loaded_s(replica.workers)),
+            "neuron_cores": needs.cores,
+            "max_ongoing": needs.at_once(needs.workers),
+            "longest_answer_s": float(needs.predict_s),
+            "loading_s": float(needs.all_loaded_s(needs.workers)),
             "pace": REHEARSED if settings.lane == "rehearsal" else ON_THE_CHIP,
         }
         return cls(**(derived | choices))

@@ -52,7 +52,7 @@ def test_a_copy_cannot_span_instances(write_folder: WriteFolder) -> None:
 @pytest.mark.parametrize("degree", ["0", "two", "-1"])
 def test_a_degree_that_is_no_number_is_named(write_folder: WriteFolder, degree: str) -> None:
     folder = folder_with(write_folder, option__tensor_parallel_degree=degree)
-    with pytest.raises(ServerError, match=f"tensor_parallel_degree={degree}"):
+    with pytest.raises(FolderError, match=f"tensor_parallel_degree={degree}"):
         RaySpec.of(Settings(), folder)
 
 

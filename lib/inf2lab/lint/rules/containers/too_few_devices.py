@@ -36,10 +36,10 @@ def check(folder: Folder) -> Iterator[Hit]:
     degree = folder.number("tensor_parallel_degree")
     for run in folder.containers:
         count = len(set(run.devices))
-        if degree and count * folder.cores_a_device < degree and "djl" in run.image:
+        if degree and count * folder.instance.cores_per_chip < degree and "djl" in run.image:
             yield Hit(
                 run.command.first,
-                f"{count} device{'s are' if count != 1 else ' is'} {count * folder.cores_a_device} cores, "
+                f"{count} device{'s are' if count != 1 else ' is'} {count * folder.instance.cores_per_chip} cores, "
                 f"and one copy needs {degree}",
                 file=run.command.file,
             )

@@ -58,10 +58,10 @@ def check(folder: Folder) -> Iterator[Hit]:
         return
     for run in folder.containers:
         devices = len(set(run.devices))
-        cores = devices * folder.cores_a_device
-        if cores // degree > 1:
-            copies = f"{cores // degree} copies of the model at degree {degree}"
-            yield Hit(run.command.first, f"{devices} devices are {cores} cores: {copies}", file=run.command.file)
+        if (copies := folder.copies_on(devices)) > 1:
+            cores = devices * folder.instance.cores_per_chip
+            text = f"{devices} devices are {cores} cores: {copies} copies of the model at degree {degree}"
+            yield Hit(run.command.first, text, file=run.command.file)
     if not folder.containers and folder.own and folder.dims and folder.copies > 1 and _reads_whole(folder.own):
         size = folder.dims.parameters * BYTES_F32
         entry, host_gib = folder.option("tensor_parallel_degree"), folder.instance.host_gib

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inf2lab import catalog
+from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON
 from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import PLAIN_KEYS_REACH_PYTHON, Folder
+from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "option-without-prefix", Severity.WARNING
 WHY = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID
 from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import PLAIN_KEYS_REACH_PYTHON, Folder
+from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "option-that-is-not-set", Severity.ERROR
 WHY = '`properties["x"]` without the key is a KeyError in the first call, and the log shows only the key in quotes.'

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inf2lab.lint.finding import Edit, Hit, Severity, short
+from inf2lab.folder.properties import Edit
+from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "comment-after-value", Severity.ERROR

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from inf2lab.folder.properties import FILE_NAME
 from inf2lab.lint.commands import written_files
-from inf2lab.lint.finding import PROPERTIES, Example, Hit, Severity, short
+from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "second-properties-file", Severity.WARNING
@@ -36,11 +37,11 @@ _OTHER = re.compile(r"serving.*\.properties.*|.*\.serving\.properties", re.IGNOR
 
 def check(folder: Folder) -> Iterator[Hit]:
     for name in sorted(folder.files):
-        if name != PROPERTIES and PROPERTIES in folder.files and _OTHER.fullmatch(name):
+        if name != FILE_NAME and FILE_NAME in folder.files and _OTHER.fullmatch(name):
             yield Hit(1, f"`{short(name)}` beside this file is never read")
     for file, text in folder.scripts.items():
         for target, lines in written_files(text).items():
-            if target.rsplit("/", 1)[-1] == PROPERTIES and len(lines) > 1:
+            if target.rsplit("/", 1)[-1] == FILE_NAME and len(lines) > 1:
                 yield Hit(
                     lines[-1],
                     f"`{short(target)}` is written anew here, and what line {lines[0]} wrote is lost",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inf2lab.lint.finding import Edit, Example, Hit, Severity, short
+from inf2lab.folder.properties import Edit
+from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "text-not-ascii", Severity.WARNING

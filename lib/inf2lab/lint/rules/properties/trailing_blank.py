@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inf2lab import catalog
-from inf2lab.lint.finding import Edit, Hit, Severity
-from inf2lab.lint.properties import Entry
+from inf2lab.folder.properties import Edit, Entry
+from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "trailing-blank", Severity.WARNING

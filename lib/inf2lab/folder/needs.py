@@ -1,0 +1,178 @@
+"""What a model folder asks of the machine that serves it: each value with the rule of its default.
+
+A value that cannot be is one FolderError, whoever asks: file, key, value, rule and remedy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from inf2lab import paths
+from inf2lab.errors import FolderError, ServerError
+from inf2lab.folder.model_folder import ModelFolder
+from inf2lab.folder.properties import OPTION, Entry
+from inf2lab.folder.stated import Stated
+from inf2lab.settings import Settings
+from neuron_rules import core_groups
+
+LOAD_MARGIN_S = 60  # of a probe, beyond the server's own patience: the server is to give up first, and to say why
+LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions
+INSIDE_PORT = 8080
+MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
+COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
+_FROM_ONE = "write a number from 1 on"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a scheduler must know of a folder. Settings say the machine; all the rest is read from the folder, once."""
+
+    settings: Settings
+    folder: ModelFolder
+
+    @cached_property
+    def stated(self) -> Stated:
+        """The folder's files, parsed; raises FolderError."""
+        return self.folder.stated(self.settings)
+
+    def check(self) -> None:
+        """Raise FolderError for a value that cannot be, or ServerError where the instance has too few cores."""
+        _ = self.devices, self.loading_s, self.predict_s, self.rows, self.n_positions, self.dtype, self.at_once(1)
+
+    @property
+    def image(self) -> str:
+        """The container's image: the one that was asked for, else the profile's."""
+        return self.settings.image or self.settings.stack.image
+
+    @property
+    def model_id(self) -> str:
+        """The model's name; where the folder names none, the settings'."""
+        return self.stated.text("model_id") or self.settings.model_id
+
+    @property
+    def weights_on_s3(self) -> str:
+        """Bucket and prefix of weights that lie on S3, else empty."""
+        name = self.stated.text("model_id") or ""
+        return name.removeprefix("s3://") if name.startswith("s3://") else ""
+
+    @property
+    def degree(self) -> int:
+        """NeuronCores of one copy: 1 unless stated; `max` (since 0.24) is every core of the instance."""
+        if self.stated.text("tensor_parallel_degree") == "max":
+            return self.settings.hardware.cores
+        return self._option("tensor_parallel_degree", 1, f"{_FROM_ONE}, or max")
+
+    @property
+    def devices(self) -> int:
+        """Neuron devices of the copies that are asked for: whole chips, as the device plugin hands them out."""
+        settings, cores = self.settings, self.settings.hardware.cores
+        wanted = self.degree * settings.copies
+        if wanted > cores:
+            raise ServerError(
+                f"{settings.copies} x degree {self.degree} needs {wanted} NeuronCores, and "
+                f"{settings.instance} has {cores}: lower copies or the degree, or take a larger instance"
+            )
+        return -(-wanted // settings.hardware.cores_per_chip)
+
+    @property
+    def cores(self) -> int:
+        """NeuronCores of those devices; at an odd degree more than the copies use."""
+        return self.devices * self.settings.hardware.cores_per_chip
+
+    @property
+    def workers(self) -> int:
+        """Copies that the server starts on those devices: it fills every core, asked for or not."""
+        return len(core_groups(self.cores, self.degree))
+
+    @property
+    def rows(self) -> int:
+        """Rows that the model is compiled for: 1 unless stated; those of a rolling batch 32."""
+        return self._option(self.stated.rows_option, 32 if self.stated.rolling and self.stated.built_in else 1)
+
+    @property
+    def gathers(self) -> int:
+        """Requests that the server gathers into one batch, by its own `batch_size`: 1 unless stated."""
+        return self._number(self.stated.properties.last("batch_size"), 1)
+
+    @property
+    def n_positions(self) -> int:
+        """Positions of prompt and answer: the built-in handler's default, or the library's where model.py serves."""
+        return self._option("n_positions", LIBRARY_POSITIONS)
+
+    @property
+    def dtype(self) -> str:
+        """The numbers' format, as transformers-neuronx names it: the built-in handler's default, else model.py's f16.
+
+        The other handler's spelling is taken as it is meant: that it does not load is the linter's to say.
+        """
+        stated, word = self.stated, self.stated.text("dtype") or "f16"
+        meant = stated.amp or stated.profile.handler_dtypes.get(word, word)
+        if meant in stated.rules.dtypes:
+            return meant
+        accepted = stated.profile.handler_dtypes if stated.built_in else stated.rules.dtypes
+        entry = stated.option("dtype")
+        raise self._refusal(entry.key if entry else "dtype", word, f"write one of {', '.join(accepted)}")
+
+    @property
+    def loading_s(self) -> int:
+        """Seconds that the server gives one worker to load: the profile's unless stated."""
+        return self._timeout("model_loading_timeout", self.settings.stack.loading_timeout_s)
+
+    @property
+    def predict_s(self) -> int:
+        """Seconds that the server gives an answer: the profile's unless stated."""
+        return self._timeout("predict_timeout", self.settings.stack.predict_timeout_s)
+
+    def all_loaded_s(self, workers: int) -> int:
+        """Return the seconds in which so many workers have loaded, or given up: one after the other.
+
+        ModelServer calls WorkerPool.initWorkers for a device at a time, which waits for the worker's process; and
+        `parallel_loading` is read for MPI only (djl-serving, PyModel.createAllPyProcesses).
+        """
+        return workers * self.loading_s
+
+    def at_once(self, workers: int) -> int:
+        """Return the requests that so many workers work on at once.
+
+        A rolling batch takes its rows from as many requests; DJLServing's own batching takes `batch_size` requests
+        together; else a worker takes one after the other.
+        """
+        if self.stated.rolling:
+            return workers * self._option("max_rolling_batch_size", 32)
+        return workers * self.gathers
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of a container of its own: management on its loopback, the folder's time-outs."""
+        addresses = f"http://0.0.0.0:{INSIDE_PORT}", f"http://127.0.0.1:{MANAGEMENT_PORT}"
+        return container_environment(*addresses, loading_s=self.loading_s, predict_s=self.predict_s)
+
+    def _option(self, name: str, default: int, rule: str = _FROM_ONE) -> int:
+        entry = self.stated.option(name)
+        return self._number(entry, self.stated.number(name) or default, rule)
+
+    def _timeout(self, name: str, default: int) -> int:
+        return self._number(self.stated.properties.last(OPTION + name), default)  # the server reads no plain key
+
+    def _number(self, entry: Entry | None, default: int, rule: str = _FROM_ONE) -> int:
+        if entry is None:
+            return default
+        if entry.number is None or entry.number < 1:
+            raise self._refusal(entry.key, entry.value, rule)
+        return entry.number
+
+    def _refusal(self, key: str, value: str, rule: str) -> FolderError:
+        return FolderError(paths.shown(self.folder.properties_path), f"{key}={value}: {rule}")
+
+
+def container_environment(inference: str, management: str, *, loading_s: int, predict_s: int) -> dict[str, str]:
+    """Return what the image is told: addresses, time-outs, where its cache lies."""
+    return {
+        "SERVING_INFERENCE_ADDRESS": inference,
+        "SERVING_MANAGEMENT_ADDRESS": management,
+        "MODEL_LOADING_TIMEOUT": str(loading_s),
+        "PREDICT_TIMEOUT": str(predict_s),
+        "HF_HOME": "/cache/huggingface",
+        "OPT_OUT_TRACKING": "true",  # the image calls home otherwise
+    }

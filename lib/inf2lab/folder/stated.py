@@ -1,0 +1,136 @@
+"""What the files of a model folder state, by the rules of one release; where they state no value of a kind: None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from functools import cached_property
+
+from inf2lab import catalog
+from inf2lab.folder.properties import OPTION, Entry, Properties
+from neuron_rules import GENERATIONS, Generation
+
+IMAGE_SERVICE = (0, 23)  # first release whose handler also serves pictures
+PLAIN_KEYS_REACH_PYTHON = (0, 22, 1)  # from here on the server copies keys without `option.` to the handler
+_NEURON_HANDLER = re.compile(r"djl_python\.transformers?[-_]neuronx")
+
+
+def name_in_urls(folder: str) -> str:
+    """Return a model's name in URLs: its folder's, with every character but letters, digits and _ made a _."""
+    return re.sub(r"\W", "_", folder, flags=re.ASCII)  # letters as Java's \W counts them
+
+
+def default_handler(folder: str, files: Container[str]) -> str | None:
+    """Return which of a folder's files is taken for a handler where no line names one."""
+    return next((file for file in ("model.py", f"{folder}.py") if file in files), None)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The parsed files of the folder `name` under a profile, on an instance. `files` are names of its own files."""
+
+    name: str
+    profile: catalog.Profile
+    instance: catalog.Instance
+    properties: Properties
+    files: frozenset[str]
+
+    @property
+    def model_name(self) -> str:
+        """The model's name in URLs."""
+        return name_in_urls(self.name)
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """DJLServing's release, as numbers."""
+        return self.profile.version
+
+    @property
+    def rules(self) -> Generation:
+        """The chip's rules that hold under this profile."""
+        return GENERATIONS[self.profile.degree_rules]
+
+    @property
+    def entry_point(self) -> Entry | None:
+        """The line that names the handler."""
+        return self.properties.last(f"{OPTION}entryPoint")
+
+    @property
+    def default_file(self) -> str | None:
+        """The file that is taken for a handler where no line names one."""
+        return default_handler(self.name, self.files)
+
+    @cached_property
+    def own_file(self) -> str | None:
+        """The file of the folder's own handler, if that is the one that serves."""
+        if self.entry_point is None:
+            return self.default_file
+        value = self.entry_point.value.strip()
+        return next((file for file in (value, f"{value}.py") if file in self.files), None)
+
+    @cached_property
+    def built_in(self) -> bool:
+        """Whether DJL's own Neuron handler serves the folder; a wrong spelling of its name still means it."""
+        if self.option("use_stable_diffusion") and self.release >= IMAGE_SERVICE:
+            return False  # the same module serves pictures then, by other rules
+        if self.entry_point:
+            return _NEURON_HANDLER.fullmatch(self.entry_point.value.strip()) is not None
+        return self.default_file is None
+
+    @property
+    def shape(self) -> str:
+        """Which of `shapes` its requests have: the article's for a handler in the folder, else the built-in one's."""
+        if self.own_file:
+            return "article"
+        return "builtin" if (self.text("enable_streaming") or "false") == "false" else "builtin-stream"
+
+    def option(self, name: str) -> Entry | None:
+        """The line that sets the option for the handler: with `option.`, or without where that release copies it."""
+        entry = self.properties.last(OPTION + name)
+        plain = name not in catalog.options().server_keys and self.release >= PLAIN_KEYS_REACH_PYTHON
+        return entry or (self.properties.last(name) if plain else None)
+
+    def default(self, name: str) -> str | None:
+        """What the reader of an unset option takes: the catalog's for the built-in handler; else nobody knows."""
+        option = None if self.own_file else catalog.options().options.get(name)
+        return option.default_in(self.release) if option else None
+
+    def number(self, name: str) -> int | None:
+        """The option as a number: from the file, else the default of whoever reads it."""
+        if entry := self.option(name):
+            if name == "tensor_parallel_degree" and entry.value.strip() == "max":
+                return self.instance.cores
+            return entry.number
+        text = self.default(name)
+        return int(text) if text is not None and re.fullmatch(r"\d{1,9}", text) else None
+
+    def text(self, name: str) -> str | None:
+        """The option as text: from the file, else the default of whoever reads it."""
+        entry = self.option(name)
+        return entry.value.strip() if entry else self.default(name)
+
+    @cached_property
+    def amp(self) -> str | None:
+        """The number format that reaches transformers-neuronx, or None where the file's word means nothing."""
+        word = self.text("dtype")
+        if self.built_in:
+            return self.profile.handler_dtypes.get(word or "")
+        return word if word in self.rules.dtypes else None
+
+    @property
+    def rolling(self) -> bool:
+        """Whether requests join and leave a running batch."""
+        if self.release < (0, 25):
+            return self.release >= (0, 24) and self.option("rolling_batch") is not None
+        return (self.text("rolling_batch") or "disable") != "disable"
+
+    @property
+    def rows_option(self) -> str:
+        """The option that says how many rows the model is compiled for."""
+        return "max_rolling_batch_size" if self.built_in and self.rolling else "batch_size"
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the compiled batch."""
+        return self.number(self.rows_option)

@@ -1,0 +1,124 @@
+"""inf2lab.folder.Needs: what a folder asks of its machine, each default by its rule, and one error for a bad value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from inf2lab import Settings
+from inf2lab.errors import FolderError, ServerError
+from inf2lab.folder import Needs
+from inf2lab.planning import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import WriteFolder
+
+HANDLER = "def handle(inputs): ...\n"
+BUILT_IN = {"option.entryPoint": "djl_python.transformers_neuronx"}
+BAD = {
+    "option.tensor_parallel_degree": ("abc", "0", "-1", "2.5"),
+    "option.batch_size": ("two", "0"),
+    "batch_size": ("x",),
+    "option.n_positions": ("long",),
+    "option.dtype": ("int4",),
+    "option.model_loading_timeout": ("long", "0"),
+    "option.predict_timeout": ("1e3",),
+}
+
+
+@pytest.fixture
+def needs(write_folder: WriteFolder) -> Callable[..., Needs]:
+    """A function that returns what a folder of these keys needs: needs({"option.dtype": "bf16"}, handler="...")."""
+
+    def read(values: dict[str, object], *, handler: str | None = None, **settings: object) -> Needs:
+        return Needs(Settings(**settings), write_folder("m", values, handler=handler))  # type: ignore[arg-type]
+
+    return read
+
+
+def test_the_built_in_handler_has_its_releases_defaults(needs: Callable[..., Needs]) -> None:
+    found = needs(BUILT_IN)
+    assert (found.degree, found.rows, found.gathers) == (1, 1, 1)
+    assert (found.n_positions, found.dtype) == (128, "f32")
+    assert (found.loading_s, found.predict_s) == (1200, 240)
+
+
+def test_a_later_release_has_its_own_defaults(needs: Callable[..., Needs]) -> None:
+    assert needs(BUILT_IN, profile="djl-0.28").dtype == "f16"
+
+
+def test_a_handler_of_ones_own_has_the_librarys_positions_and_the_articles_dtype(needs: Callable[..., Needs]) -> None:
+    found = needs({"engine": "Python"}, handler=HANDLER)
+    assert (found.rows, found.n_positions, found.dtype) == (1, 2048, "f16")
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in BAD.items() for value in values])
+def test_a_bad_value_is_one_error_with_file_key_value_and_rule(
+    needs: Callable[..., Needs], key: str, value: str
+) -> None:
+    with pytest.raises(FolderError, match="write ") as caught:
+        needs({**BUILT_IN, key: value}).check()
+    assert f"m/serving.properties: {key}={value}: write " in str(caught.value)
+
+
+def test_max_is_every_core_of_the_instance(needs: Callable[..., Needs]) -> None:
+    found = needs({"option.tensor_parallel_degree": "max"}, instance="inf2.24xlarge")
+    assert (found.degree, found.devices, found.workers) == (12, 6, 1)
+
+
+def test_an_odd_degree_leaves_a_core_of_its_last_device(needs: Callable[..., Needs]) -> None:
+    found = needs({"option.tensor_parallel_degree": 3})
+    assert (found.devices, found.cores, found.workers) == (2, 4, 1)
+
+
+def test_more_cores_than_the_instance_has_are_refused_with_the_remedy(needs: Callable[..., Needs]) -> None:
+    with pytest.raises(ServerError, match=r"2 x degree 2 needs 4 NeuronCores, and inf2\.xlarge has 2: lower copies"):
+        needs({"option.tensor_parallel_degree": 2}, instance="inf2.xlarge", copies=2).check()
+
+
+@pytest.mark.parametrize(
+    ("values", "handler", "shape"),
+    [
+        ({}, HANDLER, "article"),
+        ({"option.entryPoint": "model.py"}, HANDLER, "article"),
+        (BUILT_IN, HANDLER, "builtin"),
+        (BUILT_IN, None, "builtin"),
+        ({**BUILT_IN, "option.enable_streaming": "true"}, None, "builtin-stream"),
+        ({"option.enable_streaming": "true"}, HANDLER, "article"),
+    ],
+)
+def test_the_requests_are_those_of_the_handler_that_serves(
+    needs: Callable[..., Needs], values: dict[str, object], handler: str | None, shape: str
+) -> None:
+    assert needs(values, handler=handler).stated.shape == shape
+
+
+def test_a_rolling_batch_has_its_rows_from_as_many_requests(needs: Callable[..., Needs]) -> None:
+    found = needs({**BUILT_IN, "option.rolling_batch": "auto"})
+    assert (found.rows, found.at_once(2)) == (32, 64)
+
+
+def test_requests_that_are_gathered_are_answered_at_once(needs: Callable[..., Needs]) -> None:
+    found = needs({**BUILT_IN, "option.batch_size": 2, "batch_size": 4})
+    assert (found.rows, found.gathers, found.at_once(3)) == (2, 4, 12)
+
+
+def test_weights_on_s3_are_named_without_the_scheme(needs: Callable[..., Needs]) -> None:
+    assert needs({"option.model_id": "s3://b/opt/"}).weights_on_s3 == "b/opt/"
+
+
+@pytest.mark.parametrize(
+    ("stated", "handler", "dtype"),
+    [("fp32", None, "f32"), ("bf16", None, "bf16"), ("fp16", None, "f16"), ("f32", HANDLER, "f32")],
+)
+def test_the_plan_has_the_folders_dtype_and_not_f16(
+    write_folder: WriteFolder, stated: str, handler: str | None, dtype: str
+) -> None:
+    values = {"option.model_id": "facebook/opt-13b", "option.tensor_parallel_degree": 8, "option.dtype": stated}
+    folder = write_folder("m", values, handler=handler)
+    made = plan_of(folder, Settings())
+    assert made.request.dtype == dtype
+    assert (made.memory.weights > 5 * 2**30) is (dtype == "f32")
