@@ -14,11 +14,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from inf2lab import catalog
 from inf2lab.catalog import Latency
+from inf2lab.files import write_file
 from inf2lab.planning.decode import TERMS, bucket_of, features, roofline_ms
 from inf2lab.planning.memory import read_per_step
 from inf2lab.planning.request import Request
@@ -174,6 +176,8 @@ def prompt_slowdown(rows: Sequence[Latency]) -> list[float]:
     """Time to the first token over the time at the chip's peak: least, median, most."""
     found = []
     for row in rows:
+        if row.input_tokens is None or row.ttft_p50_ms is None:
+            continue
         request = request_of(row)
         work = 2 * request.model.parameters * row.input_tokens * row.batch_size
         peak = request.hardware.f16_tflops * 1e12 * request.tensor_parallel_degree / request.hardware.cores
@@ -191,7 +195,7 @@ def by_brand(row: Latency) -> str:
     return row.model_id.partition("/")[0]
 
 
-def fit_all() -> dict:
+def fit_all() -> dict[str, Any]:
     """Fit, and return what the catalog stores."""
     rows = [row for row in catalog.latencies() if row.release == RELEASE]
     times = np.array([row.token_p50_ms for row in rows])
@@ -255,7 +259,7 @@ def _span(values: Sequence[int]) -> list[int]:
     return [min(values), max(values)]
 
 
-def report(found: dict) -> str:
+def report(found: dict[str, Any]) -> str:
     """The errors as a table."""
     lines = [f"{found['rows']} rows of SDK {found['release']}, none dropped; errors: mean, 90th percentile, maximum"]
     rows = {f"model, {name.replace('_', ' ')}": found["error"][name] for name in ("in_sample", "by_model", "by_brand")}
@@ -275,7 +279,7 @@ def main() -> int:
     found = fit_all()
     print(report(found))
     if not check:
-        TARGET.write_text(json.dumps(found, indent=2) + "\n")
+        write_file(TARGET, json.dumps(found, indent=2) + "\n")
         return 0
     same = json.loads(TARGET.read_text()) == json.loads(json.dumps(found))
     print("the catalog holds this fit" if same else f"{TARGET.name} differs: run this without --check")

@@ -135,7 +135,7 @@ def parameters_of(notebook: NotebookNode) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for node in ast.parse(source).body:
         try:
-            if not isinstance(node, ast.AnnAssign):
+            if not isinstance(node, ast.AnnAssign) or node.value is None:
                 raise ValueError("not an annotated assignment")
             name, type_name, default = (
                 ast.unparse(node.target),

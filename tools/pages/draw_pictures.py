@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import matplotlib
 
 from inf2lab import pictures
-
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+from page_files import DOCS
 
 
 def main() -> None:

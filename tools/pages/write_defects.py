@@ -8,10 +8,10 @@ The first has a hand-written template, tools/pages/article_defects.in.md, with t
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from inf2lab import catalog
 from inf2lab.folder.article import ARTICLE, PROFILE, write_article
 from inf2lab.lint import RULES, Example, Finding, Target, lint
 from inf2lab.lint.runner import REMOVED, REMOVED_NAME
+from page_files import DOCS, options, write_pages
 
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = ROOT / "tools" / "pages" / "article_defects.in.md"
-DEFECTS = ROOT / "docs" / "article_defects.md"
-RULE_PAGE = ROOT / "docs" / "lint_rules.md"
+TEMPLATE = Path(__file__).with_name("article_defects.in.md")
+DEFECTS = DOCS / "article_defects.md"
+RULE_PAGE = DOCS / "lint_rules.md"
 GROUPS = {
     "P": "The format of serving.properties",
     "K": "Keys",
@@ -140,12 +140,14 @@ def _said(kind: str, code: str) -> list[str]:
 
 
 def _fact(match: re.Match[str]) -> str:
-    name, field, *rest = re.fullmatch(r"([\w-]+\.\d+)\.(\w+)(?:\.(.+))?", match[1]).groups()
-    value = getattr(catalog.profile(name), field)
-    return str(value[rest[0]] if rest[0] else value)
+    said = re.fullmatch(r"([\w-]+\.\d+)\.(\w+)(?:\.(.+))?", match[1])
+    if said is None:
+        raise MarkError(f"[[{match[1]}]]: write a profile, a field and perhaps a key, as in [[seed-0.21.image]]")
+    value = getattr(catalog.profile(said[1]), said[2])
+    return str(value[said[3]] if said[3] else value)
 
 
-def _files(files: str | dict[str, str]) -> list[str]:
+def _files(files: str | Mapping[str, str]) -> list[str]:
     """The files of an example as fenced blocks; bytes that are no ASCII are shown as Java would escape them."""
     lines: list[str] = []
     for name, text in ({"serving.properties": files} if isinstance(files, str) else files).items():
@@ -157,19 +159,8 @@ def _files(files: str | dict[str, str]) -> list[str]:
 
 def main() -> int:
     """Write both pages, or compare them with --check. Exit code 1 if one is out of date."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
-    check = parser.parse_args().check
-    stale = 0
-    for page, text in ((DEFECTS, defects()), (RULE_PAGE, rule_page())):
-        if not page.exists() or page.read_text(encoding="utf-8") != text:
-            stale += 1
-            print(
-                f"{page.relative_to(ROOT)}: {'out of date; run tools/pages/write_defects.py' if check else 'written'}"
-            )
-            if not check:
-                page.write_text(text, encoding="utf-8")
-    return 1 if check and stale else 0
+    check = options(__doc__).parse_args().check
+    return write_pages({DEFECTS: defects(), RULE_PAGE: rule_page()}, check=check)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inf2lab import ModelFolder, Settings
 from inf2lab.scale.kubernetes.deployment import Deployment, render
-from notebook_files import ROOT, SOURCES
+from page_files import ROOT
 
 TARGET = ROOT / "deploy" / "kubernetes"
 NAME = Settings().model_name
@@ -21,7 +21,7 @@ def folder_of_the_notebook(store: Path) -> ModelFolder:
     """Write the files of notebook 04's `%%writefile` cells below `store` and return the folder."""
     folder = ModelFolder(store / NAME)
     folder.path.mkdir(parents=True, exist_ok=True)
-    cells = (SOURCES / "04_model_py.py").read_text(encoding="utf-8").split("\n# %% ")
+    cells = (ROOT / "notebooks" / "source" / "04_model_py.py").read_text(encoding="utf-8").split("\n# %% ")
     for cell in cells:
         head, _, rest = cell.partition("\n")[2].partition("\n")
         if head.startswith(_MAGIC):

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from inf2lab import catalog, drills
 from inf2lab.drills import Drill
 from inf2lab.drills.recorded import FILE, seen, seen_in
+from inf2lab.files import write_file
+from page_files import DOCS, options, write_pages
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
+PAGE = DOCS / "troubleshooting.md"
 HEAD = """\
 # What goes wrong, and what to do
 
@@ -63,7 +63,7 @@ def record() -> bool:
             print(f"  {result.unavailable or result.sighting.answer}")
             return False
         found[result.drill.name] = asdict(seen_in(result))
-    FILE.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_file(FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     seen.cache_clear()
     return True
 
@@ -86,17 +86,12 @@ def _cell(text: str) -> str:
 
 def main() -> int:
     """Return 0 when the page was written, or agrees; 1 when not."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--record", action="store_true", help="run every drill and keep its lines first")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page differs")
-    options = parser.parse_args()
-    if options.record and not record():
+    chosen = parser.parse_args()
+    if chosen.record and not record():
         return 1
-    text = page()
-    if options.check:
-        return int(PAGE.read_text(encoding="utf-8") != text)
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_pages({PAGE: page()}, check=chosen.check)
 
 
 if __name__ == "__main__":
