@@ -4,19 +4,24 @@ from inf2lab import measure
 result = measure.run(measure.Target.of(server), measure.Load(clients=4, requests=40))
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from inf2lab.errors import MeasureError
 from inf2lab.measure.aiperf import aiperf_command, as_typed
 from inf2lab.measure.chip import ChipMoment, ChipView, read_document, read_monitor, recorded, watching
 from inf2lab.measure.client import Traffic
-from inf2lab.measure.figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
 from inf2lab.measure.load import Load
 from inf2lab.measure.prompts import Tokens
-from inf2lab.measure.report import page, summary, table, write_report
 from inf2lab.measure.result import Result, Row, Times, rows_of
 from inf2lab.measure.runner import Knee, knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
 from inf2lab.measure.server_view import Mark, Metric, ServerView, read_metric, view_of
 from inf2lab.measure.stall import freezing
 from inf2lab.measure.target import Target
+
+if TYPE_CHECKING:
+    from inf2lab.measure.figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
+    from inf2lab.measure.report import page, summary, table, write_report
 
 __all__ = [
     "ChipMoment",
@@ -60,3 +65,16 @@ __all__ = [
     "watching",
     "write_report",
 ]
+
+_DRAWN = {
+    "figures": ("chip_cost", "chip_rates", "fitting", "latencies", "overview", "throughput"),
+    "report": ("page", "summary", "table", "write_report"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what draws when it is first asked for: Ray's environment and the processes of a load have no matplotlib."""
+    for module, names in _DRAWN.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,8 +30,12 @@ class RehearsalServer(ModelServer):
 
     server = "rehearsal"  # which kind, in the state file
 
-    def __init__(self, settings: Settings, folder: ModelFolder) -> None:
+    def __init__(
+        self, settings: Settings, folder: ModelFolder, *, neuron_cores: int | None = None, python: str = sys.executable
+    ) -> None:
+        """`neuron_cores` are emulated, by default the instance's; `python` is the laboratory's own."""
         super().__init__(settings, folder)
+        self._neuron_cores, self._python = neuron_cores or settings.hardware.cores, python
         self._log_folder = paths.logs() / f"server-{settings.port}"
 
     @property
@@ -42,11 +46,11 @@ class RehearsalServer(ModelServer):
     def command(self) -> list[str]:
         """Return the server's command line."""
         return [
-            *(sys.executable, "-m", "rehearsal.server"),
+            *(self._python, "-m", "rehearsal.server"),
             *("--model-store", str(self.folder.path)),
             *("--port", str(self.settings.port)),
             *("--djl-version", str(self.settings.stack.rehearsed_by)),
-            *("--neuron-cores", str(self.settings.hardware.cores)),
+            *("--neuron-cores", str(self._neuron_cores)),
             *("--worker-limit", str(self.settings.copies)),  # of the many that the instance has room for
             *("--log-dir", str(self._log_folder)),
         ]

@@ -20,9 +20,10 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from inf2lab.errors import LoadFailed
 from inf2lab.files import write_file
 from inf2lab.scale.ray import server
-from inf2lab.scale.ray.spec import RaySpec
+from inf2lab.scale.ray.spec import FAILED, LIVES, RaySpec
 
 # Of one connection, and not of the request that is passed on (RFC 9110, 7.6.1).
 _HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length"}
@@ -37,12 +38,14 @@ class ModelReplica:
         if self._spec.loopback:
             _stay_on_loopback()
         started = time.time()
-        self._server = server.begin(self._spec, os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
-        self._session: aiohttp.ClientSession | None = None
         self._id = serve.get_replica_context().replica_id.unique_id
-        self._note: Path | None = None
-        if self._spec.notes:
-            self._note = self._write_note(started)
+        try:
+            self._server = server.begin(self._spec, os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
+        except LoadFailed as error:
+            self._write_note(FAILED, vars(error))
+            raise
+        self._session: aiohttp.ClientSession | None = None
+        self._note = self._write_note(LIVES, self._about(started))
         # Ends the replica at once, and Serve starts another: exit handlers would wait for requests that hang.
         self._server.watch(lambda: os._exit(1))
 
@@ -91,11 +94,14 @@ class ModelReplica:
             )
         return self._session
 
-    def _write_note(self, started: float) -> Path:
-        """Write who this replica is, for whoever looks at the cluster from outside; returns the file."""
+    def _write_note(self, kind: str, told: dict[str, Any]) -> Path | None:
+        """Write a file for whoever looks at the cluster from outside, and return it; None where nobody does."""
+        folder = self._spec.notes
+        return write_file(Path(folder) / f"{self._id}{kind}", json.dumps(told)) if folder else None
+
+    def _about(self, started: float) -> dict[str, Any]:
         process = self._server.process
-        note = Path(self._spec.notes) / f"{self._id}.json"
-        told = {
+        return {
             "id": self._id,
             "model": self._spec.model,
             "node": ray.get_runtime_context().get_node_id(),
@@ -104,9 +110,7 @@ class ModelReplica:
             "url": self._server.url,
             "visible_cores": os.environ.get("NEURON_RT_VISIBLE_CORES", ""),
             "load_s": round(time.time() - started, 3),
-            "ready_at": time.time(),
         }
-        return write_file(note, json.dumps(told))
 
 
 def build(described: dict[str, Any]) -> serve.Application:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import ServerError
-from inf2lab.serving.ports import free_port
 
 _PATIENCE_S = 120  # a node starts within seconds; many times that on a busy machine
 
@@ -21,8 +21,22 @@ def environment_python() -> Path:
     return python
 
 
-def environment(home: Path, *, haproxy: bool) -> dict[str, str]:
-    """Return a cluster's environment, everything of it below `home`: each variable is there for a trap of Ray's."""
+def hold_port() -> socket.socket:
+    """Return a socket that keeps a free port of 127.0.0.1 for a proxy of Ray's, which shares it (SO_REUSEPORT).
+
+    It never listens, so it gets no connection; and while it is open nobody else is given the port.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def environment(home: Path, haproxy_ports: tuple[int, int] | None = None) -> dict[str, str]:
+    """Return a cluster's environment, everything of it below `home`: each variable is there for a trap of Ray's.
+
+    `haproxy_ports` are those of HAProxy's statistics and metrics; without them Ray's own proxy is taken.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "VIRTUAL_ENV", "PYTEST"))
     }
@@ -44,18 +58,19 @@ def environment(home: Path, *, haproxy: bool) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_raylet_start_wait_time_s": str(_PATIENCE_S),  # 30 otherwise, too few on a busy machine
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        **_proxy(home / "haproxy", haproxy=haproxy),
+        "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",  # of either proxy, for `hold_port`
+        **_proxy(home / "haproxy", haproxy_ports),
     }
 
 
-def _proxy(folder: Path, *, haproxy: bool) -> dict[str, str]:
-    if not haproxy:
+def _proxy(folder: Path, ports: tuple[int, int] | None) -> dict[str, str]:
+    if ports is None:
         return {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_wrapper(folder)),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports[0]),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports[1]),
         # Trap: files in /tmp/haproxy-serve otherwise, for every cluster of the machine.
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from inf2lab.folder import ModelFolder
 from inf2lab.folder.needs import LOAD_MARGIN_S
 from inf2lab.scale.ray.spec import RaySpec
 from inf2lab.serving import ContainerServer, RehearsalServer
-from inf2lab.serving.ports import free_port
+from inf2lab.serving.ports import claim, free_port
 from inf2lab.settings import Settings
 
 _ATTEMPTS = 3  # a free port can be taken by a neighbour before the server opens it
@@ -36,6 +37,7 @@ class Beside:
     log: Path | None = None
     scratch: Path | None = None
     container: ContainerServer | None = None  # on the chip; `process` then is `docker wait`
+    port: int = 0  # that it was to listen on, if it was started here
     stopping: bool = False
 
     def watch(self, on_end: Callable[[], None]) -> None:
@@ -97,28 +99,28 @@ def begin(spec: RaySpec, visible: str = "") -> Beside:
         beside = Beside(spec.url.rstrip("/"))
         _wait_ready(spec, beside)
         return beside
-    for attempt in range(1, _ATTEMPTS + 1):
-        beside = None
-        try:
-            beside = _start_container(spec, visible) if spec.settings["lane"] == "inf2" else _start(spec)
-            _wait_ready(spec, beside)
-        except BaseException as error:
-            if beside is not None:
-                beside.stop()
-            if attempt == _ATTEMPTS or not _port_was_taken(error):
-                raise
-        else:
-            return beside
-    raise AssertionError("the last attempt returns or raises")
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(PortInUse):
+            return _begin_on_a_free_port(spec, visible)
+    return _begin_on_a_free_port(spec, visible)
+
+
+def _begin_on_a_free_port(spec: RaySpec, visible: str) -> Beside:
+    beside = _start_container(spec, visible) if spec.settings["lane"] == "inf2" else _start(spec)
+    try:
+        _wait_ready(spec, beside)
+    except BaseException:
+        beside.stop()
+        raise
+    return beside
 
 
 def command_of(spec: RaySpec, port: int) -> tuple[list[str], dict[str, str], Path]:
     """Return the rehearsal server's command, what its environment has more, and its log, for one replica's cores."""
     settings = replace(Settings(**spec.settings), port=port)
-    server = RehearsalServer(settings, ModelFolder(Path(spec.folder)))
-    _, *words = server.command()
-    words[words.index("--neuron-cores") + 1] = str(spec.neuron_cores)
-    return [spec.python, *words], server.environment(), server.log_path
+    folder = ModelFolder(Path(spec.folder))
+    server = RehearsalServer(settings, folder, neuron_cores=spec.neuron_cores, python=spec.python)
+    return server.command(), server.environment(), server.log_path
 
 
 def _start(spec: RaySpec) -> Beside:
@@ -139,7 +141,7 @@ def _start(spec: RaySpec) -> Beside:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return Beside(f"http://127.0.0.1:{port}", process, log, scratch)
+    return Beside(f"http://127.0.0.1:{port}", process, log, scratch, port=port)
 
 
 def _start_container(spec: RaySpec, visible: str) -> Beside:
@@ -150,7 +152,7 @@ def _start_container(spec: RaySpec, visible: str) -> Beside:
     # Ray gave these cores to this replica alone. So a container on them is that of one that was killed.
     server.stop(patience_s=1)
     server.start(lambda line: None)
-    return Beside(server.url, server.waiter(), server.log_path, container=server)
+    return Beside(server.url, server.waiter(), server.log_path, container=server, port=settings.port)
 
 
 def first_device(visible: str, cores_per_chip: int) -> int:
@@ -168,10 +170,6 @@ def first_device(visible: str, cores_per_chip: int) -> int:
     return cores[0] // cores_per_chip
 
 
-def _port_was_taken(error: BaseException) -> bool:
-    return isinstance(error, PortInUse) or (isinstance(error, LoadFailed) and "in use" in error.cause.lower())
-
-
 # Trap: Ray sets OMP_NUM_THREADS=1, and a model on this machine's processor would compute on one thread.
 _NOT_INHERITED = {"OMP_NUM_THREADS"}
 
@@ -180,6 +178,7 @@ def _wait_ready(spec: RaySpec, beside: Beside) -> None:
     deadline = time.monotonic() + spec.loading_s + LOAD_MARGIN_S
     while not beside.answers():
         if beside.process is not None and beside.process.poll() is not None:
+            claim(beside.port)  # a neighbour may have been given it meanwhile
             raise LoadFailed(spec.model, beside.cause_of_end(), paths.shown(beside.log or ""))
         if time.monotonic() > deadline:
             raise NotReady(spec.model, spec.loading_s + LOAD_MARGIN_S, f"no answer from {beside.url}/ping")

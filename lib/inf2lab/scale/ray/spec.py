@@ -13,11 +13,12 @@ from inf2lab.folder import ModelFolder, Needs
 from inf2lab.settings import Settings
 
 CORES = "neuron_cores"  # Ray's own name for the resource: it sets NEURON_RT_VISIBLE_CORES for who asks for it
+LIVES, FAILED = ".json", ".failed"  # how the files end in which a replica says who it is, or why it did not load
 DRAIN_S = 30  # beyond the longest answer, before a replica that was told to end is killed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Autoscaling:
     """How quickly the number of replicas follows the load; all in seconds."""
 
     upscale_delay_s: float
@@ -29,11 +30,11 @@ class Pace:
 
 
 # A copy on the chip loads for minutes: waiting a little costs less than loading one that nobody needs.
-ON_THE_CHIP = Pace(
+ON_THE_CHIP = Autoscaling(
     upscale_delay_s=30, downscale_delay_s=600, look_back_s=30, interval_s=10, health_period_s=10, health_timeout_s=30
 )
 # The rehearsal loads in seconds. Trap: the default health check (10 s, 30 s) notices a dead server late.
-REHEARSED = Pace(
+REHEARSED = Autoscaling(
     upscale_delay_s=1, downscale_delay_s=3, look_back_s=2, interval_s=0.5, health_period_s=2, health_timeout_s=30
 )
 
@@ -57,7 +58,7 @@ class RaySpec:
     notes: str = ""  # folder where each replica writes who it is; empty: nowhere
     scratch: str = ""  # folder for the rehearsal servers' temporary files
     loopback: bool = False  # all nodes are on this machine, and nobody else may reach them
-    pace: Pace = REHEARSED
+    pace: Autoscaling = REHEARSED
 
     @classmethod
     def of(cls, settings: Settings, folder: ModelFolder, **choices: Any) -> RaySpec:
@@ -67,7 +68,7 @@ class RaySpec:
         """
         folder.check()
         needs = Needs(settings, folder)
-        derived = {
+        derived: dict[str, Any] = {
             "folder": str(folder.path),
             "model": folder.name,
             "settings": dataclasses.asdict(settings),
@@ -82,7 +83,7 @@ class RaySpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RaySpec:
         """Return the application that `as_dict` described."""
-        return cls(**(values | {"pace": Pace(**values["pace"])}))
+        return cls(**(values | {"pace": Autoscaling(**values["pace"])}))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON and a manifest hold them."""
@@ -94,7 +95,7 @@ class RaySpec:
         Serve restarts every replica when these change; another number of replicas or time-out must not.
         """
         kept = ("min_replicas", "max_replicas", "shutdown_s", "pace")
-        still = {field.name: field.default for field in dataclasses.fields(self) if field.name in kept}
+        still: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(self) if field.name in kept}
         return replace(self, **still, max_ongoing=1, longest_answer_s=0.0).as_dict()
 
     @property

@@ -23,7 +23,7 @@ from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray.bench import trials
 from inf2lab.scale.ray.bench.cluster import RayCluster, processes_of
-from inf2lab.scale.ray.bench.users import Users, Wish
+from inf2lab.scale.ray.bench.light_folder import light_target, rows_so_far, users
 from inf2lab.scale.ray.spec import RaySpec
 
 pytestmark = pytest.mark.timeout(280)
@@ -93,7 +93,7 @@ def test_an_error_comes_back_as_the_server_gave_it(cluster: RayCluster, spec: Ra
 
 def test_a_stream_comes_as_it_is_written(cluster: RayCluster, spec: RaySpec) -> None:
     at(cluster, spec, 1)
-    asked = Wish(wait_s=0.2, tokens=10).body
+    asked = {"wait_s": 0.2, "tokens": 10}
     came = []
     with requests.post(f"{cluster.url}/predictions/light", json=asked, stream=True) as answer:
         came += [(time.monotonic(), chunk) for chunk in answer.iter_content(None)]
@@ -103,14 +103,13 @@ def test_a_stream_comes_as_it_is_written(cluster: RayCluster, spec: RaySpec) -> 
 
 def test_a_stream_takes_hardly_longer_than_its_tokens(cluster: RayCluster, spec: RaySpec) -> None:
     at(cluster, spec, 1)
-    wish = Wish(wait_s=0.05, tokens=60)
     took = []
     for url in (cluster.replicas()[0].url, cluster.url):
-        with Users(url, spec.model, 1, wish, once=True) as user:
-            user.end()
-        (one,) = user.asked
-        assert not one.failed
-        took.append(one.took_s)
+        with users(light_target(url, wait_s=0.05, tokens=60), 1, once=True) as user:
+            user.wait()
+        (one,) = rows_so_far(user)
+        assert one.ok
+        took.append(one.latency_s)
     assert took[1] <= 1.1 * took[0]
 
 

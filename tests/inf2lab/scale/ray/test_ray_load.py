@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from inf2lab.errors import MeasureError
-from inf2lab.scale.ray.bench.users import Users, Wish, arrive, p50_ms
+from inf2lab.scale.ray.bench.light_folder import light_target, p50_ms, rows_so_far, users
 
 
 class _Server(ThreadingHTTPServer):
@@ -35,6 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         words = [f"{number} " for number in range(asked.get("tokens", 1))]
         body = "".join(words[:-1] if self.server.manner == "short" else words).encode()
+        if "text" in asked:
+            body = json.dumps({"outputs": asked["text"]}).encode()
         time.sleep(asked["wait_s"])
         self.send_response(500 if self.server.manner == "error" else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -61,39 +63,33 @@ def url(server: _Server) -> str:
 
 
 def test_users_ask_again_until_they_are_told_to_end(server: _Server) -> None:
-    with Users(url(server), "m", 3, Wish(0.05)) as users:
-        time.sleep(0.4)
-    assert server.asked == len(users.asked) > 3
-    assert users.failed == []
-    assert {one.replica for one in users.asked} == {"one"}
-    assert users.waiting == 0
+    with users(light_target(url(server)), 3) as some:
+        while len(some.samples) <= 3:
+            time.sleep(0.01)
+    asked = rows_so_far(some)
+    assert server.asked == len(asked) > 3
+    assert all(row.ok for row in asked)
+    assert {row.replica for row in asked} == {"one"}
+    assert some.waiting == 0
 
 
 def test_once_is_once(server: _Server) -> None:
-    with Users(url(server), "m", 4, Wish(0, tokens=3), once=True) as users:
-        users.end()
-    assert [(one.tokens, one.failed) for one in users.asked] == [(3, False)] * 4
+    with users(light_target(url(server), tokens=3), 4, once=True) as some:
+        some.wait()
+    assert [row.ok for row in rows_so_far(some)] == [True] * 4
 
 
-@pytest.mark.parametrize(("manner", "status"), [("short", 200), ("error", 500), ("broken", 0)])
-def test_what_is_not_the_whole_answer_has_failed(server: _Server, manner: str, status: int) -> None:
+@pytest.mark.parametrize(("manner", "status"), [("short", "unreadable"), ("error", "500"), ("broken", "broken")])
+def test_what_is_not_the_whole_answer_has_failed(server: _Server, manner: str, status: str) -> None:
     server.manner = manner
-    with Users(url(server), "m", 1, Wish(0, tokens=5), once=True) as users:
-        users.end()
-    (one,) = users.failed
-    assert one.status == status
-
-
-def test_arrivals_do_not_wait_for_answers(server: _Server) -> None:
-    began = time.monotonic()
-    asked = arrive(url(server), "m", Wish(0.3), rate=100, count=30)
-    assert len(asked) == 30
-    assert not any(one.failed for one in asked)
-    assert time.monotonic() - began < 30 * 0.3 / 2
+    with users(light_target(url(server), tokens=5), 1, once=True) as some:
+        some.wait()
+    (row,) = rows_so_far(some)
+    assert row.status == status
 
 
 def test_the_median_is_that_of_the_requests_in_ms(server: _Server) -> None:
-    assert 50 <= p50_ms(url(server), "m", 5, wish=Wish(0.05)) < 300
+    assert p50_ms(light_target(url(server), wait_s=0.05), 5, warm_up=1) >= 50
     server.manner = "error"
     with pytest.raises(MeasureError, match="5 of 5 requests"):
-        p50_ms(url(server), "m", 5)
+        p50_ms(light_target(url(server)), 5)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,17 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from inf2lab import paths
 from inf2lab.errors import EngineError, LoadFailed, NotReady, ServerError
 from inf2lab.folder import ModelFolder
-from inf2lab.scale.ray.environment import environment, environment_python
-from inf2lab.scale.ray.spec import RaySpec
+from inf2lab.scale.ray.environment import environment, environment_python, hold_port
+from inf2lab.scale.ray.spec import FAILED, LIVES, RaySpec
 from inf2lab.serving import ContainerServer, all_servers, stop_labelled
-from inf2lab.serving.ports import free_port
 from inf2lab.settings import Settings
 from inf2lab.weights import standins
 
@@ -33,7 +32,7 @@ PATIENCE_S = 120  # for replicas to come or go; in the rehearsal also to load
 
 
 @dataclass(frozen=True)
-class Replica:
+class LiveReplica:
     """One replica as it described itself: where it runs, its processes, and the cores that Ray made visible to it."""
 
     id: str
@@ -43,7 +42,6 @@ class Replica:
     url: str
     cores: tuple[int, ...]
     load_s: float
-    ready_at: float
 
 
 class RayCluster:
@@ -54,7 +52,7 @@ class RayCluster:
 
     def __init__(self, nodes: Sequence[int] = NODES, *, haproxy: bool = False) -> None:
         self.cores, self.haproxy = list(nodes), haproxy
-        self.port = free_port()
+        self._held: list[socket.socket] = []  # ports of the proxies: clients', HAProxy's statistics and metrics
         self._process: subprocess.Popen[str] | None = None
         self._home: Path | None = None
         self._node_ids: list[str] = []
@@ -63,7 +61,11 @@ class RayCluster:
     @property
     def url(self) -> str:
         """Where clients ask: Serve's proxy."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self._ports[0]}"
+
+    @property
+    def _ports(self) -> list[int]:
+        return [held.getsockname()[1] for held in self._held]
 
     @property
     def home(self) -> Path:
@@ -94,11 +96,13 @@ class RayCluster:
         for name in ("home", "notes", "scratch", "haproxy", "ray"):
             (self.home / name).mkdir()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._held = [hold_port() for _ in range(3)]
+        port, *others = self._ports
         cores = ",".join(map(str, self.cores))
         with self.log_path.open("w") as log:
             self._process = subprocess.Popen(
-                [str(python), "-m", "inf2lab.scale.ray.bench.nodes", *map(str, (cores, self.port, self.home))],
-                env=environment(self.home, haproxy=self.haproxy),
+                [str(python), "-m", "inf2lab.scale.ray.bench.nodes", *map(str, (cores, port, self.home))],
+                env=environment(self.home, (others[0], others[1]) if self.haproxy else None),
                 cwd=paths.root(),
                 text=True,
                 bufsize=1,
@@ -108,7 +112,7 @@ class RayCluster:
                 stderr=log,
             )
         try:
-            self._read()
+            self._read(self._process)
             self._node_ids = [node["id"] for node in self.status()["nodes"]]
         except ServerError:
             self.close()
@@ -130,6 +134,8 @@ class RayCluster:
             scratch=str(self.home / "scratch"),
             loopback=True,
         )
+        for note in self._notes(FAILED):
+            note.unlink()
         self._order("deploy", described=filled.as_dict())
         self._model = filled.model
         if wait != 0:
@@ -142,10 +148,10 @@ class RayCluster:
         """Return Serve's own view: application, replicas by state, nodes."""
         return self._order("status")
 
-    def replicas(self) -> list[Replica]:
+    def replicas(self) -> list[LiveReplica]:
         """Return the deployed model's replicas whose process and server live, by node and cores."""
         found = []
-        for note in (self.home / "notes").glob("*.json"):
+        for note in self._notes(LIVES):
             with contextlib.suppress(OSError, ValueError):
                 told = json.loads(note.read_text())
                 if (
@@ -156,7 +162,7 @@ class RayCluster:
                     found.append(self._replica(told))
         return sorted(found, key=lambda one: (one.node, one.cores))
 
-    def wait(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[Replica]:
+    def wait(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[LiveReplica]:
         """Wait until exactly `count` replicas live and return them; raises LoadFailed or NotReady."""
         started = looked = time.monotonic()
         while len(found := self.replicas()) != count:
@@ -192,7 +198,7 @@ class RayCluster:
             return []
         if self._process is not None:
             with contextlib.suppress(OSError):
-                self._process.stdin.close()  # the program's sign to end
+                self._pipe(self._process.stdin).close()  # the program's sign to end
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience_s)
         deadline = time.monotonic() + 10
@@ -205,19 +211,24 @@ class RayCluster:
                 process.kill()
         if self._process is not None:
             self._process.wait()
-            self._process.stdout.close()
+            self._pipe(self._process.stdout).close()
             self._process = None
+        while self._held:
+            self._held.pop().close()
         with contextlib.suppress(EngineError):  # no engine, no container
             lines += [f"container {name}" for name in stop_labelled(self._label, patience_s=1)]
         shutil.rmtree(self.home, ignore_errors=True)
         return lines
 
+    def _notes(self, kind: str) -> list[Path]:
+        return list((self.home / "notes").glob(f"*{kind}"))
+
     def _load_failed(self, message: str) -> LoadFailed:
-        """Return what Serve's message says of the server's end: its last lines are the replica's own error."""
-        told = re.findall(r"did not load: (.+) \(whole log: (\S+)\)", message)
+        """Return the error that a replica wrote down, or one with the last line of what Serve says."""
+        for note in self._notes(FAILED):
+            return LoadFailed(**json.loads(note.read_text()))
         lines = [line.strip() for line in message.splitlines() if line.strip()]
-        cause, log = told[-1] if told else (lines[-1] if lines else "no reason", paths.shown(self.log_path))
-        return LoadFailed(self._model, cause, log)
+        return LoadFailed(self._model, lines[-1] if lines else "no reason", paths.shown(self.log_path))
 
     @property
     def _label(self) -> str:
@@ -252,28 +263,32 @@ class RayCluster:
         server.check()
         server.pull(print)
 
-    def _replica(self, told: dict[str, Any]) -> Replica:
+    def _replica(self, told: dict[str, Any]) -> LiveReplica:
         node = self._node_ids.index(told["node"]) if told["node"] in self._node_ids else -1
         cores = tuple(int(core) for core in told["visible_cores"].split(",") if core)
-        return Replica(
-            told["id"], node, told["pid"], told["server_pid"], told["url"], cores, told["load_s"], told["ready_at"]
-        )
+        return LiveReplica(told["id"], node, told["pid"], told["server_pid"], told["url"], cores, told["load_s"])
 
     def _order(self, order: str, **arguments: Any) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
             raise ServerError(f"the Ray cluster has ended; what it printed: {paths.shown(self.log_path)}")
-        self._process.stdin.write(json.dumps({"order": order} | arguments) + "\n")
-        self._process.stdin.flush()
-        return self._read()
+        pipe = self._pipe(self._process.stdin)
+        pipe.write(json.dumps({"order": order} | arguments) + "\n")
+        pipe.flush()
+        return self._read(self._process)
 
-    def _read(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
+    def _read(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        line = self._pipe(process.stdout).readline()
         if not line:
             raise ServerError(f"the Ray cluster ended; what it printed: {paths.shown(self.log_path)}")
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ServerError(f"the Ray cluster: {answer['error']}")
         return answer
+
+    @staticmethod
+    def _pipe(end: IO[str] | None) -> IO[str]:
+        assert end is not None  # each process here is started with pipes
+        return end
 
 
 def processes_of(home: Path) -> list[psutil.Process]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from inf2lab.measure import Load, Times, run
 from inf2lab.planning import Pace, Prediction, answered_ideally, arrivals, predict
 from inf2lab.scale.ray.bench.cluster import RayCluster
+from inf2lab.scale.ray.bench.light_folder import light_target, p50_ms
 from inf2lab.scale.ray.bench.trials import settled
-from inf2lab.scale.ray.bench.users import Wish, arrive, p50_ms
 from inf2lab.scale.ray.spec import RaySpec
 
-BUSY = Wish(wait_s=0.2)
+BUSY_S = 0.2
 DRAWS = 200
 
 
@@ -49,19 +49,20 @@ class Queued:
 def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 16) -> Queued:
     """Send requests at random times, a typical draw of them, to an application with a fixed number of replicas."""
     settled(cluster, spec.min_replicas)
-    service_s = p50_ms(cluster.url, spec.model, 10, wish=BUSY) / 1000
+    target = light_target(cluster.url, model=spec.model, wait_s=BUSY_S)
+    service_s = p50_ms(target, 10, warm_up=1) / 1000
     count = int(rate * seconds)
-    drawn = _draws(rate, count, spec.min_replicas, BUSY.wait_s)
+    drawn = _draws(rate, count, spec.min_replicas, BUSY_S)
     typical = sorted(range(DRAWS), key=drawn.__getitem__)[DRAWS // 2]  # arrivals neither lucky nor unlucky
-    asked = arrive(cluster.url, spec.model, BUSY, rate=rate, count=count, seed=typical)
-    ideal = answered_ideally([one.started for one in asked], spec.min_replicas, service_s)
+    found = run(target, Load(rate=rate, requests=count, seed=typical, warm_up=0))
+    ideal = answered_ideally([row.due_s for row in found.rows], spec.min_replicas, service_s)
     return Queued(
         rate,
         spec.min_replicas,
         service_s,
-        len(asked),
-        sum(one.failed for one in asked),
-        *_quantiles([one.took_s for one in asked]),
+        len(found.rows),
+        sum(found.errors.values()),
+        *_quantiles(row.latency_s for row in found.rows),
         *_quantiles(ideal),
     )
 
@@ -71,7 +72,7 @@ def _draws(rate: float, count: int, replicas: int, service_s: float) -> list[flo
     return [_quantiles(answered_ideally(arrivals(rate, count, seed), replicas, service_s))[1] for seed in range(DRAWS)]
 
 
-def _quantiles(times: Sequence[float]) -> tuple[float, float]:
-    """Return p50 and p90, by nearest rank: beyond a higher quantile too few of some hundred requests are left."""
-    ordered = sorted(times)
-    return ordered[math.ceil(0.5 * len(ordered)) - 1], ordered[math.ceil(0.9 * len(ordered)) - 1]
+def _quantiles(seconds: Iterable[float]) -> tuple[float, float]:
+    """Return p50 and p90 in seconds: beyond a higher quantile too few of some hundred requests are left."""
+    times = Times.of(seconds)
+    return (times.at(0.5) or 0.0) / 1e3, (times.at(0.9) or 0.0) / 1e3

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inf2lab.errors import NotReady
-from inf2lab.scale.ray.bench.cluster import RayCluster, Replica
-from inf2lab.scale.ray.bench.users import Asked, Users, Wish, p50_ms
+from inf2lab.measure import Row, Target
+from inf2lab.scale.ray.bench.cluster import LiveReplica, RayCluster
+from inf2lab.scale.ray.bench.light_folder import light_target, p50_ms, rows_so_far, users
 from inf2lab.scale.ray.spec import RaySpec
 
 MANY = 28  # users; with one request at a time a replica, four for each of seven
-SHORT = Wish(wait_s=0.05)
-STREAM = Wish(wait_s=0.1, tokens=20)
-LONG = Wish(wait_s=0.1, tokens=100)
+SHORT_S = 0.05
+TOKEN_S = 0.1
+LONG = 100  # tokens
 
 
 @dataclass(frozen=True)
@@ -82,25 +83,25 @@ class Overhead:
         return self.through_ms - self.direct_ms
 
 
-def grow(cluster: RayCluster, spec: RaySpec, *, users: int = MANY, timeout_s: float = 120) -> Growth:
+def grow(cluster: RayCluster, spec: RaySpec, *, many: int = MANY, timeout_s: float = 120) -> Growth:
     """Put users on the application until it has all its replicas, and on for two seconds."""
     settled(cluster, spec.min_replicas)
-    with Users(cluster.url, spec.model, users, SHORT) as load:
+    with users(_target(cluster, spec), many) as load:
         moments = _watch(cluster, lambda: load.waiting, spec.max_replicas, timeout_s)
         time.sleep(2)
-    return _growth(moments, load.asked)
+    return _growth(moments, rows_so_far(load))
 
 
 def shrink(cluster: RayCluster, spec: RaySpec, *, timeout_s: float = 120) -> Growth:
     """Let streams of growing length end one after the other, and one user go on, until one replica is left."""
-    lengths = [Wish(STREAM.wait_s, tokens) for tokens in range(20, 20 + 20 * spec.max_replicas, 20)]
-    ending = [Users(cluster.url, spec.model, 2, wish, once=True).__enter__() for wish in lengths]
-    with Users(cluster.url, spec.model, 1, STREAM) as load:
+    streams = [_target(cluster, spec, tokens) for tokens in range(20, 20 + 20 * spec.max_replicas, 20)]
+    ending = [users(stream, 2, once=True).begin() for stream in streams]
+    with users(streams[0], 1) as load:
         everyone = [load, *ending]
         moments = _watch(cluster, lambda: sum(one.waiting for one in everyone), spec.min_replicas, timeout_s)
     for one in ending:
-        one.end()
-    return _growth(moments, [asked for one in everyone for asked in one.asked])
+        one.wait()
+    return _growth(moments, [row for one in everyone for row in rows_so_far(one)])
 
 
 def lose_replica(cluster: RayCluster, spec: RaySpec) -> Loss:
@@ -134,42 +135,50 @@ def cut(cluster: RayCluster, spec: RaySpec, *, timeout_s: float | None = None, r
     many = replace(spec, min_replicas=replicas, max_replicas=replicas, shutdown_s=timeout_s)
     cluster.deploy(many, wait=replicas)
     settled(cluster, replicas)
-    with Users(cluster.url, spec.model, replicas, LONG, once=True) as load:
+    with users(_target(cluster, spec, LONG), replicas, once=True) as load:
         time.sleep(2)  # all of them are being answered
         cluster.deploy(replace(many, min_replicas=1, max_replicas=1), wait=0)
     settled(cluster, 1)
-    whole = sum(not one.failed for one in load.asked)
-    return Streams(many.deployment_options["graceful_shutdown_timeout_s"], replicas, LONG.wait_s * LONG.tokens, whole)
+    whole = sum(row.ok for row in rows_so_far(load))
+    return Streams(many.deployment_options["graceful_shutdown_timeout_s"], replicas, TOKEN_S * LONG, whole)
 
 
 def overhead(cluster: RayCluster, spec: RaySpec, requests: int = 200) -> Overhead:
     """Measure one user's median, directly at a server and through the proxy; raises MeasureError."""
     settled(cluster, spec.min_replicas)
-    server = cluster.replicas()[0].url
-    direct = p50_ms(server, spec.model, requests)
-    return Overhead("HAProxy" if cluster.haproxy else "Python", direct, p50_ms(cluster.url, spec.model, requests))
+    urls = (cluster.replicas()[0].url, cluster.url)
+    direct, through = (p50_ms(light_target(url, model=spec.model), requests) for url in urls)
+    return Overhead("HAProxy" if cluster.haproxy else "Python", direct, through)
 
 
-def _lose(cluster: RayCluster, spec: RaySpec, what: str, victims: Sequence[Replica], kill: Callable[[], None]) -> Loss:
+def _target(cluster: RayCluster, spec: RaySpec, tokens: int = 0) -> Target:
+    return light_target(cluster.url, model=spec.model, wait_s=TOKEN_S if tokens else SHORT_S, tokens=tokens)
+
+
+def _lose(
+    cluster: RayCluster, spec: RaySpec, what: str, victims: Sequence[LiveReplica], kill: Callable[[], None]
+) -> Loss:
     """Kill something under a load of two users a replica, and wait until as many replicas live again."""
     before = cluster.replicas()
     known, killed = {one.id for one in before}, {one.id for one in victims}
-    with Users(cluster.url, spec.model, 2 * len(before), SHORT) as load:
+    with users(_target(cluster, spec), 2 * len(before)) as load:
         time.sleep(2)
-        began = time.time()
+        began = time.perf_counter()
         kill()
-        over = time.time()
+        over = time.perf_counter()
         while True:
             living = cluster.replicas()
             new = [one for one in living if one.id not in known]
             if len(living) == len(before) and not killed & {one.id for one in living}:
                 break
-            if time.time() - began > 120:
+            if time.perf_counter() - began > 120:
                 raise NotReady("the Ray application", 120, f"{len(living)} of {len(before)} replicas")
             time.sleep(0.05)
-        back_s = time.time() - began
+        back_s = time.perf_counter() - began
         time.sleep(2)
-    answers = sorted(one.ended for one in load.asked if not one.failed and one.replica not in killed)
+    asked = rows_so_far(load)
+    failed = [row for row in asked if not row.ok]
+    answers = sorted(load.start + row.ended_s for row in asked if row.ok and row.replica not in killed)
     around = [began, *(moment for moment in answers if moment > began)]
     return Loss(
         what=what,
@@ -177,10 +186,10 @@ def _lose(cluster: RayCluster, spec: RaySpec, what: str, victims: Sequence[Repli
         lost=len(known - {one.id for one in living}),
         back_s=back_s,
         load_s=max(one.load_s for one in new),
-        requests=len(load.asked),
-        failed=len(load.failed),
+        requests=len(asked),
+        failed=len(failed),
         in_flight=len(victims) * spec.max_ongoing,
-        failed_later=sum(one.started > over + 1 for one in load.failed),
+        failed_later=sum(load.start + row.sent_s > over + 1 for row in failed),
         longest_gap_s=max(b - a for a, b in pairwise(around)),
     )
 
@@ -207,7 +216,7 @@ def settled(cluster: RayCluster, count: int, timeout_s: float = 120) -> None:
         time.sleep(0.2)
 
 
-def _growth(moments: Sequence[Moment], asked: Sequence[Asked]) -> Growth:
+def _growth(moments: Sequence[Moment], asked: Sequence[Row]) -> Growth:
     first = next((one.at_s for one in moments if one.replicas != moments[0].replicas), moments[-1].at_s)
     return Growth(
         before=moments[0].replicas,
@@ -215,7 +224,7 @@ def _growth(moments: Sequence[Moment], asked: Sequence[Asked]) -> Growth:
         first_s=first,
         all_s=moments[-1].at_s,
         requests=len(asked),
-        failed=sum(one.failed for one in asked),
+        failed=sum(not row.ok for row in asked),
         moments=_thinned(moments),
     )
 
