@@ -19,7 +19,7 @@ WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 SCALE       := .venv-scale
 SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup run test test-kubernetes lab notebooks html lint format lock clean distclean scale-env test-scale
+.PHONY: help setup run test test-kubernetes test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
@@ -32,17 +32,25 @@ run: $(STAMP) ## run notebooks 00 to 06 and 99; ARGS=--all for every one, P="-p 
 	@$(TOOL)/notebooks/run_notebooks.py $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
 
 test: $(STAMP) ## every check and test, with all notebooks executed twice
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
-	$(TOOL)/notebooks/build_notebooks.py --check
-	$(TOOL)/notebooks/build_exercises.py --check
-	@# Several at a time, as most tests wait for a server; not more than four, as each may load a model.
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests
-	@# nbval takes its files in the order given: a server that one notebook starts answers the next.
-	$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
-		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb; \
+	@# Three jobs beside each other; what the two short ones printed comes last, whole.
+	@mkdir -p logs; rm -f logs/test-*.txt
+	@$(MAKE) --no-print-directory -k -j 3 test-code test-notebooks test-all; \
+	code=$$?; cat logs/test-code.txt logs/test-notebooks.txt; exit $$code
+
+test-code: $(STAMP)
+	@{ $(MAKE) lint && $(TOOL)/notebooks/build_notebooks.py --check && $(TOOL)/notebooks/build_exercises.py --check; \
+	} >logs/$@.txt 2>&1
+
+# nbval takes its files in the order given: a server that one notebook starts answers the next.
+test-notebooks: $(STAMP)
+	@$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb >logs/$@.txt 2>&1; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
+
+# One process more than there are cores, as most tests wait for a server; not more than four, as each may load a model.
+test-all: $(STAMP)
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))") \
+		--dist loadfile --no-loadscope-reorder tests
 
 scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB; nothing else needs it)
 	@echo "$(SCALE) is ready: $$($(SCALE)/bin/ray --version)"
@@ -78,7 +86,7 @@ lock: $(STAMP) ## rewrite constraints.txt from what .venv holds
 
 clean: ## stop a running rehearsal; remove executed runs, logs and caches
 	@if [ -x $(BIN)/inf2lab ]; then $(BIN)/inf2lab stop || true; fi
-	rm -rf logs/runs logs/builds logs/html build dist lib/*.egg-info
+	rm -rf logs/runs logs/builds logs/html logs/test-*.txt build dist lib/*.egg-info
 	rm -rf .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@if [ -d logs ]; then find logs -name '*.log*' -type f -exec rm -f {} +; fi
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support import ports
 
 ROOT = Path(__file__).resolve().parents[1]
 for folder in ("tools", "tools/notebooks", "tools/pages"):  # the builders are scripts, not a package
@@ -25,6 +25,29 @@ os.environ.pop("COLUMNS", None)
 # A shell starts what runs in the background with Ctrl-C ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The files that take longest, in this order before all others: one that began last would be waited for alone.
+LONGEST = [
+    "notebooks/test_tutorial.py",
+    "inf2lab/drills/test_drills.py",
+    "models/test_smollm2.py",
+    "rehearsal/server/test_architectures.py",
+    "notebooks/test_written_handler.py",
+    "docker/test_container_lane.py",
+    "browser/test_person.py",
+    "notebooks/test_exercises.py",
+    "notebooks/test_run_notebooks.py",
+    "rehearsal/server/test_golden.py",
+    "models/test_tiny_opt.py",
+    "rehearsal/server/test_lifecycle.py",
+    "inf2lab/serving/test_rehearsal.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first, and leave the others as they were found."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +77,7 @@ def _alone_on_the_engine(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listens now, nor on the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
+    return ports.free_port(1)
 
 
 def no_engine() -> str:

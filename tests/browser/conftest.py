@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from inf2lab import write_properties
+from tests.support import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "logs" / "browser"
@@ -72,19 +72,6 @@ def needed(name: str, *candidates: str) -> str:
     return found
 
 
-def free_ports() -> int:
-    """A port on which nothing listens, nor on the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-
-
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clone, with copies of what a session changes: JupyterLab saves notebooks by itself."""
@@ -130,7 +117,7 @@ def desk(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
         path = scratch / "settings" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
-    port, token, logs = free_ports(), secrets.token_hex(8), scratch / "logs"
+    port, token, logs = ports.free_port(1), secrets.token_hex(8), scratch / "logs"
     recipe = subprocess.run(
         ["make", "--no-print-directory", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -142,7 +129,7 @@ def desk(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("INF2LAB_") or "CACHE" in name},
         "PYTHONPATH": str(ROOT / "lib"),
-        "INF2LAB_PORT": str(free_ports()),
+        "INF2LAB_PORT": str(ports.free_port(1)),
         "INF2LAB_LOGS": str(logs),
         "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces"),

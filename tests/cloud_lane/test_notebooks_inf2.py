@@ -17,7 +17,7 @@ import nbformat
 import pytest
 
 from inf2lab import ModelFolder, write_properties
-from tests.support import chip_image  # tools/
+from tests.support import chip_image
 
 OPTIONS = {
     "engine": "Python",

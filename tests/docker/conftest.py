@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from inf2lab import ModelFolder, Settings, write_properties
 from inf2lab.serving import stop_everything
 from inf2lab.serving.docker_run import HOST_MANAGEMENT_OFFSET
-from tests.support import chip_image  # tools/
+from tests.support import chip_image, ports
 
 WriteFolder = Callable[..., ModelFolder]
 MakeSettings = Callable[..., Settings]
@@ -73,13 +71,7 @@ def write_folder(clone: Path) -> WriteFolder:
 @pytest.fixture
 def free_port() -> int:
     """A port on which nothing listens now, nor on the one that management takes on the host's network."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + HOST_MANAGEMENT_OFFSET))
-                return port
+    return ports.free_port(HOST_MANAGEMENT_OFFSET)
 
 
 @pytest.fixture
