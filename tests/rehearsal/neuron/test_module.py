@@ -33,6 +33,16 @@ def test_each_file_is_one_bare_tensor_named_by_index_and_key(opt_reference: PreT
         torch.testing.assert_close(tensor, opt_reference.state_dict()[key])
 
 
+def test_it_writes_what_the_model_itself_would_write(reference: PreTrainedModel, tmp_path: Path) -> None:
+    save_pretrained_split(reference, tmp_path / "ours")
+    theirs = tmp_path / "theirs"
+    reference.save_pretrained(theirs, save_function=save_split, max_shard_size="10000GB", safe_serialization=False)
+    texts = sorted(path.relative_to(theirs) for path in theirs.rglob("*.json"))
+    assert texts == sorted(path.relative_to(tmp_path / "ours") for path in (tmp_path / "ours").rglob("*.json"))
+    for name in texts:
+        assert (tmp_path / "ours" / name).read_text() == (theirs / name).read_text()
+
+
 def test_dtypes_are_kept_as_the_model_holds_them(opt_reference: PreTrainedModel, tmp_path: Path) -> None:
     opt_reference.model.decoder.layers[0].fc1.half()
     save_pretrained_split(opt_reference, tmp_path)

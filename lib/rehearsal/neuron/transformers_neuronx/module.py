@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from emulated_neuron.checkpoint import KEY_MAP, save_tensor
+from emulated_neuron.checkpoint import KEY_MAP, WEIGHTS, save_tensor
 from emulated_neuron.low_memory import (
     LowMemoryEmbedding,
     LowMemoryLayerNorm,
@@ -37,16 +37,21 @@ __all__ = [
     "save_split",
 ]
 
-# One shard whatever the size: the split saver below divides by tensor instead.
-_ONE_SHARD = "10000GB"
-
 
 def save_pretrained_split(model: PreTrainedModel, save_directory: str | os.PathLike) -> None:
     """Write config.json and the directory `pytorch_model.bin/` with one file for each key, in the dtypes held.
 
     A model that was made under `torch.device("meta")` has no numbers: placeholders of a few bytes stand for them.
     """
-    model.save_pretrained(save_directory, save_function=save_split, max_shard_size=_ONE_SHARD, safe_serialization=False)
+    # Trap: the model's own save_pretrained asks whether it was compiled, and the question imports torch._dynamo: a
+    # quarter of a worker's start. What it would write is written here; a test compares.
+    folder = Path(save_directory)
+    model.config.torch_dtype = str(model.dtype).removeprefix("torch.")
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    if model.can_generate():
+        model.generation_config.save_pretrained(folder)
+    save_split(model.state_dict(), folder / WEIGHTS)
 
 
 def save_split(state_dict: dict[str, torch.Tensor], save_directory: str | os.PathLike) -> None:
