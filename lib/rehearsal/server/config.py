@@ -14,6 +14,7 @@ from rehearsal.server.errors import SetupError
 from rehearsal.server.properties import load_properties
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
+PREDICT_TIMEOUT_S, MODEL_LOADING_TIMEOUT_S = 120, 240  # DJLServing 0.25's, where neither model nor environment says
 KNOWN_KEYS = {
     "inference_address",
     "management_address",

@@ -6,7 +6,8 @@ RehearsalError
 |- CodecError            bytes on the worker's socket that are no message
 `- ApiError              a request is refused or fails; becomes a JSON body in DJLServing's shape
    |- ModelLoadError     a model or one of its workers did not load
-   `- WorkerLost         the worker died or was too slow during a request
+   `- WorkerLost         the worker died during a request
+      `- WorkerTimeout   or was too slow
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ JAVA_PACKAGES = {
     "FileNotFoundException": "java.io",
     "IOException": "java.io",
 }  # of the classes that a log names in full; all others are java.lang's
+DISCONNECTED = "java.util.concurrent.ExecutionException: java.io.IOException: Python worker disconnected."
+TIMED_OUT = "java.util.concurrent.TimeoutException"
 
 
 class RehearsalError(Exception):
@@ -104,11 +107,6 @@ class ApiError(RehearsalError):
         """400 for a worker whose answer cannot be used."""
         return cls(400, "TranslateException", message)
 
-    @classmethod
-    def overloaded(cls, message: str, java_type: str = "WlmCapacityException") -> ApiError:
-        """503 for a request that no worker will take."""
-        return cls(503, java_type, message)
-
 
 class ModelLoadError(ApiError):
     """A model did not load. `report` is the handler's own traceback, where it left one."""
@@ -125,9 +123,16 @@ class ModelLoadError(ApiError):
 
 
 class WorkerLost(ApiError):
-    """The worker died, or did not answer in time; `unread` if it surely had not read the request to its end."""
+    """The worker died; `unread` if it surely had not read the request to its end."""
 
-    def __init__(self, message: str, *, unread: bool = False) -> None:
+    def __init__(self, message: str = DISCONNECTED, *, unread: bool = False) -> None:
         ApiError.__init__(self, 503, "WlmException", message)
         self.args = (message,)
         self.unread = unread
+
+
+class WorkerTimeout(WorkerLost):
+    """The worker did not answer in time."""
+
+    def __init__(self, message: str = TIMED_OUT) -> None:
+        WorkerLost.__init__(self, message)

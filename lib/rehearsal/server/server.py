@@ -11,6 +11,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rehearsal.server.api.inference import Inference
 from rehearsal.server.api.management import Management
@@ -64,7 +65,7 @@ class Server:
             if not self._config.wait_model_loading:
                 await asyncio.sleep(0)  # all models are registered before the port opens
                 await self._open(registry)
-            await asyncio.wait([loading, self._stop], return_when=asyncio.FIRST_COMPLETED)
+            await self._or_stop(loading)
             if self._stop.done():
                 return self._stop.result()
             if failures := loading.result():
@@ -79,6 +80,11 @@ class Server:
     def _end(self, code: int) -> None:
         if not self._stop.done():
             self._stop.set_result(code)
+
+    async def _or_stop(self, work: asyncio.Future[Any]) -> None:
+        """Waits for the end of some work, or for a signal."""
+        first: list[asyncio.Future[Any]] = [work, self._stop]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
 
     async def _package(self) -> Path | None:
         """The worker's folder, fetched on the first start; None when a signal came first. Raises SetupError."""
@@ -95,7 +101,7 @@ class Server:
 
         # A daemon: a download that hangs must not hold up the end of the process.
         threading.Thread(target=fetch, daemon=True).start()
-        await asyncio.wait([found, self._stop], return_when=asyncio.FIRST_COMPLETED)
+        await self._or_stop(found)
         return found.result() if found.done() else None
 
     async def _load(self, registry: Registry) -> list[Failure]:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rehearsal.server.errors import CodecError
-from rehearsal.server.workers.rolling import _values
+from rehearsal.server.workers.rolling import read_item
 
 # Answers each request with `n` texts; requests keep their place until their last text.
 ROLLING = """
@@ -86,4 +86,4 @@ def test_a_failed_step_ends_its_requests_and_resets(server):
 @pytest.mark.parametrize("content", [b"{", b"\x00", b"\x00\x01\x00\x05ab", b"\x00\x01\x00\x01\xff\x00\x01a"])
 def test_items_that_are_neither_form(content):
     with pytest.raises(CodecError):
-        _values(content + b"" if content != b"\x00\x01\x00\x05ab" else b"\x00\x02\x00\x01a")
+        read_item(content + b"" if content != b"\x00\x01\x00\x05ab" else b"\x00\x02\x00\x01a")

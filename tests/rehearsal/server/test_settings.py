@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.server.config import Address, Flags, load_config
+from rehearsal.server.config import MODEL_LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S, Address, Flags, load_config
 from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 from rehearsal.server.java import hash_order, parse_int
 from rehearsal.server.logs import ServerLog
@@ -153,9 +153,9 @@ def test_no_numbers(text):
 def test_timeouts_option_then_variable_then_default(model, tmp_path):
     folder = model(tmp_path, "m", properties="option.predict_timeout=5\noption.model_loading_timeout=soon\n")
     info = configured(folder, {"PREDICT_TIMEOUT": "9", "MODEL_LOADING_TIMEOUT": "11"})
-    assert info.seconds("predict_timeout", "PREDICT_TIMEOUT", 120) == 5
-    assert info.seconds("model_loading_timeout", "MODEL_LOADING_TIMEOUT", 240) == 11
-    assert info.seconds("nothing", "NOTHING", 240) == 240
+    assert (info.predict_timeout_s, info.loading_timeout_s) == (5, 11)
+    untold = configured(model(tmp_path, "other"))
+    assert (untold.predict_timeout_s, untold.loading_timeout_s) == (PREDICT_TIMEOUT_S, MODEL_LOADING_TIMEOUT_S)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +48,20 @@ def request_bytes(record: Record, models: str) -> bytes:
 
 
 def exchange(
-    port: int, data: bytes, *, head_only: bool = False, timeout_s: float = 90, linger_s: float = LINGER_S
+    port: int,
+    data: bytes,
+    *,
+    head_only: bool = False,
+    timeout_s: float = 90,
+    linger_s: float = LINGER_S,
+    sent: Callable[[], None] = lambda: None,
 ) -> Answer:
-    """Sends bytes on a new connection and reads one answer, and what becomes of the connection."""
+    """Sends bytes on a new connection, calls `sent`, and reads one answer and what becomes of the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as client:
         try:
             with contextlib.suppress(ConnectionError):
                 client.sendall(data)
+            sent()
             return _read(client, head_only, linger_s)
         except TimeoutError:
             return Answer(None, after="silence")

@@ -13,9 +13,9 @@ from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import FAILED, PENDING
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.wire.requests import Request, handler_message
-from rehearsal.server.wire.responses import Response, answer_response, json_response
+from rehearsal.server.wire.responses import Response, json_response, reply_response
 from rehearsal.server.workers.codec import Reply
-from rehearsal.server.workers.jobs import Answer, Job, Message
+from rehearsal.server.workers.jobs import Job, Message
 
 NEXT_TOKEN, STARTING_TOKEN = "x-next-token", "x-starting-token"
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -28,10 +28,10 @@ class Inference:
     def __init__(self, registry: Registry, config: ServerConfig, log: ServerLog) -> None:
         self._registry, self._config, self._log = registry, config, log
         self._allow_override = parse_boolean(config.environ.get("ALLOW_REQUEST_HANDLER_OVERRIDE"))
-        self._stored: dict[str, Answer] = {}
+        self._stored: dict[str, Reply] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    def ping(self) -> Response:
+    async def ping(self, _: Request) -> Response:
         """The health of all models; 500 when one failed."""
         states = {
             name: entry.health for name, endpoint in self._registry.endpoints.items() for entry in endpoint.entries
@@ -51,8 +51,15 @@ class Inference:
         version = segments[3] if len(segments) > 3 and segments[3] else None
         return await self._predict(request, self._message(request), segments[2], version)
 
-    async def invocations(self, request: Request, name: str | None = None) -> Response:
-        """`/invocations`, and `/models/{name}/invoke`; without a name the request or the store tells it."""
+    async def invoke(self, request: Request) -> Response:
+        """`/models/{name}/invoke`."""
+        return await self._invoke(request, request.segments[2])
+
+    async def invocations(self, request: Request) -> Response:
+        """`/invocations`; the request or the store tells the name."""
+        return await self._invoke(request, None)
+
+    async def _invoke(self, request: Request, name: str | None) -> Response:
         message = self._message(request)
         contents = {key: data.decode("utf-8", "replace") for key, data in reversed(message.contents) if key != "data"}
         name = name or request.parameter("model_name")
@@ -85,11 +92,11 @@ class Inference:
         job = Job(message)
         if not parse_boolean(_property(message, "x-synchronous") or "true"):
             return self._start(entry, job)
-        response = answer_response(await self._run(entry, job))
+        response = reply_response(await self._run(entry, job))
         self._log.count(f"Response_{response.status // 100}XX")
         return response
 
-    async def _run(self, entry: Entry, job: Job) -> Answer:
+    async def _run(self, entry: Entry, job: Job) -> Reply:
         try:
             await entry.pool.submit(job)
             return await job.result
@@ -105,32 +112,32 @@ class Inference:
     def _start(self, entry: Entry, job: Job) -> Response:
         token = str(uuid.uuid4())
         properties = {NEXT_TOKEN: token, CUSTOM_ATTRIBUTES: f"{NEXT_TOKEN}={token}"}
-        self._store(token, Answer(Reply(202, "The model result is not yet available", properties)))
+        self._store(token, Reply(202, "The model result is not yet available", properties))
         task = asyncio.get_running_loop().create_task(self._finish(entry, job, token))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return answer_response(Answer(Reply(200, "OK", properties)))
+        return reply_response(Reply(200, "OK", properties))
 
     async def _finish(self, entry: Entry, job: Job, token: str) -> None:
         try:
-            answer = await self._run(entry, job)
-            if answer.pieces is not None:
-                body = b"".join([piece async for piece in answer.pieces])
-                answer = Answer(Reply(answer.reply.code, answer.reply.message, answer.reply.properties, [(None, body)]))
+            reply = await self._run(entry, job)
+            if reply.pieces is not None:
+                body = b"".join([piece async for piece in reply.pieces])
+                reply = Reply(reply.code, reply.message, reply.properties, [(None, body)])
         except ApiError as error:
-            answer = Answer(Reply(500, error.causes[0]))  # with its Java class, as the original stores it
-        self._store(token, answer)
+            reply = Reply(500, error.causes[0])  # with its Java class, as the original stores it
+        self._store(token, reply)
 
-    def _store(self, token: str, answer: Answer) -> None:
-        self._stored[token] = answer
+    def _store(self, token: str, reply: Reply) -> None:
+        self._stored[token] = reply
         while len(self._stored) > STORED_ANSWERS:
             del self._stored[next(iter(self._stored))]
 
     def _look_up(self, token: str) -> Response:
-        answer = self._stored.get(token)
-        if answer is None:
+        reply = self._stored.get(token)
+        if reply is None:
             raise ApiError(400, "BadRequestException", f"Invalid {STARTING_TOKEN}: {token}")
-        return answer_response(answer)
+        return reply_response(reply)
 
 
 def _property(message: Message, name: str) -> str | None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
-from rehearsal.server.errors import ApiError
+from rehearsal.server.errors import ApiError, SetupError
 from rehearsal.server.java import as_int, parse_boolean, parse_int
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import READY, Registration, folder_of, model_name
 from rehearsal.server.models.registry import Entry, Registry, describe
-from rehearsal.server.wire.requests import Request
+from rehearsal.server.wire.requests import Request, SendLate
 from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
+from rehearsal.server.workers.refusals import not_ready_to_scale
 
 PAGE = 100  # entries of a list, unless fewer are asked for
-Late = Callable[[Response], Awaitable[None]]  # sends an answer that no request waits for
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,8 @@ class Management:
         self._registry, self._config, self._log = registry, config, log
         self._loading: set[asyncio.Task[None]] = set()
 
-    async def handle(self, request: Request, late: Late) -> Response:
-        """Dispatches by method and depth of the path."""
-        segments = request.segments
-        workflows = request.target.startswith("/workflows")
-        if len(segments) < 3:
-            if request.method == "GET":
-                return self._list_workflows(request) if workflows else self._list_models(request)
-            if request.method == "POST":
-                return self._register_workflow(request) if workflows else await self._register(request, late)
-            raise ApiError.no_method()
-        name, version = segments[2], segments[3] if len(segments) > 3 else None
-        if request.method == "GET":
-            return self._describe(name, version)
-        if request.method == "PUT":
-            return await self._scale(request, name, version)
-        if request.method == "DELETE":
-            return self._unregister(name, version)
-        raise ApiError.no_method()
-
-    def _list_models(self, request: Request) -> Response:
+    async def list_models(self, request: Request) -> Response:
+        """`GET /models`."""
         names = sorted(self._registry.endpoints)
         page = Page.of(request, len(names))
         body: dict[str, object] = {"nextPageToken": str(page.end)} if page.end < len(names) else {}
@@ -75,7 +57,8 @@ class Management:
         ]
         return json_response(body)
 
-    def _list_workflows(self, request: Request) -> Response:
+    async def list_workflows(self, request: Request) -> Response:
+        """`GET /workflows`: each model is one."""
         names = sorted(self._registry.endpoints)
         page = Page.of(request, len(names))
         body: dict[str, object] = {"nextPageToken": str(min(page.end, len(names)))}
@@ -86,7 +69,9 @@ class Management:
         ]
         return json_response(body)
 
-    def _describe(self, name: str, version: str | None) -> Response:
+    async def describe(self, request: Request) -> Response:
+        """`GET /models/{name}[/{version}]`."""
+        name, version = _named(request)
         endpoint = self._registry.endpoints.get(name)
         if endpoint is None:
             raise ApiError.no_model(f"Workflow not found: {name}")
@@ -95,7 +80,9 @@ class Management:
             raise ApiError.no_model(f"Workflow not found: Workflow not found: {name}/{version}")
         return json_response([describe(entry, name) for entry in entries])
 
-    async def _scale(self, request: Request, name: str, version: str | None) -> Response:
+    async def scale(self, request: Request) -> Response:
+        """`PUT /models/{name}[/{version}]`: other numbers of workers."""
+        name, version = _named(request)
         try:
             low = parse_int(request.parameter("min_worker") or "-1")
             high = parse_int(request.parameter("max_worker") or "-1")
@@ -109,8 +96,7 @@ class Management:
         said = []
         for entry in found:  # all versions, when none is named
             if entry.model.status != READY:
-                text = f"Model or workflow is not ready: {name}"
-                raise ApiError(503, "ServiceUnavailableException", text)
+                raise not_ready_to_scale(name)
             for device in list(entry.pool.groups):
                 await entry.pool.scale(device, low, high)
             said.append(
@@ -118,40 +104,51 @@ class Management:
             )
         return status_response("\n".join(said))
 
-    def _unregister(self, name: str, version: str | None) -> Response:
+    async def unregister(self, request: Request) -> Response:
+        """`DELETE /models/{name}[/{version}]`."""
+        name, version = _named(request)
         if not self._registry.remove(name, version):
             raise ApiError.no_model(f"Model or workflow not found: {name}")
         return status_response(f'Model or workflow "{name}" unregistered')
 
-    async def _register(self, request: Request, late: Late) -> Response:
+    async def register(self, request: Request) -> Response:
+        """`POST /models`; answered when the model is loaded, or at once and again if that fails."""
         wanted, synchronous = _registration(request, strict=self._config.strict)
         self._check_url(wanted.url)
         folder_of(wanted.url)  # the 404 of a wrong URL comes before the name is taken
         entry = self._registry.add(wanted)
         if not synchronous:
-            self._spawn(self._load_late(entry, late))
+            self._spawn(self._load_late(entry, request.send_late))
             return status_response(f'Model "{wanted.name}" registration scheduled.', 202)
         try:
-            await self._registry.load(entry)
+            await self._load(entry)
         except ApiError as error:
             self._log.error("ManagementRequestHandler", f"{wanted.name} did not load: {error}")
             self._registry.remove(wanted.name, wanted.version)
             raise
         return status_response(f'Model "{wanted.name}" registered.')
 
-    def _register_workflow(self, request: Request) -> Response:
+    async def register_workflow(self, request: Request) -> Response:
+        """`POST /workflows`, as far as it is rehearsed: not."""
         if request.parameter("url") is None:
             raise ApiError.bad_request("Parameter url is required.")
         text = "workflow definitions are not rehearsed; register each model with POST /models?url=..."
         raise ApiError.bad_request(text)
 
-    async def _load_late(self, entry: Entry, late: Late) -> None:
+    async def _load_late(self, entry: Entry, send: SendLate) -> None:
         """Loads after the 202; a failure goes to the same connection as a second, unasked answer."""
         try:
-            await self._registry.load(entry)
+            await self._load(entry)
         except ApiError as error:
             self._log.error("ManagementRequestHandler", f"{entry.model.name} did not load: {error}")
-            await late(error_response(error))
+            await send(error_response(error))
+
+    async def _load(self, entry: Entry) -> None:
+        """Loads a model; a folder that cannot be read is an answer here, and no reason to end the server."""
+        try:
+            await self._registry.load(entry)
+        except (SetupError, OSError) as error:
+            raise ApiError.illegal_argument(str(error)) from error
 
     def _check_url(self, url: str) -> None:
         """Refuses what lies outside the model store: a model folder is code, and would be run."""
@@ -167,6 +164,12 @@ class Management:
         task = asyncio.ensure_future(work)
         self._loading.add(task)
         task.add_done_callback(self._loading.discard)
+
+
+def _named(request: Request) -> tuple[str, str | None]:
+    """The name and version in a path."""
+    _, _, name, *version = request.segments
+    return name, version[0] if version else None
 
 
 def _listed(entry: Entry, name: str) -> dict[str, object]:

@@ -1,20 +1,44 @@
-"""The routes of both APIs, in one table."""
+"""The routes of both APIs, in one table each."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from rehearsal.server.api.inference import Inference
 from rehearsal.server.api.management import Management
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.http import Connection
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, json_response
 
+ANY = ""  # method
+Route = tuple[str, re.Pattern[str], Callable[[Any, Request], Awaitable[Response]]]
+
+
+def _route(method: str, pattern: str, function: Callable[[Any, Request], Awaitable[Response]]) -> Route:
+    return method, re.compile(pattern, re.DOTALL), function
+
+
 # Matched on the target as it was sent, before %-escapes are read, as in the original.
-INFERENCE = re.compile(r"/(ping|invocations|predictions)([/?].*)?|/models/.+/invoke", re.DOTALL)
-MANAGEMENT = re.compile(r"/(models|workflows)([/?].*)?", re.DOTALL)
+INFERENCE = (
+    _route(ANY, r"/predictions([/?].*)?", Inference.predictions),
+    _route(ANY, r"/ping([/?].*)?", Inference.ping),
+    _route(ANY, r"/invocations([/?].*)?", Inference.invocations),
+    _route(ANY, r"/models/.+/invoke", Inference.invoke),
+)
+# The target says whether it is this API; then its path is matched, decoded and without slashes at its end.
+MANAGED = re.compile(r"/(models|workflows)([/?].*)?", re.DOTALL)
+MANAGEMENT = (
+    _route("GET", r"/models", Management.list_models),
+    _route("GET", r"/workflows", Management.list_workflows),
+    _route("POST", r"/models", Management.register),
+    _route("POST", r"/workflows", Management.register_workflow),
+    _route("GET", r"/(models|workflows)/.*", Management.describe),
+    _route("PUT", r"/(models|workflows)/.*", Management.scale),
+    _route("DELETE", r"/(models|workflows)/.*", Management.unregister),
+)
 
 
 class App:
@@ -23,25 +47,24 @@ class App:
     def __init__(self, inference: Inference | None, management: Management | None) -> None:
         self._inference, self._management = inference, management
 
-    async def __call__(self, request: Request, connection: Connection) -> Response:
+    async def __call__(self, request: Request) -> Response:
         """The answer to a request. Raises ApiError for what becomes an error body."""
-        target = request.target
-        if self._inference is not None and (match := INFERENCE.fullmatch(target)):
-            return await self._infer(request, match[1])
-        if self._management is not None and MANAGEMENT.fullmatch(target):
+        if self._inference is not None:
+            for _, pattern, function in INFERENCE:
+                if pattern.fullmatch(request.target):
+                    return await function(self._inference, request)
+        if self._management is not None and MANAGED.fullmatch(request.target):
             # A client that leaves must not break off a load or a scaling half-way.
-            work = asyncio.ensure_future(self._management.handle(request, connection.send))
+            work = asyncio.ensure_future(self._manage(request))
             work.add_done_callback(lambda task: task.cancelled() or task.exception())
             return await asyncio.shield(work)
         if request.method == "OPTIONS" and request.path == "/":
             return json_response({})
         raise ApiError.no_resource()
 
-    async def _infer(self, request: Request, route: str | None) -> Response:
-        assert self._inference is not None
-        if route == "ping":
-            return self._inference.ping()
-        if route == "predictions":
-            return await self._inference.predictions(request)
-        name = None if route == "invocations" else request.segments[2]
-        return await self._inference.invocations(request, name)
+    async def _manage(self, request: Request) -> Response:
+        path = "/".join(request.segments)
+        for method, pattern, function in MANAGEMENT:
+            if method == request.method and pattern.fullmatch(path):
+                return await function(self._management, request)
+        raise ApiError.no_method()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from rehearsal.server.config import ServerConfig
+from rehearsal.server.config import MODEL_LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S, ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError
 from rehearsal.server.java import hash_order, parse_int
 from rehearsal.server.logs import ServerLog
@@ -50,8 +50,11 @@ class ModelInfo:
     max_batch_delay_ms: int = field(init=False, default=0)
     max_idle_time_s: int = field(init=False, default=0)
     load_on_devices: str = field(init=False, default="*")
+    predict_timeout_s: float = field(init=False, default=PREDICT_TIMEOUT_S)  # for a request
+    loading_timeout_s: float = field(init=False, default=MODEL_LOADING_TIMEOUT_S)  # for the init call
     status: str = PENDING
     properties: dict[str, str] = field(default_factory=dict)  # keys of serving.properties, options included
+    options: dict[str, str] = field(default_factory=dict)  # those after `option.`, without the prefix
     engine: str = "Python"
     degree: int = 0  # tensor parallel degree; 0: none, or `max`
     failures: int = 0  # workers that died or were too slow
@@ -88,23 +91,21 @@ class ModelInfo:
                 self.properties.setdefault(f"option.{'entryPoint' if option == 'entrypoint' else option}", value)
         if "TENSOR_PARALLEL_DEGREE" in environ:
             self.properties.setdefault("option.tensor_parallel_degree", environ["TENSOR_PARALLEL_DEGREE"])
+        self.options = {k[7:]: v for k, v in self.properties.items() if k.startswith("option.")}
         self.engine = asked.engine or self.properties.get("engine") or self._infer_engine()
         self.job_queue_size = self._setting(asked.job_queue_size, "job_queue_size", config.job_queue_size)
         self.batch_size = self._setting(asked.batch_size, "batch_size", config.batch_size)
         self.max_batch_delay_ms = self._setting(asked.max_batch_delay_ms, "max_batch_delay", config.max_batch_delay_ms)
         self.max_idle_time_s = self._setting(asked.max_idle_time_s, "max_idle_time", config.max_idle_time_s)
         self.load_on_devices = asked.devices or self.properties.get("load_on_devices", config.load_on_devices)
+        self.predict_timeout_s = self._seconds("predict_timeout", PREDICT_TIMEOUT_S)
+        self.loading_timeout_s = self._seconds("model_loading_timeout", MODEL_LOADING_TIMEOUT_S)
         log.info("ModelInfo", self._settings_text())
         if self.engine not in ENGINES:
             raise ModelLoadError("IllegalArgumentException", f"Deep learning engine not found: {self.engine}")
         degree = self.options.get("tensor_parallel_degree", "0")
         # `max` means all GPUs of the machine; there is none here, and 0.25 then counts 0.
         self.degree = self.config.neuron_cores if degree == "max" else parse_int(degree)
-
-    @property
-    def options(self) -> dict[str, str]:
-        """The keys after `option.`, without the prefix."""
-        return {k[7:]: v for k, v in self.properties.items() if k.startswith("option.")}
 
     @property
     def rolling_size(self) -> int:
@@ -160,9 +161,9 @@ class ModelInfo:
             sent |= {"gpu.minWorkers": "1", "gpu.maxWorkers": "1"}
         return {key: sent[key] for key in hash_order(sent)}
 
-    def seconds(self, option: str, variable: str, default: float) -> float:
-        """A timeout: the option, else the environment variable, else the default; a bad value is ignored."""
-        for text in (self.options.get(option), self.config.environ.get(variable)):
+    def _seconds(self, option: str, default: float) -> float:
+        """A timeout: the option, else the variable of its name, else the default; a bad value is ignored."""
+        for text in (self.options.get(option), self.config.environ.get(option.upper())):
             if text is not None and text.strip().lstrip("-").isdigit():
                 return float(text)
         return default

@@ -96,7 +96,7 @@ class Registry:
             names = self._limited(names)
             for name in names:
                 await self._load_on(entry, name)
-        except ApiError:
+        except BaseException:  # whatever ended it, it is not on its way any more
             if model.status == PENDING:
                 model.status = FAILED
             raise

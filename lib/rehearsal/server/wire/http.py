@@ -31,7 +31,7 @@ RST_LIMIT = 64 * 1024  # a larger answer may still be in the kernel's buffer, wh
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n"
 EXPECTATION_FAILED = b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n"
-Handler = Callable[[Request, "Connection"], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Connection(asyncio.Protocol):
@@ -90,7 +90,9 @@ class Connection(asyncio.Protocol):
     # --- httptools
 
     def on_message_begin(self) -> None:
-        self._url, self._headers, self._body = b"", [], []
+        self._url = b""
+        self._headers: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
         self._length, self._head_size = 0, 0
         self._swallow = self._headers_done = self._complete = False
 
@@ -157,7 +159,7 @@ class Connection(asyncio.Protocol):
         # As in the original, the session belongs to the connection: a pipelined request replaces the one before.
         version = self._parser.get_http_version()
         self._session = _Session(f"{method} {target} HTTP/{version}")
-        self._queue(Request(method, target, headers, body))
+        self._queue(Request(method, target, headers, body, self.send))
 
     # --- answers
 
@@ -175,7 +177,7 @@ class Connection(asyncio.Protocol):
                 try:
                     if request is None:
                         raise ApiError.bad_request("Invalid HTTP message.")
-                    response = await self._handler(request, self)
+                    response = await self._handler(request)
                 except ApiError as error:
                     response = error_response(error)
                 except Exception as error:  # a fault of this server: the client gets an answer all the same

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
 from rehearsal.server.wire.forms import boundary, form_fields, multipart_parts, percent_decode
+from rehearsal.server.wire.responses import Response
 from rehearsal.server.workers.jobs import Contents, Message
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 MAX_PARAMETERS = 1024  # Netty's QueryStringDecoder stops there
+SendLate = Callable[[Response], Awaitable[None]]
+
+
+async def _drop(_: Response) -> None:
+    """Where no connection is."""
 
 
 @dataclass(slots=True)
@@ -21,6 +28,7 @@ class Request:
     target: str
     headers: list[tuple[str, str]]
     body: bytes = b""
+    send_late: SendLate = field(default=_drop, repr=False)  # sends an answer that no request waits for
     _query: list[tuple[str, str]] | None = field(default=None, repr=False)
 
     def header(self, name: str) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.workers.jobs import Answer
+from rehearsal.server.workers.codec import Reply
 
 # Gson writes these as \u escapes, so that JSON may stand inside HTML.
 HTML_CHARS = {ord(c): f"\\u{ord(c):04x}" for c in "'<>&=\u2028\u2029"}
@@ -68,9 +68,8 @@ def error_response(error: ApiError) -> Response:
     return json_response(body, error.status, error.phrase)
 
 
-def answer_response(answer: Answer) -> Response:
+def reply_response(reply: Reply) -> Response:
     """What the handler's answer becomes. Raises ApiError for one that cannot be sent over HTTP."""
-    reply = answer.reply
     reason = "OK" if reply.code == 200 else reply.message
     if reply.code < 0:
         raise ApiError.illegal_argument(f"code: {reply.code} (expected: 0+)")
@@ -84,7 +83,7 @@ def answer_response(answer: Answer) -> Response:
         if not TOKEN.fullmatch(name) or BAD_IN_HEADER.search(value):
             raise ApiError.illegal_argument(f"a header contains a prohibited character: {name!r}: {value!r}")
     body = reply.contents[0][1] if reply.contents else b""
-    return Response(reply.code, reason, headers, body, answer.pieces)
+    return Response(reply.code, reason, headers, body, reply.pieces)
 
 
 def has_no_body(status: int) -> bool:

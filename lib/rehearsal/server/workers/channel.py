@@ -44,8 +44,8 @@ class Output(asyncio.SubprocessProtocol):
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         *lines, rest = (self._partial[fd] + data).split(b"\n")
         if len(rest) > LINE_LIMIT:  # a progress bar that never ends its line
-            lines, rest = [*lines, rest], b""
-        self._partial[fd] = bytearray(rest)
+            lines, rest = [*lines, rest], bytearray()
+        self._partial[fd] = rest
         for line in lines:
             self._line(fd, line)
 

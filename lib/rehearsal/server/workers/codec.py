@@ -8,7 +8,7 @@ string is int16 length (-1: none) and UTF-8. Facts: DJLServing 0.25, section 7 o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
 
@@ -25,13 +25,14 @@ Pairs = Iterable[tuple[str | None, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of the worker; `contents` is empty for a stream, whose frames follow."""
+    """One answer of the worker; `contents` is empty for a stream, whose frames follow and become `pieces`."""
 
     code: int
     message: str | None
     properties: dict[str, str] = field(default_factory=dict)
     contents: list[tuple[str | None, bytes]] = field(default_factory=list)
     is_stream: bool = False
+    pieces: AsyncIterator[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def encode_request(properties: Mapping[str, str], contents: Pairs = ()) -> bytes
         parts += (_string(key), _string(value))
     contents = list(contents)
     parts.append(_count(len(contents)))
-    for key, data in contents:
-        parts += (_string(key), _int.pack(len(data)), data)
+    for name, data in contents:
+        parts += (_string(name), _int.pack(len(data)), data)
     return b"".join(parts)
 
 
@@ -63,8 +64,8 @@ def encode_reply(reply: Reply) -> bytes:
     for key, value in reply.properties.items():
         parts += (_string(key), _string(value))
     parts.append(_short.pack(STREAM if reply.is_stream else len(reply.contents)))
-    for key, data in reply.contents:
-        parts += (_string(key), _int.pack(len(data)), data)
+    for name, data in reply.contents:
+        parts += (_string(name), _int.pack(len(data)), data)
     return b"".join(parts)
 
 

@@ -16,7 +16,6 @@ from rehearsal.server.workers.process import WorkerCommand, WorkerProcess, find_
 
 FIRST_PORT = 19000  # DJLServing numbers its sockets from here, also the Unix ones
 PATH_LIMIT = 100  # bytes; macOS allows 104 in a Unix socket's path, with the final zero
-LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S = 240, 120  # DJLServing 0.25's defaults
 
 
 class WorkerFactory:
@@ -35,7 +34,7 @@ class WorkerFactory:
         command = self._command(model, device, port)
         self._log.info("PyProcess", f"Start process: {port} - retry: {retry}")
         process = WorkerProcess(command, self._log, self._lease)
-        await process.load(model.init_properties(), loading_timeout_s(model))
+        await process.load(model.init_properties(), model.loading_timeout_s)
         return process
 
     def close(self) -> None:
@@ -65,16 +64,6 @@ class WorkerFactory:
             socket=self._folder / f"djl_sock.{port}",
             environ=environ,
         )
-
-
-def loading_timeout_s(model: ModelInfo) -> float:
-    """How long a worker may take for its init call."""
-    return model.seconds("model_loading_timeout", "MODEL_LOADING_TIMEOUT", LOADING_TIMEOUT_S)
-
-
-def predict_timeout_s(model: ModelInfo) -> float:
-    """How long a worker may take for a request."""
-    return model.seconds("predict_timeout", "PREDICT_TIMEOUT", PREDICT_TIMEOUT_S)
 
 
 def _socket_folder() -> Path:

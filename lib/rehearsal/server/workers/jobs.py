@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
@@ -21,20 +21,12 @@ class Message:
     contents: Contents
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler gave: a whole reply, or the head of a stream and its pieces."""
-
-    reply: Reply
-    pieces: AsyncIterator[bytes] | None = None
-
-
 @dataclass(slots=True)
 class Job:
     """One request in a model's queue; cancelling `result` before a worker takes it removes it."""
 
     message: Message
-    result: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    result: asyncio.Future[Reply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     created: float = field(default_factory=time.perf_counter)
 
     @property
@@ -42,10 +34,10 @@ class Job:
         """Microseconds since it came in."""
         return round((time.perf_counter() - self.created) * 1e6)
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, reply: Reply) -> None:
         """Hands over the answer, unless the client is gone."""
         if not self.result.done():
-            self.result.set_result(answer)
+            self.result.set_result(reply)
 
     def fail(self, error: ApiError) -> None:
         """Hands over an error, unless the client is gone."""
@@ -78,7 +70,7 @@ def settle(jobs: Sequence[Job], reply: Reply) -> None:
     """Gives each job its part of a batch's reply; an error reply goes to all of them."""
     if len(jobs) == 1 or reply.code >= 300:
         for job in jobs:
-            job.answer(Answer(reply))
+            job.answer(reply)
         return
     parts = _split(reply)
     if len(reply.contents) != len(jobs):
@@ -88,7 +80,7 @@ def settle(jobs: Sequence[Job], reply: Reply) -> None:
         return
     for i, job in enumerate(jobs):
         properties, contents = parts.get(i, ({}, []))
-        job.answer(Answer(Reply(reply.code, reply.message, properties, contents)))
+        job.answer(Reply(reply.code, reply.message, properties, contents))
 
 
 def _split(reply: Reply) -> dict[int, tuple[dict[str, str], Contents]]:
@@ -98,8 +90,8 @@ def _split(reply: Reply) -> dict[int, tuple[dict[str, str], Contents]]:
         index, name = _mark(key, None)
         for job in range(len(reply.contents)) if index is None else (index,):
             parts.setdefault(job, ({}, []))[0][name or key] = value
-    for position, (key, data) in enumerate(reply.contents):
-        index, name = _mark(key or "", position)
+    for position, (mark, data) in enumerate(reply.contents):
+        index, name = _mark(mark or "", position)
         parts.setdefault(index if index is not None else position, ({}, []))[1].append((name, data))
     return parts
 

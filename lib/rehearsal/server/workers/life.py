@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 
 from rehearsal.server.errors import ApiError, CodecError, ModelLoadError, WorkerLost
 from rehearsal.server.models.info import FAILED
 from rehearsal.server.workers.codec import Reply
-from rehearsal.server.workers.factory import predict_timeout_s
-from rehearsal.server.workers.jobs import Answer, Job, encode_jobs, settle
-from rehearsal.server.workers.members import BUSY, REPLACING, STARTED, STOPPED, Shared, Worker
-from rehearsal.server.workers.process import TIMED_OUT
+from rehearsal.server.workers.jobs import encode_jobs, settle
+from rehearsal.server.workers.members import Shared, Worker
+from rehearsal.server.workers.refusals import not_ready, worker_ends, worker_lost
 from rehearsal.server.workers.rolling import roll
+from rehearsal.server.workers.state import STOPPED
 from rehearsal.server.workers.streams import relay
 
 RETIRE_GRACE_S = 1.0  # for an idle worker to end by itself when its socket closes
@@ -25,25 +26,23 @@ BACKOFF_S = (0, 0.5, 1, 2, 5)  # before each further try to replace a worker
 
 
 async def feed(worker: Worker, shared: Shared) -> None:
-    """Runs until the worker is stopped, was idle too long, or is lost for good; ends its process."""
+    """Runs until the worker is told to end, was idle too long, or is lost for good; ends its process."""
+    state = worker.state
     _watch(worker, shared)
     try:
-        while worker.alive:
-            jobs = await _next_batch(worker, shared)
+        while state.alive:
+            await _gather(worker, shared)
             if worker.process.lost and not shared.strict:
-                shared.queue.extendleft(reversed(jobs))
                 await _replace(worker, shared)
                 continue
-            if not jobs:
+            if not state.jobs:
                 break
-            worker.state = BUSY
-            try:
-                await _serve(worker, shared, jobs)
-            finally:
-                if worker.state == BUSY:
-                    worker.state = STARTED
+            state.begin()
+            await _serve(worker, shared)
+            state.finish()
     finally:
-        worker.stop(STOPPED)
+        state.end(STOPPED)
+        state.fail(worker_ends())
         shared.log.info("WorkerThread", f"Shutting down temporary worker WT-{worker.id:04d}")
         grace = 0 if shared.closed else RETIRE_GRACE_S
         await asyncio.shield(asyncio.ensure_future(worker.process.retire(grace)))
@@ -51,102 +50,79 @@ async def feed(worker: Worker, shared: Shared) -> None:
 
 def _watch(worker: Worker, shared: Shared) -> None:
     """Wakes an idle worker whose process is lost; the original never notices."""
-
-    def wake() -> None:
-        if worker.wake is not None and not worker.wake.done():
-            worker.wake.set_result(None)
-
     if not shared.strict:
-        worker.process.on_lost = wake
+        worker.process.on_lost = worker.state.call
 
 
-async def _next_batch(worker: Worker, shared: Shared) -> list[Job]:
-    """The next jobs; none when a temporary worker was idle too long, or its process is gone."""
-    first = await _first_job(worker, shared)
-    if first is None:
-        return []
-    jobs, size = [first], shared.model.batch_size
-    deadline = time.monotonic() + shared.model.max_batch_delay_ms / 1000
-    while size > 1:
-        while len(jobs) < size and (job := shared.next_queued()):
-            jobs.append(job)
-        wait = deadline - time.monotonic()
-        if len(jobs) == size or wait <= 0:
-            break
-        worker.more = asyncio.get_running_loop().create_future()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(worker.more, wait)
-        worker.more = None
-    return jobs
-
-
-async def _first_job(worker: Worker, shared: Shared) -> Job | None:
-    while True:
-        if job := shared.next_queued():
-            return job
-        if worker.process.lost and not shared.strict:
-            return None
-        loop = asyncio.get_running_loop()
-        wake = worker.wake = loop.create_future()
-        shared.waiting.append(worker)
-        timer = None
-        if not worker.permanent:
-            timer = loop.call_later(shared.model.max_idle_time_s, _expire, wake)
-        try:
-            job = await wake
-        finally:
-            worker.wake = None
-            if timer is not None:
-                timer.cancel()
-        if job is None or not job.result.done():
-            return job
-        worker.state = STARTED  # its client is gone
-
-
-def _expire(wake: asyncio.Future[Job | None]) -> None:
-    if not wake.done():
-        wake.set_result(None)
-
-
-async def _serve(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
-    if worker.process.lost and shared.strict:  # died while idle
-        _fail(jobs, ApiError.translate("Backend Python process is stopped."))
+async def _gather(worker: Worker, shared: Shared) -> None:
+    """Waits for the next jobs; the worker holds none if it ended, or its process is gone."""
+    await _await_first(worker, shared)
+    state, size = worker.state, shared.model.batch_size
+    if not state.jobs or size <= 1:
         return
-    for job in jobs:
+    deadline = time.monotonic() + shared.model.max_batch_delay_ms / 1000
+    while True:
+        while len(state.jobs) < size and (job := shared.next_queued()):
+            state.take(job)
+        wait = deadline - time.monotonic()
+        if len(state.jobs) == size or wait <= 0:
+            return
+        await state.wait_for_more(wait)
+
+
+async def _await_first(worker: Worker, shared: Shared) -> None:
+    state = worker.state
+    while state.alive:
+        if job := shared.next_queued():
+            state.take(job)
+            return
+        if worker.process.lost and not shared.strict:
+            return
+        shared.waiting.append(worker)
+        await state.wait(None if worker.permanent else shared.model.max_idle_time_s)
+        if not state.jobs or not state.jobs[0].result.done():
+            return
+        state.finish()  # its client is gone
+
+
+async def _serve(worker: Worker, shared: Shared) -> None:
+    state, model = worker.state, shared.model
+    if worker.process.lost and shared.strict:  # died while idle
+        state.fail(ApiError.translate("Backend Python process is stopped."))
+        return
+    for job in state.jobs:
         shared.log.timing("QueueTime", job.waited_us)
     try:
-        if shared.model.rolling_size:
-            await roll(worker, shared, jobs)
+        if model.rolling_size:
+            await roll(worker, shared, state.jobs)
             return
         try:
-            reply = await worker.process.ask(encode_jobs(jobs), predict_timeout_s(shared.model))
+            reply = await worker.process.ask(encode_jobs(state.jobs), model.predict_timeout_s)
         except WorkerLost as error:
             if not error.unread or shared.strict:
                 raise
-            shared.queue.extendleft(reversed(jobs))  # no handler has seen them: the replacement answers
-            await _replace(worker, shared)
+            await _replace(worker, shared)  # no handler has seen the jobs: the replacement answers
             return
         worker.failures = 0
-        for job in jobs:  # the name that DJLServing's BatchAggregator had until 2024; since then RequestLatency
-            shared.log.timing("ModelLatency", job.waited_us, shared.model.name)
+        for job in state.jobs:  # the name that DJLServing's BatchAggregator had until 2024; since then RequestLatency
+            shared.log.timing("ModelLatency", job.waited_us, model.name)
         if reply.is_stream:
-            await _stream(worker, jobs, reply)
+            await _stream(worker, reply)
         else:
-            settle(jobs, reply)
+            settle(state.jobs, reply)
     except CodecError as error:
-        _fail(jobs, ApiError.translate(str(error)))
+        state.fail(ApiError.translate(str(error)))
     except WorkerLost as error:
         shared.log.warn("PyProcess", f"predict[init=false] exception: {error.message}")
-        await (_lose_strictly if shared.strict else _lose)(worker, shared, jobs, error)
-    except asyncio.CancelledError:
-        _fail(jobs, ApiError.overloaded("Worker shutting down", "WlmException"))
-        raise
+        await (_lose_strictly if shared.strict else _lose)(worker, shared, error)
 
 
-async def _stream(worker: Worker, jobs: list[Job], reply: Reply) -> None:
+async def _stream(worker: Worker, reply: Reply) -> None:
     put, pieces = relay()
-    jobs[0].answer(Answer(reply, pieces))
-    _fail(jobs[1:], ApiError.translate("a stream can answer one request only; set batch_size=1"))
+    first, *others = worker.state.jobs
+    first.answer(replace(reply, pieces=pieces))
+    for job in others:
+        job.fail(ApiError.translate("a stream can answer one request only; set batch_size=1"))
     try:
         async for frame in worker.process.frames():
             put(frame.data)
@@ -154,22 +130,21 @@ async def _stream(worker: Worker, jobs: list[Job], reply: Reply) -> None:
     except WorkerLost as error:
         put(error)
         raise
+    except asyncio.CancelledError:
+        put(worker_ends())
+        raise
 
 
-async def _lose(worker: Worker, shared: Shared, jobs: list[Job], error: WorkerLost) -> None:
-    why = " The worker is being replaced."
-    if error.message == TIMED_OUT:
-        limit = f"{predict_timeout_s(shared.model):g}"
-        why = f": no answer in {limit} s (option.predict_timeout); the worker is being replaced."
-    _fail(jobs, WorkerLost(f"{error.message}{why}"))
+async def _lose(worker: Worker, shared: Shared, error: WorkerLost) -> None:
+    worker.state.fail(worker_lost(error, shared.model))
     await _replace(worker, shared)
 
 
 async def _replace(worker: Worker, shared: Shared) -> None:
-    """A new process for a lost one, tried again until the retry threshold is passed."""
-    log, model = shared.log, shared.model
-    worker.state = REPLACING
-    while worker.state == REPLACING:
+    """A new process for a lost one, tried again until the retry threshold is passed; it answers what was held."""
+    log, model, state = shared.log, shared.model, worker.state
+    shared.put_back(state.give_back())
+    while state.lose():
         log.info("PyProcess", f"Stop process: -1:{worker.process.pid}, failure=true")
         await worker.process.kill()
         log.info("PyProcess", f"Failure count: {worker.failures}")
@@ -188,18 +163,17 @@ async def _replace(worker: Worker, shared: Shared) -> None:
         _watch(worker, shared)
         worker.reset_batch = False
         worker.started = time.time()
-        if worker.state == REPLACING:
-            worker.state = STARTED
+        state.recover()
+        return
 
 
 def _give_up(worker: Worker, shared: Shared) -> None:
-    worker.stop(STOPPED)
+    worker.state.end(STOPPED)
     shared.model.status = FAILED
-    while job := shared.next_queued():
-        job.fail(ApiError.overloaded(f"Model is not ready: {shared.model}", "WlmException"))
+    shared.refuse_queued(not_ready(shared.model))
 
 
-async def _lose_strictly(worker: Worker, shared: Shared, jobs: list[Job], error: WorkerLost) -> None:
+async def _lose_strictly(worker: Worker, shared: Shared, error: WorkerLost) -> None:
     """As the original: load again, only then answer, then end the new process with its worker."""
     model = shared.model
     began = time.monotonic()
@@ -209,11 +183,5 @@ async def _lose_strictly(worker: Worker, shared: Shared, jobs: list[Job], error:
         worker.process = await shared.factory.start(model, worker.device, retry=model.failures)
     if model.failures > model.config.retry_threshold:
         model.status = FAILED
-    worker.stop(STOPPED)
-    worker.died = began  # its minute in the list began before the reload
-    _fail(jobs, error)
-
-
-def _fail(jobs: list[Job], error: ApiError) -> None:
-    for job in jobs:
-        job.fail(error)
+    worker.state.end(STOPPED, at=began)  # its minute in the list began before the reload
+    worker.state.fail(error)

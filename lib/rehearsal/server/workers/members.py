@@ -8,49 +8,36 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device
 from rehearsal.server.models.info import ModelInfo
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.jobs import Job
 from rehearsal.server.workers.process import WorkerProcess
+from rehearsal.server.workers.state import REPLACING, WorkerState
 
-STARTED, BUSY, REPLACING, SCALED_DOWN, STOPPED = "STARTED", "BUSY", "REPLACING", "SCALED_DOWN", "STOPPED"
-DEAD = (SCALED_DOWN, STOPPED)
 worker_ids = itertools.count(1)
 
 
 @dataclass(eq=False)
 class Worker:
-    """One member of a group: its process, its state, and the task that feeds it."""
+    """One member of a group: its process, its state with the jobs it holds, and the task that feeds it."""
 
     process: WorkerProcess
     device: Device
     permanent: bool  # part of the least number; others end when idle too long
     id: int = field(default_factory=lambda: next(worker_ids))
     started: float = field(default_factory=time.time)
-    state: str = STARTED
-    died: float = 0.0  # monotonic seconds
+    state: WorkerState = field(default_factory=WorkerState)
     failures: int = 0  # in a row
     reset_batch: bool = False  # its process holds requests of a rolling batch that failed
     task: asyncio.Task[None] | None = None
-    wake: asyncio.Future[Job | None] | None = None  # set while it waits for a first job
-    more: asyncio.Future[None] | None = None  # set while it waits to fill a batch
-
-    @property
-    def alive(self) -> bool:
-        """Whether it takes jobs, now or after its replacement."""
-        return self.state not in DEAD
 
     @property
     def shown_state(self) -> str:
         """What a description of the model says of it."""
-        return "UNLOADING" if not self.alive else "LOADING" if self.state == REPLACING else "READY"
-
-    def stop(self, state: str) -> None:
-        """Notes that it takes no more jobs."""
-        if self.alive:
-            self.state, self.died = state, time.monotonic()
+        return "UNLOADING" if not self.state.alive else "LOADING" if self.state.now is REPLACING else "READY"
 
 
 @dataclass(eq=False)
@@ -83,7 +70,7 @@ class Shared:
         """The idle worker that has waited longest, taken off the list."""
         while self.waiting:
             worker = self.waiting.popleft()
-            if worker.state == STARTED and worker.wake is not None and not worker.wake.done():
+            if worker.state.waits:
                 return worker
         return None
 
@@ -94,3 +81,12 @@ class Shared:
             if not job.result.done():
                 return job
         return None
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """Puts jobs that no handler has seen at the head of the queue."""
+        self.queue.extendleft(reversed(jobs))
+
+    def refuse_queued(self, error: ApiError) -> None:
+        """Answers all that is queued with an error."""
+        while job := self.next_queued():
+            job.fail(error)

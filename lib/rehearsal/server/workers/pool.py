@@ -16,7 +16,10 @@ from rehearsal.server.models.info import READY, ModelInfo
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.jobs import Job
 from rehearsal.server.workers.life import feed
-from rehearsal.server.workers.members import BUSY, SCALED_DOWN, STARTED, STOPPED, Shared, Worker, WorkerGroup
+from rehearsal.server.workers.members import Shared, Worker, WorkerGroup
+from rehearsal.server.workers.process import WorkerProcess
+from rehearsal.server.workers.refusals import not_ready, queue_full, scaled_to_zero, worker_ends
+from rehearsal.server.workers.state import REPLACING, SCALED_DOWN, STARTED, STOPPED, State
 
 STALE_AFTER_S = 60  # how long DJLServing keeps a dead worker in its list, and counts it
 
@@ -30,7 +33,8 @@ class WorkerPool:
         self.groups: dict[Device, WorkerGroup] = {}
         self._loading = 0  # workers on their way
         self._growing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._feeds: set[asyncio.Task[None]] = set()
+        self._growths: set[asyncio.Task[None]] = set()
 
     @property
     def workers(self) -> list[Worker]:
@@ -73,29 +77,41 @@ class WorkerPool:
         if group.max_workers == 0:
             for worker in group.workers:
                 self._retire(worker, SCALED_DOWN)
+        if self._max_workers() == 0:
+            self._refuse_unless_served(scaled_to_zero(self._shared.model))
 
     async def close(self) -> None:
         """Ends all workers, busy ones too, and fails what waits."""
         self._shared.closed = True
-        while job := self._shared.next_queued():
-            job.fail(ApiError.overloaded("Worker shutting down", "WlmException"))
+        self._shared.refuse_queued(worker_ends())
         for worker in self.workers:
             self._retire(worker, STOPPED)
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in self._growths:
+            task.cancel()
+        while tasks := self._feeds | self._growths:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self._shared.refuse_queued(worker_ends())  # what a worker gave back at its end
 
     async def _add(self, group: WorkerGroup, *, permanent: bool) -> None:
-        self._loading += 1
         try:
-            process = await self._shared.factory.start(self._shared.model, group.device)
-        finally:
-            self._loading -= 1
+            process = await self._load(group.device)
+        except ApiError as error:
+            self._refuse_unless_served(error)
+            raise
         if self._shared.closed:
             await process.kill()
             return
         worker = Worker(process, group.device, permanent)
         group.workers.append(worker)
-        worker.task = self._spawn(feed(worker, self._shared))
+        worker.task = _spawn(feed(worker, self._shared), self._feeds)
+        worker.task.add_done_callback(self._look_after_queue)
+
+    async def _load(self, device: Device) -> WorkerProcess:
+        self._loading += 1
+        try:
+            return await self._shared.factory.start(self._shared.model, device)
+        finally:
+            self._loading -= 1
 
     async def _grow(self) -> None:
         """Adds a temporary worker on the device with most room, if any has."""
@@ -113,27 +129,44 @@ class WorkerPool:
         except ModelLoadError as error:
             self._log.warn("WorkLoadManager", f"one more worker for {self._shared.model} did not load: {error}")
 
-    def _retire(self, worker: Worker, state: str) -> None:
-        idle = worker.state == STARTED
-        worker.stop(state)
-        if worker.task is not None and (idle or self._shared.closed):
+    def _look_after_queue(self, ended: asyncio.Task[None]) -> None:
+        """Nobody may wait for a worker that does not come: called when one ended. The original lets them wait."""
+        if not ended.cancelled() and (error := ended.exception()):
+            self._log.error("WorkerThread", f"Unexpected error\n{error!r}")
+        if self._max_workers() == 0:
+            self._refuse_unless_served(scaled_to_zero(self._shared.model))
+        elif self.queued and not self._is_served() and not self._shared.closed:
+            self._spawn_growth(self._grow_quietly())
+
+    def _refuse_unless_served(self, error: ApiError) -> None:
+        if not self._is_served():
+            self._shared.refuse_queued(error)
+
+    def _is_served(self) -> bool:
+        """Whether a worker is there, or on its way, for what is queued; strictly nobody asks."""
+        return self._shared.strict or self._loading > 0 or self._running() > 0
+
+    def _retire(self, worker: Worker, state: State) -> None:
+        is_at_work = bool(worker.state.jobs) or worker.state.now is REPLACING
+        worker.state.end(state)
+        if is_at_work and self._shared.closed and worker.task is not None:
             worker.task.cancel()
 
     def _cleanup(self) -> None:
         """Forgets workers that have been dead for a minute."""
         now = time.monotonic()
         for group in self.groups.values():
-            group.workers = [w for w in group.workers if w.alive or now - w.died <= STALE_AFTER_S]
+            group.workers = [w for w in group.workers if w.state.alive or now - w.state.ended_at <= STALE_AFTER_S]
 
     def _size(self, group: WorkerGroup) -> int:
         return sum(map(self._counts, group.workers))
 
     def _counts(self, worker: Worker) -> bool:
         """Whether a worker takes a place; the original also counts the dead that it still lists."""
-        return worker.alive or self._shared.strict
+        return worker.state.alive or self._shared.strict
 
     def _running(self) -> int:
-        return sum(worker.alive for worker in self.workers)
+        return sum(worker.state.alive for worker in self.workers)
 
     def _max_workers(self) -> int:
         return sum(group.max_workers for group in self.groups.values())
@@ -143,14 +176,14 @@ class WorkerPool:
     async def submit(self, job: Job) -> None:
         """Hands a job to a worker or queues it, or raises the ApiError that refuses it; may start a worker."""
         model, shared = self._shared.model, self._shared
+        if shared.closed:  # unregistered since the job came in
+            raise worker_ends()
         if model.status != READY:
-            raise ApiError.overloaded(f"Model is not ready: {model}", "WlmException")
+            raise not_ready(model)
         if self._max_workers() == 0:
-            raise ApiError.overloaded(f"All model workers has been shutdown: {model}", "WlmShutdownException")
+            raise scaled_to_zero(model)
         if worker := shared.longest_waiting():
-            worker.state = BUSY if model.batch_size == 1 else STARTED  # one that fills a batch is not busy
-            assert worker.wake is not None
-            worker.wake.set_result(job)
+            worker.state.hand_over(job, gathers=model.batch_size > 1)
             return
         self._cleanup()
         running = self._running()
@@ -160,36 +193,48 @@ class WorkerPool:
         if running == 0 and (shared.strict or not self._loading):
             await self._grow_for(job)
         elif running < self._max_workers() and len(shared.queue) > 2 * model.batch_size:
-            self._spawn(self._grow_quietly())
+            self._spawn_growth(self._grow_quietly())
         if refused is not None:
-            raise ApiError.overloaded(f"Worker queue capacity exceeded for model: {model}{refused}")
+            raise queue_full(model, refused)
 
     def _enqueue(self, job: Job) -> None:
         self._shared.queue.append(job)
         for worker in self.workers:
-            if worker.more is not None and not worker.more.done():
-                worker.more.set_result(None)
+            worker.state.call_for_more()
 
     async def _grow_for(self, job: Job) -> None:
+        """Adds a worker for a job, and gives up the job's place in the queue if that fails or its client leaves.
+
+        The load goes on then: others may wait for the same worker.
+        """
+        growth = self._spawn_growth(self._grow())
         try:
-            await self._grow()
-        except ApiError:
-            job.result.cancel()  # leaves its place in the queue
+            await asyncio.wait([growth])
+        except asyncio.CancelledError:
+            job.result.cancel()
             raise
+        error = None if growth.cancelled() else growth.exception()
+        if error is not None and job.result.cancel():  # else it was answered where it waited
+            raise error
 
     def _refusal(self, running: int) -> str | None:
         """None if the queue takes one more job, else what to add to the message."""
         limit = self._shared.model.job_queue_size
         # As in the original: the last place is never given while all workers are busy.
-        room = limit - self.queued - all(worker.state != STARTED for worker in self.workers)
+        room = limit - self.queued - all(worker.state.now is not STARTED for worker in self.workers)
         if self._shared.strict:
             return "" if running == 0 or room < 1 else None
         if room < 1:
             return f"; job_queue_size={limit}, {self.queued} waiting and {running} being answered"
         return None
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _spawn_growth(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        return _spawn(work, self._growths)
+
+
+def _spawn(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio complains of it
+    return task

@@ -16,17 +16,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.server.errors import CodecError, ModelLoadError, WorkerLost
+from rehearsal.server.errors import DISCONNECTED, TIMED_OUT, CodecError, ModelLoadError, WorkerLost, WorkerTimeout
 from rehearsal.server.logs import ServerLog
-from rehearsal.server.traceback_text import handler_traceback
 from rehearsal.server.workers.channel import Link, Output
 from rehearsal.server.workers.codec import Frame, Reply, encode_request
+from rehearsal.server.workers.traceback_text import handler_traceback
 
 START_TIMEOUT_S = 120
 EXIT_WAIT_S = 5
 KEPT_LINES = 400  # of a worker's output, for the report of a failed load
-DISCONNECTED = "java.util.concurrent.ExecutionException: java.io.IOException: Python worker disconnected."
-TIMED_OUT = "java.util.concurrent.TimeoutException"
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
@@ -95,11 +93,11 @@ class WorkerProcess:
     async def ask(self, message: bytes, timeout_s: float) -> Reply:
         """The worker's answer. Raises WorkerLost: it died, spoke nonsense, or took longer than `timeout_s`."""
         if self._link is None or self.lost:
-            raise WorkerLost(DISCONNECTED, unread=True)
+            raise WorkerLost(unread=True)
         self._link.send(message)
         reply = await self._receive(timeout_s)
         if not isinstance(reply, Reply):
-            raise WorkerLost(DISCONNECTED)
+            raise WorkerLost
         return reply
 
     async def frames(self) -> AsyncIterator[Frame]:
@@ -107,7 +105,7 @@ class WorkerProcess:
         while True:
             frame = await self._receive(None)
             if not isinstance(frame, Frame):
-                raise WorkerLost(DISCONNECTED)
+                raise WorkerLost
             yield frame
             if frame.last:
                 return
@@ -186,9 +184,9 @@ class WorkerProcess:
         engine = "ai.djl.engine.EngineException: "
         try:
             return await self.ask(encode_request(properties), timeout_s)
+        except WorkerTimeout as error:
+            raise ModelLoadError("EngineException", None, (engine + TIMED_OUT, TIMED_OUT)) from error
         except WorkerLost as error:
-            if error.message == TIMED_OUT:
-                raise ModelLoadError("EngineException", None, (engine + TIMED_OUT, TIMED_OUT)) from error
             cause = "Python worker disconnected."
             causes = (engine + DISCONNECTED, f"java.io.IOException: {cause}")
             raise ModelLoadError("EngineException", cause, causes) from error
@@ -200,9 +198,9 @@ class WorkerProcess:
         try:
             message = await self._link.receive(timeout_s)
         except TimeoutError:
-            raise WorkerLost(TIMED_OUT) from None
+            raise WorkerTimeout from None
         if message is None:
-            raise WorkerLost(DISCONNECTED, unread=self._link.unread)
+            raise WorkerLost(unread=self._link.unread)
         return message
 
     def heard(self, stream: str, line: str) -> None:

@@ -7,6 +7,7 @@ content of the answer is one request's next text and whether it is the last: as 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from struct import error as StructError
 
 from rehearsal.server.errors import ApiError, CodecError, WorkerLost
 from rehearsal.server.workers.codec import Reply, encode_request
-from rehearsal.server.workers.factory import predict_timeout_s
-from rehearsal.server.workers.jobs import Answer, Contents, Job
+from rehearsal.server.workers.jobs import Contents, Job
 from rehearsal.server.workers.members import Shared, Worker
+from rehearsal.server.workers.refusals import worker_ends
 from rehearsal.server.workers.streams import Piece, relay
 
 CONTENT_TYPES = {"json": "application/json", "jsonlines": "application/jsonlines"}
@@ -48,7 +49,7 @@ class _Request:
     def take(self, content: bytes) -> None:
         """Its next text. Raises CodecError for bytes that are neither form."""
         self.steps += 1
-        values = _values(content)
+        values = read_item(content)
         self.last = str(values.get("last", "false")).lower() == "true"
         text, code, whole = str(values.get("data", "")), values.get("code"), content.startswith(b"{")
         if code is not None and not whole:
@@ -79,7 +80,7 @@ class _Request:
     def _send(self, piece: bytes) -> None:
         if self._put is None:
             self._put, pieces = relay()
-            self.job.answer(Answer(Reply(200, "OK", self._headers, is_stream=True), pieces))
+            self.job.answer(Reply(200, "OK", self._headers, is_stream=True, pieces=pieces))
         self._put(piece)
 
 
@@ -93,18 +94,24 @@ async def roll(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
             batch.append(_Request(job, content_type))
         try:
             message = _message(batch, options.get("handler", "handle"), reset=worker.reset_batch)
-            reply = await worker.process.ask(message, predict_timeout_s(shared.model))
+            reply = await worker.process.ask(message, shared.model.predict_timeout_s)
             worker.failures = 0
             worker.reset_batch = not _distribute(reply, batch)
         except WorkerLost as error:
-            for request in batch:
-                request.fail(error)
+            _fail(batch, error)
+            raise
+        except asyncio.CancelledError:
+            _fail(batch, worker_ends())
             raise
         except CodecError as error:
             worker.reset_batch = True
-            for request in batch:
-                request.fail(ApiError.translate(str(error)))
+            _fail(batch, ApiError.translate(str(error)))
         batch = [request for request in batch if not request.last]
+
+
+def _fail(batch: list[_Request], error: ApiError) -> None:
+    for request in batch:
+        request.fail(error)
 
 
 def _message(batch: list[_Request], handler: str, *, reset: bool) -> bytes:
@@ -131,8 +138,8 @@ def _distribute(reply: Reply, batch: list[_Request]) -> bool:
     return False
 
 
-def _values(content: bytes) -> dict[str, object]:
-    """A content as a mapping with `data`, `last` and perhaps `code` and `error`."""
+def read_item(content: bytes) -> dict[str, object]:
+    """A content as a mapping with `data`, `last` and perhaps `code` and `error`. Raises CodecError."""
     try:
         if content.startswith(b"{"):
             loaded = json.loads(content)
