@@ -6,6 +6,7 @@ import io
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -108,12 +109,11 @@ def _draw_bars(axes: Axes, plans: Mapping[str, Plan]) -> None:
     for attribute, label, colour, hatch in KINDS:
         sizes = [getattr(one.memory, attribute) / GIB for one in plans.values()]
         if any(sizes):
-            bars = {"height": 0.5, "color": colour, "hatch": hatch, "edgecolor": "white", "label": label}
-            axes.barh(rows, sizes, left=left, **bars)
+            axes.barh(rows, sizes, 0.5, left, color=colour, hatch=hatch, edgecolor="white", label=label)
         left = [a + b for a, b in zip(left, sizes, strict=True)]
     for row, one in enumerate(plans.values()):
         low, high = one.memory_verdict.reserve_gib
-        behind = {"height": 0.9, "facecolor": "#f3d9dd", "edgecolor": RED, "lw": 0, "zorder": 0}
+        behind: dict[str, Any] = {"height": 0.9, "facecolor": "#f3d9dd", "edgecolor": RED, "lw": 0, "zorder": 0}
         axes.barh(row, low, left=CORE_GIB - low, hatch="///", label="the runtime needs", **behind)
         axes.barh(row, high - low, left=CORE_GIB - high, hatch="...", label="and may need", **behind)
         axes.text(max(CORE_GIB, left[row]) + 0.2, row, f"{left[row]:.2f} {one.verdict.fit}", va="center", color=INK)
@@ -125,13 +125,16 @@ def _draw_bars(axes: Axes, plans: Mapping[str, Plan]) -> None:
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(reversed(labels), reversed(handles), strict=True))
     labels = list(dict.fromkeys(labels))
-    place = {
-        "loc": "upper left",
-        "bbox_to_anchor": (0, -0.2 - 0.45 / len(plans)),
-        "ncols": 5,
-        "fontsize": 8.5,
-    }
-    axes.legend([once[label] for label in labels], labels, frameon=False, columnspacing=1.2, **place)
+    axes.legend(
+        [once[label] for label in labels],
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0, -0.2 - 0.45 / len(plans)),
+        ncols=5,
+        fontsize=8.5,
+        frameon=False,
+        columnspacing=1.2,
+    )
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -38,8 +37,8 @@ EXTRAS = {
 class Commands(TyperGroup):
     """The commands; one whose packages are not installed says in one sentence how to get them."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; exit code 2 where it lacks an extra."""
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command of the context; exit code 2 where it lacks an extra."""
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:

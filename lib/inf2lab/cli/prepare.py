@@ -89,8 +89,8 @@ def plan(
                 made, rate=rate, p99_s=planning.read_seconds(p99), use=use, spare=spare, curve=points
             )
     if as_json:
-        found = planning.as_dict(made) | ({"scale": needed.as_dict()} if needed else {})
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        whole = planning.as_dict(made) | ({"scale": needed.as_dict()} if needed else {})
+        print(json.dumps(whole, indent=2, ensure_ascii=False))
     else:
         table = Table("subject", "found", box=None, pad_edge=False)
         for subject, found in planning.rows(made):

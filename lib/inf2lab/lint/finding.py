@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -68,14 +68,20 @@ class Hit:
 class Rule(Protocol):
     """A module in `rules/`. BAD and GOOD are serving.properties, or {file: text}; EXPECT is what BAD yields."""
 
-    NAME: str
-    SEVERITY: Severity
-    WHY: str
-    CURE: str
-    BAD: str | Mapping[str, str]
-    GOOD: str | Mapping[str, str]
-    EXPECT: list[str]
-
+    @property
+    def NAME(self) -> str: ...
+    @property
+    def SEVERITY(self) -> Severity: ...
+    @property
+    def WHY(self) -> str: ...
+    @property
+    def CURE(self) -> str: ...
+    @property
+    def BAD(self) -> str | Mapping[str, str]: ...
+    @property
+    def GOOD(self) -> str | Mapping[str, str]: ...
+    @property
+    def EXPECT(self) -> Sequence[str]: ...
     def check(self, folder: Folder) -> Iterator[Hit]:
         """Yield a hit for each place in `folder` that breaks the rule."""
         ...

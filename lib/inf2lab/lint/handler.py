@@ -93,9 +93,8 @@ class Handler:
         for call in self.calls_of("from_pretrained"):
             value = argument(call, "pretrained_model_name_or_path", 0)
             value = literals.get(value.id, value) if isinstance(value, ast.Name) else value
-            name = value.value if isinstance(value, ast.Constant) else None
-            if isinstance(name, str) and _HUB_NAME.fullmatch(name):
-                found.setdefault(name, value.lineno)
+            if isinstance(value, ast.Constant) and isinstance(value.value, str) and _HUB_NAME.fullmatch(value.value):
+                found.setdefault(value.value, value.lineno)
         return tuple(found.items())
 
     def reads(self, key: str) -> bool:
@@ -173,7 +172,7 @@ class _Trace:
                 self._bind(node)
             if len(self.names) == before:
                 break
-        tested = {
+        tested: set[object] = {
             node.left.value
             for node in nodes
             if isinstance(node, ast.Compare)
@@ -227,11 +226,11 @@ class _Trace:
         if isinstance(parent, ast.Attribute):
             call = self.parents.get(id(parent))
             if isinstance(call, ast.Call) and call.func is parent and parent.attr in _READERS and call.args:
-                key = call.args[0]
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                asked = call.args[0]
+                if isinstance(asked, ast.Constant) and isinstance(asked.value, str):
                     given = call.args[1] if len(call.args) > 1 else None
                     literal = given.value if isinstance(given, ast.Constant) else None
-                    read = Read(_name(key.value), node.lineno, False, literal, given is not None, node=call)
+                    read = Read(_name(asked.value), node.lineno, False, literal, given is not None, node=call)
                     return read, True
             return None, False
         if isinstance(parent, ast.Compare | ast.Assign | ast.If | ast.BoolOp | ast.UnaryOp):

@@ -22,9 +22,11 @@ def check(folder: Folder) -> Iterator[Hit]:
     for entry in folder.properties.effective():
         prefix, name = (entry.key[:7], entry.key[7:]) if entry.key.lower().startswith("option.") else ("", entry.key)
         right = names.get(name.lower())
-        known = right if not prefix else f"option.{right}"
+        if right is None:
+            continue
+        known = f"option.{right}" if prefix else right
         own = folder.own is not None and folder.own.reads(name) and prefix in ("", "option.")
-        if right is None or known == entry.key or own or (prefix and right not in table.options):
+        if known == entry.key or own or (prefix and right not in table.options):
             continue
         if not prefix and right not in table.server_keys and name == right:
             continue

@@ -36,11 +36,8 @@ def check(folder: Folder) -> Iterator[Hit]:
         for node in ast.walk(function):
             if isinstance(node, ast.Name) and node.id not in declared | bound:
                 readers.setdefault(node.id, name)
-    for node in ast.walk(own.tree):
-        for name in node.names if isinstance(node, ast.Global) else ():
+    for statement in (node for node in ast.walk(own.tree) if isinstance(node, ast.Global)):
+        for name in statement.names:
             if name not in own.module_names and name in readers:
-                yield Hit(
-                    node.lineno,
-                    f"`{name}` has no value before this function has run, and `{readers[name]}` reads it",
-                    file=own.file,
-                )
+                message = f"`{name}` has no value before this function has run, and `{readers[name]}` reads it"
+                yield Hit(statement.lineno, message, file=own.file)

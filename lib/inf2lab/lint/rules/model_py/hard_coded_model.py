@@ -24,9 +24,11 @@ MORE = [
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    own, entry = folder.own, folder.option("model_id")
+    if (own := folder.own) is None:
+        return
+    entry = folder.option("model_id")
     said = f"says `{short(entry.value)}`" if entry else "names no model"
-    for name, line in own.models if own else ():
+    for name, line in own.models:
         if entry is None or entry.value.strip() != name or not own.reads("model_id"):
             message = f"`{short(name)}` is written into the code; serving.properties {said}"
             yield Hit(line, message, file=own.file)

@@ -31,7 +31,9 @@ def check(folder: Folder) -> Iterator[Hit]:
         return
     shared = {name for node in ast.walk(own.tree) if isinstance(node, ast.Global) for name in node.names}
     for node in ast.walk(own.tree):
-        test = node.test if isinstance(node, ast.If) else None
+        if not isinstance(node, ast.If):
+            continue
+        test = node.test
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Name):
             name = test.operand.id
             if name in shared & own.module_names:
