@@ -12,6 +12,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from inf2lab.errors import EndpointDown, EndpointError
+from inf2lab.shapes import article_body
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Endpoint:
 
         Raises EndpointError.
         """
-        answer = self.send({"seq_length": seq_length, "text": list(prompts)})
+        answer = self.send(article_body(prompts, seq_length))
         try:
             return answer.json()["outputs"]
         except (TypeError, KeyError) as error:  # the built-in handler's answer is a list

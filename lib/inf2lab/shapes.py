@@ -64,8 +64,18 @@ def _chat(ask: Ask, **more: Any) -> dict[str, Any]:
     return {"model": ask.model, "messages": messages, "max_tokens": ask.output_tokens, **more}
 
 
+def article_body(prompts: Sequence[str], seq_length: int) -> dict[str, Any]:
+    """Return the request of the article's model.py; `seq_length` counts prompt and answer."""
+    return {"seq_length": seq_length, "text": list(prompts)}
+
+
+def built_in_body(prompts: Sequence[str], max_new_tokens: int) -> dict[str, Any]:
+    """Return the request of DJLServing's own handler."""
+    return {"inputs": list(prompts), "parameters": {"max_new_tokens": max_new_tokens}}
+
+
 def _built_in(ask: Ask) -> dict[str, Any]:
-    return {"inputs": list(ask.prompts), "parameters": {"max_new_tokens": ask.output_tokens}}
+    return built_in_body(ask.prompts, ask.output_tokens)
 
 
 def _generated(answer: Any) -> list[str]:
@@ -76,7 +86,7 @@ _ALL = (
     Shape(
         "article",
         "the article's model.py: seq_length and text in, outputs back",
-        lambda ask: {"seq_length": ask.prompt_tokens + ask.output_tokens, "text": list(ask.prompts)},
+        lambda ask: article_body(ask.prompts, ask.prompt_tokens + ask.output_tokens),
         lambda answer: list(answer["outputs"]),
     ),
     Shape("builtin", "DJLServing's own handler: inputs and parameters in, a list back", _built_in, _generated),

@@ -16,10 +16,16 @@ Rule = Literal["cores", "degree", "heads"]
 
 @dataclass(frozen=True)
 class Reason:
-    """One rule that a degree breaks: which, and a sentence with the values, the rule and the remedy."""
+    """One rule that a degree breaks: which, what is `said` of the values, and the `remedy`."""
 
     rule: Rule
-    text: str
+    said: str
+    remedy: str
+
+    @property
+    def text(self) -> str:
+        """Both in one sentence."""
+        return f"{self.said}: {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,9 @@ def check_cores(degree: int, cores: int) -> DegreeCheck:
     """A worker needs as many visible NeuronCores as its degree."""
     if 1 <= degree <= cores:
         return DegreeCheck(degree)
-    text = (
-        f"tensor parallel degree {degree} needs {degree} NeuronCores and {cores} are visible: "
-        f"use a degree from 1 to {cores}, or an instance with more cores"
-    )
-    return DegreeCheck(degree, (Reason("cores", text),))
+    said = f"tensor parallel degree {degree} needs {degree} NeuronCores and {cores} are visible"
+    remedy = f"use a degree from 1 to {cores}, or an instance with more cores"
+    return DegreeCheck(degree, (Reason("cores", said, remedy),))
 
 
 def check_listed(degree: int, generation: Generation, family: str) -> DegreeCheck:
@@ -89,8 +93,8 @@ def check_listed(degree: int, generation: Generation, family: str) -> DegreeChec
         )
         return DegreeCheck(degree, notes=(note,))
     accepted = f"{_listed(documented)}{' or another even number' if even else ''}"
-    text = f"tensor parallel degree {degree} is not supported by the Neuron runtime on {family}: use {accepted}"
-    return DegreeCheck(degree, (Reason("degree", text),))
+    said = f"tensor parallel degree {degree} is not supported by the Neuron runtime on {family}"
+    return DegreeCheck(degree, (Reason("degree", said, f"use {accepted}"),))
 
 
 def check_heads(degree: int, dims: ModelDims, generation: Generation) -> DegreeCheck:
@@ -108,11 +112,11 @@ def check_heads(degree: int, dims: ModelDims, generation: Generation) -> DegreeC
         return DegreeCheck(degree, notes=(note,))
     documented = {d for degrees in generation.documented_degrees.values() for d in degrees}
     divisors = _listed(d for d in sorted(documented) if dims.heads % d == 0)
-    text = (
+    said = (
         f"{dims.heads} attention heads cannot be divided by tensor parallel degree {degree}, and generation "
-        f"{generation.name} does not pad {title}'s heads: use one that divides {dims.heads} ({divisors})"
+        f"{generation.name} does not pad {title}'s heads"
     )
-    return DegreeCheck(degree, (Reason("heads", text),))
+    return DegreeCheck(degree, (Reason("heads", said, f"use one that divides {dims.heads} ({divisors})"),))
 
 
 def _listed(degrees: Iterable[int]) -> str:

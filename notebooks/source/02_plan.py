@@ -108,7 +108,7 @@ for name in ("seed-0.21", "djl-0.25"):
     judged = plan(Settings(profile=name)).tensor_parallel
     print(name, "- documented:", *judged.documented)
     for degree in (3, 6, 12, 24):
-        print(f"  {degree:2}  {judged.reasons.get(degree, 'legal').partition(': use')[0]}")
+        print(f"  {degree:2}  {judged.said.get(degree, 'legal')}")
 
 # %% [markdown] id="nb02-c14"
 # Two things changed. Later runtimes accept every **even** number of cores. And from transformers-neuronx 0.5 on,

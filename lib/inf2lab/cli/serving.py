@@ -132,15 +132,16 @@ def call(
 ) -> None:
     """Ask a running model for one text a prompt, in the words of its handler."""
     from inf2lab.endpoint import Endpoint
+    from inf2lab.folder import Needs
     from inf2lab.serving import on_record
+    from inf2lab.shapes import built_in_body
 
     with one_sentence():
         server = None if model else on_record(port)
         name = server.folder.name if server else model or DEFAULTS.model_name
         endpoint = Endpoint(f"http://127.0.0.1:{port}", name)
-        if server and not server.folder.handler_path.is_file():
-            body = {"inputs": prompts, "parameters": {"max_new_tokens": seq_length}}
-            texts = [row["generated_text"] for row in endpoint.send(body).json()]
+        if server and Needs(server.settings, server.folder).stated.shape != "article":
+            texts = [row["generated_text"] for row in endpoint.send(built_in_body(prompts, seq_length)).json()]
         else:
             texts = endpoint.generate(prompts, seq_length)
     if as_json:

@@ -15,7 +15,8 @@ from inf2lab import catalog, paths
 from inf2lab.doctor.finding import Finding
 from inf2lab.doctor.neuron_ls import NeuronDevice, parse_neuron_ls
 from inf2lab.errors import LabError
-from inf2lab.planning import plan
+from inf2lab.folder import ModelFolder
+from inf2lab.planning import plan, plan_of
 from inf2lab.serving import CONTAINER_USER
 from inf2lab.settings import Settings
 from neuron_rules import GIB
@@ -85,12 +86,14 @@ def cores_in_use(settings: Settings) -> Finding | None:
 
 
 def memory(settings: Settings) -> Finding:
-    """Whether the host has room to load the model, by the planner's arithmetic for the copies that are asked for."""
-    total = psutil.virtual_memory().total / GIB
-    host = plan(settings).host
-    copies = max(1, settings.hardware.cores // settings.tensor_parallel_degree)
-    once = host.once_gib / copies * settings.copies
-    split = host.split_gib / copies * settings.copies
+    """Whether the host has room to load the copies that are asked for: of the model's folder, once there is one."""
+    total, folder = psutil.virtual_memory().total / GIB, ModelFolder.named(settings.model_name)
+    try:
+        made = plan_of(folder, settings) if folder.path.is_dir() else plan(settings)
+    except LabError as error:
+        return Finding("memory", "note", f"{total:.0f} GiB; {error}", f"see `inf2lab lint {paths.shown(folder.path)}`")
+    share = settings.copies / max(1, len(made.copies))
+    once, split = made.host.once_gib * share, made.host.split_gib * share
     if once <= total:
         return Finding("memory", "ok", f"{total:.0f} GiB; loading takes about {once:.0f}")
     level = "note" if split <= total else "missing"

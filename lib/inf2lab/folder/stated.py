@@ -99,8 +99,6 @@ class Stated:
     def number(self, name: str) -> int | None:
         """The option as a number: from the file, else the default of whoever reads it."""
         if entry := self.option(name):
-            if name == "tensor_parallel_degree" and entry.value.strip() == "max":
-                return self.instance.cores
             return entry.number
         text = self.default(name)
         return int(text) if text is not None and re.fullmatch(r"\d{1,9}", text) else None
@@ -109,6 +107,18 @@ class Stated:
         """The option as text: from the file, else the default of whoever reads it."""
         entry = self.option(name)
         return entry.value.strip() if entry else self.default(name)
+
+    @property
+    def degree(self) -> int | None:
+        """NeuronCores of one copy; `max` is every core of the instance."""
+        if self.text("tensor_parallel_degree") == "max":
+            return self.instance.cores
+        return self.number("tensor_parallel_degree")
+
+    @property
+    def n_positions(self) -> int | None:
+        """Positions that the model is compiled for, prompt and answer together."""
+        return self.number("n_positions")
 
     @cached_property
     def amp(self) -> str | None:

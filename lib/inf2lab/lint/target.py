@@ -82,7 +82,7 @@ class Folder(Stated):
 
     def copies_on(self, devices: int) -> int:
         """Return the workers that a server starts on so many Neuron devices."""
-        degree = self.number("tensor_parallel_degree") or 1
+        degree = self.degree or 1
         return len(core_groups(devices * self.instance.cores_per_chip, degree)) if degree > 0 else 0
 
     @cached_property

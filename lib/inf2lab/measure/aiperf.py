@@ -5,25 +5,18 @@ Options: aiperf 0.13's command line reference, and its guide to template endpoin
 
 from __future__ import annotations
 
+import json
 import shlex
 from urllib.parse import urlsplit
 
 from inf2lab.errors import MeasureError
 from inf2lab.measure.load import Load
 from inf2lab.measure.target import Target
+from inf2lab.shapes import Ask
 
 # aiperf fills in `texts`, the prompts of one request, and looks the answer up with JMESPath.
-_TEMPLATES = {
-    "article": ('{{"seq_length": {tokens}, "text": {{{{ texts|tojson }}}}}}', "outputs"),
-    "builtin": (
-        '{{"inputs": {{{{ texts|tojson }}}}, "parameters": {{"max_new_tokens": {tokens}}}}}',
-        "[].generated_text",
-    ),
-    "builtin-stream": (
-        '{{"inputs": {{{{ texts|tojson }}}}, "parameters": {{"max_new_tokens": {tokens}}}}}',
-        "outputs",
-    ),
-}
+_PROMPTS = "texts"
+_ANSWERS = {"article": "outputs", "builtin": "[].generated_text", "builtin-stream": "outputs"}
 _ENDPOINTS = {"openai": "completions", "openai-chat": "chat"}
 
 
@@ -36,13 +29,13 @@ def aiperf_command(target: Target, load: Load) -> list[str]:
         parts = urlsplit(target.url)
         command += ["--url", f"{parts.scheme}://{parts.netloc}", "--endpoint-type", _ENDPOINTS[kind]]
     else:
-        if target.kind not in _TEMPLATES:
+        if target.kind not in _ANSWERS:
             raise MeasureError(f"aiperf has no endpoint of kind {target.kind}; name the kind of the endpoint's answers")
-        template, field = _TEMPLATES[target.kind]
-        whole = target.output_tokens + (prompt_tokens + 1 if target.kind == "article" and prompt_tokens else 0)
+        ask = Ask((_PROMPTS,), prompt_tokens + 1 if prompt_tokens else 0, target.output_tokens, target.model)
+        template = json.dumps(target.shape.body(ask)).replace(f'["{_PROMPTS}"]', f"{{{{ {_PROMPTS}|tojson }}}}")
         command += ["--url", target.url, "--endpoint-type", "template"]
-        command += ["--extra-inputs", "payload_template:" + template.format(tokens=whole)]
-        command += ["--extra-inputs", f"response_field:{field}", "--batch-size-text", str(target.rows)]
+        command += ["--extra-inputs", f"payload_template:{template}"]
+        command += ["--extra-inputs", f"response_field:{_ANSWERS[target.kind]}", "--batch-size-text", str(target.rows)]
     if target.shape.streams:
         command.append("--streaming")
     if target.tokens:

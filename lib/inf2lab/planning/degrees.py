@@ -24,8 +24,13 @@ class Degrees:
 
     @property
     def reasons(self) -> Mapping[int, str]:
-        """Why each of the others is illegal."""
+        """Why each of the others is illegal, and what to use."""
         return {check.degree: "; ".join(r.text for r in check.reasons) for check in self.checks if not check.ok}
+
+    @property
+    def said(self) -> Mapping[int, str]:
+        """The first reason why each of the others is illegal, in short."""
+        return {check.degree: check.reasons[0].said for check in self.checks if not check.ok}
 
 
 def judge_degrees(request: Request) -> Degrees:

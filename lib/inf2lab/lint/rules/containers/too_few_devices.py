@@ -33,7 +33,7 @@ EXPECT = ["run.sh:1 1 device is 2 cores, and one copy needs 8"]
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    degree = folder.number("tensor_parallel_degree")
+    degree = folder.degree
     for run in folder.containers:
         count = len(set(run.devices))
         if degree and count * folder.instance.cores_per_chip < degree and "djl" in run.image:

@@ -26,7 +26,7 @@ EXPECT = [
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    entry, degree = folder.option("tensor_parallel_degree"), folder.number("tensor_parallel_degree")
+    entry, degree = folder.option("tensor_parallel_degree"), folder.degree
     if entry is None or degree is None or not 1 <= degree <= folder.instance.cores:
         return
     checks = [check_listed(degree, folder.rules, folder.instance.family)]

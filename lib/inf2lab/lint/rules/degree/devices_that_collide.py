@@ -26,7 +26,7 @@ _FIRST_CORE = (0, 24)  # from here on N in ncN is a core
 
 def check(folder: Folder) -> Iterator[Hit]:
     entry = folder.properties.last("load_on_devices")
-    degree = folder.number("tensor_parallel_degree") or 1
+    degree = folder.degree or 1
     if entry is None or degree < 1:
         return
     names = [name.strip() for name in entry.value.split(";") if name.strip()]

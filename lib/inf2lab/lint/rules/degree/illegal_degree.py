@@ -57,7 +57,7 @@ MORE = [
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    entry, degree = folder.option("tensor_parallel_degree"), folder.number("tensor_parallel_degree")
+    entry, degree = folder.option("tensor_parallel_degree"), folder.degree
     if entry is None or degree is None or degree < 1:
         return
     rules, family = folder.rules, folder.instance.family
@@ -68,10 +68,9 @@ def check(folder: Folder) -> Iterator[Hit]:
     exact = folder.profile.tnx_generation is not None or folder.profile.degree_rules != "0.2"
     for reason in (reason for verdict in checks for reason in verdict.reasons):
         unsure = reason.rule == "degree" and not exact
-        text, _, cure = reason.text.rpartition(": ")
         yield Hit(
             entry.line,
-            f"{text}: {cure}",
-            fix=cure,
+            reason.text,
+            fix=reason.remedy,
             severity=Severity.WARNING if unsure else None,
         )

@@ -24,7 +24,7 @@ EXPECT = ["serving.properties:2 OPT-13B at degree 2, 3 rows, 2048 positions and 
 
 def check(folder: Folder) -> Iterator[Hit]:
     entry = folder.option("model_id")
-    degree, positions = folder.number("tensor_parallel_degree"), folder.number("n_positions")
+    degree, positions = folder.degree, folder.n_positions
     dims, rows, amp = folder.dims, folder.rows, folder.amp
     if folder.own and positions is None and dims and not folder.own.reads("n_positions"):
         positions = min(_LIBRARY_POSITIONS, dims.max_positions)

@@ -53,7 +53,7 @@ BYTES_F32 = 4  # Hugging Face reads a checkpoint as 32-bit floats unless told ot
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    degree = folder.number("tensor_parallel_degree")
+    degree = folder.degree
     if not degree or degree < 1 or not (folder.built_in or folder.own):
         return
     for run in folder.containers:

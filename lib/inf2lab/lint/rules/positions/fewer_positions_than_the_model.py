@@ -19,7 +19,7 @@ EXPECT = ["serving.properties:3 compiled for 256 of the model's 2048 positions: 
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    entry, positions, dims = folder.option("n_positions"), folder.number("n_positions"), folder.dims
+    entry, positions, dims = folder.option("n_positions"), folder.n_positions, folder.dims
     if folder.own and not folder.own.reads("n_positions"):
         return
     if entry and positions and dims and 0 < positions < dims.max_positions and dims.max_positions < 2**20:

@@ -18,7 +18,7 @@ EXPECT = ["serving.properties:3 4096 positions; facebook/opt-1.3b has 2048"]
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    entry, positions, dims = folder.option("n_positions"), folder.number("n_positions"), folder.dims
+    entry, positions, dims = folder.option("n_positions"), folder.n_positions, folder.dims
     if folder.own and not folder.own.reads("n_positions"):
         return
     if entry and positions and dims and positions > dims.max_positions:

@@ -41,7 +41,7 @@ MORE = [
 
 
 def check(folder: Folder) -> Iterator[Hit]:
-    positions = folder.number("n_positions")
+    positions = folder.n_positions
     if folder.own and not folder.own.reads("n_positions"):
         positions = None  # the library's own default holds
     for request in folder.all_requests:
