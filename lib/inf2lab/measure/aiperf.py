@@ -22,47 +22,35 @@ _ENDPOINTS = {"openai": "completions", "openai-chat": "chat"}
 
 def aiperf_command(target: Target, load: Load) -> list[str]:
     """Return aiperf's command line for a load, one word an item; raises MeasureError for `raw`, which it has not."""
-    prompt_tokens = _longest_prompt(target, load)
-    command = ["aiperf", "profile", "--model", target.model]
-    kind = target.kind.removesuffix("-stream")
-    if kind in _ENDPOINTS:
+    prompt_tokens = max(max(post.prompt_tokens or (0,)) for post in target.requests(load.seed))
+    options = ["--model", target.model]
+    if endpoint := _ENDPOINTS.get(target.kind.removesuffix("-stream")):
         parts = urlsplit(target.url)
-        command += ["--url", f"{parts.scheme}://{parts.netloc}", "--endpoint-type", _ENDPOINTS[kind]]
-    else:
-        if target.kind not in _ANSWERS:
-            raise MeasureError(f"aiperf has no endpoint of kind {target.kind}; name the kind of the endpoint's answers")
+        options += ["--url", f"{parts.scheme}://{parts.netloc}", "--endpoint-type", endpoint]
+    elif answer := _ANSWERS.get(target.kind):
         ask = Ask((_PROMPTS,), prompt_tokens + 1 if prompt_tokens else 0, target.output_tokens, target.model)
         template = json.dumps(target.shape.body(ask)).replace(f'["{_PROMPTS}"]', f"{{{{ {_PROMPTS}|tojson }}}}")
-        command += ["--url", target.url, "--endpoint-type", "template"]
-        command += ["--extra-inputs", f"payload_template:{template}"]
-        command += ["--extra-inputs", f"response_field:{_ANSWERS[target.kind]}", "--batch-size-text", str(target.rows)]
-    if target.shape.streams:
-        command.append("--streaming")
+        options += ["--url", target.url, "--endpoint-type", "template"]
+        options += ["--extra-inputs", f"payload_template:{template}"]
+        options += ["--extra-inputs", f"response_field:{answer}", "--batch-size-text", str(target.rows)]
+    else:
+        raise MeasureError(f"aiperf has no endpoint of kind {target.kind}; name the kind of the endpoint's answers")
+    options += ["--streaming"] if target.shape.streams else []
     if target.tokens:
-        folder = target.tokens.path if target.tokens.path.is_dir() else target.tokens.path.parent
-        command += ["--tokenizer", str(folder)]
-    for name, value in target.headers.items():
-        command += ["--header", f"{name}:{value}"]
-    if load.rate is not None:
-        mode = "poisson" if load.arrivals == "poisson" else "constant"
-        command += ["--request-rate", f"{load.rate:g}", "--arrival-pattern", mode]
-    else:
-        command += ["--concurrency", str(load.clients)]
-    if load.requests is not None:
-        command += ["--request-count", str(load.requests)]
-    else:
-        command += ["--benchmark-duration", f"{load.seconds:g}"]
-    command += ["--warmup-request-count", str(load.warm_up)] if load.warm_up else []
-    command += ["--synthetic-input-tokens-mean", str(prompt_tokens)] if prompt_tokens else []
-    return [*command, "--output-tokens-mean", str(target.output_tokens), "--random-seed", str(load.seed)]
+        path = target.tokens.path
+        options += ["--tokenizer", str(path if path.is_dir() else path.parent)]
+    options += [word for name, value in target.headers.items() for word in ("--header", f"{name}:{value}")]
+    arrivals = "poisson" if load.arrivals == "poisson" else "constant"
+    by_the_clock = ["--request-rate", f"{load.rate:g}", "--arrival-pattern", arrivals] if load.rate else []
+    options += by_the_clock or ["--concurrency", str(load.clients)]
+    seconds = ["--benchmark-duration", f"{load.seconds:g}"] if load.seconds else []
+    options += seconds or ["--request-count", str(load.requests)]
+    options += ["--warmup-request-count", str(load.warm_up)] if load.warm_up else []
+    options += ["--synthetic-input-tokens-mean", str(prompt_tokens)] if prompt_tokens else []
+    options += ["--output-tokens-mean", str(target.output_tokens), "--random-seed", str(load.seed)]
+    return ["aiperf", "profile", *options]
 
 
 def as_typed(command: list[str]) -> str:
     """Return a command as a person would type it."""
     return shlex.join(command)
-
-
-def _longest_prompt(target: Target, load: Load) -> int:
-    """Tokens of the longest prompt that the load would send; 0 where nobody counts."""
-    requests = target.requests(load.seed)
-    return max(max(request.prompt_tokens or (0,)) for request in requests)

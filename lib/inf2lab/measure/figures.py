@@ -95,7 +95,7 @@ def draw_latencies(axes: Axes, results: Sequence[Result]) -> None:
             label=result.load.title,
         )
         for quantile, marker in ((0.5, "o"), (0.99, "s")):
-            axes.plot([result.latency.at(quantile)], [100 * quantile], marker, color=colour, markersize=5)
+            axes.plot([result.latency.at(quantile) or 0.0], [100 * quantile], marker, color=colour, markersize=5)
     axes.set(xlabel="latency in ms (circle: p50, square: p99)", ylabel="answers within it, %", ylim=(0, 102))
     axes.set_xlim(left=0)
     axes.set_title(f"Latency\n{_lane(results)}", fontsize=10)
@@ -107,8 +107,12 @@ def draw_latencies(axes: Axes, results: Sequence[Result]) -> None:
 def draw_throughput(axes: Axes, results: Sequence[Result]) -> None:
     """Fill axes with throughput and median latency against clients, or against the rate of an open loop."""
     is_open = all(result.load.open for result in results)
-    ordered = sorted(results, key=lambda result: result.load.rate if is_open else result.load.clients)
-    xs = [result.load.rate if is_open else result.load.clients for result in ordered]
+
+    def place(result: Result) -> float:
+        return (result.load.rate or 0.0) if is_open else result.load.clients
+
+    ordered = sorted(results, key=place)
+    xs = [place(result) for result in ordered]
     (rates,) = axes.plot(
         xs, [result.requests_per_s for result in ordered], "o-", color=BLUE, label="answers a second (left)"
     )
@@ -153,7 +157,7 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
         # The load's tokens a second are those of the whole server: of one copy, if it ran one.
         axes.plot(
             [r.target.rows for r in measured],
-            [r.tokens_per_s for r in measured],
+            [r.tokens_per_s or 0.0 for r in measured],
             "*",
             color=RED,
             markersize=11,

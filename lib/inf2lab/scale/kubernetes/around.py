@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inf2lab import catalog
 from inf2lab.folder.needs import INSIDE_PORT
-from inf2lab.scale.kubernetes.pod import PORT, disk_gib, labels
+from inf2lab.scale.kubernetes.pod import PORT, disk_gib
 from inf2lab.scale.kubernetes.text import Document
-
-if TYPE_CHECKING:
-    from inf2lab.scale.kubernetes.deployment import Deployment
+from inf2lab.scale.kubernetes.wanted import Wanted
 
 METRIC = "model_requests"  # running and waiting, of all pods together
 CLIENT = "inf2lab.example/client"  # label of namespaces whose pods may ask
@@ -29,26 +27,26 @@ def namespace(name: str) -> Document:
     )
 
 
-def service(made: Deployment) -> Document:
+def service(made: Wanted) -> Document:
     """Return the Service: inference only; management has no port."""
     spec = {
-        "selector": labels(made),
+        "selector": made.labels,
         "ports": [{"name": PORT, "port": INSIDE_PORT, "targetPort": PORT}],
     }
-    return Document("Inference, inside the cluster. Management has no port.", _object("v1", "Service", made, spec))
+    return Document("Inference, inside the cluster. Management has no port.", made.described("v1", "Service", spec))
 
 
-def disruption_budget(made: Deployment) -> Document:
+def disruption_budget(made: Wanted) -> Document:
     """Return the budget: one pod at a time may be taken away on purpose."""
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels(made)}}
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": made.labels}}
     return Document(
         "A drained node gives its pods up one at a time, the next when the one before is ready elsewhere. Of two "
         "replicas one always answers; a single one is away while its successor loads.",
-        _object("policy/v1", "PodDisruptionBudget", made, spec),
+        made.described("policy/v1", "PodDisruptionBudget", spec),
     )
 
 
-def autoscaler(made: Deployment) -> Document:
+def autoscaler(made: Wanted) -> Document:
     """Return the autoscaler on the number of requests: a chip's use says nothing about a queue."""
     at_once = made.replica.at_once(made.replica.workers)
     target = 2 * at_once
@@ -77,11 +75,11 @@ def autoscaler(made: Deployment) -> Document:
         "as many waiting. A metrics adapter (KEDA, prometheus-adapter) must serve the metric from what counts "
         "requests in front of the pods; without one nothing scales and `kubectl describe hpa` says so. Up at "
         "once, down slowly: a new pod loads for minutes.",
-        _object("autoscaling/v2", "HorizontalPodAutoscaler", made, spec),
+        made.described("autoscaling/v2", "HorizontalPodAutoscaler", spec),
     )
 
 
-def network_policy(made: Deployment) -> Document:
+def network_policy(made: Wanted) -> Document:
     """Return who may ask the pods, and what they may reach: names, HTTPS, and metadata for a release that asks it."""
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}
     dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -96,7 +94,7 @@ def network_policy(made: Deployment) -> Document:
         agent = {"ipBlock": {"cidr": f"{catalog.kubernetes_facts().identity_agent}/32"}}
         egress.append({"to": [agent], "ports": [{"protocol": "TCP", "port": 80}]})
     spec = {
-        "podSelector": {"matchLabels": labels(made)},
+        "podSelector": {"matchLabels": made.labels},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
             {
@@ -109,11 +107,11 @@ def network_policy(made: Deployment) -> Document:
     return Document(
         "The server asks nobody who they are: only this namespace's pods, and those of namespaces labelled "
         f"{CLIENT}=true, may ask it. Weights come over HTTPS.",
-        _object("networking.k8s.io/v1", "NetworkPolicy", made, spec),
+        made.described("networking.k8s.io/v1", "NetworkPolicy", spec),
     )
 
 
-def node_pool(made: Deployment) -> Document:
+def node_pool(made: Wanted) -> Document:
     """Return Karpenter's pool: this instance, with the taint, up to the device limit."""
     facts, settings = catalog.kubernetes_facts(), made.replica.settings
     wanted = {
@@ -152,7 +150,7 @@ def node_pool(made: Deployment) -> Document:
     )
 
 
-def node_class(made: Deployment) -> Document:
+def node_class(made: Wanted) -> Document:
     """Return the AWS side of the pool: image with Neuron's driver, disk, network of the cluster."""
     by_cluster = [{"tags": {"karpenter.sh/discovery": made.cluster}}]
     disk = {
@@ -188,7 +186,7 @@ def node_class(made: Deployment) -> Document:
     )
 
 
-def helm_values(made: Deployment) -> Document:
+def helm_values(made: Wanted) -> Document:
     """Return values of the Neuron chart: device plugin, and the scheduler that knows neighbours."""
     facts = catalog.kubernetes_facts()
     several = made.replica.devices > 1
@@ -205,8 +203,3 @@ def helm_values(made: Deployment) -> Document:
             },
         },
     )
-
-
-def _object(version: str, kind: str, made: Deployment, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": made.name, "namespace": made.namespace, "labels": labels(made)}
-    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}

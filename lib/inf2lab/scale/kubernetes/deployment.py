@@ -6,10 +6,8 @@ has another name, which rolls the pods. Weights come from the hub (or s3://), as
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.kubernetes import around, pod
 from inf2lab.scale.kubernetes.text import Document, as_text
-from inf2lab.scale.replica import Placement, Replica
+from inf2lab.scale.kubernetes.wanted import Wanted
+from inf2lab.scale.replica import Replica
 from inf2lab.settings import Settings
 
 HELM_VALUES = "neuron-helm-values.yaml"
@@ -28,45 +27,8 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _CLUSTER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A rendering: the replica, how many of them at least and at most, and where they run."""
-
-    replica: Replica
-    fewest: int = 1
-    most: int = 6
-    namespace: str = "inf2lab"
-    cluster: str = "inf2lab"  # whose subnets, security groups and node role Karpenter takes
-
-    @property
-    def name(self) -> str:
-        """The model's name as Kubernetes writes names."""
-        return self.replica.folder.name.replace("_", "-").strip("-").lower()
-
-    @property
-    def placement(self) -> Placement:
-        """How the replicas sit on a node."""
-        return self.replica.placement
-
-    def nodes(self, replicas: int) -> int:
-        """Instances for so many replicas."""
-        return math.ceil(replicas / self.placement.replicas)
-
-    @property
-    def most_nodes(self) -> int:
-        """Instances that there may be: for one replica more than the most, while a rollout replaces one."""
-        return self.nodes(self.most + 1)
-
-    @property
-    def device_limit(self) -> int:
-        """Devices of so many instances: the bound that Karpenter is given."""
-        return self.most_nodes * self.replica.settings.hardware.chips
-
-    @property
-    def usd_per_hour(self) -> tuple[float, float] | None:
-        """Price of the instances at the fewest and the most replicas, without the cluster; None if not known."""
-        price = self.replica.settings.hardware.usd_per_hour
-        return None if price is None else (self.nodes(self.fewest) * price, self.nodes(self.most) * price)
+class Deployment(Wanted):
+    """A rendering of what is wanted."""
 
     def files(self) -> dict[str, bytes]:
         """Return every file by its path below the manifests' folder; the same input gives the same bytes."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inf2lab import catalog
 from inf2lab.folder.needs import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
 from inf2lab.planning import machine_disk_gib, weights_gib
 from inf2lab.scale.kubernetes.text import Document
+from inf2lab.scale.kubernetes.wanted import Wanted
 from inf2lab.scale.replica import Replica
 from inf2lab.serving import CONTAINER_USER
-
-if TYPE_CHECKING:
-    from inf2lab.scale.kubernetes.deployment import Deployment
 
 STARTUP_PERIOD_S = 10
 UNHEARD_S = 15  # until every node has taken an ending pod out of the Service; requests come until then
@@ -26,11 +24,6 @@ READY = (
     "w = [w['status'] for v in a for m in v['models'] for g in m['workerGroups'] for w in g['workers']]; "
     "sys.exit('READY' not in w)"
 )
-
-
-def labels(made: Deployment) -> dict[str, str]:
-    """Return the labels by which everything finds the pods."""
-    return {"app.kubernetes.io/name": made.name, "app.kubernetes.io/part-of": "inf2lab"}
 
 
 def startup_s(replica: Replica) -> int:
@@ -49,11 +42,11 @@ def grace_s(replica: Replica) -> int:
     return drain_s(replica) + END_S
 
 
-def deployment(made: Deployment) -> Document:
+def deployment(made: Wanted) -> Document:
     """Return the Deployment."""
-    pod = {"metadata": {"labels": labels(made)}, "spec": _pod(made)}
+    pod = {"metadata": {"labels": made.labels}, "spec": _pod(made)}
     spec = {  # no number of replicas: it is the autoscaler's, and would be set back by applying this again
-        "selector": {"matchLabels": labels(made)},
+        "selector": {"matchLabels": made.labels},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         # A rollout counts as stuck only after a pod had its whole time to load, and a node its time to come.
         "progressDeadlineSeconds": startup_s(made.replica) + 900,
@@ -65,16 +58,11 @@ def deployment(made: Deployment) -> Document:
         "and asks for the port only: the server restarts its own workers. Readiness asks the management address, "
         "which listens on the pod's loopback. A pod that ends first waits for its longest answer. How many pods "
         "there are is the autoscaler's to say.",
-        _object("apps/v1", "Deployment", made, spec),
+        made.described("apps/v1", "Deployment", spec),
     )
 
 
-def _object(version: str, kind: str, made: Deployment, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": made.name, "namespace": made.namespace, "labels": labels(made)}
-    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def _pod(made: Deployment) -> dict[str, Any]:
+def _pod(made: Wanted) -> dict[str, Any]:
     facts, replica = catalog.kubernetes_facts(), made.replica
     neighbours = {"schedulerName": facts.scheduler} if replica.devices > 1 else {}
     return {
@@ -97,7 +85,7 @@ def _pod(made: Deployment) -> dict[str, Any]:
     }
 
 
-def _container(made: Deployment) -> dict[str, Any]:
+def _container(made: Wanted) -> dict[str, Any]:
     replica = made.replica
     size = _size(made)
     token = {"name": "huggingface", "key": "token", "optional": True}
@@ -155,16 +143,16 @@ def _loading(replica: Replica) -> str:
     return text if replica.workers == 1 else f"{text} of {replica.workers} workers, one after the other,"
 
 
-def memory_gib(made: Deployment) -> int:
+def memory_gib(made: Wanted) -> int:
     """Return a pod's memory: the replica's share of the node, less what the node keeps."""
     return int(made.replica.settings.hardware.host_gib * _share(made))
 
 
-def _share(made: Deployment) -> float:
+def _share(made: Wanted) -> float:
     return (1 - catalog.kubernetes_facts().node_reserve) / made.placement.replicas
 
 
-def _size(made: Deployment) -> dict[str, Any]:
+def _size(made: Wanted) -> dict[str, Any]:
     """Requests are the replica's share of the node; memory is limited to it. Disk is asked for, so that a node with
     too little takes no pod, which it would throw out again in the middle of a load."""
     resource, hardware = catalog.kubernetes_facts().device_resource, made.replica.settings.hardware
@@ -177,13 +165,13 @@ def _size(made: Deployment) -> dict[str, Any]:
     }
 
 
-def disk_gib(made: Deployment) -> int:
+def disk_gib(made: Wanted) -> int:
     """Return the disk of one node."""
     needed = machine_disk_gib(made.replica.plan.request, made.placement.replicas, made.replica.workers)
     return max(catalog.cloud_facts().disk_gib, needed)
 
 
-def _volumes(made: Deployment) -> list[dict[str, Any]]:
+def _volumes(made: Wanted) -> list[dict[str, Any]]:
     empty = ("cache", "compiled", "logs", "scratch")
     return [
         {"name": "folder", "configMap": {"name": f"{made.name}-folder"}},

@@ -24,12 +24,14 @@ def as_text(documents: Iterable[Document]) -> str:
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
             return super().increase_indent(flow, False)
 
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         """Files inside a manifest stay readable, line by line."""
         style = "|" if "\n" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 
-    Dumper.ignore_aliases = lambda *_: True
     Dumper.add_representer(str, text)
     parts = []
     for document in documents:
