@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inf2lab.cli.common import DEFAULTS, Instance, Lane, console, one_sentence
+from inf2lab.cli.common import console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
@@ -18,9 +18,9 @@ Region = Annotated[str, typer.Option(help="AWS region.", envvar=["INF2LAB_REGION
 
 
 @commands.command()
+@with_settings("lane", "instance")
 def launch(
-    lane: Lane = DEFAULTS.lane,
-    instance: Instance = DEFAULTS.instance,
+    settings: Settings,
     region: Region = DEFAULT_REGION,
     hours: Annotated[int, typer.Option(help="The instance ends itself after so many hours.")] = 4,
     image: Annotated[str, typer.Option(help="Machine image (ami-...); left out: the newest base Neuron one.")] = "",
@@ -37,12 +37,12 @@ def launch(
     from inf2lab import aws
 
     with one_sentence():
-        here = aws.connect(Settings(lane=lane, instance=instance), region=region)
-        offered = aws.offering(here, instance)
+        here = aws.connect(settings, region=region)
+        offered = aws.offering(here, settings.instance)
         found = aws.look_up_image(here, image_id=image)
         request = aws.launch_request(
             here,
-            instance,
+            settings.instance,
             found,
             hours=hours,
             offered=offered,
@@ -53,7 +53,7 @@ def launch(
         if as_json:
             print(json.dumps([asdict(call) for call in request.calls], indent=2))
             return
-        console.print(f"{here}\n{offered}\n{aws.quota(here, instance, spot=spot)}\n{found}\n")
+        console.print(f"{here}\n{offered}\n{aws.quota(here, settings.instance, spot=spot)}\n{found}\n")
         console.print(f"{aws.describe_calls(request)}\n\n{request}\n\n{aws.price_table(here, request)}\n")
         done = aws.launch(here, request, confirm=confirm, another=another, report=console.print)
         console.print(str(done))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from inspect import Parameter
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,13 +19,54 @@ from inf2lab.settings import Settings
 console = Console(highlight=False, markup=False, soft_wrap=True)  # a command or an error is not to be folded
 
 DEFAULTS = Settings()
-Lane = Annotated[str, typer.Option(help="rehearsal (this machine) or inf2 (an instance).", envvar="INF2LAB_LANE")]
+KEYWORD = Parameter.KEYWORD_ONLY
 Profile = Annotated[str, typer.Option(help="Generation of the serving stack.", envvar="INF2LAB_PROFILE")]
 Instance = Annotated[str, typer.Option(help="Instance, emulated in the rehearsal.", envvar="INF2LAB_INSTANCE")]
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", envvar="INF2LAB_PORT")]
-Image = Annotated[str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")]
-Network = Annotated[str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")]
-DockerOptions = Annotated[str, typer.Option(help="Further words for `docker run`.", envvar="INF2LAB_DOCKER_OPTIONS")]
+OPTIONS = {
+    "lane": Annotated[str, typer.Option(help="rehearsal (this machine) or inf2 (an instance).", envvar="INF2LAB_LANE")],
+    "profile": Profile,
+    "instance": Instance,
+    "port": Port,
+    "copies": Annotated[
+        int, typer.Option(help="Copies of the model, each on cores of its own.", envvar="INF2LAB_COPIES")
+    ],
+    "image": Annotated[str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")],
+    "network": Annotated[str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")],
+    "docker_options": Annotated[
+        str, typer.Option(help="Further words for `docker run`.", envvar="INF2LAB_DOCKER_OPTIONS")
+    ],
+}
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command with a parameter `settings` the options of these fields, in the order of its `--help`.
+
+    A name that is no field is a parameter of the command's own, and says where among them it stands.
+    """
+    fields = [name for name in names if name in OPTIONS]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True).parameters
+        others = [name for name in own if name not in names]
+        at = others.index("settings")
+        options = [
+            own.get(name) or Parameter(name, KEYWORD, default=getattr(DEFAULTS, name), annotation=OPTIONS[name])
+            for name in (*others[:at], *names, *others[at + 1 :])
+        ]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            with one_sentence():
+                settings = Settings(**{name: given.pop(name) for name in fields})
+            command(settings=settings, **given)
+
+        parameters = [one.replace(kind=KEYWORD) for one in options]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        return run
+
+    return decorate
 
 
 @contextmanager

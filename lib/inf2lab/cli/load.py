@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from inf2lab import paths
-from inf2lab.cli.common import DEFAULTS, Instance, Port, Profile, console, one_sentence
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, with_settings
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
@@ -30,6 +30,7 @@ class Arrivals(StrEnum):
 
 
 @commands.command()
+@with_settings("port", "profile", "instance")
 def load(
     url: Annotated[
         str | None, typer.Option(help="An endpoint that this lab did not start; left out: the lab's server.")
@@ -72,16 +73,14 @@ def load(
     aiperf: Annotated[
         bool, typer.Option("--aiperf", help="Send nothing: print the same load as aiperf's command.")
     ] = False,
-    port: Port = DEFAULTS.port,
-    profile: Profile = DEFAULTS.profile,
-    instance: Instance = DEFAULTS.instance,
+    *,
+    settings: Settings,
 ) -> None:
     """Measure a running endpoint: latency, throughput, tokens, errors. Exit code 1 if a request failed."""
     from inf2lab import measure
 
     with one_sentence():
         counts = _numbers(clients)
-        settings = Settings(profile=profile, instance=instance, port=port)
         prompts_at = _one_of(prompts, measure.Target.prompts)
         if url is None:
             target, plan = _own(settings, output_tokens, prompt_tokens, prompts_at, tokenizer, kind)

@@ -9,24 +9,20 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from inf2lab.cli.common import DEFAULTS, Instance, Lane, Port, Profile, console, one_sentence
+from inf2lab.cli.common import DEFAULTS, Instance, Profile, console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
 
 
 @commands.command()
-def doctor(
-    lane: Lane = DEFAULTS.lane,
-    profile: Profile = DEFAULTS.profile,
-    instance: Instance = DEFAULTS.instance,
-    port: Port = DEFAULTS.port,
-) -> None:
+@with_settings("lane", "profile", "instance", "port")
+def doctor(settings: Settings) -> None:
     """Say what this machine can do, and what to do about what is missing. Exit code 1 if something must be mended."""
     from inf2lab.doctor import examine
 
     with one_sentence():
-        findings = examine(Settings(lane=lane, profile=profile, instance=instance, port=port))
+        findings = examine(settings)
     table = Table("", "subject", "found", "what to do", box=None, pad_edge=False)
     for finding in findings:
         table.add_row(finding.level, finding.subject, finding.found, finding.remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from inf2lab import paths
 from inf2lab.cli import scale_ray
 from inf2lab.cli.cloud import DEFAULT_REGION, Region
-from inf2lab.cli.common import DEFAULTS, Instance, Lane, Profile, console, one_sentence
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ Folder = Annotated[Path | None, typer.Argument(help="A model folder; left out: m
 
 
 @scale.command()
+@with_settings("profile", "instance")
 def kubernetes(
     folder: Folder = None,
     fewest: Annotated[int, typer.Option(help="Replicas at least.")] = 1,
@@ -37,14 +38,14 @@ def kubernetes(
     namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "inf2lab",
     cluster: Annotated[str, typer.Option(help="The cluster whose network Karpenter uses.")] = "inf2lab",
     out: Annotated[Path | None, typer.Option(help="Write the manifests there; left out: show them.")] = None,
-    profile: Profile = DEFAULTS.profile,
-    instance: Instance = DEFAULTS.instance,
+    *,
+    settings: Settings,
 ) -> None:
     """Render the manifests of a folder for Kubernetes, with what they mean and cost; nothing is applied."""
     from inf2lab.scale.kubernetes import deployment as target
 
     with one_sentence():
-        settings = Settings(profile=profile, instance=instance, copies=copies, image=image)
+        settings = replace(settings, copies=copies, image=image)
         made = target.render(settings, _folder(folder), replicas=(fewest, most), namespace=namespace, cluster=cluster)
         table = Table("subject", "found", box=None, pad_edge=False)
         for subject, found in target.summary(made):
@@ -60,6 +61,7 @@ def kubernetes(
 
 
 @scale.command()
+@with_settings("lane", "region", "profile", "instance")
 def sagemaker(
     folder: Folder = None,
     bucket: Annotated[
@@ -74,10 +76,9 @@ def sagemaker(
     as_json: Annotated[bool, typer.Option("--json", help="Print every call as JSON, and end.")] = False,
     another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
     confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
-    lane: Lane = DEFAULTS.lane,
     region: Region = DEFAULT_REGION,
-    profile: Profile = DEFAULTS.profile,
-    instance: Instance = DEFAULTS.instance,
+    *,
+    settings: Settings,
 ) -> None:
     """Show price and calls of a SageMaker endpoint for a folder; with --lane inf2 --confirm make it."""
     from inf2lab import aws
@@ -88,7 +89,7 @@ def sagemaker(
     from inf2lab.shapes import SHAPES
 
     with one_sentence():
-        settings = Settings(lane=lane, profile=profile, instance=instance, image=image)
+        settings = replace(settings, image=image)
         here = aws.connect(settings, region=region)
         needs = Needs(settings, _folder(folder))
         if ask:

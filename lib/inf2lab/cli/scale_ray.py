@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inf2lab import paths
-from inf2lab.cli.common import (
-    DEFAULTS,
-    DockerOptions,
-    Image,
-    Instance,
-    Lane,
-    Network,
-    Profile,
-    console,
-    one_sentence,
-)
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, with_settings
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
@@ -29,6 +19,7 @@ if TYPE_CHECKING:
     from inf2lab.scale.ray.spec import RaySpec
 
 
+@with_settings("lane", "profile", "instance", "image", "network", "docker_options")
 def ray(
     folder: Annotated[
         Path | None, typer.Argument(help="A model folder; left out: one that loads at once and only waits.")
@@ -44,12 +35,8 @@ def ray(
     record: Annotated[
         Path | None, typer.Option(help="Play every trial of notebook 09 and write its figures there.")
     ] = None,
-    lane: Lane = DEFAULTS.lane,
-    profile: Profile = DEFAULTS.profile,
-    instance: Instance = DEFAULTS.instance,
-    image: Image = DEFAULTS.image,
-    network: Network = DEFAULTS.network,
-    docker_options: DockerOptions = DEFAULTS.docker_options,
+    *,
+    settings: Settings,
 ) -> None:
     """Run Ray Serve on emulated nodes of this machine, until Ctrl-C; needs `make scale-env`.
 
@@ -64,16 +51,8 @@ def ray(
     from inf2lab.scale.ray.spec import RaySpec
 
     with one_sentence():
-        settings = Settings(
-            lane=lane,
-            profile=profile,
-            instance=instance,
-            image=image,
-            network=network,
-            docker_options=docker_options,
-        )
         model = ModelFolder(folder.resolve()) if folder else light_folder()
-        cores = _numbers(nodes) or ([settings.hardware.cores] if lane == "inf2" else list(NODES))
+        cores = _numbers(nodes) or ([settings.hardware.cores] if settings.lane == "inf2" else list(NODES))
         spec = RaySpec.of(settings, model, min_replicas=fewest)
         most = max(fewest, most or sum(count // spec.neuron_cores for count in cores))
         if manifest:

@@ -11,55 +11,26 @@ from typing import Annotated
 import typer
 
 from inf2lab import paths
-from inf2lab.cli.common import (
-    DEFAULTS,
-    DockerOptions,
-    Image,
-    Instance,
-    Lane,
-    Network,
-    Port,
-    Profile,
-    console,
-    one_sentence,
-)
+from inf2lab.cli.common import DEFAULTS, Port, console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
 
 
 @commands.command()
+@with_settings("lane", "profile", "instance", "port", "server", "copies", "image", "network", "docker_options")
 def serve(
     folder: Annotated[Path, typer.Argument(help="Model folder with serving.properties and perhaps model.py.")],
-    lane: Lane = DEFAULTS.lane,
-    profile: Profile = DEFAULTS.profile,
-    instance: Instance = DEFAULTS.instance,
-    port: Port = DEFAULTS.port,
+    settings: Settings,
     server: Annotated[
         str, typer.Option(help="rehearsal, or djl: a real DJLServing on this machine (DJL_SERVING_HOME).")
     ] = "rehearsal",
-    copies: Annotated[
-        int, typer.Option(help="Copies of the model, each on cores of its own.", envvar="INF2LAB_COPIES")
-    ] = DEFAULTS.copies,
-    image: Image = DEFAULTS.image,
-    network: Network = DEFAULTS.network,
-    docker_options: DockerOptions = DEFAULTS.docker_options,
     wait: Annotated[bool, typer.Option(help="Wait until the model answers.")] = True,
 ) -> None:
     """Serve a model folder; the folder's own files say what and how."""
     from inf2lab.serving import Server
 
     with one_sentence():
-        settings = Settings(
-            lane=lane,
-            profile=profile,
-            instance=instance,
-            port=port,
-            copies=copies,
-            image=image,
-            network=network,
-            docker_options=docker_options,
-        )
         Server.start(settings, folder, wait=wait, report=console.print, server=server)
 
 
