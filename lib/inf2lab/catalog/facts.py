@@ -337,6 +337,16 @@ class Headroom:
 
 
 @dataclass(frozen=True)
+class PublicRules:
+    """The numbers in the public rules for a degree: the article's, the vendor's calculator's, DJL's smart defaults'."""
+
+    gb_per_core: int
+    calculator_degrees: Mapping[str, tuple[int, ...]]
+    smart_degrees: tuple[int, ...]
+    smart_margin: float
+
+
+@dataclass(frozen=True)
 class Trouble:
     """One row; `pattern` finds its line in a log (`^`, `$`: of a line), and nothing where no line tells."""
 

@@ -167,6 +167,11 @@ def launch_quota(kind: str) -> facts.Quota:
     return rows.find("quota", kind, cloud_facts().quotas)
 
 
+def public_rule_facts() -> facts.PublicRules:
+    """Return the numbers in other people's rules for a degree."""
+    return rows.read_row(facts.PublicRules, "public_rules", "rules")
+
+
 def headroom() -> facts.Headroom:
     """Return how much of a fleet's capacity to leave unused."""
     return rows.read_row(facts.Headroom, "scale", "headroom")

@@ -4,67 +4,32 @@ The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan
 """
 
 from inf2lab.planning.curve import CurvePoint, read_curve
-from inf2lab.planning.decode import Decode, Range
-from inf2lab.planning.degrees import Degrees
-from inf2lab.planning.devices import Copy, DeviceList, judge_devices, ring_runs
-from inf2lab.planning.fleet import (
-    Capacity,
-    Fleet,
-    capacity,
-    capacity_rows,
-    fleet_for,
-    read_seconds,
-)
-from inf2lab.planning.host import Host, machine_disk_gib, weights_gib
-from inf2lab.planning.memory import Memory
-from inf2lab.planning.pace import measured_pace, planned_pace
+from inf2lab.planning.decode import Range
+from inf2lab.planning.devices import judge_devices
+from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
+from inf2lab.planning.host import machine_disk_gib, weights_gib
 from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_request
-from inf2lab.planning.published import ArticleRules, PublicRule, article_rules, public_rules
-from inf2lab.planning.queue import (
-    Pace,
-    Prediction,
-    answered_ideally,
-    arrivals,
-    erlang_c,
-    poisson,
-    predict,
-    replicas_for,
-)
+from inf2lab.planning.published import article_rules
+from inf2lab.planning.queue import Pace, Prediction, answered_ideally, arrivals, planned_pace, poisson, predict
 from inf2lab.planning.report import as_dict, headlines, rows
-from inf2lab.planning.request import Request, request_for, request_of
-from inf2lab.planning.service import Choice, Service
+from inf2lab.planning.request import Request, request_of
 
 __all__ = [
-    "ArticleRules",
-    "Capacity",
-    "Choice",
-    "Copy",
     "CurvePoint",
-    "Decode",
-    "Degrees",
-    "DeviceList",
-    "Fleet",
-    "Host",
-    "Memory",
     "Pace",
     "Plan",
     "Prediction",
-    "PublicRule",
     "Range",
     "Request",
-    "Service",
     "answered_ideally",
     "arrivals",
     "article_rules",
     "as_dict",
     "capacity",
     "capacity_rows",
-    "erlang_c",
-    "fleet_for",
     "headlines",
     "judge_devices",
     "machine_disk_gib",
-    "measured_pace",
     "plan",
     "plan_for",
     "plan_of",
@@ -72,13 +37,9 @@ __all__ = [
     "planned_pace",
     "poisson",
     "predict",
-    "public_rules",
     "read_curve",
     "read_seconds",
-    "replicas_for",
-    "request_for",
     "request_of",
-    "ring_runs",
     "rows",
     "weights_gib",
 ]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.planning.curve import CurvePoint
-from inf2lab.planning.pace import measured_pace, planned_pace
-from inf2lab.planning.queue import Pace, Prediction, predict, replicas_for
+from inf2lab.planning.queue import Pace, Prediction, measured_pace, planned_pace, predict, replicas_for
 from inf2lab.words import plural
 
 if TYPE_CHECKING:

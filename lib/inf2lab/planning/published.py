@@ -5,13 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from inf2lab import catalog
 from inf2lab.planning.request import INT8, Request
 from neuron_rules import DTYPE_BYTES, GENERATIONS, GIB, ModelDims
-
-ARTICLE_GB_PER_CORE = 16
-
-# tensorParallelDegreesSupported of the calculator, aws-neuron-sdk v2.14.0 to v2.32.0
-CALCULATOR_DEGREES = {"inf2": (2, 4, 8, 12, 24), "trn1": (2, 8, 32)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def article_rules(
         degree=degree,
         heads_divide=model.heads % degree == 0,
         size_gb=(model.parameters * size + cache) / 1e9,
-        room_gb=ARTICLE_GB_PER_CORE * degree,
+        room_gb=catalog.public_rule_facts().gb_per_core * degree,
         supported=degree in GENERATIONS["0.2"].documented_degrees[family],
     )
 
@@ -104,8 +100,9 @@ def _calculator(request: Request) -> PublicRule:
     model = request.model
     weights = 12 * model.layers * model.hidden**2 * 2
     cache = 2 * request.batch_size * model.layers * request.n_positions * model.hidden * 2
-    needed = (weights + cache) / (16 * GIB)
-    degrees = CALCULATOR_DEGREES[request.hardware.family]
+    known = catalog.public_rule_facts()
+    needed = (weights + cache) / (known.gb_per_core * GIB)
+    degrees = known.calculator_degrees[request.hardware.family]
     smallest = next((d for d in degrees if d >= needed and d <= request.hardware.cores), None)
     asked = request.tensor_parallel_degree
     text = (
@@ -117,10 +114,10 @@ def _calculator(request: Request) -> PublicRule:
 
 def _smart_defaults(request: Request) -> PublicRule:
     """Parameters x 2 bytes (1 if quantized) x 1.1 over 16 GB cores; degrees 1, 2, 4, 8 and all (DJL 0.30 to 0.34)."""
-    cores = request.hardware.cores
+    cores, known = request.hardware.cores, catalog.public_rule_facts()
     size_gb = request.parameters * (1 if request.weights == INT8 else 2) / 1e9
-    needed = math.ceil(1.1 * size_gb / 16)
-    degrees = [degree for degree in (1, 2, 4, 8) if degree < cores] + [cores]
+    needed = math.ceil(known.smart_margin * size_gb / known.gb_per_core)
+    degrees = [degree for degree in known.smart_degrees if degree < cores] + [cores]
     smallest = next((degree for degree in degrees if degree >= needed), None)
     asked = request.tensor_parallel_degree
     text = f"{size_gb:.1f} GB of weights need {needed} cores of 16 GB; the cache takes what is left"

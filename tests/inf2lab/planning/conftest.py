@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from inf2lab.planning import Plan, Request, plan_for, request_for
+from inf2lab.planning import Plan, Request, plan_for
+from inf2lab.planning.request import request_for
 
 ARTICLE = {"tensor_parallel_degree": 2, "batch_size": 2, "n_positions": 2048}
 

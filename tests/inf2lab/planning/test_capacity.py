@@ -22,14 +22,12 @@ from inf2lab.planning import (
     arrivals,
     capacity,
     capacity_rows,
-    erlang_c,
-    fleet_for,
-    measured_pace,
     planned_pace,
     predict,
     read_seconds,
-    replicas_for,
 )
+from inf2lab.planning.fleet import fleet_for
+from inf2lab.planning.queue import erlang_c, measured_pace, replicas_for
 
 if TYPE_CHECKING:
     from conftest import PlanOf

@@ -6,8 +6,8 @@ import pytest
 
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
-from inf2lab.planning import judge_devices, ring_runs
-from inf2lab.planning.devices import neighbour_runs, parse_devices, torus_neighbours
+from inf2lab.planning import judge_devices
+from inf2lab.planning.devices import neighbour_runs, parse_devices, ring_runs, torus_neighbours
 
 BIG = catalog.instance("inf2.48xlarge")
 TORUS = catalog.instance("trn1.32xlarge")

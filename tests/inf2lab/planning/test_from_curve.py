@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from inf2lab import Server, Settings, measure
 from inf2lab.cli import app
 from inf2lab.measure import client
-from inf2lab.planning import measured_pace, read_curve
+from inf2lab.planning import read_curve
+from inf2lab.planning.queue import measured_pace
 from inf2lab.serving import stop_everything
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inf2lab.planning import public_rules
 from inf2lab.planning.memory import core_bytes
+from inf2lab.planning.published import public_rules
 
 if TYPE_CHECKING:
     from .conftest import RequestOf

@@ -10,8 +10,7 @@ import pytest
 
 from inf2lab import Settings, catalog
 from inf2lab.errors import SettingsError
-from inf2lab.planning import request_for
-from inf2lab.planning.request import model_dims
+from inf2lab.planning.request import model_dims, request_for
 from inf2lab.planning.request import request_of as request_of_settings
 
 if TYPE_CHECKING:
