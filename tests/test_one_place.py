@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -85,3 +86,19 @@ def test_the_name_in_urls_is_made_in_one_place() -> None:
 def test_only_the_folder_room_parses_a_properties_file() -> None:
     found = [path for path in LIBRARY.rglob("*.py") if "import javaproperties" in path.read_text()]
     assert found == [FOLDER / "properties.py"]
+
+
+def modules_with(pattern: str) -> list[str]:
+    """Return the modules of the library that have a line with the pattern, from the library's folder on."""
+    found = (path for path in LIBRARY.rglob("*.py") if re.search(pattern, path.read_text(), re.MULTILINE))
+    return sorted(str(path.relative_to(LIBRARY)) for path in found)
+
+
+def test_only_one_module_replaces_a_file() -> None:
+    # A text's `replace` has two arguments, and a path's has one.
+    moves = r"\bos\.(replace|rename)\(|\bshutil\.move\(|\.rename\(|\.replace\([\w.]+\)"
+    assert modules_with(moves) == ["files.py"]
+
+
+def test_only_one_module_speaks_to_aws_s_package() -> None:
+    assert modules_with(r"^\s*(from|import) (boto3|botocore)\b") == ["aws/connection.py"]

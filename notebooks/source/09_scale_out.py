@@ -272,13 +272,11 @@ show(
 
 # %% id="nb09-c37"
 from inf2lab import aws
-from inf2lab.aws.endpoint import rows
-from inf2lab.aws.endpoint_calls import endpoint_request
 from inf2lab.scale.replica import Replica
 
 here = aws.connect(stage.settings, region=region)  # of the rehearsal: AWS is not asked
-endpoint = endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")
-show(rows(here, endpoint), ["instances", "time-outs", "price", "note"])
+endpoint = aws.endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")
+show(aws.endpoint_rows(here, endpoint), ["instances", "time-outs", "price", "note"])
 
 # %% [markdown] id="nb09-c38"
 # ## Which one

@@ -18,11 +18,17 @@ import sys
 import threading
 import types
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import botocore.session
 
 from inf2lab import catalog
 
 ACCOUNT = "123456789012"
+REGION = "us-east-2"
 # Two of each family: the newest is what the parameter names; names follow the published pattern.
 IMAGES = {
     "ubuntu-24.04": {"ami-0ubuntu2026new": "20260814", "ami-0ubuntu2026old": "20260301"},
@@ -97,6 +103,44 @@ def _stand_in_for_a_validator() -> None:
             sys.modules[name] = module = types.ModuleType(name)
             module.__path__ = []
             module.validate, module.OpenAPIValidationError = None, Exception
+
+
+@cache
+def own_session() -> boto3.Session:
+    """The tests' own session, made once: nothing is ever injected into it."""
+    return boto3.Session(region_name=REGION)
+
+
+def new_session(region: str = REGION) -> boto3.Session:
+    """A session with events of its own, which reads the service models that are loaded already."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", own_session()._session.get_component("data_loader"))
+    return boto3.Session(region_name=region, botocore_session=core)
+
+
+def stop_after(session: boto3.Session, number: int, error: type[BaseException] = KeyboardInterrupt) -> list[int]:
+    """Raise after the `number`th call that changes something was answered; returns the count of them, as it goes."""
+    made = [0]
+
+    def count(model: Any, **event: Any) -> None:
+        if not model.name.startswith(("Describe", "Get", "List", "Head")):
+            made[0] += 1
+            if made[0] == number:
+                raise error
+
+    session.events.register("after-call", count)
+    return made
+
+
+def die_after(session: boto3.Session, number: int) -> None:
+    """Die after that many changes, as a killed kernel does: whatever would still be called is not."""
+    made = stop_after(session, number, SystemExit)
+
+    def refuse(**event: Any) -> None:
+        if made[0] >= number:
+            raise SystemExit
+
+    session.events.register("before-parameter-build", refuse)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from inf2lab.aws.errors import SIGN_IN, ClockSkew, CloudError, NoAccess, WrongRegion, error_for
+from inf2lab.aws.moments import Moment
 from inf2lab.settings import Settings
+
+Report = Callable[[str], object]  # takes a line for the reader
 
 ATTEMPTS = 5  # of one call, with pauses that grow, before it counts as throttled
 READ_S = 90  # above an invocation's 60 s (API of InvokeEndpoint: at least 70 s): who gives up first asks again
@@ -31,7 +36,7 @@ class Cloud:
     ahead: timedelta = timedelta(0)  # AWS's clock minus this machine's
     pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds), repr=False)
     why: str = "rehearsal lane"
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def live(self) -> bool:
@@ -43,9 +48,9 @@ class Cloud:
             return f"{self.why}: AWS is not asked; the catalog answers for {self.region}"
         return f"inf2 lane: account ...{self.account[-4:]}, region {self.region}"
 
-    def now(self) -> datetime:
+    def now(self) -> Moment:
         """Return the time by AWS's clock, which is what schedules go by."""
-        return (datetime.now(UTC) + self.ahead).replace(microsecond=0)
+        return (Moment.now(UTC) + self.ahead).replace(microsecond=0)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return boto3's client, made once for each service and region."""
@@ -61,27 +66,34 @@ class Cloud:
                 read_timeout=READ_S,
                 user_agent_extra="inf2lab",
             )
-            with _Translated(f"{service} in {key[1]}"):
+            with _translating(f"{service} in {key[1]}"):
                 self._clients[key] = self.session.client(service, region_name=key[1], config=config)
         return self._clients[key]
 
-    def call(self, service: str, operation: str, *, region: str | None = None, **parameters: Any) -> dict[str, Any]:
+    def call(self, service: str, operation: str, *, region: str | None = None, **parameters: Any) -> Any:
         """Return AWS's answer to one call; raises CloudError, by its meaning, with what to do."""
-        with _Translated(f"{service} {operation}"):
-            return getattr(self.client(service, region), operation)(**parameters)
+        client = self.client(service, region)
+        with _translating(f"{service} {operation}"):
+            return getattr(client, operation)(**parameters)
 
     def pages(
         self, service: str, operation: str, key: str, *, region: str | None = None, **parameters: Any
     ) -> Iterator[Any]:
-        """Yield the items under `key` of every page of an answer; raises CloudError."""
-        with _Translated(f"{service} {operation}"):
-            for page in self.client(service, region).get_paginator(operation).paginate(**parameters):
-                yield from page[key]
+        """Yield the items under `key` of every page of an answer, or of the one that there is; raises CloudError."""
+        client = self.client(service, region)
+        with _translating(f"{service} {operation}"):
+            if client.can_paginate(operation):
+                answers = client.get_paginator(operation).paginate(**parameters)
+            else:
+                answers = [getattr(client, operation)(**parameters)]
+            for answer in answers:
+                yield from answer.get(key, ())
 
     def parts(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
         """Yield the parts under `key` of a streamed answer as they come; raises CloudError."""
-        with _Translated(f"{service} {operation}"):
-            yield from getattr(self.client(service), operation)(**parameters)[key]
+        client = self.client(service)
+        with _translating(f"{service} {operation}"):
+            yield from getattr(client, operation)(**parameters)[key]
 
 
 def connect(settings: Settings, *, region: str, session: Any = None) -> Cloud:
@@ -104,7 +116,7 @@ def connect(settings: Settings, *, region: str, session: Any = None) -> Cloud:
 def _asked(region: str, session: Any) -> Cloud:
     import boto3
 
-    with _Translated("credentials"):
+    with _translating("credentials"):
         session = session or boto3.Session(region_name=region)
     answer = Cloud(region, session).call("sts", "get_caller_identity")
     theirs = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
@@ -114,42 +126,51 @@ def _asked(region: str, session: Any) -> Cloud:
     return Cloud(region, session, answer["Account"], ahead)
 
 
-class _Translated:
-    """Translates botocore's errors at this one boundary."""
+@cache
+def input_shape(service: str, operation: str) -> Any:
+    """Return what botocore's service model, a file on this disk, says of an operation's parameters."""
+    import botocore.session
+    from botocore import xform_name
 
-    def __init__(self, call: str) -> None:
-        self.call = call
+    model = botocore.session.get_session().get_service_model(service)
+    names = {xform_name(name): name for name in model.operation_names}
+    return model.operation_model(names[operation]).input_shape
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, CloudError):
-            return
-        from botocore import exceptions as boto
+def find_misfits(parameters: dict[str, Any], shape: Any) -> list[str]:
+    """Return what botocore itself would say before it sends these parameters."""
+    from botocore.validate import ParamValidator
 
-        if isinstance(error, boto.ClientError):
-            said = error.response.get("Error", {})
-            told = error_for(self.call, said.get("Code", "unknown"), said.get("Message") or "")
-            if isinstance(told, ClockSkew):
-                told = _with_both_clocks(told, error.response)
-            raise told from error
-        nobody = (
-            boto.NoCredentialsError,
-            boto.PartialCredentialsError,
-            boto.CredentialRetrievalError,
-            boto.TokenRetrievalError,
-            boto.SSOError,
-            boto.ProfileNotFound,
-        )
-        if isinstance(error, nobody):
-            remedy = f"{SIGN_IN}; without an account, stay in lane='rehearsal'"
-            raise NoAccess(self.call, "no credentials", str(error).rstrip("."), remedy) from error
-        if isinstance(error, boto.HTTPClientError | boto.InvalidRegionError | boto.UnknownEndpointError):
-            remedy = "check the region's name and this machine's network"
-            raise WrongRegion(self.call, "no answer", str(error).rstrip("."), remedy) from error
-        if isinstance(error, boto.BotoCoreError):
-            raise CloudError(self.call, type(error).__name__, str(error), "nothing was sent") from error
+    report = ParamValidator().validate(parameters, shape)
+    return report.generate_report().splitlines() if report.has_errors() else []
+
+
+@contextmanager
+def _translating(call: str) -> Iterator[None]:
+    """Translate botocore's errors at this one boundary."""
+    from botocore import exceptions as boto
+
+    try:
+        yield
+    except boto.ClientError as error:
+        said = error.response.get("Error", {})
+        told = error_for(call, said.get("Code", "unknown"), said.get("Message") or "")
+        raise _with_both_clocks(told, dict(error.response)) if isinstance(told, ClockSkew) else told from error
+    except (
+        boto.NoCredentialsError,
+        boto.PartialCredentialsError,
+        boto.CredentialRetrievalError,
+        boto.TokenRetrievalError,
+        boto.SSOError,
+        boto.ProfileNotFound,
+    ) as error:
+        remedy = f"{SIGN_IN}; without an account, stay in lane='rehearsal'"
+        raise NoAccess(call, "no credentials", str(error).rstrip("."), remedy) from error
+    except (boto.HTTPClientError, boto.InvalidRegionError, boto.UnknownEndpointError) as error:
+        remedy = "check the region's name and this machine's network"
+        raise WrongRegion(call, "no answer", str(error).rstrip("."), remedy) from error
+    except boto.BotoCoreError as error:
+        raise CloudError(call, type(error).__name__, str(error), "nothing was sent") from error
 
 
 def _with_both_clocks(told: ClockSkew, response: dict[str, Any]) -> ClockSkew:

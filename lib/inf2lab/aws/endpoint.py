@@ -1,54 +1,269 @@
-"""Sending an endpoint request, asking the endpoint, and saying what it costs; it ends with `inf2lab sweep`."""
+"""The model folder on SageMaker: the request as data and its price, before anything is sent, and making the endpoint.
+
+The folder lies uncompressed on S3 and arrives as /opt/ml/model, byte for byte. The endpoint has an end: a schedule of
+EventBridge deletes it, whatever happens here.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from functools import cached_property
 
 from inf2lab import catalog
-from inf2lab.aws import Call, Cloud, CloudError, LaunchFailed, Run, send_one, sweep
-from inf2lab.aws.endpoint_calls import EndpointRequest
-from inf2lab.aws.instance import stamp
-from inf2lab.aws.launcher import refuse_a_second_bill
-from inf2lab.aws.prices import _prices
-from inf2lab.errors import EndpointError, SettingsError
-from inf2lab.shapes import Ask, Shape, read_answer
+from inf2lab.aws.calls import Call, Launched, check, price, refuse_a_second_bill, send, undo_on_failure
+from inf2lab.aws.connection import Cloud, Report
+from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
+from inf2lab.aws.errors import CloudError
+from inf2lab.aws.kinds import VARIANT, folder_prefix, scaling_target
+from inf2lab.aws.moments import Moment
+from inf2lab.aws.roles import Statement, allow, create_role, grant
+from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
+from inf2lab.errors import SettingsError
+from inf2lab.folder import Needs
+from inf2lab.folder.needs import LOAD_MARGIN_S
+from inf2lab.planning import Plan, machine_disk_gib, plan_of, planned_pace
 
-Report = Callable[[str], None]
+DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
+EXECUTION_ROLE = "<execution role arn>"
+COOL_DOWN_S = (60, 600)  # before one more instance, before one less
 STEP_S = 30
+SERVICE_S = 1800  # to get an instance, beside the time to start
+PATIENCE_S = 300  # of the undoing
+BUCKET = re.compile(r"[a-zA-Z0-9.\-_]{1,255}")  # as botocore checks it, but only when a call is sent
+# What the API of CreateModel asks of an execution role; logs only of this endpoint, files only of this folder.
+IMAGE = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
+LOGS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """What became of a request; without a run nothing was sent and nothing bills."""
+class EndpointRequest:
+    """Everything that `deploy` will send. `calls` are made in this order; those of `scaling` once it is in service."""
 
-    said: str
-    run: Run | None = None
+    run: str
+    region: str
+    needs: Needs
+    bucket: str
+    instances: tuple[int, int]
+    hours: int
+    deadline: Moment
 
-    def __str__(self) -> str:
-        return self.said
+    @property
+    def name(self) -> str:
+        """The name of endpoint, configuration and model."""
+        return name_of(self.run)
+
+    @property
+    def image(self) -> str:
+        """The image in the registry of the region; raises SettingsError for a profile that SageMaker never had."""
+        facts, stack = catalog.sagemaker_facts(), self.needs.settings.stack
+        if self.needs.settings.image:
+            return self.needs.settings.image
+        if stack.sagemaker_tag is None:
+            have = [name for name, row in catalog.profiles().items() if row.sagemaker_tag]
+            reason = f"has no image on SageMaker: use one of {', '.join(have)}, or give your own"
+            raise SettingsError("profile", stack.name, reason)
+        host = f"{facts.registry_account}.dkr.ecr.{self.region}.amazonaws.com"
+        return f"{host}/{facts.repository}:{stack.sagemaker_tag}"
+
+    @property
+    def instance_type(self) -> str:
+        """SageMaker's name of the instance."""
+        return f"ml.{self.needs.settings.instance}"
+
+    @property
+    def folder_uri(self) -> str:
+        """Where the folder lies on S3; what is below arrives at /opt/ml/model."""
+        return f"s3://{self.bucket}/{folder_prefix(self.run)}{self.needs.folder.name}/"
+
+    @property
+    def startup_s(self) -> int:
+        """Seconds until the endpoint must answer /ping: as long as all workers may take, as far as allowed."""
+        least, most = catalog.sagemaker_facts().startup_s
+        return min(most, max(least, self._wanted_s))
+
+    @property
+    def _wanted_s(self) -> int:
+        return self.needs.all_loaded_s(self.workers) + LOAD_MARGIN_S
+
+    @property
+    def volume_gib(self) -> int:
+        """Disk of an instance, as far as allowed."""
+        return min(catalog.sagemaker_facts().volume_gib[1], self._wanted_gib)
+
+    @property
+    def _wanted_gib(self) -> int:
+        return machine_disk_gib(self.plan.request, 1, self.workers)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The chip's plan for the folder; raises FolderError, SettingsError."""
+        return plan_of(self.needs.folder, self.needs.settings)
+
+    @property
+    def workers(self) -> int:
+        """Copies of the model that the server starts on one instance: it sees every core."""
+        return len(self.plan.copies)
+
+    @property
+    def usd_per_hour(self) -> tuple[float, float] | None:
+        """EC2's price of the fewest and the most instances, a lower bound: SageMaker charges more for the same size."""
+        price = self.needs.settings.hardware.usd_per_hour
+        return None if price is None else (self.instances[0] * price, self.instances[1] * price)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Roles, the folder's files, model, configuration, the clock that ends it, and last the endpoint."""
+        named = {"EndpointName": self.name, "EndpointConfigName": self.name, "Tags": tags_of(self.run)}
+        return (
+            *self._roles(),
+            *self._files(),
+            *self._model(),
+            *set_clock(self.run, self.deadline, DELETE_TARGET, {"EndpointName": self.name}),
+            Call("sagemaker", "create_endpoint", named),
+        )
+
+    @property
+    def scaling(self) -> tuple[Call, ...]:
+        """Application Auto Scaling on the requests that one instance works on at once."""
+        target, (few, many) = scaling_target(self.name), self.instances
+        up, down = COOL_DOWN_S
+        tracking = {
+            "TargetValue": float(self.needs.at_once(self.workers)),
+            "PredefinedMetricSpecification": {"PredefinedMetricType": catalog.sagemaker_facts().metric},
+            "ScaleOutCooldown": up,
+            "ScaleInCooldown": down,
+        }
+        policy = {
+            "PolicyName": "requests-at-once",
+            "PolicyType": "TargetTrackingScaling",
+            "TargetTrackingScalingPolicyConfiguration": tracking,
+        }
+        limits = {"MinCapacity": few, "MaxCapacity": many, "Tags": {RUN_TAG: self.run}}
+        return (
+            Call("application-autoscaling", "register_scalable_target", {**target, **limits}),
+            Call("application-autoscaling", "put_scaling_policy", {**target, **policy}),
+        )
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what will disappoint on SageMaker."""
+        facts, plan = catalog.sagemaker_facts(), self.plan
+        yield from plan.problems
+        longest = planned_pace(plan).seconds
+        if longest > facts.invocation_s:
+            yield (
+                f"an invocation ends after {facts.invocation_s} s, and a text of n_positions="
+                f"{plan.request.n_positions} takes about {longest:.0f} s: ask for shorter ones"
+            )
+        if self._wanted_s > facts.startup_s[1]:
+            each = (facts.startup_s[1] - LOAD_MARGIN_S) // self.workers
+            yield (
+                f"SageMaker waits {facts.startup_s[1]} s at most, and {self.workers} workers load one after the other: "
+                f"each has {each} s, whatever the folder allows ({self.needs.loading_s} s)"
+            )
+        if self._wanted_gib > self.volume_gib:
+            yield f"loading may fill {self._wanted_gib} GB of disk, and SageMaker gives {self.volume_gib} GB at most"
+        if plan.host.once_gib > plan.host.instance_gib:
+            yield plan.host.text
+
+    def _roles(self) -> tuple[Call, ...]:
+        """Return the role of the endpoint and that of the schedule which deletes it."""
+        group = f"arn:aws:logs:{self.region}:*:log-group:/aws/sagemaker/Endpoints/{self.name}*"
+        may = [
+            *_allow_reading(self.bucket, folder_prefix(self.run)),
+            allow(["ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"], "*"),
+            allow(IMAGE, "*"),
+            allow(LOGS, group),
+        ]
+        if weights := self.needs.weights_on_s3:
+            bucket, _, below = weights.partition("/")
+            may += _allow_reading(bucket, below)
+        end = allow(["sagemaker:DeleteEndpoint"], f"arn:aws:sagemaker:{self.region}:*:endpoint/{self.name}")
+        return (
+            create_role(self.run, "sagemaker", "sagemaker.amazonaws.com", gives=EXECUTION_ROLE),
+            grant(self.run, "sagemaker", "needs", *may),
+            *create_watchdog(self.run, "needs", end),
+        )
+
+    def _files(self) -> tuple[Call, ...]:
+        below = self.folder_uri.removeprefix(f"s3://{self.bucket}/")
+        return tuple(
+            Call("s3", "put_object", {"Bucket": self.bucket, "Key": f"{below}{name}", "Body": data})
+            for name, data in sorted(self.needs.folder.contents().items())
+        )
+
+    def _model(self) -> tuple[Call, ...]:
+        facts, tags = catalog.sagemaker_facts(), tags_of(self.run)
+        source = {"S3Uri": self.folder_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        # The caller is gone after an invocation's time: a worker that went on would answer nobody.
+        patience = str(min(self.needs.predict_s, facts.invocation_s))
+        container = {
+            "Image": self.image,
+            "ModelDataSource": {"S3DataSource": source},
+            "Environment": {
+                **self.needs.environment,
+                "PREDICT_TIMEOUT": patience,
+                "HF_HOME": "/tmp/huggingface",
+            },
+        }
+        variant = {
+            "VariantName": VARIANT,
+            "ModelName": self.name,
+            "InstanceType": self.instance_type,
+            "InitialInstanceCount": self.instances[0],
+            "InitialVariantWeight": 1.0,
+            "VolumeSizeInGB": self.volume_gib,
+            "ModelDataDownloadTimeoutInSeconds": facts.download_s[0],  # some kilobytes
+            "ContainerStartupHealthCheckTimeoutInSeconds": self.startup_s,
+            "InferenceAmiVersion": facts.machine_image,
+            "RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"},
+        }
+        model = {"ModelName": self.name, "ExecutionRoleArn": EXECUTION_ROLE, "PrimaryContainer": container}
+        configuration = {"EndpointConfigName": self.name, "ProductionVariants": [variant]}
+        not_yet = r"ValidationException:.*(role|Role).*"
+        return (
+            Call("sagemaker", "create_model", {**model, "Tags": tags}, settles=not_yet),
+            Call("sagemaker", "create_endpoint_config", {**configuration, "Tags": tags}),
+        )
 
 
-def rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str, str]]:
+def endpoint_request(
+    cloud: Cloud, needs: Needs, *, bucket: str, hours: int = 4, instances: tuple[int, int] = (1, 2)
+) -> EndpointRequest:
+    """Return the request for an endpoint that ends after `hours`; nothing is sent.
+
+    Every call is checked against botocore's service model. Raises LabError.
+    """
+    few, many = instances
+    if not 1 <= few <= many:
+        raise SettingsError("instances", f"{few},{many}", "must be two numbers from 1 on, the fewest first")
+    check_hours(hours)
+    if not BUCKET.fullmatch(bucket):
+        raise SettingsError("bucket", bucket, "must be a bucket's name alone, as in my-bucket")
+    if needs.settings.hardware.family != "inf2":
+        raise SettingsError("instance", needs.settings.instance, "the endpoint is for inf2")
+    needs.check()
+    deadline = cloud.now() + timedelta(hours=hours)
+    request = EndpointRequest(new_run_id(cloud), cloud.region, needs, bucket, instances, hours, deadline)
+    check((*request.calls, *request.scaling))
+    return request
+
+
+def endpoint_rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str, str]]:
     """Yield (subject, found): the price first, then what will be made."""
-    replica = request.replica
+    needs = request.needs
     yield "price", price_line(cloud, request)
-    yield "ends", f"{stamp(request.deadline)}, after {request.hours} h: a schedule deletes the endpoint"
-    yield "folder", f"{', '.join(sorted(replica.folder.contents()))} -> {request.folder_uri}"
+    yield "ends", f"{request.deadline}, after {request.hours} h: a schedule deletes the endpoint"
+    yield "folder", f"{', '.join(sorted(needs.folder.contents()))} -> {request.folder_uri}"
     yield "image", request.image
     few, many = request.instances
-    workers = f"{request.workers} workers of degree {replica.degree} on each"
-    yield (
-        "instances",
-        f"{few} to {many} x {request.instance_type}, {workers}; {request.volume_gib} GB of disk",
-    )
+    workers = f"{request.workers} workers of degree {needs.degree} on each"
+    yield "instances", f"{few} to {many} x {request.instance_type}, {workers}; {request.volume_gib} GB of disk"
     yield "quota", f"of SageMaker, apart from EC2's: {many} x {request.instance_type} for endpoint usage"
-    yield (
-        "time-outs",
-        f"{request.startup_s} s to start; {catalog.sagemaker_facts().invocation_s} s an invocation",
-    )
+    invocation_s = catalog.sagemaker_facts().invocation_s
+    yield "time-outs", f"{request.startup_s} s to start; {invocation_s} s an invocation"
     for text in request.warnings():
         yield "note", text
 
@@ -56,7 +271,8 @@ def rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str, str]]:
 def price_line(cloud: Cloud, request: EndpointRequest) -> str:
     """Return the price an hour: AWS's own where it answers, else EC2's of the same size as a lower bound."""
     few, many = request.instances
-    asked = _asked(cloud, request)
+    wanted = {"instanceName": request.instance_type, "regionCode": request.region, "component": "Hosting"}
+    asked, _ = price(cloud, "AmazonSageMaker", wanted)
     if asked is not None:
         high, hours = many * asked, request.hours
         return f"{few * asked:.2f} to {high:.2f} USD/h (AWS, now); {hours} h: up to {high * hours:.2f} USD"
@@ -71,13 +287,8 @@ def price_line(cloud: Cloud, request: EndpointRequest) -> str:
 
 
 def deploy(
-    cloud: Cloud,
-    request: EndpointRequest,
-    *,
-    confirm: bool = False,
-    another: bool = False,
-    report: Report = print,
-) -> Deployed:
+    cloud: Cloud, request: EndpointRequest, *, confirm: bool = False, another: bool = False, report: Report = print
+) -> Launched:
     """Send the request if `confirm`, and wait until the endpoint is in service; else send nothing.
 
     Raises CloudError; what was created until then is removed first. SageMaker has no dry run: without `confirm` every
@@ -85,64 +296,19 @@ def deploy(
     """
     count = len(request.calls) + len(request.scaling)
     if not confirm:
-        return Deployed(f"{count} calls checked against the services' models; nothing was sent, nothing bills")
+        return Launched(f"{count} calls checked against the services' models; nothing was sent, nothing bills")
     if not cloud.live:
         raise SettingsError("confirm", True, f"{cloud.why}: nothing is asked; use --lane inf2 to spend money")
     refuse_a_second_bill(another)
     _check_bucket(cloud, request)
-    run = _record(cloud, request)
+    now, kind = cloud.now(), request.instance_type
+    run = Run(request.run, request.region, kind, now, request.deadline, bucket=request.bucket).write()
     report(f"run {run.id} in {run.region}: until {run.deadline}")
-    try:
-        known: dict[str, str] = {}
-        for call in request.calls:
-            known = _sent(cloud, call, known, report)
-        _wait(cloud, request, report)
-        for call in request.scaling:
-            known = _sent(cloud, call, known, report)
-    except BaseException as error:  # an interrupt too: what was created must not go on billing
-        left = _undo(cloud, run, report)
-        if isinstance(error, CloudError):
-            raise LaunchFailed(error.call, error.code, error.message, error.remedy, left) from error
-        report(f"  {left}")
-        raise
-    return Deployed(f"{request.name} is in service until {run.deadline}; `inf2lab sweep` ends it", run)
-
-
-def invoke(
-    cloud: Cloud,
-    endpoint: str,
-    shape: Shape,
-    prompts: Sequence[str],
-    *,
-    prompt_tokens: int = 16,
-    output_tokens: int = 32,
-) -> list[str]:
-    """Return one text a prompt from an endpoint; raises CloudError, or EndpointError for an answer of another shape."""
-    asked = invocation(endpoint, shape, Ask(tuple(prompts), prompt_tokens, output_tokens, endpoint))
-    if shape.streams:  # minutes instead of `invocation_s`, as long as pieces come
-        operation = "invoke_endpoint_with_response_stream"
-        parts = cloud.parts("sagemaker-runtime", operation, "Body", **asked)
-        body = b"".join(part["PayloadPart"]["Bytes"] for part in parts)
-    else:
-        body = cloud.call("sagemaker-runtime", "invoke_endpoint", **asked)["Body"].read()
-    text = body.decode(errors="replace")
-    texts = read_answer(shape, body, text.splitlines())
-    if texts is None:
-        raise EndpointError(200, f"but not the shape {shape.name!r}", text[:200])
-    return texts
-
-
-def invocation(endpoint: str, shape: Shape, ask: Ask) -> dict[str, Any]:
-    """Return the parameters of invoke_endpoint for a request of that shape."""
-    body = json.dumps(shape.body(ask)).encode()
-    kind = "application/json"
-    return {"EndpointName": endpoint, "ContentType": kind, "Accept": kind, "Body": body}
-
-
-def _sent(cloud: Cloud, call: Call, known: dict[str, str], report: Report) -> dict[str, str]:
-    known = send_one(cloud, call, known)
-    report(f"  {call.service} {call.operation}: done")
-    return known
+    with undo_on_failure(cloud, run, report, patience_s=PATIENCE_S):
+        send(cloud, request.calls, report)
+        _wait_until_in_service(cloud, request, report)
+        send(cloud, request.scaling, report)
+    return Launched(f"{request.name} is in service until {run.deadline}; `inf2lab sweep` ends it", run)
 
 
 def _check_bucket(cloud: Cloud, request: EndpointRequest) -> None:
@@ -152,21 +318,15 @@ def _check_bucket(cloud: Cloud, request: EndpointRequest) -> None:
         raise SettingsError("bucket", request.bucket, f"is in {there}: name one in {request.region}")
 
 
-def _record(cloud: Cloud, request: EndpointRequest) -> Run:
-    """Write the run down before anything is created: a sweep goes by it."""
-    moments = stamp(cloud.now()), stamp(request.deadline)
-    return Run(request.run, request.region, request.instance_type, *moments, bucket=request.bucket).write()
-
-
-def _wait(cloud: Cloud, request: EndpointRequest, report: Report) -> None:
+def _wait_until_in_service(cloud: Cloud, request: EndpointRequest, report: Report) -> None:
     """Wait until the endpoint is in service, as long as it may take to get an instance and to start."""
     told = ""
-    for _ in range(0, request.startup_s + 1800, STEP_S):
+    for _ in range(0, request.startup_s + SERVICE_S, STEP_S):
         seen = cloud.call("sagemaker", "describe_endpoint", EndpointName=request.name)
         state = seen["EndpointStatus"]
         if state != told:
             report(f"  endpoint: {state}")
-            told = state
+        told = state
         if state == "InService":
             return
         if state in ("Failed", "OutOfService"):
@@ -176,27 +336,7 @@ def _wait(cloud: Cloud, request: EndpointRequest, report: Report) -> None:
     raise CloudError("sagemaker create_endpoint", told, "it did not come into service", "see /aws/sagemaker")
 
 
-def _undo(cloud: Cloud, run: Run, report: Report) -> str:
-    report("  stopped half-way: removing what was created")
-    try:
-        swept = sweep(cloud, [run], patience_s=300, report=report)
-    except CloudError as error:
-        return f"It could not be undone ({error.code}): run `inf2lab sweep` until nothing is left"
-    if swept.clean:
-        return "Everything created until then is removed: nothing bills"
-    return f"{len(swept.remaining)} things are left: run `inf2lab sweep` until nothing is left"
-
-
-def _asked(cloud: Cloud, request: EndpointRequest) -> float | None:
-    """Return AWS's one price of the instance for hosting, or None."""
-    if not cloud.live:
-        return None
-    wanted = {"instanceName": request.instance_type, "regionCode": request.region, "component": "Hosting"}
-    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in wanted.items()]
-    region = catalog.cloud_facts().pricing_region
-    try:
-        answer = cloud.call("pricing", "get_products", region=region, ServiceCode="AmazonSageMaker", Filters=filters)
-    except CloudError:
-        return None
-    found = set(_prices(json.loads(text) for text in answer["PriceList"]))
-    return found.pop() if len(found) == 1 else None
+def _allow_reading(bucket: str, prefix: str) -> tuple[Statement, Statement]:
+    place = f"arn:aws:s3:::{bucket}"
+    below = {"StringLike": {"s3:prefix": f"{prefix}*"}}
+    return allow(["s3:GetObject"], f"{place}/{prefix}*"), allow(["s3:ListBucket"], place, below)

@@ -14,7 +14,7 @@ CloudError            base; says which call, what AWS answered and what to do
 ├── NotThere          it does not exist, or not yet, or not any more
 ├── ModelFailed       an endpoint's model answered with an error
 ├── RunOnRecord       an earlier run was not swept yet
-└── LaunchFailed      a launch stopped half-way and was undone (in `_launch`)
+└── LaunchFailed      a launch stopped half-way and was undone
 """
 
 from __future__ import annotations
@@ -87,6 +87,18 @@ class ModelFailed(CloudError):
 
 class RunOnRecord(CloudError):
     """A run is on record that was not swept: a second bill would start."""
+
+
+class LaunchFailed(CloudError):
+    """A launch stopped half-way and was undone; `undone` says what is left, `__cause__` why it stopped."""
+
+    def __init__(self, call: str, code: str, message: str, remedy: str, undone: str) -> None:
+        super().__init__(call, code, message, remedy)
+        self.args = (call, code, message, remedy, undone)
+        self.undone = undone
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. {self.undone}"
 
 
 @dataclass(frozen=True)

@@ -1,47 +1,31 @@
-"""The launch as data: every call with its parameters, in the order in which they are sent, before any is sent."""
+"""One instance that ends itself: the request as data, before any call is sent, and the launch that sends it."""
 
 from __future__ import annotations
 
-import json
-import secrets
-import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from inf2lab import catalog
-from inf2lab.aws.connection import Cloud
+from inf2lab.aws.calls import STEP_S, Call, Launched, refuse_a_second_bill, send, settle, undo_on_failure
+from inf2lab.aws.connection import Cloud, Report
+from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
+from inf2lab.aws.errors import CloudError, NoCapacity, NotThere
+from inf2lab.aws.kinds import IAM_PATH
 from inf2lab.aws.lookups import Image, Offering
+from inf2lab.aws.moments import Moment
+from inf2lab.aws.roles import NOT_YET, allow, create_role
+from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.aws.user_data import user_data
 from inf2lab.errors import SettingsError
 
-RUN_TAG, DEADLINE_TAG = "inf2lab:run", "inf2lab:deadline"
-IAM_PATH = "/inf2lab/"  # of roles and profiles, by which a sweep lists them
-REHEARSED_RUN = "rehearsal"  # the run id of a request that is never sent
 TAGGED = ("instance", "volume", "network-interface")
 SSM_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 TERMINATE_TARGET = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
-GROUP, INSTANCE, DEADLINE_ROLE = "<security group id>", "<instance id>", "<deadline role arn>"
-SHOWN_WIDTH = 104
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call; `gives` names what later calls need of its answer, `settles` errors that pass within a minute."""
-
-    service: str
-    operation: str
-    parameters: Mapping[str, Any]
-    gives: Mapping[str, str] = field(default_factory=dict)  # placeholder: path in the answer
-    settles: str = ""  # pattern of "code: message" that means "not yet", because AWS is eventually consistent
-
-    def __str__(self) -> str:
-        lines = [f"{self.service}.{self.operation}("]
-        for name, value in self.parameters.items():
-            text = f"<{len(value)} characters of shell>" if name == "UserData" else repr(value)
-            lines += _wrapped(name, text)
-        return "\n".join([*lines, ")"])
+GROUP, INSTANCE = "<security group id>", "<instance id>"
+START_S = 300
+PATIENCE_S = 60  # of the undoing
+SUBJECTS = ("RoleName", "InstanceProfileName", "GroupName", "InstanceType", "Name")
 
 
 @dataclass(frozen=True)
@@ -54,7 +38,7 @@ class LaunchRequest:
     image: Image
     zones: tuple[str, ...]  # tried in this order; empty leaves the choice to AWS
     hours: int
-    deadline: datetime
+    deadline: Moment
     disk_gib: int
     spot: bool
     user_data: str
@@ -87,42 +71,24 @@ def launch_request(
     """
     facts = catalog.cloud_facts()
     disk = facts.disk_gib if disk_gib is None else disk_gib
-    if not 1 <= hours <= facts.longest_hours:
-        raise SettingsError("hours", hours, f"must be from 1 to {facts.longest_hours}; `inf2lab extend` adds more")
+    check_hours(hours, "; `inf2lab extend` adds more")
     if not 100 <= disk <= 16384:
         raise SettingsError("disk_gib", disk, "must be from 100 (image and checkpoints) to 16384 (gp3's largest)")
     if catalog.instance(instance).family != "inf2":
         raise SettingsError("instance", instance, "this lane launches inf2 instances; the catalog plans for others")
-    now = cloud.now()
-    run = run or (new_run_id(now) if cloud.live else REHEARSED_RUN)
-    deadline = now + timedelta(hours=hours)
-    script = user_data(
-        {
-            "Run": run,
-            "Deadline": stamp(deadline),
-            "User": image.user,
-            "Port": str(facts.jupyter_port),
-            "Repository": repository,
-        }
-    )
-    tags = tag_list(run, deadline)
+    run = run or new_run_id(cloud)
+    deadline = cloud.now() + timedelta(hours=hours)
+    values = {"Run": run, "Deadline": str(deadline), "User": image.user, "Port": str(facts.jupyter_port)}
+    script = user_data(values | {"Repository": repository})
+    tags = tags_of(run, deadline)
+    root = {"VolumeSize": disk, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
     parameters: dict[str, Any] = {
         "InstanceType": instance,
         "ImageId": image.id,
         "MinCount": 1,
         "MaxCount": 1,
         "ClientToken": run,
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": image.root_device,
-                "Ebs": {
-                    "VolumeSize": disk,
-                    "VolumeType": "gp3",
-                    "Encrypted": True,
-                    "DeleteOnTermination": True,
-                },
-            }
-        ],
+        "BlockDeviceMappings": [{"DeviceName": image.root_device, "Ebs": root}],
         "MetadataOptions": {
             "HttpEndpoint": "enabled",
             "HttpTokens": "required",
@@ -130,7 +96,7 @@ def launch_request(
             "InstanceMetadataTags": "enabled",
         },
         "InstanceInitiatedShutdownBehavior": "terminate",
-        "IamInstanceProfile": {"Name": names(run)["instance"]},
+        "IamInstanceProfile": {"Name": name_of(run, "instance")},
         "SecurityGroupIds": [GROUP],
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in TAGGED],
         "UserData": script,
@@ -140,78 +106,27 @@ def launch_request(
         parameters["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
         parameters["TagSpecifications"].append({"ResourceType": "spot-instances-request", "Tags": tags})
     zones = offered.zones if offered else ()
-    calls = _calls(run, deadline, parameters)
+    calls = _list_calls(run, deadline, parameters)
     return LaunchRequest(run, cloud.region, instance, image, zones, hours, deadline, disk, spot, script, calls)
 
 
-def new_run_id(now: datetime) -> str:
-    """Return a name for a run: when, and four random letters."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def names(run: str) -> dict[str, str]:
-    """Return the names of what a run creates that has a name: roles and profile, group, schedule."""
-    kinds = ("instance", "deadline")
-    return {kind: f"inf2lab-{run}-{kind}" for kind in kinds} | {"group": f"inf2lab-{run}"}
-
-
-def stamp(moment: datetime) -> str:
-    """Return a moment as tags, scripts and people read it: 2026-11-23T14:35:00Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def read_stamp(text: str) -> datetime:
-    """Return the moment that `stamp` wrote."""
-    return datetime.fromisoformat(text)
-
-
-def schedule_expression(moment: datetime) -> str:
-    """Return EventBridge Scheduler's one-shot expression, in UTC."""
-    return f"at({stamp(moment).removesuffix('Z')})"
-
-
-def tag_list(run: str, deadline: datetime | None = None) -> list[dict[str, str]]:
-    """Return the tags of what a run creates; the instance's own script reads the deadline from its tag."""
-    tags = {"Name": f"inf2lab-{run}", RUN_TAG: run} | ({DEADLINE_TAG: stamp(deadline)} if deadline else {})
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def _calls(run: str, deadline: datetime, run_instances: dict[str, Any]) -> tuple[Call, ...]:
-    named, tags = names(run), tag_list(run)
-    role, watchdog, group = named["instance"], named["deadline"], named["group"]
-    not_yet = r"NoSuchEntity.*"
+def _list_calls(run: str, deadline: Moment, run_instances: dict[str, Any]) -> tuple[Call, ...]:
+    """Return the role and profile of the instance, its watchdog's role, its group, the instance, and its clock."""
+    role, tags = name_of(run, "instance"), tags_of(run)
+    profile = {"InstanceProfileName": role}
+    group = {
+        "GroupName": name_of(run),
+        "Description": "inf2lab: no way in; Session Manager is the way",
+        "TagSpecifications": [{"ResourceType": "security-group", "Tags": tags}],
+    }
+    ours = {"StringEquals": {f"aws:ResourceTag/{RUN_TAG}": run}}
     return (
-        Call("iam", "create_role", _role(role, "ec2.amazonaws.com", tags)),
-        Call("iam", "attach_role_policy", {"RoleName": role, "PolicyArn": SSM_POLICY}, settles=not_yet),
-        Call("iam", "create_instance_profile", {"InstanceProfileName": role, "Path": IAM_PATH, "Tags": tags}),
-        Call(
-            "iam",
-            "add_role_to_instance_profile",
-            {"InstanceProfileName": role, "RoleName": role},
-            settles=not_yet,
-        ),
-        Call(
-            "iam",
-            "create_role",
-            _role(watchdog, "scheduler.amazonaws.com", tags),
-            gives={DEADLINE_ROLE: "Role.Arn"},
-        ),
-        Call(
-            "iam",
-            "put_role_policy",
-            {"RoleName": watchdog, "PolicyName": "terminate", "PolicyDocument": terminate_policy(run)},
-            settles=not_yet,
-        ),
-        Call(
-            "ec2",
-            "create_security_group",
-            {
-                "GroupName": group,
-                "Description": "inf2lab: no way in; Session Manager is the way",
-                "TagSpecifications": [{"ResourceType": "security-group", "Tags": tags}],
-            },
-            gives={GROUP: "GroupId"},
-        ),
+        create_role(run, "instance", "ec2.amazonaws.com"),
+        Call("iam", "attach_role_policy", {"RoleName": role, "PolicyArn": SSM_POLICY}, settles=NOT_YET),
+        Call("iam", "create_instance_profile", profile | {"Path": IAM_PATH, "Tags": tags}),
+        Call("iam", "add_role_to_instance_profile", profile | {"RoleName": role}, settles=NOT_YET),
+        *create_watchdog(run, "terminate", allow("ec2:TerminateInstances", "*", ours)),
+        Call("ec2", "create_security_group", group, gives={GROUP: "GroupId"}),
         Call(
             "ec2",
             "run_instances",
@@ -219,59 +134,98 @@ def _calls(run: str, deadline: datetime, run_instances: dict[str, Any]) -> tuple
             gives={INSTANCE: "Instances[0].InstanceId"},
             settles=r"InvalidParameterValue:.*[Ii]nstance [Pp]rofile.*|InvalidGroup\.NotFound.*",
         ),
-        Call("scheduler", "create_schedule_group", {"Name": group, "Tags": tags}),
-        Call(
-            "scheduler",
-            "create_schedule",
-            {
-                "Name": "deadline",
-                "GroupName": group,
-                "ScheduleExpression": schedule_expression(deadline),
-                "ScheduleExpressionTimezone": "UTC",
-                "FlexibleTimeWindow": {"Mode": "OFF"},
-                "ActionAfterCompletion": "DELETE",
-                "Target": {
-                    "Arn": TERMINATE_TARGET,
-                    "RoleArn": DEADLINE_ROLE,
-                    "Input": json.dumps({"InstanceIds": [INSTANCE]}),
-                },
-            },
-            settles=r"ValidationException:.*role.*|ResourceNotFoundException.*",
-        ),
+        *set_clock(run, deadline, TERMINATE_TARGET, {"InstanceIds": [INSTANCE]}),
     )
 
 
-def _role(name: str, service: str, tags: list[dict[str, str]]) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    return {
-        "RoleName": name,
-        "Path": IAM_PATH,
-        "AssumeRolePolicyDocument": policy(statement),
-        "Tags": tags,
-    }
+def describe_calls(request: LaunchRequest) -> str:
+    """Return one line for each call of a request, in order."""
+    lines = []
+    for number, call in enumerate(request.calls, 1):
+        subject = next(call.parameters[key] for key in SUBJECTS if key in call.parameters)
+        lines.append(f"{number:2}  {call.service + '.' + call.operation:34} {subject}")
+    return "\n".join(lines)
 
 
-def terminate_policy(run: str) -> str:
-    """Return the policy of the outside watchdog: to terminate instances of this run, and nothing else."""
-    return policy(
-        {
-            "Effect": "Allow",
-            "Action": "ec2:TerminateInstances",
-            "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:ResourceTag/{RUN_TAG}": run}},
-        }
-    )
+def launch(
+    cloud: Cloud, request: LaunchRequest, *, confirm: bool = False, another: bool = False, report: Report = print
+) -> Launched:
+    """Send the request if `confirm`; else ask AWS whether it would be allowed (a dry run), which costs nothing.
+
+    Raises CloudError; what was created until then is removed first. `another` allows a second run at once.
+    """
+    if not cloud.live:
+        if confirm:
+            reason = f"{cloud.why}: nothing is asked; use lane='inf2' on your own machine to spend money"
+            raise SettingsError("confirm", True, reason)
+        return Launched(f"{cloud.why}: nothing was sent")
+    if not confirm:
+        return _dry_run(cloud, request)
+    refuse_a_second_bill(another)
+    run = Run(request.run, request.region, request.instance, cloud.now(), request.deadline).write()
+    report(f"run {run.id} in {run.region}: {request.hours} h, until {run.deadline}")
+
+    def make(cloud: Cloud, call: Call) -> Any:
+        nonlocal run
+        if call.operation != "run_instances":
+            return settle(cloud, call)
+        answer = _start_in_some_zone(cloud, call, request, report)
+        run = run.with_(instance_id=answer["Instances"][0]["InstanceId"])
+        return answer
+
+    with undo_on_failure(cloud, run, report, patience_s=PATIENCE_S):
+        send(cloud, request.calls, report, make=make)
+        run = _wait_until_it_runs(cloud, run)
+    return Launched(f"{run.instance_id} runs in {run.region} until {run.deadline}", run)
 
 
-def policy(statement: Mapping[str, Any]) -> str:
-    """Return an IAM policy document of one statement."""
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _dry_run(cloud: Cloud, request: LaunchRequest) -> Launched:
+    """Ask with DryRun what can be asked so; group and profile are left out, because they do not exist yet."""
+    call = request.run_instances
+    left_out = {"SecurityGroupIds", "IamInstanceProfile", "ClientToken"}
+    parameters = {name: value for name, value in call.parameters.items() if name not in left_out}
+    try:
+        cloud.call(call.service, call.operation, **parameters, DryRun=True)
+    except CloudError as error:
+        if error.code != "DryRunOperation":
+            raise
+    left = "Not asked: quota, capacity, roles. Nothing was started, nothing bills"
+    return Launched(f"dry run: AWS would allow it. {left}")
 
 
-def _wrapped(name: str, text: str) -> list[str]:
-    line = f"  {name}={text},"
-    if len(line) <= SHOWN_WIDTH:
-        return [line]
-    kept = f"{text},".replace("': ", "':\N{NO-BREAK SPACE}")  # a key stays with its value
-    pieces = textwrap.wrap(kept, SHOWN_WIDTH - 6, break_long_words=False, break_on_hyphens=False)
-    return [f"  {name}=", *(f"      {piece}".replace("\N{NO-BREAK SPACE}", " ") for piece in pieces)]
+def _start_in_some_zone(cloud: Cloud, call: Call, request: LaunchRequest, report: Report) -> Any:
+    """Start the instance in the first zone that has one free. Each zone has a client token of its own."""
+    if not request.zones:
+        return settle(cloud, call)
+    for zone in request.zones:
+        here = {"Placement": {"AvailabilityZone": zone}, "ClientToken": f"{request.run}-{zone}"}
+        try:
+            return settle(cloud, replace(call, parameters={**call.parameters, **here}))
+        except CloudError as error:
+            if not isinstance(error, NoCapacity) and "default subnet" not in error.message.lower():
+                raise
+            report(f"  {zone}: {error.code}")
+            last = error
+    said = f"in none of {', '.join(request.zones)}"
+    raise type(last)(last.call, last.code, said, last.remedy) from last
+
+
+def _wait_until_it_runs(cloud: Cloud, run: Run) -> Run:
+    for _ in range(0, START_S, STEP_S):
+        try:
+            (group,) = cloud.call("ec2", "describe_instances", InstanceIds=[run.instance_id])["Reservations"]
+            (now,) = group["Instances"]
+        except (NotThere, ValueError):  # not yet
+            cloud.pause(STEP_S)
+            continue
+        volumes = tuple(disk["Ebs"]["VolumeId"] for disk in now["BlockDeviceMappings"])
+        run = run.with_(volumes=volumes) if volumes != run.volumes else run
+        state = now["State"]["Name"]
+        if state == "running":
+            return run
+        if state != "pending":
+            reason = now.get("StateReason", {})
+            code, said = reason.get("Code", state), reason.get("Message", "it ended by itself")
+            raise NoCapacity("ec2 run_instances", code, said, "launch again, or try another region")
+        cloud.pause(STEP_S)
+    raise CloudError("ec2 describe_instances", "pending", f"{run.instance_id} did not start", "launch again later")

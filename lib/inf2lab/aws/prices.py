@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
-from typing import Any
 
 from inf2lab import catalog
+from inf2lab.aws.calls import price
 from inf2lab.aws.connection import Cloud
-from inf2lab.aws.errors import CloudError, NoAccess
 from inf2lab.aws.instance import LaunchRequest
 
 
@@ -59,19 +57,22 @@ class PriceTable:
 
 def price_table(cloud: Cloud, request: LaunchRequest) -> PriceTable:
     """Return the request's price; an AWS price list that does not answer is replaced by the dated table."""
-    facts = catalog.cloud_facts()
-    hardware = catalog.instance(request.instance)
-    basis = catalog.price_basis()
-    listed = hardware.usd_per_hour
+    facts, basis = catalog.cloud_facts(), catalog.price_basis()
+    gib_month, address = facts.prices["gp3_usd_per_gib_month"], facts.prices["address_usd_per_hour"]
+    wanted = {
+        "instanceType": request.instance,
+        "regionCode": request.region,
+        "operatingSystem": "Linux",
+        "tenancy": "Shared",
+        "preInstalledSw": "NA",
+        "capacitystatus": "Used",
+    }
     dated = f"table {basis.first} to {basis.last}"
-    instance, instance_from = _ask(cloud, _instance_filters(request), listed, dated)
+    instance, instance_from = _ask(cloud, wanted, catalog.instance(request.instance).usd_per_hour or math.nan, dated)
     if request.spot:
         instance_from += "; spot is at most that"
-    gib_month = facts.prices["gp3_usd_per_gib_month"]
-    disk, disk_from = _ask(
-        cloud, _disk_filters(request), gib_month.value, f"{gib_month.region}, since {gib_month.since}"
-    )
-    address = facts.prices["address_usd_per_hour"]
+    wanted = {"productFamily": "Storage", "volumeApiName": "gp3", "regionCode": request.region}
+    disk, disk_from = _ask(cloud, wanted, gib_month.value, f"{gib_month.region}, since {gib_month.since}")
     rows = (
         PriceRow(request.instance, instance, instance_from),
         PriceRow(f"disk, {request.disk_gib} GiB gp3", disk * request.disk_gib / facts.hours_per_month, disk_from),
@@ -80,43 +81,7 @@ def price_table(cloud: Cloud, request: LaunchRequest) -> PriceTable:
     return PriceTable(rows, request.hours, f"{request.deadline:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _instance_filters(request: LaunchRequest) -> dict[str, str]:
-    return {
-        "instanceType": request.instance,
-        "regionCode": request.region,
-        "operatingSystem": "Linux",
-        "tenancy": "Shared",
-        "preInstalledSw": "NA",
-        "capacitystatus": "Used",
-    }
-
-
-def _disk_filters(request: LaunchRequest) -> dict[str, str]:
-    return {"productFamily": "Storage", "volumeApiName": "gp3", "regionCode": request.region}
-
-
 def _ask(cloud: Cloud, wanted: dict[str, str], dated: float, source: str) -> tuple[float, str]:
-    """Return the one positive price of AWS's list and "AWS, now", or the dated price and why."""
-    if not cloud.live:
-        return dated, source
-    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in wanted.items()]
-    region = catalog.cloud_facts().pricing_region
-    try:
-        answer = cloud.call("pricing", "get_products", region=region, ServiceCode="AmazonEC2", Filters=filters)
-    except NoAccess:
-        raise
-    except CloudError as error:
-        return dated, f"{source}; AWS: {error.code}"
-    found = set(_prices(json.loads(text) for text in answer["PriceList"]))
-    if len(found) != 1:
-        return dated, f"{source}; AWS lists {len(found)} prices"
-    return found.pop(), "AWS, now"
-
-
-def _prices(products: Iterable[dict[str, Any]]) -> Iterable[float]:
-    for product in products:
-        for offer in product["terms"].get("OnDemand", {}).values():
-            for dimension in offer["priceDimensions"].values():
-                value = float(dimension["pricePerUnit"].get("USD", 0))
-                if value > 0:
-                    yield value
+    """Return AWS's price and "AWS, now", or the dated price and why."""
+    usd, said = price(cloud, "AmazonEC2", wanted)
+    return (dated, "; ".join(filter(None, (source, said)))) if usd is None else (usd, said)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from inf2lab.aws.instance import DEADLINE_TAG, RUN_TAG, Call, LaunchRequest
+from inf2lab.aws.calls import find_faults
+from inf2lab.aws.instance import LaunchRequest
+from inf2lab.aws.runs import DEADLINE_TAG, RUN_TAG
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,9 @@ def review(request: LaunchRequest) -> list[Point]:
     tags = [{tag["Key"] for tag in row["Tags"]} for row in sent["TagSpecifications"]]
     metadata = sent["MetadataOptions"]
     operations = [call.operation for call in request.calls]
+    faults = [fault for call in request.calls for fault in find_faults(call)]
     return [
-        Point(
-            "botocore accepts every call",
-            not (errors := list(_botocore_errors(request.calls))),
-            "; ".join(errors),
-        ),
+        Point("botocore accepts every call", not faults, "; ".join(faults)),
         Point(
             "a shutdown terminates the instance",
             sent["InstanceInitiatedShutdownBehavior"] == "terminate",
@@ -58,23 +56,3 @@ def review(request: LaunchRequest) -> list[Point]:
             "--ip=127.0.0.1" in sent["UserData"] and "JUPYTER_TOKEN_FILE" in sent["UserData"],
         ),
     ]
-
-
-def _botocore_errors(calls: tuple[Call, ...]) -> Iterator[str]:
-    """Yield what botocore's service models say against the calls' parameters; the models lie on this disk."""
-    from botocore.session import Session
-    from botocore.validate import ParamValidator
-
-    session, validator = Session(), ParamValidator()
-    for call in calls:
-        model = session.get_service_model(call.service)
-        name = next(name for name in model.operation_names if _snake(name) == call.operation)
-        found = validator.validate(dict(call.parameters), model.operation_model(name).input_shape)
-        if found.has_errors():
-            yield f"{call.service} {call.operation}: {found.generate_report()}"
-
-
-def _snake(name: str) -> str:
-    from botocore import xform_name
-
-    return xform_name(name)

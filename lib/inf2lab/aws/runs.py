@@ -1,30 +1,38 @@
-"""Runs on record: which run id was used in which region, written before anything is created, with no secret in it."""
+"""Runs on record: which run id was used in which region, written before anything is created, with no secret in it.
+
+A run's id is in the name and in a tag of everything that the run creates.
+"""
 
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from inf2lab import paths
-from inf2lab.aws.instance import LaunchRequest, stamp
+from inf2lab.aws.connection import Cloud
+from inf2lab.aws.moments import NEVER, Moment
 from inf2lab.files import write_file
+
+PREFIX = "inf2lab-"  # of every name
+RUN_TAG, DEADLINE_TAG = "inf2lab:run", "inf2lab:deadline"
+REHEARSED_RUN = "rehearsal"  # the run id of a request that is never sent
 
 
 @dataclass(frozen=True)
 class Run:
-    """One launch on record; `swept` is when a sweep proved that nothing is left, or empty."""
+    """One launch; `swept` is when a sweep proved that nothing is left. Id and region name one that is not on record."""
 
     id: str
     region: str
-    instance: str
-    launched: str
-    deadline: str
+    instance: str = ""
+    launched: Moment = NEVER
+    deadline: Moment = NEVER
     instance_id: str = ""
     volumes: tuple[str, ...] = ()
-    swept: str = ""
+    swept: Moment | None = None
     bucket: str = ""  # of a SageMaker run, where its copy of the model folder lies
 
     @property
@@ -34,7 +42,7 @@ class Run:
 
     def write(self) -> Run:
         """Write the record, whole or not at all, and return it."""
-        write_file(self.path, json.dumps(asdict(self), indent=2) + "\n")
+        write_file(self.path, json.dumps(asdict(self), indent=2, default=str) + "\n")
         return self
 
     def with_(self, **changes: Any) -> Run:
@@ -42,9 +50,20 @@ class Run:
         return replace(self, **changes).write()
 
 
-def begin(request: LaunchRequest, now: datetime) -> Run:
-    """Write and return the record of a launch that is about to begin."""
-    return Run(request.run, request.region, request.instance, stamp(now), stamp(request.deadline)).write()
+def new_run_id(cloud: Cloud) -> str:
+    """Return a name for a run: when, and four random letters; always the same one where nothing is sent."""
+    return f"{cloud.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}" if cloud.live else REHEARSED_RUN
+
+
+def name_of(run: str, part: str = "") -> str:
+    """Return the name of what a run creates, or of the `part` that tells several apart."""
+    return "-".join(filter(None, (f"{PREFIX}{run}", part)))
+
+
+def tags_of(run: str, deadline: Moment | None = None) -> list[dict[str, str]]:
+    """Return the tags of what a run creates; the instance's own script reads the deadline from its tag."""
+    tags = {"Name": name_of(run), RUN_TAG: run} | ({DEADLINE_TAG: str(deadline)} if deadline else {})
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def all_runs() -> list[Run]:
@@ -69,8 +88,8 @@ def _folder() -> Path:
 def _read(path: Path) -> Run | None:
     try:
         data = json.loads(path.read_text())
-        known = {field.name for field in fields(Run)}
-        run = Run(**{name: value for name, value in data.items() if name in known})
-        return replace(run, volumes=tuple(run.volumes))
+        told = {field.name: data[field.name] for field in fields(Run) if data.get(field.name)}
+        told |= {name: Moment.fromisoformat(told[name]) for name in ("launched", "deadline", "swept") if name in told}
+        return Run(**told | {"volumes": tuple(told.get("volumes", ()))})
     except (OSError, ValueError, TypeError, AttributeError):
         return None

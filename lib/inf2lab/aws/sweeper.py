@@ -6,28 +6,28 @@ Only what carries the tag of a named run is touched. A sweep may be repeated, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inf2lab.aws.connection import Cloud, connect
-from inf2lab.aws.endpoint_kinds import (
-    ENDPOINT,
-    HELD_BY_ENDPOINT,
-    SAGEMAKER_KINDS,
-    concerned,
-    endpoints_of_others,
-)
+from inf2lab.aws.connection import Cloud, Report, connect
 from inf2lab.aws.errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
-from inf2lab.aws.instance import RUN_TAG, stamp
-from inf2lab.aws.kinds import KINDS as EC2_KINDS
-from inf2lab.aws.kinds import Found, Kind, volume_rate
+from inf2lab.aws.kinds import (
+    ENDPOINT,
+    KINDS,
+    Found,
+    Kind,
+    list_instances,
+    list_other_endpoints,
+    list_others,
+    select_sagemaker,
+    volume_rate,
+)
 from inf2lab.aws.runs import Run, all_runs
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
-Report = Callable[[str], None]
 Key = tuple[str, str]
-KINDS = (*SAGEMAKER_KINDS, *EC2_KINDS)
 PATIENCE_S = 600
 STEP_S = 5
 TRIES = 12  # a minute for what something else holds on to
@@ -37,13 +37,13 @@ TRIES = 12  # a minute for what something else holds on to
 class SweepReport:
     """What a sweep removed and what remains; `unknown` says where it could not look, which is never taken for zero."""
 
-    runs: tuple[str, ...]
-    regions: tuple[str, ...]
-    removed: tuple[Found, ...]
-    remaining: tuple[Found, ...]
-    problems: tuple[str, ...]
-    unknown: tuple[str, ...]
-    not_ours: tuple[str, ...]
+    runs: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    removed: tuple[Found, ...] = ()
+    remaining: tuple[Found, ...] = ()
+    problems: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    not_ours: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -85,16 +85,16 @@ def sweep(
     ids = frozenset(run.id for run in runs)
     where = tuple(sorted({*(run.region for run in runs), *regions}))
     if not ids:
-        return SweepReport((), where, (), (), (), (), ())
+        return SweepReport(regions=where)
     work = _Work(cloud, ids, where, patience_s, report)
-    runs = [_with_volumes(cloud, run) for run in runs]
+    runs = [_note_volumes(cloud, run) for run in runs]
     for kind in KINDS:
         work.remove_all(kind)
         if kind.name == ENDPOINT:
             work.keep_what_ends(kind)
     work.unknown.clear()  # only the last look counts
     remaining = [found for kind in KINDS for found in work.look(kind)]
-    remaining += _untagged_volumes(cloud, runs, {found.id for found in remaining})
+    remaining += _find_untagged_volumes(cloud, runs, {found.id for found in remaining})
     left = {found.key for found in remaining}
     result = SweepReport(
         tuple(sorted(ids)),
@@ -103,7 +103,7 @@ def sweep(
         tuple(remaining),
         tuple(text for name, text in work.problems.items() if name in left),
         tuple(dict.fromkeys(work.unknown)),
-        tuple(_of_others(cloud, where, ids)),
+        tuple(_list_not_ours(cloud, where, ids)),
     )
     _record(cloud, runs, result)
     return result
@@ -120,9 +120,9 @@ def sweep_on_record(
     if run and not runs:
         if not regions:
             raise SettingsError("run", run, "is not on record here: say where it is with --region")
-        runs = [Run(run, where, "", "", "") for where in regions]
+        runs = [Run(run, where) for where in regions]
     if settings.lane != "inf2" or not runs:
-        return SweepReport((), (), (), (), (), (), ())
+        return SweepReport()
     return sweep(connect(settings, region=runs[-1].region), runs, regions=regions, report=report)
 
 
@@ -149,26 +149,23 @@ class _Work:
         for run in sorted(self.kept):
             self.report(f"  the endpoint of run {run} is still there, so its schedule stays, to end it")
         if self.unknown:  # nobody could look: there may be one
-            self.kept |= concerned(self.ids)
+            self.kept |= select_sagemaker(self.ids)
 
     def look(self, kind: Kind) -> list[Found]:
         """Return what there is of a kind; where AWS does not let us look, that is noted."""
         found: list[Found] = []
         for region in self.regions if kind.regional else self.regions[:1]:
-            try:
+            with _looking() as refused:
                 found += kind.find(self.cloud, region, self.ids)
-            except (NoAccess, ClockSkew):
-                raise
-            except CloudError as error:
-                place = f" in {region}" if kind.regional else ""
-                self.unknown.append(f"{kind.name}s{place}: {error.code}")
+            place = f" in {region}" if kind.regional else ""
+            self.unknown += [f"{kind.name}s{place}: {code}" for code in refused]
         return found
 
     def remove_all(self, kind: Kind) -> None:
         """Remove everything of a kind and wait until it is gone, or does not go."""
         tries: Counter[Key] = Counter()
         told: dict[Key, str] = {}
-        kept = self.kept if kind.name in HELD_BY_ENDPOINT else frozenset()
+        kept = self.kept if kind.needed_by_endpoint else frozenset()
         while present := [
             found for found in self.look(kind) if found.run not in kept and (tries[found.key] < TRIES or found.going)
         ]:
@@ -205,68 +202,51 @@ class _Work:
         return 0
 
 
-def _with_volumes(cloud: Cloud, run: Run) -> Run:
+def _note_volumes(cloud: Cloud, run: Run) -> Run:
     """Note the disks of a run's instance, also those attached by hand, so that they are looked for afterwards."""
     if not run.path.exists():
         return run
     disks = set(run.volumes)
-    filters = [{"Name": f"tag:{RUN_TAG}", "Values": [run.id]}]
-    try:
-        groups = list(cloud.pages("ec2", "describe_instances", "Reservations", region=run.region, Filters=filters))
-    except (NoAccess, ClockSkew):
-        raise
-    except CloudError:  # the search for instances says so
-        return run
-    for row in (instance for group in groups for instance in group["Instances"]):
-        disks |= {disk["Ebs"]["VolumeId"] for disk in row.get("BlockDeviceMappings", ()) if "Ebs" in disk}
+    with _looking():
+        for row in list_instances(cloud, run.region, [run.id]):
+            disks |= {disk["Ebs"]["VolumeId"] for disk in row.get("BlockDeviceMappings", ()) if "Ebs" in disk}
     return run if disks == set(run.volumes) else run.with_(volumes=tuple(sorted(disks)))
 
 
-def _untagged_volumes(cloud: Cloud, runs: Iterable[Run], seen: set[str]) -> list[Found]:
+def _find_untagged_volumes(cloud: Cloud, runs: Iterable[Run], seen: set[str]) -> list[Found]:
     """Return disks that hung on our instances and do not carry our tag: they bill, and they are not ours to delete."""
     found = []
     for run in runs:
-        if not run.volumes:
-            continue
         filters = [{"Name": "volume-id", "Values": list(run.volumes)}]
-        try:
-            rows = list(cloud.pages("ec2", "describe_volumes", "Volumes", region=run.region, Filters=filters))
-        except (NoAccess, ClockSkew):
-            raise
-        except CloudError:  # the search for volumes says so
-            continue
-        for row in rows:
-            if row["VolumeId"] not in seen:
-                state = f"{row['State']}, without our tag: not touched, delete it by hand"
-                found.append(Found("volume", row["VolumeId"], run.region, run.id, state, volume_rate(row)))
+        with _looking():
+            rows = cloud.pages("ec2", "describe_volumes", "Volumes", region=run.region, Filters=filters)
+            for row in rows if run.volumes else ():
+                if row["VolumeId"] not in seen:
+                    state = f"{row['State']}, without our tag: not touched, delete it by hand"
+                    found.append(Found("volume", row["VolumeId"], run.region, run.id, state, volume_rate(row)))
     return found
 
 
-def _of_others(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) -> Iterator[str]:
+def _list_not_ours(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) -> Iterator[str]:
     """Yield what bills for runs that were not named: another person's, or another machine's record."""
     for region in regions:
-        for search in (_instances_of_others, endpoints_of_others):
-            try:
-                found = list(search(cloud, region, ids))
-            except (NoAccess, ClockSkew):
-                raise
-            except CloudError:
-                continue
-            for name, run in found:
-                again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
-                yield f"{name} in {region} is of run {run}; {again}"
+        for search in (list_others, list_other_endpoints):
+            with _looking():
+                for name, run in search(cloud, region, ids):
+                    again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
+                    yield f"{name} in {region} is of run {run}; {again}"
 
 
-def _instances_of_others(cloud: Cloud, region: str, ids: frozenset[str]) -> Iterator[tuple[str, str]]:
-    filters = [
-        {"Name": "tag-key", "Values": [RUN_TAG]},
-        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
-    ]
-    groups = cloud.pages("ec2", "describe_instances", "Reservations", region=region, Filters=filters)
-    for row in (instance for group in groups for instance in group["Instances"]):
-        run = next(tag["Value"] for tag in row["Tags"] if tag["Key"] == RUN_TAG)
-        if run not in ids:
-            yield row["InstanceId"], run
+@contextmanager
+def _looking() -> Iterator[list[str]]:
+    """Yield the codes with which AWS refuses the look, to go on with; not so where it does not answer us at all."""
+    refused: list[str] = []
+    try:
+        yield refused
+    except (NoAccess, ClockSkew):
+        raise
+    except CloudError as error:
+        refused.append(error.code)
 
 
 def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> None:
@@ -274,6 +254,6 @@ def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> None:
     for run in runs:
         if run.path.exists():
             left = result.unknown or any(found.run == run.id for found in result.remaining)
-            swept = "" if left else run.swept or stamp(cloud.now())
+            swept = None if left else run.swept or cloud.now()
             if swept != run.swept:
                 run.with_(swept=swept)

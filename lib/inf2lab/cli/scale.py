@@ -82,8 +82,6 @@ def sagemaker(
 ) -> None:
     """Show price and calls of a SageMaker endpoint for a folder; with --lane inf2 --confirm make it."""
     from inf2lab import aws
-    from inf2lab.aws import endpoint
-    from inf2lab.aws import endpoint_calls as target
     from inf2lab.errors import SettingsError
     from inf2lab.folder import Needs
     from inf2lab.shapes import SHAPES
@@ -94,22 +92,22 @@ def sagemaker(
         needs = Needs(settings, _folder(folder))
         if ask:
             prompts = prompt or ["Hello"] * needs.rows  # model.py takes no other number
-            print(*endpoint.invoke(here, ask, SHAPES[needs.stated.shape], prompts), sep="\n")
+            print(*aws.invoke(here, ask, SHAPES[needs.stated.shape], prompts), sep="\n")
             return
-        request = target.endpoint_request(here, needs, bucket=bucket, hours=hours, instances=(fewest, most))
+        request = aws.endpoint_request(here, needs, bucket=bucket, hours=hours, instances=(fewest, most))
         calls = (*request.calls, *request.scaling)
         if as_json:
             print(json.dumps([asdict(call) for call in calls], indent=2, default=lambda data: data.decode()))
             return
         table = Table("subject", "found", box=None, pad_edge=False)
-        for subject, found in endpoint.rows(here, request):
+        for subject, found in aws.endpoint_rows(here, request):
             table.add_row(subject, found)
         console.print(table, soft_wrap=False)
         for number, call in enumerate(calls, 1):
             console.print(f"{number:2}  {call.service}.{call.operation}")
         if confirm and bucket == "YOUR-BUCKET":
             raise SettingsError("bucket", bucket, "name a bucket of yours in the same region with --bucket")
-        done = endpoint.deploy(here, request, confirm=confirm, another=another, report=console.print)
+        done = aws.deploy(here, request, confirm=confirm, another=another, report=console.print)
         console.print(str(done))
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
@@ -31,21 +30,8 @@ WHITE_BOX = ("us-east-2", "us-west-2")
 
 
 @cache
-def _own_session() -> boto3.Session:
-    """The tests' own session, made once: nothing is ever injected into it."""
-    return boto3.Session(region_name=REGION)
-
-
-@cache
 def _own_client(service: str, region: str) -> Any:
-    return _own_session().client(service, region_name=region)
-
-
-def _new_session() -> boto3.Session:
-    """A session with events of its own, which reads the service models that are loaded already."""
-    core = botocore.session.Session()
-    core.register_component("data_loader", _own_session()._session.get_component("data_loader"))
-    return boto3.Session(region_name=REGION, botocore_session=core)
+    return played_aws.own_session().client(service, region_name=region)
 
 
 class _Raw(io.BytesIO):
@@ -95,20 +81,16 @@ class PlayedAws:
         self.session.events.register(f"before-send.{operation}", answer)
 
     def interrupt(self, number: int, *, error: type[BaseException] = KeyboardInterrupt) -> None:
-        """Raise after the `number`th call that changes something was answered, as a killed kernel would."""
-        made = [0]
+        """Raise after the `number`th call that changes something was answered."""
+        played_aws.stop_after(self.session, number, error)
 
-        def count(model: Any, **event: Any) -> None:
-            if not model.name.startswith(("Describe", "Get", "List")):
-                made[0] += 1
-                if made[0] == number:
-                    raise error
-
-        self.session.events.register("after-call", count)
+    def kill(self, number: int) -> None:
+        """Raise SystemExit after the `number`th call that changes something, and at every call from then on."""
+        played_aws.die_after(self.session, number)
 
     def heal(self) -> None:
-        """End what `fail` and `interrupt` do, for clients that are made from now on."""
-        self.session = _new_session()
+        """End what `fail`, `interrupt` and `kill` do, for clients that are made from now on."""
+        self.session = played_aws.new_session()
 
     def left(self, *regions: str) -> list[str]:
         """Everything in the account that is not there by default, as "kind id"."""
@@ -182,7 +164,7 @@ def played(monkeypatch: pytest.MonkeyPatch, no_network: None) -> Iterator[Played
     monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
     with mock_aws():
         played_aws.put_in(list(WHITE_BOX))
-        yield PlayedAws(_new_session())
+        yield PlayedAws(played_aws.new_session())
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.response import StreamingBody
@@ -27,19 +28,13 @@ from typer.testing import CliRunner
 
 import write_manifests
 from inf2lab import ModelFolder, Settings, aws, catalog, write_properties
-from inf2lab.aws import Call, Cloud
-from inf2lab.aws.endpoint import (
-    deploy,
-    invocation,
-    invoke,
-    price_line,
-    rows,
-)
-from inf2lab.aws.endpoint_calls import EXECUTION_ROLE, EndpointRequest, endpoint_request
-from inf2lab.aws.endpoint_kinds import BILLS_NOTHING, SAGEMAKER_KINDS, UNDER_WAY
-from inf2lab.aws.instance import DEADLINE_ROLE
-from inf2lab.aws.launcher import fill
-from inf2lab.aws.validation import check_call, enum_of
+from inf2lab.aws import Cloud, deploy, endpoint_request, endpoint_rows, invoke
+from inf2lab.aws.calls import Call, check, fill
+from inf2lab.aws.deadline import DEADLINE_ROLE
+from inf2lab.aws.endpoint import EXECUTION_ROLE, EndpointRequest, price_line
+from inf2lab.aws.invocation import write_invocation
+from inf2lab.aws.kinds import BILLS_NOTHING, ENDPOINT, KINDS, UNDER_WAY
+from inf2lab.aws.moments import Moment
 from inf2lab.cli import app
 from inf2lab.errors import EndpointError, FolderError, SettingsError
 from inf2lab.folder import Needs
@@ -92,6 +87,10 @@ def test_every_call_passes_the_stubber_as_it_is_sent(request_: EndpointRequest) 
                 getattr(client, call.operation)(**parameters)
 
 
+def enum_of(service: str, shape: str) -> list[str]:
+    return list(botocore.session.get_session().get_service_model(service).shape_for(shape).enum)
+
+
 def test_enums_are_those_of_the_service(request_: EndpointRequest) -> None:
     variant = variant_of(request_)
     for size in ("xlarge", "8xlarge", "24xlarge", "48xlarge"):
@@ -119,7 +118,7 @@ def test_what_the_service_would_refuse_is_refused_here(request_: EndpointRequest
     parameters = copy.deepcopy(the(request_, "create_endpoint_config"))
     DAMAGE[said](parameters)
     with pytest.raises(SettingsError, match=said):
-        check_call(Call("sagemaker", "create_endpoint_config", parameters))
+        check([Call("sagemaker", "create_endpoint_config", parameters)])
 
 
 def test_the_folder_goes_to_s3_byte_for_byte_and_to_the_root_of_the_model(request_: EndpointRequest) -> None:
@@ -127,7 +126,7 @@ def test_the_folder_goes_to_s3_byte_for_byte_and_to_the_root_of_the_model(reques
     source = the(request_, "create_model")["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
     assert source == {"S3Uri": request_.folder_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
     sent = {f"s3://{put['Bucket']}/{put['Key']}".removeprefix(source["S3Uri"]): put["Body"] for put in puts}
-    assert sent == {path.name: path.read_bytes() for path in request_.replica.folder.path.iterdir()}
+    assert sent == {path.name: path.read_bytes() for path in request_.needs.folder.path.iterdir()}
 
 
 def test_the_image_is_the_profiles(folder: ModelFolder) -> None:
@@ -231,7 +230,7 @@ def test_more_disk_than_the_service_gives_is_said(tmp_path: Path) -> None:
 
 
 def test_the_price_comes_first_and_says_that_it_is_a_lower_bound(request_: EndpointRequest) -> None:
-    (subject, text), *_ = rows(Cloud(REGION), request_)
+    (subject, text), *_ = endpoint_rows(Cloud(REGION), request_)
     assert subject == "price"
     assert text.startswith("more than 12.98 to 25.96 USD/h: that is EC2's price")
 
@@ -269,7 +268,12 @@ class Account:
     sent: list[str]
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, region_name=REGION)
+        return played_aws.own_session().client(service)
+
+    def anew(self) -> Account:
+        """The same account, for a process that comes after one that died."""
+        session = played_aws.new_session()
+        return Account(Cloud(REGION, session, self.cloud.account, pause=QUIET), [])
 
     def left(self) -> list[str]:
         sagemaker = self.client("sagemaker")
@@ -292,7 +296,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         monkeypatch.setenv(name, value)
     with mock_aws():
         played_aws.put_in([REGION])
-        session = boto3.Session(region_name=REGION)
+        session = played_aws.new_session()
         session.client("s3").create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
         sent: list[str] = []
 
@@ -384,7 +388,7 @@ def test_a_bucket_that_cannot_be_used_is_refused_before_anything_is_made(
 
 
 def test_runs_without_a_bucket_are_not_looked_for_at_sagemaker(account: Account) -> None:
-    now = datetime.now(UTC).isoformat()
+    now = Moment.now(UTC)
     run = aws.Run("20260101-000000-aaaa", REGION, "inf2.xlarge", now, now).write()
     swept(account, run)
     assert "ListEndpoints" not in account.sent
@@ -393,28 +397,20 @@ def test_runs_without_a_bucket_are_not_looked_for_at_sagemaker(account: Account)
 CALLS = 13  # of a deployment that change something; the last two scale
 
 
-def stopped_after(account: Account, folder: ModelFolder, number: int, error: type[BaseException]) -> list[str]:
-    """Deploy, and have `error` raised when that many calls were answered; returns what was reported."""
-    made, said = [0], []
-
-    def stop(model: Any, **event: Any) -> None:
-        if not model.name.startswith(("Describe", "Get", "List", "Head")):
-            made[0] += 1
-            if made[0] == number:
-                raise error
-
-    account.cloud.session.events.register("after-call", stop)
+def stopped(account: Account, folder: ModelFolder, error: type[BaseException]) -> list[str]:
+    """Deploy, which ends with `error`; returns what was reported."""
+    said: list[str] = []
     request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
-    assert len([*request.calls, *request.scaling]) == CALLS
+    assert len(all_calls(request)) == CALLS
     with pytest.raises(error):
         deploy(account.cloud, request, confirm=True, report=said.append)
-    account.cloud.session.events.unregister("after-call", stop)
     return said
 
 
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
 def test_an_interrupt_after_any_call_leaves_nothing(account: Account, folder: ModelFolder, number: int) -> None:
-    said = stopped_after(account, folder, number, KeyboardInterrupt)
+    played_aws.stop_after(account.cloud.session, number)
+    said = stopped(account, folder, KeyboardInterrupt)
     assert account.left() == []
     assert aws.open_runs() == []
     assert "nothing bills" in said[-1]
@@ -422,12 +418,12 @@ def test_an_interrupt_after_any_call_leaves_nothing(account: Account, folder: Mo
 
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
 def test_after_a_kill_between_any_two_calls_a_sweep_finds_everything(
-    account: Account, folder: ModelFolder, number: int, monkeypatch: pytest.MonkeyPatch
+    account: Account, folder: ModelFolder, number: int
 ) -> None:
     """Nothing is undone. The record was written before, and the clock was set before the endpoint."""
-    with monkeypatch.context() as killed:
-        killed.setattr("inf2lab.aws.endpoint._undo", lambda *arguments: "")
-        stopped_after(account, folder, number, SystemExit)
+    played_aws.die_after(account.cloud.session, number)
+    stopped(account, folder, SystemExit)
+    account = account.anew()
     left = account.left()
     assert left
     if any(name.startswith("endpoint ") for name in left):
@@ -446,7 +442,7 @@ def refused(account: Account, operation: str, code: str) -> Iterator[Account]:
 
     events, name = account.cloud.session.events, f"before-call.sagemaker.{operation}"
     events.register(name, refuse)
-    yield replace(account, cloud=replace(account.cloud, _clients={}))
+    yield replace(account, cloud=replace(account.cloud))  # with clients of its own
     events.unregister(name, refuse)
 
 
@@ -484,9 +480,8 @@ def test_an_endpoint_is_found_without_its_configuration(account: Account, folder
     """Somebody deleted it: nobody can see then what the endpoint costs, but the record knows its instance."""
     request, run = deployed(account, folder)
     account.client("sagemaker").delete_endpoint_config(EndpointConfigName=request.name)
-    (found,) = next(kind for kind in SAGEMAKER_KINDS if kind.name == "endpoint").find(
-        account.cloud, REGION, frozenset([run.id])
-    )
+    (kind,) = [kind for kind in KINDS if kind.name == ENDPOINT]
+    (found,) = kind.find(account.cloud, REGION, frozenset([run.id]))
     assert found.usd_per_hour == pytest.approx(12.98, abs=0.01)
     assert swept(account, run).clean
     assert account.left() == []
@@ -510,7 +505,7 @@ def test_every_state_of_an_endpoint_bills_but_two() -> None:
     ],
 )
 def test_both_request_schemas_are_asked_and_read(kind: str, body: Any, answer: Any) -> None:
-    parameters = invocation("inf2lab-x", SHAPES[kind], Ask(("Hello",), 16, 32, "inf2lab-x"))
+    parameters = write_invocation("inf2lab-x", SHAPES[kind], Ask(("Hello",), 16, 32, "inf2lab-x"))
     assert json.loads(parameters["Body"]) == body
     here, stubber = stubbed()
     data = json.dumps(answer).encode()
@@ -598,18 +593,14 @@ def test_nobody_gives_up_before_the_service_does() -> None:
 
 def stubbed() -> tuple[Cloud, Stubber]:
     """A way to SageMaker's runtime whose answers the test gives."""
-    client = boto3.client("sagemaker-runtime", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
-    here = Cloud(REGION, boto3.Session(region_name=REGION))
-    here._clients["sagemaker-runtime", REGION] = client
-    return here, Stubber(client)
+    here = Cloud(REGION, boto3.Session("x", "x", region_name=REGION))
+    return here, Stubber(here.client("sagemaker-runtime"))
 
 
 def test_awss_own_price_is_taken_where_it_answers(request_: EndpointRequest) -> None:
-    client = boto3.client("pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    here = Cloud(REGION, boto3.Session(region_name=REGION))
-    here._clients["pricing", "us-east-1"] = client
+    here = Cloud(REGION, boto3.Session("x", "x", region_name=REGION))
     product = {"terms": {"OnDemand": {"a": {"priceDimensions": {"b": {"pricePerUnit": {"USD": "10.5"}}}}}}}
-    with Stubber(client) as stubber:
+    with Stubber(here.client("pricing", "us-east-1")) as stubber:
         stubber.add_response("get_products", {"PriceList": [json.dumps(product)]})
         assert price_line(here, request_).startswith("10.50 to 21.00 USD/h (AWS, now)")
         stubber.add_client_error("get_products", "AccessDeniedException")

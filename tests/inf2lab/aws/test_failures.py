@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import StateReason
 
 from inf2lab import Settings, aws
 from tests.support import played_aws
@@ -138,12 +139,9 @@ def test_6_what_never_becomes_consistent_is_given_up(played: PlayedAws, launchin
 
 
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
-def test_7_killed_between_any_two_calls(
-    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_7_killed_between_any_two_calls(played: PlayedAws, launching: Launching, number: int) -> None:
     """The kernel dies: nothing is undone. The record was written before, and the tags came with each call."""
-    monkeypatch.setattr("inf2lab.aws.launcher._undo", lambda *arguments: "")
-    played.interrupt(number, error=SystemExit)
+    played.kill(number)
     with pytest.raises(SystemExit):
         launching()
     assert played.left() != []
@@ -280,15 +278,14 @@ def test_13_spot_takes_the_instance_back(played: PlayedAws, launching: Launching
     assert played.left() == []
 
 
-def test_13_spot_takes_it_back_while_it_starts(
-    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def taken(here: aws.Cloud, instance_id: str) -> list[dict[str, object]]:
+def test_13_spot_takes_it_back_while_it_starts(played: PlayedAws, launching: Launching) -> None:
+    def take_back(parsed: dict[str, Any], **event: Any) -> None:
+        instance_id = parsed["Instances"][0]["InstanceId"]
         played.client("ec2").terminate_instances(InstanceIds=[instance_id])
-        reason = {"Code": "Server.SpotInstanceTermination", "Message": "Spot instance termination"}
-        return [{"BlockDeviceMappings": [], "State": {"Name": "terminated"}, "StateReason": reason}]
+        reason = StateReason("Spot instance termination", "Server.SpotInstanceTermination")
+        ec2_backends[played_aws.ACCOUNT]["us-east-2"].get_instance(instance_id).state_reason = reason
 
-    monkeypatch.setattr("inf2lab.aws.launcher._instances", taken)
+    played.session.events.register("after-call.ec2.RunInstances", take_back)
     error = launch_fails(launching, spot=True)
     assert error.code == "Server.SpotInstanceTermination"
     assert isinstance(error.__cause__, aws.NoCapacity)

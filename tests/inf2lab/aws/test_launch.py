@@ -26,7 +26,7 @@ def test_the_instance_is_as_requested(played: PlayedAws, launching: Launching) -
     assert instance["Placement"]["AvailabilityZone"] == "us-east-2a"
     assert instance["IamInstanceProfile"]["Arn"].endswith(f"inf2lab-{run.id}-instance")
     tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
-    assert tags == {"Name": f"inf2lab-{run.id}", "inf2lab:run": run.id, "inf2lab:deadline": run.deadline}
+    assert tags == {"Name": f"inf2lab-{run.id}", "inf2lab:run": run.id, "inf2lab:deadline": str(run.deadline)}
     shutdown = ec2.describe_instance_attribute(
         InstanceId=run.instance_id, Attribute="instanceInitiatedShutdownBehavior"
     )
@@ -44,7 +44,7 @@ def test_the_watchdog_outside_terminates_this_instance_and_may_do_nothing_else(
 ) -> None:
     run = launching()
     schedule = played.client("scheduler").get_schedule(Name="deadline", GroupName=f"inf2lab-{run.id}")
-    assert schedule["ScheduleExpression"] == f"at({run.deadline.removesuffix('Z')})"
+    assert schedule["ScheduleExpression"] == f"at({str(run.deadline).removesuffix('Z')})"
     assert schedule["ScheduleExpressionTimezone"] == "UTC"
     assert run.instance_id in schedule["Target"]["Input"]
     assert schedule["Target"]["RoleArn"].endswith(f"inf2lab-{run.id}-deadline")
@@ -77,7 +77,7 @@ def test_what_is_shown_is_what_is_sent(played: PlayedAws, launching: Launching) 
 def test_without_confirm_it_is_a_dry_run(played: PlayedAws, launching: Launching) -> None:
     here = played.cloud()
     done = aws.launch(here, launching.request(here))
-    assert not done.sent
+    assert done.run is None
     assert "nothing bills" in str(done)
     assert played.left() == []
     assert aws.all_runs() == []

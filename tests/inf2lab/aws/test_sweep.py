@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inf2lab import Settings, aws
-from inf2lab.aws.kinds import Found
+from inf2lab.aws.kinds import Found, Kind
 from inf2lab.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -113,14 +113,18 @@ def test_what_carries_no_tag_or_another_is_not_touched(played: PlayedAws, launch
     assert plain["Instances"][0]["InstanceId"] not in line
 
 
-def test_even_a_wrong_search_could_not_remove_what_is_not_ours(played: PlayedAws) -> None:
-    from inf2lab.aws.kinds import KINDS
-    from inf2lab.aws.sweeper import _Work
+def test_even_a_wrong_search_could_not_remove_what_is_not_ours(
+    played: PlayedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*asked: object) -> list[Found]:
+        return [Found("instance", "i-1", "us-east-2", "yours", "running")]
 
-    (instances,) = [kind for kind in KINDS if kind.name == "instance"]
-    work = _Work(played.cloud(), frozenset({"mine"}), ["us-east-2"], 0, lambda line: None)
+    removed: list[Found] = []
+    wrong = Kind("instance", find, lambda cloud, found: removed.append(found))
+    monkeypatch.setattr("inf2lab.aws.sweeper.KINDS", (wrong,))
     with pytest.raises(aws.CloudError, match="not ours"):
-        work._remove(instances, Found("instance", "i-1", "us-east-2", "yours", "running"))
+        aws.sweep(played.cloud(), [aws.Run("mine", "us-east-2")], report=lambda line: None)
+    assert removed == []
 
 
 def test_a_run_that_comes_back_is_open_again(played: PlayedAws, launching: Launching) -> None:

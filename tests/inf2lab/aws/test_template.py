@@ -14,7 +14,8 @@ from cfnlint.config import ManualArgs
 from cfnlint.decode.cfn_yaml import load
 
 from inf2lab import Settings, aws, catalog
-from inf2lab.aws.instance import GROUP, INSTANCE, stamp
+from inf2lab.aws.deadline import DEADLINE_ROLE
+from inf2lab.aws.instance import GROUP, INSTANCE
 
 if TYPE_CHECKING:
     from conftest import Launching, PlayedAws
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 PATH = ROOT / "deploy" / "cloudformation" / "inf2lab.yaml"
 IMAGE = aws.Image("ami-0ubuntu2026new", "", "/dev/sda1", "ubuntu", "test")
-ATTRIBUTES = {"Group.GroupId": GROUP, "DeadlineRole.Arn": "<deadline role arn>"}
+ATTRIBUTES = {"Group.GroupId": GROUP, "DeadlineRole.Arn": DEADLINE_ROLE}
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,12 @@ def resources(request_: aws.LaunchRequest) -> dict[str, Any]:
     """The template's resources with every function worked out for that run."""
     values = {
         "Run": "r1",
-        "End": stamp(request_.deadline).removesuffix("Z"),
+        "End": str(request_.deadline).removesuffix("Z"),
         "InstanceType": "inf2.8xlarge",
         "DiskGiB": 300,
         "Image": IMAGE.id,
         "Repository": "https://example.com/x.git",
-        "AWS::Partition": "played",
+        "AWS::Partition": "aws",
         "Instance": INSTANCE,
         "InstanceRole": "inf2lab-r1-instance",
         "InstanceProfile": "inf2lab-r1-instance",
@@ -163,7 +164,7 @@ def test_a_stack_starts_the_instance_and_the_sweep_ends_both(played: PlayedAws, 
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     assert {line.split()[0] for line in played.left()} >= {"instance", "group", "role", "stack"}
-    run = aws.Run("r1", "us-east-2", "inf2.xlarge", "", "")
+    run = aws.Run("r1", "us-east-2")
     swept = aws.sweep(played.cloud(), [run], report=lambda line: None)
     assert swept.clean
     assert "stack" in {found.kind for found in swept.removed}

@@ -6,13 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
 
 from inf2lab import catalog
-from inf2lab.aws.instance import stamp
+from inf2lab.aws.moments import Moment
 from inf2lab.aws.user_data import LARGEST_BYTES, user_data
 
 VALUES = {"Run": "r1", "Deadline": "2030-01-01T00:00:00Z", "User": "ubuntu", "Port": "8888", "Repository": ""}
@@ -80,10 +80,10 @@ def test_it_fits_and_holds_no_open_door(family: str) -> None:
     assert "${" not in script
 
 
-def run_deadline(tmp_path: Path, *, on_file: datetime, tag: str) -> bool:
+def run_deadline(tmp_path: Path, *, on_file: Moment, tag: str) -> bool:
     """Run the instance's own deadline script with commands that are played; returns whether it switched off."""
     script = files_in(user_data(VALUES))["/usr/local/sbin/inf2lab-deadline"]
-    (tmp_path / "deadline").write_text(f"{stamp(on_file)}\n")
+    (tmp_path / "deadline").write_text(f"{on_file}\n")
     (tmp_path / "script").write_text(script.replace("/etc/inf2lab", str(tmp_path)))
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -99,7 +99,7 @@ def run_deadline(tmp_path: Path, *, on_file: datetime, tag: str) -> bool:
     return off.exists() and off.read_text() == "poweroff\n"
 
 
-NOW = datetime.now(UTC)
+NOW = Moment.now(UTC)
 PAST, FUTURE = NOW - timedelta(minutes=5), NOW + timedelta(hours=5)
 
 
@@ -108,8 +108,8 @@ PAST, FUTURE = NOW - timedelta(minutes=5), NOW + timedelta(hours=5)
     [
         (FUTURE, "exit 22", False),
         (PAST, "exit 22", True),
-        (PAST, f"echo {stamp(FUTURE)}", False),
-        (FUTURE, f"echo {stamp(PAST)}", True),
+        (PAST, f"echo {FUTURE}", False),
+        (FUTURE, f"echo {PAST}", True),
         (PAST, "echo tomorrow", True),
         (FUTURE, "echo ''", False),
         (FUTURE, "echo '2020-01-01T00:00:00Z; reboot'", False),
@@ -124,7 +124,7 @@ PAST, FUTURE = NOW - timedelta(minutes=5), NOW + timedelta(hours=5)
         "a tag with a command is no deadline",
     ],
 )
-def test_it_ends_at_the_deadline_and_not_before(tmp_path: Path, on_file: datetime, tag: str, ends: bool) -> None:
+def test_it_ends_at_the_deadline_and_not_before(tmp_path: Path, on_file: Moment, tag: str, ends: bool) -> None:
     assert run_deadline(tmp_path, on_file=on_file, tag=tag) is ends
 
 

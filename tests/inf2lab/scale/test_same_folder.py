@@ -6,8 +6,7 @@ from pathlib import Path
 
 import write_manifests
 from inf2lab import Settings
-from inf2lab.aws import Cloud
-from inf2lab.aws.endpoint_calls import endpoint_request
+from inf2lab.aws import Cloud, endpoint_request
 from inf2lab.scale import ray_service
 from inf2lab.scale.kubernetes.deployment import render
 from inf2lab.scale.replica import Replica
