@@ -40,7 +40,7 @@ _GPT2_KEYS = _keys(
     vocab="vocab_size",
     max_positions="n_ctx|n_positions",
 )
-_LLAMA_KEYS = _keys(
+LLAMA_KEYS = _keys(
     hidden="hidden_size",
     layers="num_hidden_layers",
     heads="num_attention_heads",
@@ -94,7 +94,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
             Architecture(
                 "llama",
                 "Llama",
-                _LLAMA_KEYS,
+                LLAMA_KEYS,
                 "rotary",
                 norm_bias=False,
                 gated_ffn=True,

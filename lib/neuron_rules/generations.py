@@ -9,7 +9,7 @@ from types import MappingProxyType
 from .errors import UnknownName
 
 _SAMPLE_02 = ("input_ids", "sequence_length")
-_SAMPLE_08 = (*_SAMPLE_02, "start_ids", "top_k")
+SAMPLE_08 = (*_SAMPLE_02, "start_ids", "top_k")
 _SAMPLE_08_LLAMA = (
     *_SAMPLE_02,
     "cache_ids",
@@ -76,7 +76,7 @@ GENERATIONS: Mapping[str, Generation] = MappingProxyType(
             # Release notes 0.5.58 (2023-07-21); GPT-J and GPT-NeoX never
             pads_heads=frozenset({"bloom", "gpt2", "llama", "opt"}),
             dtypes=("f32", "f16", "bf16"),
-            sample_arguments=_by_architecture(_ARCHITECTURES_08, _SAMPLE_08, llama=_SAMPLE_08_LLAMA),
+            sample_arguments=_by_architecture(_ARCHITECTURES_08, SAMPLE_08, llama=_SAMPLE_08_LLAMA),
             constructor_arguments=_by_architecture(
                 _ARCHITECTURES_08,
                 ("context_length_estimate", "context_unroll", "neuron_config"),

@@ -88,7 +88,7 @@ def rule_page() -> str:
 
 
 @cache
-def _on_article() -> tuple[Finding, ...]:
+def on_article() -> tuple[Finding, ...]:
     """What the linter says about the article's folders."""
     found: list[Finding] = []
     for route in ARTICLE:
@@ -128,7 +128,7 @@ def _marks(match: re.Match[str]) -> str:
 def _said(kind: str, code: str) -> list[str]:
     if code not in RULES:
         raise MarkError(f"{code}: the linter has no such rule")
-    findings = _on_example(code) if kind == "rule" else [f for f in _on_article() if f.rule == code]
+    findings = _on_example(code) if kind == "rule" else [f for f in on_article() if f.rule == code]
     if not findings:
         raise MarkError(f"{code}: nothing found in the article's files; write `rule {code}` to show its example")
     anchor = f"[{code}](lint_rules.md#{code.lower()}-{RULES[code].NAME})"

@@ -149,7 +149,7 @@ def _neuron_ls() -> tuple[NeuronDevice, ...] | None:
 
 
 @cache
-def _query() -> tuple[str, ...] | None:
+def query_for_packages() -> tuple[str, ...] | None:
     """The command that prints the version of an installed package on this distribution."""
     if shutil.which("dpkg-query"):
         return ("dpkg-query", "--show", "--showformat", "${Version}")
@@ -158,7 +158,7 @@ def _query() -> tuple[str, ...] | None:
 
 def _installed() -> dict[str, str]:
     """The versions of the driver's and the tools' packages that are installed."""
-    query, found = _query(), {}
+    query, found = query_for_packages(), {}
     for name in PACKAGES if query else ():
         done = subprocess.run([*query, name], capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip():

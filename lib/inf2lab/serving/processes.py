@@ -79,7 +79,7 @@ def start_apart(command: Sequence[str], **arguments: Any) -> int:
 
 def end(processes: Iterable[psutil.Process], patience_s: float) -> Sequence[psutil.Process]:
     """Ask processes to end, kill those that do not within `patience_s`, and return the ones that were running."""
-    running = [process for process in processes if not _has_ended(process)]
+    running = [process for process in processes if not has_ended(process)]
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -93,14 +93,14 @@ def end(processes: Iterable[psutil.Process], patience_s: float) -> Sequence[psut
 def _outlasting(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:
     """Wait for processes to end, at most `patience_s`, and return those that did not."""
     deadline = time.monotonic() + patience_s
-    while left := [process for process in processes if not _has_ended(process)]:
+    while left := [process for process in processes if not has_ended(process)]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.02)
     return left
 
 
-def _has_ended(process: psutil.Process) -> bool:
+def has_ended(process: psutil.Process) -> bool:
     """Return whether a process has ended; a zombie has, and only its parent can take it away."""
     try:
         with contextlib.suppress(psutil.TimeoutExpired):

@@ -22,7 +22,7 @@ def files_of(model_id: str, *, large: bool, report: Callable[[str], None]) -> Pa
 
     try:
         here = Path(snapshot_download(model_id, local_files_only=True))
-        if _whole(here):
+        if is_whole(here):
             return here
     except (OSError, ValueError):
         pass  # not in the user's cache
@@ -60,7 +60,7 @@ def choose(names: Iterable[str]) -> list[str]:
     return sorted(weights + [name for name in top if name.endswith(_TEXTS)])
 
 
-def _whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Whether a snapshot, which an interrupted download may have left, has all that serving needs."""
     names = wanted(folder)
     parts = {

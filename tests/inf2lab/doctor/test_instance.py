@@ -65,7 +65,7 @@ def instance(clone: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.Mo
     monkeypatch.setenv("INF2LAB_DEVICES", str(made.devices))
     monkeypatch.setattr(checks, "DRIVER", made.driver)
     monkeypatch.setattr(checks, "TOOLS", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(checks, "_query", checks._query.__wrapped__)
+    monkeypatch.setattr(checks, "query_for_packages", checks.query_for_packages.__wrapped__)
     monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Memory(768 * GIB))
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: Usage(0, 0, 400 * GIB))
     monkeypatch.setattr(checks.os, "getuid", lambda: 1000)

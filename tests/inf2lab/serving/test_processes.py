@@ -56,7 +56,7 @@ def test_children_inherit_the_mark(start_process: StartProcess, mark: dict[str, 
     (child,) = process.children()
     assert set(processes.ours()) == {process, child}
     assert stop_everything() == 2
-    assert processes._has_ended(child)
+    assert processes.has_ended(child)
 
 
 def test_a_child_whose_parent_was_killed_is_still_found(start_process: StartProcess, mark: dict[str, str]) -> None:

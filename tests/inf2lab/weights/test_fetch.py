@@ -328,6 +328,6 @@ def test_an_interrupted_download_is_not_taken_for_a_model(tmp_path: Path) -> Non
     parts = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
     (tmp_path / "model-1.safetensors").touch()
-    assert not hub_files._whole(tmp_path)
+    assert not hub_files.is_whole(tmp_path)
     (tmp_path / "model-2.safetensors").touch()
-    assert hub_files._whole(tmp_path)
+    assert hub_files.is_whole(tmp_path)

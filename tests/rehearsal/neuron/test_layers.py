@@ -57,7 +57,7 @@ def test_both_ways_of_reading_the_cache_agree_in_bf16(
 ) -> None:
     logits = []
     for narrow in (0, 10**6):  # bf16 products always, conversion to f32 always
-        monkeypatch.setattr(decoder, "_NARROW", narrow)
+        monkeypatch.setattr(decoder, "NARROW", narrow)
         model = load(reference, amp="bf16")
         model.forward(prompts[:, :8], torch.arange(8))
         logits.append(model.forward(prompts[:, 8:], torch.tensor([8])))

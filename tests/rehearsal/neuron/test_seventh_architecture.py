@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, Starcoder2Config
 from neuron_rules import Architecture, architectures, generations
 
 # --- the seventh architecture: what goes into neuron_rules/architectures.py ...
-RULES = Architecture("starcoder2", "StarCoder2", architectures._LLAMA_KEYS, "rotary")
+RULES = Architecture("starcoder2", "StarCoder2", architectures.LLAMA_KEYS, "rotary")
 
 # ... into emulated_neuron/specs.py ...
 FAMILY = specs.Family(
@@ -51,7 +51,7 @@ def reference(monkeypatch: pytest.MonkeyPatch, randomize) -> PreTrainedModel:
     rules = generations.GENERATIONS["0.8"]
     known = {
         "architectures": (*rules.architectures, "starcoder2"),
-        "sample_arguments": {**rules.sample_arguments, "starcoder2": generations._SAMPLE_08},
+        "sample_arguments": {**rules.sample_arguments, "starcoder2": generations.SAMPLE_08},
         "constructor_arguments": {**rules.constructor_arguments, "starcoder2": ("neuron_config",)},
     }
     monkeypatch.setattr(generations, "GENERATIONS", {"0.8": dataclasses.replace(rules, **known)})

@@ -27,7 +27,7 @@ def jar(tmp_path, monkeypatch):
     (tmp_path / "pins.json").write_text(json.dumps(pins))
     monkeypatch.setattr(module, "PINS_FILE", tmp_path / "pins.json")
     fetched = []
-    monkeypatch.setattr(module, "_fetch", lambda *args: fetched.append(args) or path)
+    monkeypatch.setattr(module, "fetch_jar", lambda *args: fetched.append(args) or path)
     return path, fetched
 
 

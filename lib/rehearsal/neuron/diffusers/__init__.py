@@ -9,7 +9,7 @@ class NotInRehearsal(RuntimeError):
     """Something that needs the real diffusers package was asked of the rehearsal."""
 
 
-class _Unavailable:
+class Unavailable:
     """Can be imported and named in annotations, not used."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -21,11 +21,11 @@ class _Unavailable:
         _refuse(cls.__name__)
 
 
-class StableDiffusionPipeline(_Unavailable):
+class StableDiffusionPipeline(Unavailable):
     """Refused on use."""
 
 
-class DPMSolverMultistepScheduler(_Unavailable):
+class DPMSolverMultistepScheduler(Unavailable):
     """Refused on use."""
 
     @classmethod

@@ -25,7 +25,7 @@ _MASKED = -1e9  # finite, so that a query that is padding itself gets numbers an
 # The cache grows by this many positions, so that products meet few shapes: oneDNN compiles a kernel for each.
 _BLOCK = 128
 # Up to this many rows times positions, converting bf16 keys and values to f32 costs less than oneDNN's bf16 products.
-_NARROW = 256
+NARROW = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Decoder:
         if pads is not None:
             ids = (ids - pads[:, None]).clamp(min=0)  # (B, T)
         x = self._embed(tokens, ids)  # (B*T, E)
-        wide = batch * self.caches[0].shape[3] <= _NARROW or not self.bf16_products
+        wide = batch * self.caches[0].shape[3] <= NARROW or not self.bf16_products
         step = Step(batch, count, start, self._attention_bias(start, stop, pads), wide, self._turns_at(ids))
         for layer, cache in zip(self.layers, self.caches, strict=True):
             x = self._block(layer, cache, x, step)  # (B*T, E)

@@ -41,13 +41,13 @@ def worker_package(version: str = DEFAULT_VERSION, environ: Mapping[str, str] | 
     # The digest in the name: a folder from another jar can never be taken for this one.
     folder = cache_root(environ) / "worker" / f"{version}-{pin['sha256'][:12]}"
     if not (folder / ENGINE).is_file():
-        jar = _fetch(pins["group"], pins["artifact"], version)
+        jar = fetch_jar(pins["group"], pins["artifact"], version)
         _check(jar, pin["sha256"])
         _unpack(jar, folder)
     return folder
 
 
-def _fetch(group: str, artifact: str, version: str) -> Path:
+def fetch_jar(group: str, artifact: str, version: str) -> Path:
     from jgo.maven import MavenContext  # heavy (0.3 s), and needed on the first start only
 
     try:

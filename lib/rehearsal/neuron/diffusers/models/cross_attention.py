@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from diffusers import _Unavailable
+from diffusers import Unavailable
 
 
-class CrossAttention(_Unavailable):
+class CrossAttention(Unavailable):
     """Refused on use."""

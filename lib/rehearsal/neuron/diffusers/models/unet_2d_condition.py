@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from diffusers import _Unavailable
+from diffusers import Unavailable
 
 
-class UNet2DConditionOutput(_Unavailable):
+class UNet2DConditionOutput(Unavailable):
     """Refused on use."""
