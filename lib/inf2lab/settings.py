@@ -113,11 +113,7 @@ class Settings:
     def _check_rules(self) -> None:
         generation, model, hardware = self.generation, self.model, self.hardware
         check = check_degree(
-            self.tensor_parallel_degree,
-            model,
-            generation=generation,
-            cores=hardware.cores,
-            family=hardware.family,
+            self.tensor_parallel_degree, model, generation=generation, cores=hardware.cores, family=hardware.family
         )
         if check.reasons:
             reason = "; ".join(reason.text for reason in check.reasons)

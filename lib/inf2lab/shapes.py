@@ -125,12 +125,7 @@ _ALL = (
         path="/v1/chat/completions",
         rows=False,
     ),
-    Shape(
-        "raw",
-        "any server: the prompts as JSON in, the answer is not read",
-        lambda ask: list(ask.prompts),
-        None,
-    ),
+    Shape("raw", "any server: the prompts as JSON in, the answer is not read", lambda ask: list(ask.prompts), None),
 )
 SHAPES: Mapping[str, Shape] = MappingProxyType({shape.name: shape for shape in _ALL})
 

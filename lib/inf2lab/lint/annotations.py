@@ -41,10 +41,7 @@ class AnnotatedFile:
             code = escape(text).replace(" ", "&nbsp;")
             rows.append(_row(str(number), f"<code>{code}</code>"))
             rows += [
-                _row(
-                    "",
-                    f"<strong>{f.severity} {f.rule}</strong>: {escape(f.message)}.<br>Fix: {escape(f.fix)}",
-                )
+                _row("", f"<strong>{f.severity} {f.rule}</strong>: {escape(f.message)}.<br>Fix: {escape(f.fix)}")
                 for f in findings
             ]
         head = f"<tr><th></th><th {_LEFT}>{escape(self.name)}</th></tr>"
@@ -63,12 +60,7 @@ def annotated(report: Report, file: str = FILE_NAME, *, whole: bool = True) -> A
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=_INDENT,
-        subsequent_indent=_INDENT,
-        break_on_hyphens=False,
-        break_long_words=False,
+        text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False, break_long_words=False
     )
 
 

@@ -10,15 +10,7 @@ from dataclasses import dataclass
 
 _LONGEST = 200  # lines of one command; a quote that never closes is not followed further
 _FLAGS = re.compile(r"-[itdPq]+|--(?:rm|privileged|init|interactive|tty|detach|read-only|publish-all|quiet)")
-_SHORT = {
-    "e": "env",
-    "v": "volume",
-    "p": "publish",
-    "u": "user",
-    "w": "workdir",
-    "l": "label",
-    "h": "hostname",
-}
+_SHORT = {"e": "env", "v": "volume", "p": "publish", "u": "user", "w": "workdir", "l": "label", "h": "hostname"}
 _SHORT |= {"m": "memory"}
 _SEPARATORS = {"&&", "||", ";", "|", "&"}
 _OUTPUT = re.compile(r"(?<![>\d])(?:1?>)\s*[\"']?([^\s\"';|&>]+)")

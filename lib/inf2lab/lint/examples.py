@@ -1,4 +1,9 @@
-"""Handlers that the rules' examples share: the smallest model.py that shows a habit, good or bad."""
+"""What the rules' examples share: the first lines of serving.properties, and the smallest model.py of a habit."""
+
+OPT_1_3B = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+OPT_13B = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+OLD_OPT_1_3B = "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\n"  # up to 0.21
+OLD_OPT_13B = "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n"
 
 _HEAD = """\
 from djl_python import Input, Output

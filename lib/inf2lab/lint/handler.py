@@ -195,10 +195,7 @@ class _Trace:
             return isinstance(node.ctx, ast.Load) and node.id in self.names
         if isinstance(node, ast.Call):
             return called(node) in self.sources and isinstance(node.func, ast.Attribute)
-        return isinstance(node, ast.Attribute) and node.attr in self.sources - {
-            "get_properties",
-            "get_as_json",
-        }
+        return isinstance(node, ast.Attribute) and node.attr in self.sources - {"get_properties", "get_as_json"}
 
     def _bind(self, node: ast.AST) -> None:
         if isinstance(node, ast.Assign) and self._is_mapping(node.value):
@@ -237,11 +234,7 @@ class _Trace:
             return None, True
         if isinstance(parent, ast.keyword):
             parent = self.parents.get(id(parent))
-        if isinstance(parent, ast.Call) and called(parent) in {
-            *self.handler.functions,
-            "print",
-            "isinstance",
-        }:
+        if isinstance(parent, ast.Call) and called(parent) in {*self.handler.functions, "print", "isinstance"}:
             return None, True
         return None, False
 

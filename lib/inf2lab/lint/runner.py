@@ -92,13 +92,7 @@ def _findings(folder: Folder) -> tuple[Finding, ...]:
 
 
 def _place(finding: Finding) -> tuple[bool, str, int, int, str]:
-    return (
-        finding.file != FILE_NAME,
-        finding.file,
-        finding.line,
-        _ORDER.index(finding.severity),
-        finding.rule,
-    )
+    return (finding.file != FILE_NAME, finding.file, finding.line, _ORDER.index(finding.severity), finding.rule)
 
 
 def _finding(code: str, rule: Rule, hit: Hit) -> Finding:

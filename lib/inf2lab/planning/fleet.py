@@ -156,18 +156,9 @@ def capacity_rows(found: Capacity) -> list[tuple[str, str]]:
         rows += [
             ("replicas", f"{found.replicas} at {seen.use:.0%} use{careful}"),
             ("decided by", _decision(found, found.fleet)),
-            (
-                "then",
-                f"p50 {seen.p50_s:.2f} s, p99 {seen.p99_s:.2f} s; {seen.waiting_share:.0%} of the requests wait",
-            ),
-            (
-                "apart",
-                f"p99 {seen.p99_apart_s:.2f} s if each replica has a queue of its own (a Kubernetes Service)",
-            ),
-            (
-                "instances",
-                f"{found.instances} x {found.instance}, {found.replicas_per_instance} replicas on each",
-            ),
+            ("then", f"p50 {seen.p50_s:.2f} s, p99 {seen.p99_s:.2f} s; {seen.waiting_share:.0%} of the requests wait"),
+            ("apart", f"p99 {seen.p99_apart_s:.2f} s if each replica has a queue of its own (a Kubernetes Service)"),
+            ("instances", f"{found.instances} x {found.instance}, {found.replicas_per_instance} replicas on each"),
         ]
         if found.usd_per_hour is not None:
             rows.append(("price", f"{found.usd_per_hour:.2f} USD/h"))

@@ -74,13 +74,7 @@ def core_bytes(request: Request) -> CoreBytes:
 
 @lru_cache(maxsize=4096)
 def _core_bytes(
-    model: ModelDims,
-    generation: str,
-    degree: int,
-    batch_size: int,
-    n_positions: int,
-    dtype: str,
-    matrix: str | None,
+    model: ModelDims, generation: str, degree: int, batch_size: int, n_positions: int, dtype: str, matrix: str | None
 ) -> CoreBytes:
     """All layers are alike, so two of them tell the sum: a plan looks at a hundred configurations at once."""
     one, two = (

@@ -42,13 +42,7 @@ class PublicRule:
 
 
 def article_rules(
-    degree: int,
-    model: ModelDims,
-    *,
-    batch_size: int,
-    n_positions: int,
-    dtype: str = "f16",
-    family: str = "inf2",
+    degree: int, model: ModelDims, *, batch_size: int, n_positions: int, dtype: str = "f16", family: str = "inf2"
 ) -> ArticleRules:
     """Apply the article's rules: heads divide by the degree; weights + KV cache < 16 GB x degree; a supported degree.
 

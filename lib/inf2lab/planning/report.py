@@ -19,10 +19,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     request, memory, service = plan.request, plan.memory_verdict, plan.service
     degrees = plan.tensor_parallel
     yield "model", _model_line(plan)
-    yield (
-        "degree",
-        "legal" if degrees.asked.ok else "; ".join(reason.text for reason in degrees.asked.reasons),
-    )
+    yield ("degree", "legal" if degrees.asked.ok else "; ".join(reason.text for reason in degrees.asked.reasons))
     for note in degrees.asked.notes:
         yield "", note
     yield "legal here", f"{_joined(degrees.documented)} (documented); {_beyond(plan)}"
@@ -35,10 +32,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "memory", memory.verdict.text
     if memory.remedies:
         yield "would fit", " or ".join(memory.remedies)
-    yield (
-        "copies",
-        f"{plural(len(plan.copies), 'worker')}, each with the whole model; {plan.idle_cores} cores idle",
-    )
+    yield ("copies", f"{plural(len(plan.copies), 'worker')}, each with the whole model; {plan.idle_cores} cores idle")
     if plan.device_list:
         yield "devices", plan.device_list.text
     yield "host", f"{plan.host.text}; {plan.host.disk_gib:.0f} GiB of disk"
@@ -78,10 +72,7 @@ def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
     if memory.remedies:
         yield "would fit", " or ".join(memory.remedies)
     if asked.ok:
-        yield (
-            "copies",
-            f"{plural(len(plan.copies), 'worker')}, {plan.idle_cores} cores idle; {plan.host.text}",
-        )
+        yield ("copies", f"{plural(len(plan.copies), 'worker')}, {plan.idle_cores} cores idle; {plan.host.text}")
         yield "a token", f"{_range(plan.decode.ms_per_token)} ms ({plan.decode.basis})"
         if service.usd_per_million_tokens and service.tokens_per_s:
             rate, cost = _range(service.tokens_per_s), _range(service.usd_per_million_tokens)
@@ -150,11 +141,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             "would_fit": list(memory.remedies),
         },
         "host": {
-            "ram_gib": {
-                "split_checkpoint": host.split_gib,
-                "in_dtype": host.once_gib,
-                "in_f32": host.f32_gib,
-            },
+            "ram_gib": {"split_checkpoint": host.split_gib, "in_dtype": host.once_gib, "in_f32": host.f32_gib},
             "instance_ram_gib": host.instance_gib,
             "disk_gib": host.disk_gib,
             "text": host.text,

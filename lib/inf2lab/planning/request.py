@@ -94,11 +94,7 @@ def request_for(
     Raises SettingsError for what is no name or no number at all; what a rule forbids is the plan's to say.
     """
     stack = catalog.profile(profile)
-    numbers = {
-        "tensor_parallel_degree": tensor_parallel_degree,
-        "batch_size": batch_size,
-        "n_positions": n_positions,
-    }
+    numbers = {"tensor_parallel_degree": tensor_parallel_degree, "batch_size": batch_size, "n_positions": n_positions}
     for name, value in numbers.items():
         if value < 1:
             raise SettingsError(name, value, "must be 1 or more")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -13,15 +14,13 @@ WHY = (
     "cannot take such a call apart, and in 0.22.1 the plain key even overwrites `option.batch_size` in the handler."
 )
 CURE = "Write `option.batch_size` for the rows of the model, and leave the server's batch_size at 1."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\nbatch_size=4\n"
-GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.batch_size=4\n"
+BAD = OPT_1_3B + "batch_size=4\n"
+GOOD = OPT_1_3B + "option.batch_size=4\n"
 EXPECT = ["serving.properties:3 the server merges up to 4 requests, and the model is compiled for 1 row"]
 MORE = [
     Example(
-        bad=("option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\nbatch_size=4\n"),
-        good=(
-            "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\noption.batch_size=4\n"
-        ),
+        bad=OLD_OPT_1_3B + "batch_size=4\n",
+        good=OLD_OPT_1_3B + "option.batch_size=4\n",
         expect=(
             ("serving.properties:3 the server merges up to 4 requests, which the handler of 0.21.0 cannot take apart"),
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -13,26 +14,17 @@ WHY = (
     "batch_size whenever it is present."
 )
 CURE = "Delete the line."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-    "option.rolling_batch=disable\n"
-)
-GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+BAD = OPT_1_3B + "option.rolling_batch=disable\n"
+GOOD = OPT_1_3B
 EXPECT = ["serving.properties:3 0.24.0 starts a rolling batch for any value, `disable` too"]
 PROFILE = "djl-0.24"
 MORE = [
     Example(
-        bad=(
-            "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-            "option.batch_size=2\noption.max_rolling_batch_size=4\n"
-        ),
-        good=(
-            "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-            "option.batch_size=2\n"
-        ),
+        bad=OPT_1_3B + "option.batch_size=2\noption.max_rolling_batch_size=4\n",
+        good=OPT_1_3B + "option.batch_size=2\n",
         expect=("serving.properties:4 in 0.24.0 `option.max_rolling_batch_size=4` replaces `option.batch_size=2`",),
         profile="djl-0.24",
-    ),
+    )
 ]
 _OFF = {"disable", "false", "none"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import Handler
 from inf2lab.lint.target import Folder
@@ -15,10 +16,8 @@ WHY = (
     "in a group finds its cores taken (djl-serving #1079)."
 )
 CURE = "Write 1, or delete the line: 1 is the default on NeuronCores."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\nmaxWorkers=2\n"
-GOOD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\nminWorkers=1\nmaxWorkers=1\n"
-)
+BAD = OPT_1_3B + "maxWorkers=2\n"
+GOOD = OPT_1_3B + "minWorkers=1\nmaxWorkers=1\n"
 EXPECT = ["serving.properties:3 `maxWorkers=2`: two processes cannot share NeuronCores"]
 
 

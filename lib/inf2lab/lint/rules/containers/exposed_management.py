@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inf2lab.lint.examples import HANDLER
+from inf2lab.lint.examples import HANDLER, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -16,7 +16,7 @@ WHY = (
 )
 CURE = "Publish with -p 127.0.0.1:8080:8080, or set SERVING_MANAGEMENT_ADDRESS=http://127.0.0.1:8081."
 BAD = {
-    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n",
+    "serving.properties": OPT_1_3B,
     "run.sh": (
         "docker run --network=host --device /dev/neuron0 \\\n"
         "  -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
@@ -51,9 +51,7 @@ def check(folder: Folder) -> Iterator[Hit]:
     entry = folder.server.last("management_address")
     if entry and not _LOCAL.match(entry.value.strip()):
         yield Hit(
-            entry.line,
-            f"`management_address={short(entry.value)}` is open to every address",
-            file="config.properties",
+            entry.line, f"`management_address={short(entry.value)}` is open to every address", file="config.properties"
         )
     for run in folder.containers:
         if _LOCAL.match(run.env.get("SERVING_MANAGEMENT_ADDRESS", "")):

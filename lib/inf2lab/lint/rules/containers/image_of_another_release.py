@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from inf2lab import catalog
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -16,7 +17,7 @@ WHY = (
 )
 CURE = "Lint under the image's profile, or name this profile's image."
 BAD = {
-    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n",
+    "serving.properties": OPT_1_3B,
     "run.sh": (
         "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
         "deepjavalibrary/djl-serving:0.21.0-pytorch-inf2\n"
@@ -46,8 +47,5 @@ def check(folder: Folder) -> Iterator[Hit]:
             else f"the image is of {match[1]}, and the folder is linted for {folder.profile.djl}"
         )
         yield Hit(
-            run.command.line_of(run.image),
-            message,
-            file=run.command.file,
-            severity=Severity.ERROR if removed else None,
+            run.command.line_of(run.image), message, file=run.command.file, severity=Severity.ERROR if removed else None
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -15,7 +16,7 @@ WHY = (
 )
 CURE = "Mount the store with -v DIR:/opt/ml/model, the logs with -v DIR:/opt/djl/logs, and run as djl."
 BAD = {
-    "serving.properties": "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n",
+    "serving.properties": OPT_1_3B,
     "run.sh": (
         "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
         "  -v $PWD/models:/opt/ml/models deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"

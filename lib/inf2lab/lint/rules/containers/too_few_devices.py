@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -14,10 +15,7 @@ WHY = (
 )
 CURE = "Pass one device for every two cores of the degree."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-        "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
-    ),
+    "serving.properties": OPT_13B + "option.tensor_parallel_degree=8\noption.dtype=fp16\n",
     "run.sh": (
         "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
         "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 from neuron_rules import check_heads, check_listed
@@ -11,14 +12,8 @@ from neuron_rules import check_heads, check_listed
 NAME, SEVERITY = "degree-with-a-price", Severity.NOTE
 WHY = "Padded heads cost memory and time on every core, and a degree outside the documented list is less tried."
 CURE = "Compare with the neighbouring degrees in `inf2lab plan`."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-    "option.tensor_parallel_degree=24\noption.dtype=fp16\n"
-)
-GOOD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-    "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
-)
+BAD = OPT_13B + "option.tensor_parallel_degree=24\noption.dtype=fp16\n"
+GOOD = OPT_13B + "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
 EXPECT = [
     "serving.properties:3 40 attention heads are padded to 48 at degree 24: "
     "17% of the attention weights and of the KV cache is padding"

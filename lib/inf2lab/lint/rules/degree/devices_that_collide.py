@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -15,10 +16,7 @@ WHY = (
     "instance has not. Two groups that share a core cannot both load."
 )
 CURE = "Delete the line: the server finds the cores itself. Or name groups a degree apart, as in nc0;nc2."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-    "option.tensor_parallel_degree=2\nload_on_devices=nc0;nc1\n"
-)
+BAD = OPT_1_3B + "option.tensor_parallel_degree=2\nload_on_devices=nc0;nc1\n"
 GOOD = BAD.replace("nc1", "nc2")
 EXPECT = ["serving.properties:4 nc0 and nc1 share cores at degree 2"]
 _FIRST_CORE = (0, 24)  # from here on N in ncN is a core

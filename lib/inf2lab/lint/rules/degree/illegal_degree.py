@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B, OPT_13B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.target import Folder
 from neuron_rules import check_cores, check_heads, check_listed
@@ -14,14 +15,8 @@ WHY = (
     "divide the heads where they are not padded, fails deep in native code after minutes of loading."
 )
 CURE = "Choose a degree that `inf2lab plan` lists as legal."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-    "option.tensor_parallel_degree=3\noption.dtype=fp16\n"
-)
-GOOD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-    "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
-)
+BAD = OPT_13B + "option.tensor_parallel_degree=3\noption.dtype=fp16\n"
+GOOD = OPT_13B + "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
 EXPECT = [
     "serving.properties:3 tensor parallel degree 3 is not supported by the Neuron runtime on inf2: "
     "use 1, 2, 4, 8, 24 or another even number"
@@ -39,14 +34,8 @@ MORE = [
     for size, heads, divisors in (("13b", 40, "1, 2, 4, 8"), ("30b", 56, "1, 2, 4, 8"))
 ] + [
     Example(
-        bad=(
-            "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-            "option.tensor_parallel_degree=24\n"
-        ),
-        good=(
-            "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-            "option.tensor_parallel_degree=4\n"
-        ),
+        bad=OPT_1_3B + "option.tensor_parallel_degree=24\n",
+        good=OPT_1_3B + "option.tensor_parallel_degree=4\n",
         expect=(
             "serving.properties:3 tensor parallel degree 24 needs 24 NeuronCores and 12 are visible: "
             "use a degree from 1 to 12, or an instance with more cores",
@@ -68,9 +57,4 @@ def check(folder: Folder) -> Iterator[Hit]:
     exact = folder.profile.tnx_generation is not None or folder.profile.degree_rules != "0.2"
     for reason in (reason for verdict in checks for reason in verdict.reasons):
         unsure = reason.rule == "degree" and not exact
-        yield Hit(
-            entry.line,
-            reason.text,
-            fix=reason.remedy,
-            severity=Severity.WARNING if unsure else None,
-        )
+        yield Hit(entry.line, reason.text, fix=reason.remedy, severity=Severity.WARNING if unsure else None)

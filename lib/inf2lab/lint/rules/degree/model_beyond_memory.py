@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
 from neuron_rules import GIB, Fit, bytes_per_core, judge_memory
@@ -14,10 +15,7 @@ WHY = (
     "NRT_RESOURCE after the load."
 )
 CURE = "Use a higher degree, fewer rows or positions, or a smaller dtype."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-    "option.tensor_parallel_degree=2\noption.batch_size=3\noption.n_positions=2048\noption.dtype=fp16\n"
-)
+BAD = OPT_13B + "option.tensor_parallel_degree=2\noption.batch_size=3\noption.n_positions=2048\noption.dtype=fp16\n"
 GOOD = BAD.replace("batch_size=3", "batch_size=2")
 EXPECT = ["serving.properties:2 OPT-13B at degree 2, 3 rows, 2048 positions and f16 needs 14.31 GiB of a core's 16"]
 

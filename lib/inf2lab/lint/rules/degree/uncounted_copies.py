@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
+from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT, OPT_13B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.handler import Handler, owner
 from inf2lab.lint.target import Folder
@@ -17,10 +17,7 @@ WHY = (
 )
 CURE = "Pass as many devices as the copies you want need, or raise the degree."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-        "option.tensor_parallel_degree=2\noption.dtype=fp16\n"
-    ),
+    "serving.properties": OPT_13B + "option.tensor_parallel_degree=2\noption.dtype=fp16\n",
     "run.sh": (
         "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 --device /dev/neuron1 \\\n"
         "  -v $PWD/models:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2 serve\n"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "dtype-left-to-default", Severity.NOTE
 WHY = "The default was fp32 up to 0.25.0 and is fp16 from 0.26.0 on, so the same file needs another size elsewhere."
 CURE = "Say `option.dtype=fp16`."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+BAD = OPT_1_3B
 GOOD = BAD + "option.dtype=fp16\n"
 EXPECT = ["serving.properties:1 no `option.dtype`: 0.25.0 takes fp32, twice the memory of fp16"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inf2lab import catalog
-from inf2lab.lint.examples import HANDLER_OF_DTYPE
+from inf2lab.lint.examples import HANDLER_OF_DTYPE, OLD_OPT_13B, OPT_13B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.handler import Handler, argument, called
 from inf2lab.lint.target import Folder
@@ -16,8 +16,8 @@ WHY = (
     "transformers-neuronx needs the library's own word; `fp16` there is a KeyError."
 )
 CURE = "Write the word of the route that serves the folder."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\noption.dtype=f16\n"
-GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\noption.dtype=fp16\n"
+BAD = OPT_13B + "option.dtype=f16\n"
+GOOD = OPT_13B + "option.dtype=fp16\n"
 EXPECT = ["serving.properties:3 the built-in handler of 0.25.0 does not know `f16`; it takes fp32, fp16, bf16"]
 MORE = [
     Example(
@@ -26,10 +26,8 @@ MORE = [
         expect=("serving.properties:1 model.py hands `fp16` to transformers-neuronx, which takes f32, f16, bf16",),
     ),
     Example(
-        bad=("option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\noption.dtype=bf16\n"),
-        good=(
-            "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\noption.dtype=fp16\n"
-        ),
+        bad=OLD_OPT_13B + "option.dtype=bf16\n",
+        good=OLD_OPT_13B + "option.dtype=fp16\n",
         expect=("serving.properties:3 the built-in handler of 0.21.0 does not know `bf16`; it takes fp32, fp16",),
         profile="seed-0.21",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inf2lab.lint.examples import HANDLER
+from inf2lab.lint.examples import HANDLER, OLD_OPT_13B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -17,10 +17,10 @@ EXPECT = ["serving.properties:1 there is no file `model.py` in the folder"]
 MORE = [
     Example(
         bad="option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n",
-        good="option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n",
+        good=OLD_OPT_13B,
         expect=("serving.properties:1 neither `option.entryPoint` nor model.py: 0.21.0 chooses no handler itself",),
         profile="seed-0.21",
-    ),
+    )
 ]
 
 

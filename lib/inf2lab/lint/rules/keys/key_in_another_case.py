@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inf2lab import catalog
+from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -12,7 +13,7 @@ NAME, SEVERITY = "key-in-another-case", Severity.ERROR
 WHY = "`option.entrypoint` is not `option.entryPoint`: the server does not see it and goes on with its default."
 CURE = "Write the key with the letters that the server compares."
 BAD = "option.entrypoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+GOOD = OPT_13B
 EXPECT = ["serving.properties:1 `option.entrypoint` is not seen: it is spelled `option.entryPoint`"]
 
 
@@ -31,9 +32,4 @@ def check(folder: Folder) -> Iterator[Hit]:
         if not prefix and right not in table.server_keys and name == right:
             continue
         edit = None if folder.properties.last(known) else entry.with_key(known)
-        yield Hit(
-            entry.line,
-            f"`{entry.key}` is not seen: it is spelled `{known}`",
-            fix=f"write `{known}`",
-            edit=edit,
-        )
+        yield Hit(entry.line, f"`{entry.key}` is not seen: it is spelled `{known}`", fix=f"write `{known}`", edit=edit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B, OPT_13B
 from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -14,8 +15,8 @@ WHY = (
     "answers, and nobody notices."
 )
 CURE = "Name the model that the folder is named after, or rename the folder."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
+BAD = OPT_1_3B
+GOOD = OPT_13B
 EXPECT = ["serving.properties:2 folder `opt13b` serves `facebook/opt-1.3b`"]
 _SIZE = re.compile(r"(?<![\d.])(\d{1,4}(?:\.\d{1,2})?)([bm])(?![a-z])", re.IGNORECASE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -11,7 +12,7 @@ NAME, SEVERITY = "no-weights-named", Severity.WARNING
 WHY = "Without `option.model_id` the handler looks for a checkpoint in the model folder itself, and there is none."
 CURE = "Write `option.model_id`, or put config.json and the weights into the folder."
 BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.tensor_parallel_degree=2\n"
-GOOD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+GOOD = OPT_1_3B
 EXPECT = ["serving.properties:1 no `option.model_id`, and no config.json in the folder"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -12,14 +13,8 @@ WHY = (
     "0.21.0 throws while it loads when both are set; a file that names two sources is wrong in one of them everywhere."
 )
 CURE = "Keep `option.model_id`; from 0.24.0 on it takes an s3 address too."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-    "option.s3url=s3://bucket/opt-1.3b/\n"
-)
-GOOD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-    "#option.s3url=s3://bucket/opt-1.3b/\n"
-)
+BAD = OPT_1_3B + "option.s3url=s3://bucket/opt-1.3b/\n"
+GOOD = OPT_1_3B + "#option.s3url=s3://bucket/opt-1.3b/\n"
 EXPECT = ["serving.properties:3 `option.s3url` and `option.model_id` (line 2) both name the weights"]
 
 

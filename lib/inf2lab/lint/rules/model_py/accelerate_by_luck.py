@@ -35,7 +35,5 @@ def check(folder: Folder) -> Iterator[Hit]:
         value = argument(call, "low_cpu_mem_usage")
         if isinstance(value, ast.Constant) and value.value is True:
             yield Hit(
-                call.lineno,
-                "`low_cpu_mem_usage` needs accelerate, which this image does not name",
-                file=own.file,
+                call.lineno, "`low_cpu_mem_usage` needs accelerate, which this image does not name", file=own.file
             )

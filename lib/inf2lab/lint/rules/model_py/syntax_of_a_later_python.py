@@ -11,10 +11,7 @@ from inf2lab.lint.target import Folder
 NAME, SEVERITY = "syntax-of-a-later-python", Severity.ERROR
 WHY = "The images run Python 3.8 up to 0.25.0, 3.9 up to 0.27.0 and 3.10 from then on; newer syntax ends the import."
 CURE = "Write it in the syntax of the image's Python."
-BAD = {
-    "serving.properties": "engine=Python\n",
-    "model.py": "def handle(inputs)\n    return None\n",
-}
+BAD = {"serving.properties": "engine=Python\n", "model.py": "def handle(inputs)\n    return None\n"}
 GOOD = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 EXPECT = ["model.py:1 Python 3.8 refuses this line: expected ':'"]
 

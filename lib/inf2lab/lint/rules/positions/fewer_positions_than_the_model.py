@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -13,7 +14,7 @@ WHY = (
     "with an empty message."
 )
 CURE = "Keep requests below it, or raise it to the longest text you will ask for."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=256\n"
+BAD = OPT_1_3B + "option.n_positions=256\n"
 GOOD = BAD.replace("256", "2048")
 EXPECT = ["serving.properties:3 compiled for 256 of the model's 2048 positions: a request for more fails"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -12,7 +13,7 @@ WHY = (
     "A learned position table has a last row; the library refuses n_positions above it with ValueError while it loads."
 )
 CURE = "Write at most the model's own number of positions."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=4096\n"
+BAD = OPT_1_3B + "option.n_positions=4096\n"
 GOOD = BAD.replace("4096", "2048")
 EXPECT = ["serving.properties:3 4096 positions; facebook/opt-1.3b has 2048"]
 

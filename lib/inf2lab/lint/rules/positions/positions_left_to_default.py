@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inf2lab import catalog
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "positions-left-to-default", Severity.WARNING
 WHY = "Up to 0.29.0 the default is 128, prompt and answer together; a longer request finds no program to run in."
 CURE = "Set `option.n_positions` to the longest text you will ask for."
-BAD = "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
+BAD = OPT_1_3B
 GOOD = BAD + "option.n_positions=512\n"
 EXPECT = ["serving.properties:1 no `option.n_positions`: 0.25.0 compiles for 128 positions"]
 

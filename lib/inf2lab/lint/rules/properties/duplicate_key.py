@@ -29,7 +29,5 @@ def check(folder: Folder) -> Iterator[Hit]:
             # Where the values are equal nothing is lost with the line; elsewhere a person has to choose.
             edit = entry.removed() if last.value == entry.value else None
             yield Hit(
-                entry.line,
-                f"`{entry.key}` is set again on line {last.line}, and only that one counts",
-                edit=edit,
+                entry.line, f"`{entry.key}` is set again on line {last.line}, and only that one counts", edit=edit
             )

@@ -34,7 +34,4 @@ def check(folder: Folder) -> Iterator[Hit]:
         yield Hit(1, "a byte order mark is read as part of the first key", severity=Severity.ERROR, edit=edit)
     for entry in folder.properties.effective():
         if not entry.source.removeprefix(_MARK).isascii():
-            yield Hit(
-                entry.line,
-                f"`{short(entry.key)}` holds letters outside ASCII, which Java reads as Latin-1",
-            )
+            yield Hit(entry.line, f"`{short(entry.key)}` holds letters outside ASCII, which Java reads as Latin-1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inf2lab.lint.examples import HANDLER_OF_POSITIONS
+from inf2lab.lint.examples import HANDLER_OF_POSITIONS, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.requests import asked_length
 from inf2lab.lint.target import Folder
@@ -16,9 +16,7 @@ WHY = (
 )
 CURE = "Ask for less, or raise `option.n_positions`."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=256\n"
-    ),
+    "serving.properties": OPT_1_3B + "option.n_positions=256\n",
     "request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 2048}}',
 }
 GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 128}}'}
@@ -48,7 +46,5 @@ def check(folder: Folder) -> Iterator[Hit]:
         length = asked_length(folder, request)
         if length is not None and positions is not None and length > positions:
             yield Hit(
-                request.line,
-                f"{length} tokens are asked for; the model is compiled for {positions}",
-                file=request.file,
+                request.line, f"{length} tokens are asked for; the model is compiled for {positions}", file=request.file
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inf2lab.lint.examples import HANDLER_OF_TEXT
+from inf2lab.lint.examples import HANDLER_OF_TEXT, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -15,9 +15,7 @@ WHY = (
 )
 CURE = "Send the keys that the folder's handler reads."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=128\n"
-    ),
+    "serving.properties": OPT_1_3B + "option.n_positions=128\n",
     "request.json": '{"seq_length": 64, "text": ["Hello"]}',
 }
 GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 64}}'}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -14,9 +15,7 @@ WHY = (
 )
 CURE = "Add -H 'Content-Type: application/json'."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\noption.n_positions=128\n"
-    ),
+    "serving.properties": OPT_1_3B + "option.n_positions=128\n",
     "call.sh": 'curl http://127.0.0.1:8080/predictions/opt13b -d \'{"inputs": ["Hello"]}\'\n',
 }
 GOOD = BAD | {"call.sh": BAD["call.sh"].replace(" -d", " -H 'Content-Type: application/json' -d")}

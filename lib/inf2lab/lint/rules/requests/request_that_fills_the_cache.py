@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.requests import asked_length
 from inf2lab.lint.target import Folder
@@ -15,10 +16,7 @@ WHY = (
 )
 CURE = "Ask for the length you want to read."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-        "option.n_positions=2048\n"
-    ),
+    "serving.properties": OPT_1_3B + "option.n_positions=2048\n",
     "request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 2048}}',
 }
 GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 64}}'}
@@ -34,7 +32,5 @@ def check(folder: Folder) -> Iterator[Hit]:
         length = asked_length(folder, request)
         if length is not None and _LONG <= length <= dims.max_positions:
             yield Hit(
-                request.line,
-                f"every answer will have exactly {length} tokens, prompt included",
-                file=request.file,
+                request.line, f"every answer will have exactly {length} tokens, prompt included", file=request.file
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
 
@@ -15,10 +16,7 @@ WHY = (
 )
 CURE = "Write the model's name as the server makes it."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-        "option.dtype=fp16\noption.tensor_parallel_degree=8\n"
-    ),
+    "serving.properties": OPT_13B + "option.dtype=fp16\noption.tensor_parallel_degree=8\n",
     "call.sh": (
         'curl http://127.0.0.1:8080/predictions/opt-13b -H "Content-Type: application/json" -d '
         '\'{"inputs": ["Hello"]}\'\n'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -14,28 +15,16 @@ WHY = (
 )
 CURE = "Send as many prompts as `option.batch_size` says."
 BAD = {
-    "serving.properties": (
-        "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-1.3b\n"
-        "option.batch_size=2\noption.n_positions=128\n"
-    ),
+    "serving.properties": OPT_1_3B + "option.batch_size=2\noption.n_positions=128\n",
     "request.json": '{"inputs": ["one", "two", "three"]}',
 }
 GOOD = BAD | {"request.json": '{"inputs": ["one", "two"]}'}
 EXPECT = ["request.json:1 3 prompts for 2 rows"]
 MORE = [
     Example(
-        bad={
-            "serving.properties": (
-                "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\n"
-                "option.batch_size=2\n"
-            ),
-            "request.json": '{"inputs": "one"}',
-        },
+        bad={"serving.properties": OLD_OPT_1_3B + "option.batch_size=2\n", "request.json": '{"inputs": "one"}'},
         good={
-            "serving.properties": (
-                "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-1.3b\n"
-                "option.batch_size=2\n"
-            ),
+            "serving.properties": OLD_OPT_1_3B + "option.batch_size=2\n",
             "request.json": '{"inputs": ["one", "two"]}',
         },
         expect=("request.json:1 1 prompt for 2 rows",),
@@ -57,7 +46,5 @@ def check(folder: Folder) -> Iterator[Hit]:
         exact = shape.exact_batch or not folder.built_in
         if count > rows or (exact and count != rows):
             yield Hit(
-                request.line,
-                f"{count} prompt{'s' * (count != 1)} for {rows} row{'s' * (rows != 1)}",
-                file=request.file,
+                request.line, f"{count} prompt{'s' * (count != 1)} for {rows} row{'s' * (rows != 1)}", file=request.file
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inf2lab import catalog
+from inf2lab.lint.examples import OLD_OPT_13B, OPT_13B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.target import Folder
 
@@ -15,19 +16,13 @@ WHY = (
     "worker is killed."
 )
 CURE = "Write `option.model_loading_timeout=1200` or more."
-BAD = (
-    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=facebook/opt-13b\n"
-    "option.model_loading_timeout=600\n"
-)
+BAD = OPT_13B + "option.model_loading_timeout=600\n"
 GOOD = BAD.replace("600", "1200")
 EXPECT = [("serving.properties:3 600 s to load win over what the container allows; images from 0.22.1 on allow 1200 s")]
 MORE = [
     Example(
-        bad="option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n",
-        good=(
-            "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n"
-            "option.model_loading_timeout=1200\n"
-        ),
+        bad=OLD_OPT_13B,
+        good=OLD_OPT_13B + "option.model_loading_timeout=1200\n",
         expect=("serving.properties:1 no `option.model_loading_timeout`: 0.21.0 gives up after 240 s",),
         profile="seed-0.21",
     )

@@ -33,6 +33,5 @@ def check(folder: Folder) -> Iterator[Hit]:
         accepted = ("true", "false") if option.kind == "bool" else option.choices_in(folder.release)
         if accepted and entry.value.strip().lower() not in accepted:
             yield Hit(
-                entry.line,
-                f"`{entry.key}` is `{short(entry.value)}`; {folder.profile.djl} takes {', '.join(accepted)}",
+                entry.line, f"`{entry.key}` is `{short(entry.value)}`; {folder.profile.djl} takes {', '.join(accepted)}"
             )
