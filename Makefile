@@ -43,7 +43,7 @@ test-code: $(STAMP)
 
 # nbval takes its files in the order given: a server that one notebook starts answers the next.
 test-notebooks: $(STAMP)
-	@$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 600 --nbval --nbval-current-env \
+	@$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb >logs/$@.txt 2>&1; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
 

@@ -30,7 +30,7 @@ def moto_server() -> Iterator[dict[str, str]]:
         yield {**_printed(server), "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
         server.stdout.close()
 
 

@@ -44,7 +44,7 @@ def test_a_reader_without_credentials_sees_the_request_its_price_and_the_checks(
     assert not (tmp_path / "cloud").exists(), "nothing was launched, so nothing is on record"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_from_the_launch_to_the_proof_that_nothing_is_left(
     moto_server: dict[str, str], aws_left: Callable[[], list[str]], tmp_path: Path, free_port: int
 ) -> None:

@@ -115,7 +115,7 @@ def test_a_container_that_ends_is_noticed_at_once(spec: RaySpec) -> None:
     beside.watch(ended.set)
     assert not ended.wait(0.2)
     docker.docker("kill", "inf2lab-sees-neuron0", what="docker kill")
-    assert ended.wait(5)
+    assert ended.wait(60)
     beside.stop(patience_s=1)
     assert containers() == {}
 
@@ -123,7 +123,7 @@ def test_a_container_that_ends_is_noticed_at_once(spec: RaySpec) -> None:
 def test_the_container_of_a_killed_replica_gives_way_to_the_next(spec: RaySpec) -> None:
     killed = server.begin(spec, SECOND)  # and never stopped
     beside = server.begin(spec, SECOND)
-    assert killed.process.wait(10) is not None
+    assert killed.process.wait(60) is not None
     assert containers() == {"inf2lab-sees-neuron4": numbers(4)}
     assert [server.url for server in all_servers()] == [beside.url]
     beside.stop(patience_s=1)
@@ -159,7 +159,7 @@ def test_emulated_nodes_cannot_share_one_machines_devices(spec: RaySpec) -> None
         RayCluster((24, 24)).deploy(spec)
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 def test_three_replicas_on_one_instance_live_through_kills_and_leave_nothing(
     with_ray: None, spec: RaySpec, clone: Path
 ) -> None:
@@ -187,7 +187,7 @@ def test_three_replicas_on_one_instance_live_through_kills_and_leave_nothing(
     assert {path.name: path.read_bytes() for path in (clone / "models" / "sees").iterdir()} == files
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 def test_notebook_09_stands_before_the_server_of_notebook_05(
     with_ray: None, settings: MakeSettings, write_folder: WriteFolder
 ) -> None:
@@ -214,7 +214,7 @@ def kill_one(cluster: RayCluster) -> Callable[[], None]:
     return lambda: os.kill(min(cluster.replicas(), key=lambda one: one.cores).pid, signal.SIGKILL)
 
 
-def until(holds: Callable[[], object], *, timeout_s: float = 60) -> None:
+def until(holds: Callable[[], object], *, timeout_s: float = 300) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come about"

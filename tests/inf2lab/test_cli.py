@@ -187,7 +187,7 @@ def test_logs_can_be_followed_until_the_server_is_stopped(served: int, logs: Pat
         assert process.stdout is not None
         assert any("API bind to" in line for line in process.stdout)
         assert run("stop").exit_code == 0
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
 
 
@@ -198,7 +198,7 @@ def test_ctrl_c_ends_the_following(served: int, logs: Path) -> None:
         assert process.stdout is not None
         assert any("API bind to" in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
 
 

@@ -52,7 +52,7 @@ def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -> I
 
 def run(notebook: NotebookNode, tmp_path: Path) -> NotebookNode:
     """Execute a notebook in place, from the repository's folder."""
-    return build_notebooks.execute(notebook, cwd=ROOT, log=tmp_path / "kernel.log", timeout_s=150)
+    return build_notebooks.execute(notebook, cwd=ROOT, log=tmp_path / "kernel.log", timeout_s=600)
 
 
 def printed(notebook: NotebookNode) -> str:

@@ -51,7 +51,7 @@ def run_flow(checkpoint: Path, amp: str, degree: int, **environment: str) -> sub
         env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -94,7 +94,7 @@ def test_modules_of_each_generation(generation: str, missing: list[str]) -> None
         env={**os.environ, "PYTHONPATH": path, "REHEARSAL_TNX_GENERATION": generation},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.stderr == ""
     found = [name.removeprefix("transformers_neuronx.").removesuffix(".model") for name in done.stdout.split()]

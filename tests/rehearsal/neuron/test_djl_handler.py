@@ -66,7 +66,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pope
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     if fetched.returncode != 0:
         pytest.skip(f"DJL's worker cannot be fetched here: {fetched.stderr.strip().splitlines()[-1:]}")
@@ -93,7 +93,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pope
     ):
         yield process
         process.stdin.close()
-        process.wait(30)
+        process.wait(300)
 
 
 @pytest.fixture
