@@ -15,6 +15,7 @@ import pytest
 from inf2lab import LabError, ModelFolder, Server, Settings, paths, write_properties
 from inf2lab.serving import ModelServer, stop_everything
 from notebook_files import SOURCES
+from tests.support import ports
 
 PROMPTS = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
 OPTIONS = {
@@ -49,7 +50,40 @@ def settings(free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ModelFolder:
-    path = tmp_path / "opt13b"
+    return written(tmp_path / "opt13b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A folder as notebook 04 leaves it, what it was before, and its server."""
+
+    folder: ModelFolder
+    before: str
+    server: ModelServer
+    logs: Path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server of the unchanged folder for all tests that only ask."""
+    place = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INF2LAB_LOGS", str(place / "logs"))
+        folder = written(place / "opt13b")
+        before = folder.fingerprint()
+        yield Served(folder, before, quietly(Settings(port=ports.free_port(1)), folder), place / "logs")
+        patch.setenv("INF2LAB_LOGS", str(place / "logs"))  # a test's own settings have been and gone
+        stop_everything()
+
+
+@pytest.fixture
+def served(shared: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setenv("INF2LAB_LOGS", str(shared.logs))
+    return shared
+
+
+def written(path: Path) -> ModelFolder:
+    """The folder that notebooks 03 and 04 write."""
     path.mkdir()
     (path / "model.py").write_text(handler_source())
     write_properties(path / "serving.properties", OPTIONS)
@@ -97,25 +131,26 @@ def test_it_imports_only_what_the_image_has():
     assert imported == known
 
 
-@pytest.mark.parametrize("degree", [2, 8])
-def test_answers_the_articles_request(settings: Settings, folder: ModelFolder, degree: int):
-    server = quietly(settings, changed(folder, tensor_parallel_degree=degree))
-    texts = server.endpoint.generate(PROMPTS, seq_length=40)
+def test_answers_the_articles_request(served: Served):
+    texts = served.server.endpoint.generate(PROMPTS, seq_length=40)
     assert [text.startswith(prompt) for text, prompt in zip(texts, PROMPTS, strict=True)] == [True, True]
-    assert f"Set NEURON_RT_VISIBLE_CORES=0-{degree - 1}" in "\n".join(server.logs(500))
+    assert "Set NEURON_RT_VISIBLE_CORES=0-1" in "\n".join(served.server.logs(500))
 
 
-def test_serving_changes_no_byte(settings: Settings, folder: ModelFolder):
-    before = folder.fingerprint()
-    quietly(settings, folder).endpoint.generate(PROMPTS, seq_length=20)
-    assert folder.fingerprint() == before
-    assert sorted(p.name for p in folder.path.iterdir()) == ["model.py", "serving.properties"]
+def test_serving_changes_no_byte(served: Served):
+    served.server.endpoint.generate(PROMPTS, seq_length=20)
+    assert served.folder.fingerprint() == served.before
+    assert sorted(p.name for p in served.folder.path.iterdir()) == ["model.py", "serving.properties"]
 
 
-def test_degree_24_loads_with_padded_heads_in_the_later_generation(settings: Settings, folder: ModelFolder):
+def test_degree_24_answers_with_padded_heads_in_the_later_generation(settings: Settings, folder: ModelFolder):
     server = quietly(settings, changed(folder, tensor_parallel_degree=24))
     assert server.status().state == "ready"
-    assert any("40" in line and "48" in line for line in server.logs(500))
+    texts = server.endpoint.generate(PROMPTS, seq_length=40)
+    assert [text.startswith(prompt) for text, prompt in zip(texts, PROMPTS, strict=True)] == [True, True]
+    lines = server.logs(500)
+    assert any("40" in line and "48" in line for line in lines)
+    assert "Set NEURON_RT_VISIBLE_CORES=0-23" in "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -138,13 +173,15 @@ def test_fails_as_the_chip_does(
     assert any(cause in line for line in server.logs(500))
 
 
-def test_unequal_prompts_are_padded_or_refused(settings: Settings, folder: ModelFolder):
+def test_unequal_prompts_are_padded(served: Served):
     prompts = ["Describes the status of the volume.", "Deletes"]
-    server = quietly(settings, folder)
-    texts = server.endpoint.generate(prompts, seq_length=40)
+    texts = served.server.endpoint.generate(prompts, seq_length=40)
     assert [text.startswith(prompt) for text, prompt in zip(texts, prompts, strict=True)] == [True, True]
+
+
+def test_unequal_prompts_are_refused_by_the_articles_generation(settings: Settings, folder: ModelFolder):
     server = quietly(dataclasses.replace(settings, profile="seed-0.21"), folder)
-    refused = server.endpoint.send({"seq_length": 40, "text": prompts})
+    refused = server.endpoint.send({"seq_length": 40, "text": ["Describes the status of the volume.", "Deletes"]})
     assert refused.status == 424
     assert "the prompts have [" in refused.error
 
