@@ -13,6 +13,7 @@ import pytest
 
 from inf2lab import measure
 from inf2lab.measure.result import Times, percentile
+from inf2lab.planning.curve import CurveDetails, CurvePoint
 
 from .conftest import result_of
 
@@ -106,3 +107,9 @@ def test_the_knee_is_the_fewest_clients_near_the_top() -> None:
 
 def test_an_open_loop_has_no_knee() -> None:
     assert measure.knee([result_of([100], rate=5)]) is None
+
+
+def test_what_is_written_is_what_a_plan_reads() -> None:
+    written = result_of([100] * 3).as_dict()
+    assert list(written) == list(CurvePoint.__annotations__)
+    assert list(written["inf2lab"]) == list(CurveDetails.__annotations__)

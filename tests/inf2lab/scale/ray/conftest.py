@@ -31,6 +31,13 @@ def cluster(place: Path) -> Iterator[RayCluster]:
 
 
 @pytest.fixture(scope="module")
+def beside(place: Path) -> Iterator[RayCluster]:
+    """A second cluster, of 8 NeuronCores and with Ray's HAProxy."""
+    with RayCluster((8,), haproxy=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def spec(place: Path) -> RaySpec:
     """The light folder at 8 NeuronCores a replica, from one to seven replicas."""
     return RaySpec.of(Settings(), light_folder(at=place / "light"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from inf2lab import Settings
 from inf2lab.errors import LoadFailed
 from inf2lab.scale.ray import server
 from inf2lab.scale.ray.bench.light_folder import light_folder
+from inf2lab.scale.ray.environment import hold_port
 from inf2lab.scale.ray.spec import RaySpec
+from inf2lab.serving.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,3 +97,24 @@ def test_a_folder_that_does_not_load_says_why(write_folder: WriteFolder, spec: R
     folder = write_folder("bad", {"engine": "Python"}, handler="raise KeyError('fp16')\n")
     with pytest.raises(LoadFailed, match="bad did not load"):
         server.begin(replace(spec, folder=str(folder.path), model="bad"))
+
+
+def test_a_port_that_a_neighbour_was_given_is_asked_for_again(spec: RaySpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as neighbour:
+        ports = iter([neighbour.getsockname()[1], free_port()])
+        monkeypatch.setattr(server, "free_port", lambda: next(ports))
+        started = server.begin(spec)
+        try:
+            assert started.answers()
+        finally:
+            started.stop()
+    assert next(ports, None) is None
+
+
+def test_a_held_port_is_nobodys_but_the_proxys() -> None:
+    with hold_port() as held:
+        address = held.getsockname()
+        with pytest.raises(OSError, match="in use"), socket.create_server(address):
+            pass
+        with socket.create_server(address, reuse_port=True) as proxy, socket.create_connection(address):
+            proxy.accept()[0].close()

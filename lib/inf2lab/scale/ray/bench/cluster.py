@@ -28,7 +28,7 @@ from inf2lab.settings import Settings
 from inf2lab.weights import standins
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
-PATIENCE_S = 120  # for replicas to come or go; in the rehearsal also to load
+PATIENCE_S = 240  # for replicas to come or go, and in the rehearsal also to load: many times what that takes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from inf2lab.errors import NotReady
 from inf2lab.measure import Row, Target
-from inf2lab.scale.ray.bench.cluster import LiveReplica, RayCluster
+from inf2lab.scale.ray.bench.cluster import PATIENCE_S, LiveReplica, RayCluster
 from inf2lab.scale.ray.bench.light_folder import light_target, p50_ms, rows_so_far, users
 from inf2lab.scale.ray.spec import RaySpec
 
@@ -83,7 +83,7 @@ class Overhead:
         return self.through_ms - self.direct_ms
 
 
-def grow(cluster: RayCluster, spec: RaySpec, *, many: int = MANY, timeout_s: float = 120) -> Growth:
+def grow(cluster: RayCluster, spec: RaySpec, *, many: int = MANY, timeout_s: float = PATIENCE_S) -> Growth:
     """Put users on the application until it has all its replicas, and on for two seconds."""
     settled(cluster, spec.min_replicas)
     with users(_target(cluster, spec), many) as load:
@@ -92,7 +92,7 @@ def grow(cluster: RayCluster, spec: RaySpec, *, many: int = MANY, timeout_s: flo
     return _growth(moments, rows_so_far(load))
 
 
-def shrink(cluster: RayCluster, spec: RaySpec, *, timeout_s: float = 120) -> Growth:
+def shrink(cluster: RayCluster, spec: RaySpec, *, timeout_s: float = PATIENCE_S) -> Growth:
     """Let streams of growing length end one after the other, and one user go on, until one replica is left."""
     streams = [_target(cluster, spec, tokens) for tokens in range(20, 20 + 20 * spec.max_replicas, 20)]
     ending = [users(stream, 2, once=True).begin() for stream in streams]
@@ -162,7 +162,8 @@ def _lose(
     before = cluster.replicas()
     known, killed = {one.id for one in before}, {one.id for one in victims}
     with users(_target(cluster, spec), 2 * len(before)) as load:
-        time.sleep(2)
+        while not known <= {sample.replica for sample in load.samples}:  # until each of them was asked
+            time.sleep(0.05)
         began = time.perf_counter()
         kill()
         over = time.perf_counter()
@@ -171,8 +172,8 @@ def _lose(
             new = [one for one in living if one.id not in known]
             if len(living) == len(before) and not killed & {one.id for one in living}:
                 break
-            if time.perf_counter() - began > 120:
-                raise NotReady("the Ray application", 120, f"{len(living)} of {len(before)} replicas")
+            if time.perf_counter() - began > PATIENCE_S:
+                raise NotReady("the Ray application", PATIENCE_S, f"{len(living)} of {len(before)} replicas")
             time.sleep(0.05)
         back_s = time.perf_counter() - began
         time.sleep(2)
@@ -207,7 +208,7 @@ def _watch(cluster: RayCluster, waiting: Callable[[], int], until: int, timeout_
         time.sleep(0.2)
 
 
-def settled(cluster: RayCluster, count: int, timeout_s: float = 120) -> None:
+def settled(cluster: RayCluster, count: int, timeout_s: float = PATIENCE_S) -> None:
     """Wait until Serve itself counts `count` replicas that run and none that start or end; raises NotReady."""
     deadline = time.monotonic() + timeout_s
     while (seen := cluster.status()["replicas"]) != {"RUNNING": count}:
