@@ -102,3 +102,7 @@ def test_only_one_module_replaces_a_file() -> None:
 
 def test_only_one_module_speaks_to_aws_s_package() -> None:
     assert modules_with(r"^\s*(from|import) (boto3|botocore)\b") == ["aws/connection.py"]
+
+
+def test_only_one_module_starts_docker() -> None:
+    assert modules_with(r"(run|Popen|check_output)\(\s*\[\s*\"docker\"|= \[\"docker\", ") == ["serving/docker.py"]

@@ -19,15 +19,15 @@ commands = typer.Typer()
 @with_settings("lane", "profile", "instance", "port")
 def doctor(settings: Settings) -> None:
     """Say what this machine can do, and what to do about what is missing. Exit code 1 if something must be mended."""
-    from inf2lab.doctor import examine
+    from inf2lab.doctor import Level, examine
 
     with one_sentence():
-        findings = examine(settings)
+        examined = examine(settings)
     table = Table("", "subject", "found", "what to do", box=None, pad_edge=False)
-    for finding in findings:
-        table.add_row(finding.level, finding.subject, finding.found, finding.remedy)
+    for each in examined:
+        table.add_row(each.level, each.subject, each.found, each.remedy)
     console.print(table, soft_wrap=False)
-    if any(finding.level == "missing" for finding in findings):
+    if any(each.level == Level.MISSING for each in examined):
         raise typer.Exit(1)
 
 

@@ -37,7 +37,7 @@ def serve(
 @commands.command()
 def status() -> None:
     """Show every server this clone has started. Exit code 1 if one of them failed."""
-    from inf2lab.serving import all_servers
+    from inf2lab.serving import State, all_servers
 
     with one_sentence():
         found = [(server, server.status()) for server in all_servers()]
@@ -47,7 +47,7 @@ def status() -> None:
         workers = ", ".join(f"{worker.device} {worker.status}" for worker in now.workers)
         console.print(f"{server.folder.name} at {server.url}: {now.state}{f' ({workers})' if workers else ''}")
         console.print(f"  {now.detail}\n  log: {paths.shown(server.log_path)}")
-    if any(now.state == "failed" for _, now in found):
+    if any(now.state == State.FAILED for _, now in found):
         raise typer.Exit(1)
 
 

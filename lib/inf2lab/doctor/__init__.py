@@ -1,15 +1,15 @@
-"""What this machine can do, finding by finding, and what to do about what is missing."""
+"""What this machine can do, subject by subject, and what to do about what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from inf2lab.doctor import engine, instance, machine
-from inf2lab.doctor.finding import Finding
+from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.doctor.neuron_ls import NeuronDevice, NeuronProcess, parse_neuron_ls
 from inf2lab.settings import Settings
 
-__all__ = ["Finding", "NeuronDevice", "NeuronProcess", "examine", "parse_neuron_ls"]
+__all__ = ["Diagnosis", "Level", "NeuronDevice", "NeuronProcess", "examine", "parse_neuron_ls"]
 
 _COMMON = (machine.python, machine.packages)
 _REHEARSAL = (machine.memory, machine.disk, machine.port, machine.weights, machine.worker)
@@ -28,8 +28,8 @@ _CHIP = (
 )
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Return every finding for the lane of `settings`; none of the checks changes anything."""
-    checks: tuple[Callable[[Settings], Finding | None], ...]
+def examine(settings: Settings) -> list[Diagnosis]:
+    """Return a diagnosis of every subject for the lane of `settings`; none of the checks changes anything."""
+    checks: tuple[Callable[[Settings], Diagnosis | None], ...]
     checks = _COMMON + (_REHEARSAL if settings.lane == "rehearsal" else _CHIP)
-    return [finding for check in checks if (finding := check(settings))]
+    return [diagnosis for check in checks if (diagnosis := check(settings))]

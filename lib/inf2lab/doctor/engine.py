@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inf2lab import catalog, paths
 from inf2lab.doctor import instance
-from inf2lab.doctor.finding import Finding
+from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.errors import EngineError
 from inf2lab.serving import docker
 from inf2lab.settings import Settings
@@ -27,16 +27,16 @@ print(json.dumps(found))
 """
 
 
-def engine(settings: Settings) -> Finding:
+def engine(settings: Settings) -> Diagnosis:
     """Whether Docker is installed, runs, and lets this user in."""
     try:
         version = docker.docker("version", "--format", "{{.Server.Version}}", what="docker version")
     except EngineError as error:
-        return Finding("Docker", "missing", error.said, error.remedy)
-    return Finding("Docker", "ok", version.strip())
+        return Diagnosis("Docker", Level.MISSING, error.said, error.remedy)
+    return Diagnosis("Docker", Level.OK, version.strip())
 
 
-def disk(settings: Settings) -> Finding | None:
+def disk(settings: Settings) -> Diagnosis | None:
     """Whether the volume that Docker keeps images on has room; nothing where it is the clone's own, or not here."""
     try:
         root = Path(docker.docker("info", "--format", "{{.DockerRootDir}}", what="docker info").strip())
@@ -47,24 +47,24 @@ def disk(settings: Settings) -> Finding | None:
     return instance.room("disk of Docker", root)
 
 
-def image(settings: Settings) -> Finding | None:
+def image(settings: Settings) -> Diagnosis | None:
     """Whether the image is here, and has the packages of the profile: asked in a container without a network.
 
     Nothing where there is no engine to ask.
     """
     name = settings.image or settings.stack.image
-    if engine(settings).level != "ok":
+    if engine(settings).level != Level.OK:
         return None
     try:
         if not docker.has_image(name):
-            return Finding("image", "note", f"{name} is not here yet", "the first start pulls it")
+            return Diagnosis("image", Level.NOTE, f"{name} is not here yet", "the first start pulls it")
         own = shlex.split(settings.docker_options)
         run = ("run", "--rm", "--network", "none", *own, "--entrypoint", "python3", name, "-c", _ASK)
         found = json.loads(docker.docker(*run, *settings.stack.packages, what="docker run"))
     except (EngineError, ValueError) as error:
         remedy = "take the profile's own image: leave image= empty"
         said = error.said if isinstance(error, EngineError) else str(error)
-        return Finding("image", "note", f"its packages cannot be read: {said}", remedy)
+        return Diagnosis("image", Level.NOTE, f"its packages cannot be read: {said}", remedy)
     wrong = [
         f"{package} {found[package]} instead of {wanted}"
         for package, wanted in settings.stack.packages.items()
@@ -72,8 +72,8 @@ def image(settings: Settings) -> Finding | None:
     ]
     if wrong:
         remedy = f"choose the profile that goes with the image (now {settings.profile}), or its own image"
-        return Finding("image", "missing", "; ".join(wrong), remedy)
-    return Finding("image", "ok", ", ".join(f"{package} {version}" for package, version in found.items()))
+        return Diagnosis("image", Level.MISSING, "; ".join(wrong), remedy)
+    return Diagnosis("image", Level.OK, ", ".join(f"{package} {version}" for package, version in found.items()))
 
 
 def _is_of(version: str, wanted: str) -> bool:
@@ -81,10 +81,10 @@ def _is_of(version: str, wanted: str) -> bool:
     return f"{version.partition('+')[0]}.".startswith(wanted.removesuffix("*").rstrip(".") + ".")
 
 
-def metadata(settings: Settings) -> Finding | None:
+def metadata(settings: Settings) -> Diagnosis | None:
     """What a release that asks the instance's metadata for its cores needs; nothing for the others."""
     if "metadata" not in settings.stack.cores_found_by or settings.network == "host":
         return None
     row = catalog.trouble("metadata-out-of-reach")
     found = f"DJLServing {settings.stack.djl} asks the instance's metadata, over two hops"
-    return Finding("metadata", "note", found, row.fix)
+    return Diagnosis("metadata", Level.NOTE, found, row.fix)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from inf2lab import catalog, paths
-from inf2lab.doctor.finding import Finding
+from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.doctor.neuron_ls import NeuronDevice, parse_neuron_ls
 from inf2lab.errors import LabError
 from inf2lab.folder import ModelFolder
@@ -27,49 +27,51 @@ PACKAGES = ("aws-neuronx-dkms", "aws-neuronx-tools")
 DISK_GIB = 100  # the image and the checkpoints of OPT-13B, whole and split
 
 
-def user(settings: Settings) -> Finding:
+def user(settings: Settings) -> Diagnosis:
     """Whether the container can write what this user owns."""
     uid = os.getuid()
     if uid in (0, CONTAINER_USER):
-        return Finding("user", "ok", f"uid {uid}")
+        return Diagnosis("user", Level.OK, f"uid {uid}")
     remedy = "the lab opens the mounted folders to everybody. " + catalog.trouble("log-folder").fix
-    return Finding("user", "note", f"uid {uid}, and the container's is {CONTAINER_USER}", remedy)
+    return Diagnosis("user", Level.NOTE, f"uid {uid}, and the container's is {CONTAINER_USER}", remedy)
 
 
-def driver(settings: Settings) -> Finding:
+def driver(settings: Settings) -> Diagnosis:
     """Whether the kernel has the Neuron driver, and which versions of driver and tools are installed."""
     versions = _installed()
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
     if not DRIVER.exists():
         found = f"not loaded ({shown})" if shown else "not loaded"
-        return Finding("Neuron driver", "missing", found, catalog.trouble("no-device-file").fix)
+        return Diagnosis("Neuron driver", Level.MISSING, found, catalog.trouble("no-device-file").fix)
     version = DRIVER / "version"
     loaded = version.read_text().strip() if version.is_file() else "loaded"
     packaged = versions.get("aws-neuronx-dkms", "")
     if packaged and loaded != "loaded" and not packaged.startswith(loaded):
         remedy = catalog.trouble("driver-too-old").fix
-        return Finding("Neuron driver", "missing", f"{loaded} runs, {packaged} is installed", remedy)
-    return Finding("Neuron driver", "ok", f"{loaded} ({shown})" if shown else loaded)
+        return Diagnosis("Neuron driver", Level.MISSING, f"{loaded} runs, {packaged} is installed", remedy)
+    return Diagnosis("Neuron driver", Level.OK, f"{loaded} ({shown})" if shown else loaded)
 
 
-def devices(settings: Settings) -> Finding:
+def devices(settings: Settings) -> Diagnosis:
     """Which devices neuron-ls and /dev show, compared with the instance's."""
     subject, wanted = "Neuron devices", settings.hardware.chips
     files = sorted(paths.devices().glob("neuron[0-9]*"), key=lambda path: int(re.sub(r"\D", "", path.name)))
     if not files:
         remedy = f"on a machine without the chip use lane='rehearsal'. {catalog.trouble('no-device-file').fix}"
-        return Finding(subject, "missing", f"no {paths.devices()}/neuron*", remedy)
+        return Diagnosis(subject, Level.MISSING, f"no {paths.devices()}/neuron*", remedy)
     try:
         seen = _neuron_ls()
     except LabError as error:
-        return Finding(subject, "missing", f"{len(files)} files, but {error}", catalog.trouble("driver-too-old").fix)
+        return Diagnosis(
+            subject, Level.MISSING, f"{len(files)} files, but {error}", catalog.trouble("driver-too-old").fix
+        )
     if seen is None:
         remedy = "`sudo apt-get install aws-neuronx-tools` (or dnf); the container does not need it"
-        return Finding(subject, "note", f"{len(files)} files; no neuron-ls to ask", remedy)
+        return Diagnosis(subject, Level.NOTE, f"{len(files)} files; no neuron-ls to ask", remedy)
     return _judged(subject, seen, wanted, settings)
 
 
-def cores_in_use(settings: Settings) -> Finding | None:
+def cores_in_use(settings: Settings) -> Diagnosis | None:
     """Who owns NeuronCores already; nothing where neuron-ls cannot be asked."""
     try:
         seen = _neuron_ls()
@@ -79,57 +81,59 @@ def cores_in_use(settings: Settings) -> Finding | None:
         return None
     owners = {process.pid: process.command for device in seen for process in device.processes}
     if not owners:
-        return Finding("NeuronCores", "ok", f"{sum(device.cores for device in seen)}, all free")
+        return Diagnosis("NeuronCores", Level.OK, f"{sum(device.cores for device in seen)}, all free")
     shown = "; ".join(f"process {pid}: {command}" for pid, command in sorted(owners.items()))
     row = catalog.trouble("cores-taken")
-    return Finding("NeuronCores", "note", f"in use by {shown}", f"{row.cause} {row.fix}")
+    return Diagnosis("NeuronCores", Level.NOTE, f"in use by {shown}", f"{row.cause} {row.fix}")
 
 
-def memory(settings: Settings) -> Finding:
+def memory(settings: Settings) -> Diagnosis:
     """Whether the host has room to load the copies that are asked for: of the model's folder, once there is one."""
     total, folder = psutil.virtual_memory().total / GIB, ModelFolder.named(settings.model_name)
     try:
         made = plan_of(folder, settings) if folder.path.is_dir() else plan(settings)
     except LabError as error:
-        return Finding("memory", "note", f"{total:.0f} GiB; {error}", f"see `inf2lab lint {paths.shown(folder.path)}`")
+        return Diagnosis(
+            "memory", Level.NOTE, f"{total:.0f} GiB; {error}", f"see `inf2lab lint {paths.shown(folder.path)}`"
+        )
     share = settings.copies / max(1, len(made.copies))
     once, split = made.host.once_gib * share, made.host.split_gib * share
     if once <= total:
-        return Finding("memory", "ok", f"{total:.0f} GiB; loading takes about {once:.0f}")
-    level = "note" if split <= total else "missing"
+        return Diagnosis("memory", Level.OK, f"{total:.0f} GiB; loading takes about {once:.0f}")
+    level = Level.NOTE if split <= total else Level.MISSING
     row = catalog.trouble("host-memory")
-    return Finding("memory", level, f"{total:.0f} GiB; loading takes about {once:.0f}", row.fix)
+    return Diagnosis("memory", level, f"{total:.0f} GiB; loading takes about {once:.0f}", row.fix)
 
 
-def disk(settings: Settings) -> Finding:
+def disk(settings: Settings) -> Diagnosis:
     """Whether the volume of this clone, where the container's caches are, has room."""
     return room("disk of this clone", paths.root())
 
 
-def room(subject: str, folder: Path) -> Finding:
+def room(subject: str, folder: Path) -> Diagnosis:
     """Whether a folder's volume has room for image and checkpoints."""
     free = shutil.disk_usage(folder).free / GIB
     if free >= DISK_GIB:
-        return Finding(subject, "ok", f"{free:.0f} GiB free")
+        return Diagnosis(subject, Level.OK, f"{free:.0f} GiB free")
     row = catalog.trouble("disk-full")
-    return Finding(subject, "missing", f"{free:.1f} GiB free, {DISK_GIB} are needed", f"{row.cause} {row.fix}")
+    return Diagnosis(subject, Level.MISSING, f"{free:.1f} GiB free, {DISK_GIB} are needed", f"{row.cause} {row.fix}")
 
 
-def _judged(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: Settings) -> Finding:
+def _judged(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: Settings) -> Diagnosis:
     numbers = [device.number for device in seen]
     size = sum(device.memory for device in seen) / GIB
     shown = f"{len(seen)} with {sum(device.cores for device in seen)} cores and {size:.0f} GiB"
     if numbers != list(range(len(seen))):
         found = f"{shown}, numbered {', '.join(map(str, numbers))}"
-        return Finding(subject, "missing", found, catalog.trouble("devices-not-contiguous").fix)
+        return Diagnosis(subject, Level.MISSING, found, catalog.trouble("devices-not-contiguous").fix)
     if len(seen) != wanted:
         remedy = f"name the instance as it is: instance= or INF2LAB_INSTANCE (now {settings.instance})"
-        return Finding(subject, "note", f"{shown}; {settings.instance} has {wanted}", remedy)
+        return Diagnosis(subject, Level.NOTE, f"{shown}; {settings.instance} has {wanted}", remedy)
     apart = [device.number for device in seen if not _in_ring(device, len(seen))]
     if settings.hardware.topology == "ring" and apart:
         remedy = "the plan counts on a ring by number; `neuron-ls --topology` shows the links"
-        return Finding(subject, "note", f"{shown}; {', '.join(map(str, apart))} joined otherwise", remedy)
-    return Finding(subject, "ok", shown)
+        return Diagnosis(subject, Level.NOTE, f"{shown}; {', '.join(map(str, apart))} joined otherwise", remedy)
+    return Diagnosis(subject, Level.OK, shown)
 
 
 def _in_ring(device: NeuronDevice, count: int) -> bool:
@@ -149,11 +153,11 @@ def _neuron_ls() -> tuple[NeuronDevice, ...] | None:
 
 
 @cache
-def query_for_packages() -> tuple[str, ...] | None:
-    """The command that prints the version of an installed package on this distribution."""
+def query_for_packages() -> tuple[str, ...]:
+    """The command that prints the version of an installed package on this distribution; empty if none is known."""
     if shutil.which("dpkg-query"):
         return ("dpkg-query", "--show", "--showformat", "${Version}")
-    return ("rpm", "--query", "--queryformat", "%{VERSION}") if shutil.which("rpm") else None
+    return ("rpm", "--query", "--queryformat", "%{VERSION}") if shutil.which("rpm") else ()
 
 
 def _installed() -> dict[str, str]:

@@ -3,9 +3,8 @@
 The same data makes docs/troubleshooting.md and lets `explain` name the cause of a line in a log.
 """
 
-from inf2lab.drills.drill import Drill, Result, Scene, Sighting
+from inf2lab.drills.drill import Drill, Result, Scene, Sighting, log_until
 from inf2lab.drills.explainer import Match, explain, newest_log
-from inf2lab.drills.log import log_until
 from inf2lab.drills.recorded import Seen, seen
 from inf2lab.drills.registry import DRILLS, find
 from inf2lab.drills.runner import run

@@ -18,20 +18,18 @@ from typing import Any, Self
 import psutil
 
 from inf2lab import paths
-from inf2lab.drills.drill import Scene, Sighting, Unavailable, curl, terminal
-from inf2lab.drills.log import PATIENCE_S, log_until
+from inf2lab.drills.drill import PATIENCE_S, Scene, Sighting, Unavailable, curl, terminal
 from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder, write_properties
-from inf2lab.serving import Server, left_over, processes
+from inf2lab.serving import RehearsalServer, Server, end_orphans, left_over
 from inf2lab.serving.ports import free_port
-from inf2lab.serving.state import all_states, read_state, state_path
 from inf2lab.settings import Settings
 
 NAME = "drill"
 _LAST_OF_AN_EXCEPTION = r"-stderr: Arguments: \("  # DJL's 0.25 worker ends a handler's traceback with it
 
 
-class Stage:
+class Site:
     """A scene set up; use it with `with`, so that it is taken down whatever happens."""
 
     def __init__(self, scene: Scene) -> None:
@@ -39,9 +37,9 @@ class Stage:
         self.settings = Settings(profile=scene.profile, instance=scene.instance, port=free_port())
 
     def __enter__(self) -> Self:
-        self._temporary = Path(tempfile.mkdtemp(prefix=processes.SCRATCH_PREFIX)).resolve()
+        self._temporary = Path(tempfile.mkdtemp(prefix="inf2lab-")).resolve()
         self.folder = ModelFolder(self._temporary / NAME)
-        self.server = Server.of(self.settings, self.folder.path)
+        self.server = RehearsalServer(self.settings, self.folder)
         try:
             self._write()
         except BaseException:
@@ -51,21 +49,19 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.server.stop(patience_s=5)
-        # An interrupt between a process's start and its state file: found by its mark.
-        known = [process for state in all_states() if (process := state.process())]
-        processes.end_orphans(known, patience_s=5)
-        shutil.rmtree(self.server.log_path.parent, ignore_errors=True)
+        end_orphans(patience_s=5)  # an interrupt between a process's start and its state file: found by its mark
+        shutil.rmtree(self.server.log_folder, ignore_errors=True)
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     @property
     def beside(self) -> Path:
-        """A path outside of the model folder, which goes with the stage."""
+        """A path outside of the model folder, which goes with the site."""
         return self._temporary / "beside"
 
     def start(self, *, wait: bool = True) -> None:
         """Start the server, unless it runs; raises LabError as Server.start does."""
         if not self.server.exists():
-            self.server = Server.start(self.settings, self.folder.path, wait=wait, report=_quiet)
+            Server.start(self.settings, self.folder.path, wait=wait, report=_quiet)
 
     def fail_to_start(self) -> Sighting:
         """Start a server that must not start, and return what its starter reads and its whole log."""
@@ -78,23 +74,15 @@ class Stage:
     def send(self, body: Any, *, until: str = "", model: str = "", content_type: str = "application/json") -> Sighting:
         """Send one request and return its answer and what the log gained, up to a line with the pattern `until`."""
         self.start()
-        mark = self.mark()
+        mark = self.server.log_size()
         endpoint = self.server.endpoint
         endpoint.model = model or endpoint.model
         answer = endpoint.send(body, content_type=content_type)
-        return Sighting(curl(answer), self.since(mark, until))
+        return Sighting(curl(answer), self.server.log_since(mark, until))
 
     def refused(self, body: Any) -> Sighting:
         """Send a request on which the handler raises; the sighting's log is the traceback, to its end."""
         return self.send(body, until=_LAST_OF_AN_EXCEPTION)
-
-    def mark(self) -> int:
-        """Return how long the log is now."""
-        return self.server.log_path.stat().st_size
-
-    def since(self, mark: int, until: str = "") -> str:
-        """Return what the log gained since `mark`, after waiting for a line with `until`; raises LabError."""
-        return log_until(self.server, until, start=mark)
 
     @contextmanager
     def second_server(self) -> Iterator[SecondServer]:
@@ -102,12 +90,10 @@ class Stage:
         folder = self._temporary / "second"
         folder.mkdir()
         (folder / "hold").touch()  # what the small handler waits for to go away
-        command = self.server.command()
-        at = command.index("--log-dir")
         environment = {**os.environ, **self.server.environment(), "TMPDIR": str(folder)}
         with (folder / "console.log").open("wb") as log:
             process = subprocess.Popen(
-                command[:at] + command[at + 2 :],
+                self.server.command(log_files=False),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -121,13 +107,14 @@ class Stage:
 
     def kill_server(self) -> None:
         """End the server's process as a restart of the machine does: what it wrote stays."""
-        state = read_state(state_path(self.settings.port))
-        assert state is not None
-        kill(state.pid)
+        process = self.server.process()
+        assert process is not None
+        process.kill()
+        psutil.wait_procs([process], timeout=PATIENCE_S)
 
     def leftovers(self) -> list[str]:
-        """Return what is left of the stage: processes, files, a listener. Empty once it is taken down."""
-        there = [str(path) for path in (self._temporary, self.server.log_path.parent) if path.exists()]
+        """Return what is left of the site: processes, files, a listener. Empty once it is taken down."""
+        there = [str(path) for path in (self._temporary, self.server.log_folder) if path.exists()]
         return [*left_over(), *there, *(["a listener"] if _listens(self.settings.port) else [])]
 
     def _write(self) -> None:
@@ -182,13 +169,6 @@ class SecondServer:
     def log(self) -> str:
         """Return everything it printed."""
         return (self.folder / "console.log").read_text(errors="replace")
-
-
-def kill(pid: int) -> None:
-    """End a process as the kernel does when memory is short, and wait until it is gone."""
-    process = psutil.Process(pid)
-    process.kill()
-    psutil.wait_procs([process], timeout=PATIENCE_S)
 
 
 def _listens(port: int) -> bool:

@@ -9,48 +9,48 @@ from inf2lab.drills.drill import Drill, Scene, Sighting
 from inf2lab.drills.folders import ARTICLES, BUILT_IN, OWN
 
 if TYPE_CHECKING:
-    from inf2lab.drills.act import Stage
+    from inf2lab.drills.act import Site
 
 _ARTICLE = Scene(OWN, ARTICLES, profile="seed-0.21")
 _NO_CODE = Scene(BUILT_IN)
 _PROMPTS = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
 
 
-def _unequal(stage: Stage) -> Sighting:
-    return stage.refused({"seq_length": 40, "text": ["Hello", _PROMPTS[1]]})
+def _unequal(site: Site) -> Sighting:
+    return site.refused({"seq_length": 40, "text": ["Hello", _PROMPTS[1]]})
 
 
-def _three_prompts(stage: Stage) -> Sighting:
-    return stage.refused({"seq_length": 40, "text": [*_PROMPTS, _PROMPTS[0]]})
+def _three_prompts(site: Site) -> Sighting:
+    return site.refused({"seq_length": 40, "text": [*_PROMPTS, _PROMPTS[0]]})
 
 
-def _other_schema(stage: Stage) -> Sighting:
-    return stage.refused({"inputs": _PROMPTS, "parameters": {"max_new_tokens": 40}})
+def _other_schema(site: Site) -> Sighting:
+    return site.refused({"inputs": _PROMPTS, "parameters": {"max_new_tokens": 40}})
 
 
-def _nothing(stage: Stage) -> Sighting:
-    return stage.refused("")
+def _nothing(site: Site) -> Sighting:
+    return site.refused("")
 
 
-def _long_prompt(stage: Stage) -> Sighting:
-    return stage.refused({"seq_length": 2048, "text": ["volume " * 2100] * 2})
+def _long_prompt(site: Site) -> Sighting:
+    return site.refused({"seq_length": 2048, "text": ["volume " * 2100] * 2})
 
 
-def _form(stage: Stage) -> Sighting:
+def _form(site: Site) -> Sighting:
     body = json.dumps({"seq_length": 40, "text": _PROMPTS})
-    return stage.send(body, content_type="application/x-www-form-urlencoded")
+    return site.send(body, content_type="application/x-www-form-urlencoded")
 
 
-def _other_name(stage: Stage) -> Sighting:
-    return stage.send({"seq_length": 40, "text": _PROMPTS}, model="opt-13b")
+def _other_name(site: Site) -> Sighting:
+    return site.send({"seq_length": 40, "text": _PROMPTS}, model="opt-13b")
 
 
-def _beyond_positions(stage: Stage) -> Sighting:
-    return stage.refused({"inputs": _PROMPTS, "parameters": {"max_new_tokens": 200}})
+def _beyond_positions(site: Site) -> Sighting:
+    return site.refused({"inputs": _PROMPTS, "parameters": {"max_new_tokens": 200}})
 
 
-def _article_body(stage: Stage) -> Sighting:
-    return stage.refused({"seq_length": 40, "text": _PROMPTS})
+def _article_body(site: Site) -> Sighting:
+    return site.refused({"seq_length": 40, "text": _PROMPTS})
 
 
 ASKING = (

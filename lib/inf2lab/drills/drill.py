@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from inf2lab.errors import LabError
 
 if TYPE_CHECKING:
-    from inf2lab.drills.act import Stage
+    from inf2lab.drills.act import Site
     from inf2lab.endpoint import Answer
+    from inf2lab.serving import ModelServer
+
+PATIENCE_S = 60  # for what a server does next, on a machine with much else to do
 
 
 class Unavailable(LabError):
@@ -50,7 +53,7 @@ class Drill:
     fix: str
     chip: str
     scene: Scene
-    act: Callable[[Stage], Sighting]
+    act: Callable[[Site], Sighting]
     log: str = ""
     covers: tuple[str, ...] = ()  # rows of the catalog's troubles that this drill causes
 
@@ -114,3 +117,8 @@ def terminal(error: LabError) -> str:
 def curl(answer: Answer) -> str:
     """Return an answer as `curl -i` prints it, without the headers."""
     return f"HTTP/1.1 {answer.status} {answer.reason}\n\n{answer.text}".rstrip()
+
+
+def log_until(server: ModelServer, until: str) -> str:
+    """Return a server's log, once it has a line with the pattern `until`; raises LabError."""
+    return server.log_since(0, until)

@@ -8,13 +8,13 @@ from inf2lab.drills.drill import Drill, Scene, Sighting
 from inf2lab.drills.folders import ARTICLES, BUILT_IN, ENGINE, OBEDIENT, OWN, changed
 
 if TYPE_CHECKING:
-    from inf2lab.drills.act import Stage
+    from inf2lab.drills.act import Site
 
 _ABSENT = "the load fails at the same point, after the image was pulled"
 
 
-def _fails(stage: Stage) -> Sighting:
-    return stage.fail_to_start()
+def _fails(site: Site) -> Sighting:
+    return site.fail_to_start()
 
 
 LOADING = (

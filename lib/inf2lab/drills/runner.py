@@ -16,18 +16,18 @@ def run(drills: Iterable[Drill]) -> Iterator[Result]:
 
     After the last one, or after Ctrl-C, no process, file or listener is left. Raises LabError.
     """
-    from inf2lab.drills.act import Stage  # with the servers; `explain` does without
+    from inf2lab.drills.act import Site  # with the servers; `explain` does without
 
     for scene, group in groupby(drills, key=lambda drill: drill.scene):
         with ExitStack() as stack:
             try:
-                stage = stack.enter_context(Stage(scene))
+                site = stack.enter_context(Site(scene))
             except Unavailable as error:
                 yield from (Result(drill, unavailable=str(error)) for drill in group)
                 continue
             for drill in group:
                 started = time.monotonic()
-                sighting = drill.act(stage)
+                sighting = drill.act(site)
                 yield compare(drill, sighting, time.monotonic() - started)
 
 

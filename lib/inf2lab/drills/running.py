@@ -7,13 +7,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from inf2lab.drills.drill import Drill, Scene, Sighting, curl, terminal
+from inf2lab.drills.drill import PATIENCE_S, Drill, Scene, Sighting, curl, terminal
 from inf2lab.drills.folders import ENGINE, OBEDIENT
-from inf2lab.drills.log import PATIENCE_S
 from inf2lab.errors import EndpointError, PortInUse, ServerError
 
 if TYPE_CHECKING:
-    from inf2lab.drills.act import Stage
+    from inf2lab.drills.act import Site
     from inf2lab.endpoint import Answer
 
 _SMALL = Scene({**ENGINE, "option.predict_timeout": 2}, OBEDIENT)
@@ -21,34 +20,34 @@ _SHORT_QUEUE = Scene({**ENGINE, "job_queue_size": 2}, OBEDIENT)
 _AGAIN = r"PyProcess Model \[.*\] initialized\."  # the replacement has loaded the model
 
 
-def _too_slow(stage: Stage) -> Sighting:
-    seen = stage.send({"text": "slow", "sleep_s": 30}, until=_AGAIN)
-    return _recovered(stage, seen)
+def _too_slow(site: Site) -> Sighting:
+    seen = site.send({"text": "slow", "sleep_s": 30}, until=_AGAIN)
+    return _recovered(site, seen)
 
 
-def _dies(stage: Stage) -> Sighting:
-    seen = stage.send({"text": "last words", "die": True}, until=_AGAIN)
-    return _recovered(stage, seen)
+def _dies(site: Site) -> Sighting:
+    seen = site.send({"text": "last words", "die": True}, until=_AGAIN)
+    return _recovered(site, seen)
 
 
-def _recovered(stage: Stage, seen: Sighting) -> Sighting:
+def _recovered(site: Site, seen: Sighting) -> Sighting:
     """Return the sighting with the answer to one more, good request, which the new worker gives."""
-    again = stage.server.endpoint.send({"text": "again"})
+    again = site.server.endpoint.send({"text": "again"})
     return Sighting(f"{seen.answer}\n\n{curl(again)}", seen.log)
 
 
-def _five_at_once(stage: Stage) -> Sighting:
-    stage.start()
-    mark = stage.mark()
-    stage.beside.touch()  # as long as it is there, the first request is being answered
-    body = {"text": "waiting", "while_there_is": str(stage.beside)}
+def _five_at_once(site: Site) -> Sighting:
+    site.start()
+    mark = site.server.log_size()
+    site.beside.touch()  # as long as it is there, the first request is being answered
+    body = {"text": "waiting", "while_there_is": str(site.beside)}
     with ThreadPoolExecutor(5) as pool:
-        asked = [pool.submit(stage.server.endpoint.send, body) for _ in range(5)]
+        asked = [pool.submit(site.server.endpoint.send, body) for _ in range(5)]
         try:
             refused = _first(asked, 503)
         finally:
-            stage.beside.unlink(missing_ok=True)
-    return Sighting(curl(refused), stage.since(mark, "Worker queue capacity exceeded"))
+            site.beside.unlink(missing_ok=True)
+    return Sighting(curl(refused), site.server.log_since(mark, "Worker queue capacity exceeded"))
 
 
 def _first(asked: list, status: int) -> Answer:
@@ -61,44 +60,44 @@ def _first(asked: list, status: int) -> Answer:
     raise EndpointError(0, "nothing", f"no request was answered with {status} within {PATIENCE_S} s")
 
 
-def _taken(stage: Stage) -> Sighting:
-    stage.server.stop()
-    with socket.create_server(("127.0.0.1", stage.settings.port)):
+def _taken(site: Site) -> Sighting:
+    site.server.stop()
+    with socket.create_server(("127.0.0.1", site.settings.port)):
         try:
-            stage.start()
+            site.start()
         except PortInUse as error:
             return Sighting(terminal(error))
     return Sighting("it started")
 
 
-def _second_server(stage: Stage) -> Sighting:
+def _second_server(site: Site) -> Sighting:
     """Start a server, and a second one while it loads, as another clone or terminal would."""
-    stage.server.stop()
-    with stage.second_server() as second:
-        stage.start()  # the second one still loads when this opens the port
+    site.server.stop()
+    with site.second_server() as second:
+        site.start()  # the second one still loads when this opens the port
         second.go_on()
         code = second.wait()
-    answer = stage.server.endpoint.send({"text": "the first one answers"})
+    answer = site.server.endpoint.send({"text": "the first one answers"})
     return Sighting(f"exit code {code}\n\n{curl(answer)}", second.log())
 
 
-def _killed(stage: Stage) -> Sighting:
+def _killed(site: Site) -> Sighting:
     from inf2lab.serving import Server, all_servers
 
-    stage.start()
-    stage.kill_server()
+    site.start()
+    site.kill_server()
     said = []
     try:
-        Server.running(stage.settings)
+        Server.running(site.settings)
     except ServerError as error:
         said.append(terminal(error))
     try:
-        stage.server.endpoint.send({"text": "anybody there?"})
+        site.server.endpoint.send({"text": "anybody there?"})
     except EndpointError as error:
         said.append(terminal(error))
-    said += [f"inf2lab status: {server.status().state}" for server in all_servers() if server.url == stage.server.url]
-    stage.start()  # the remedy
-    return Sighting("\n".join([*said, curl(stage.server.endpoint.send({"text": "here"}))]))
+    said += [f"inf2lab status: {server.status().state}" for server in all_servers() if server.url == site.server.url]
+    site.start()  # the remedy
+    return Sighting("\n".join([*said, curl(site.server.endpoint.send({"text": "here"}))]))
 
 
 RUNNING = (

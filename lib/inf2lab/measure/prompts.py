@@ -11,7 +11,7 @@ from typing import Any
 
 from inf2lab import paths
 from inf2lab.errors import LabError, MeasureError, SettingsError
-from inf2lab.weights import standins
+from inf2lab.weights import open_tokenizer, standins
 
 PROMPTS = Path(__file__).with_name("prompts.txt")
 TRIES = 200  # a text that is cut off may split into other tokens than it had; then another is drawn
@@ -41,20 +41,7 @@ class Tokens:
 
     def _open(self) -> Any:
         if self._tokenizer is None:
-            file = self.path / "tokenizer.json" if self.path.is_dir() else self.path
-            if file.is_file():
-                from tokenizers import Tokenizer
-
-                self._tokenizer = Tokenizer.from_file(str(file))
-            elif self.path.is_dir():  # older checkpoints, facebook/opt-13b among them, have two files instead
-                from transformers import AutoTokenizer
-
-                fast = AutoTokenizer.from_pretrained(str(self.path), local_files_only=True, use_fast=True)
-                self._tokenizer = fast.backend_tokenizer
-            else:
-                raise MeasureError(
-                    f"{self.path}: no tokenizer there; name the model's tokenizer.json, or `none` to count no tokens"
-                )
+            self._tokenizer = open_tokenizer(self.path)
         return self._tokenizer
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from inf2lab.errors import MeasureError
 from inf2lab.serving import ModelServer
-from inf2lab.serving.state import read_state, state_path
 
 
 @contextlib.contextmanager
@@ -17,8 +16,7 @@ def freezing(server: ModelServer, *, after_s: float, for_s: float) -> Iterator[N
 
     It goes on in any case when the block ends. On the chip: `docker pause NAME; sleep 1; docker unpause NAME`.
     """
-    state = read_state(state_path(server.settings.port))
-    process = state.process() if state and server.settings.lane == "rehearsal" else None
+    process = server.process()
     if process is None:
         raise MeasureError("only a running rehearsal server can be frozen from here; on the chip use `docker pause`")
     ended = threading.Event()

@@ -17,7 +17,7 @@ from inf2lab import paths
 from inf2lab.errors import ServerError
 from inf2lab.folder import Needs, write_properties
 from inf2lab.serving import docker, processes
-from inf2lab.serving.rehearsal import RehearsalServer
+from inf2lab.serving.local import LocalServer
 from inf2lab.weights import standins
 
 JAVA_OPTIONS = "-Xmx1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # the containers' own, less the gigabyte taken at once
@@ -25,10 +25,10 @@ JAVA_OPTIONS = "-Xmx1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # the containers' ow
 LIBRARY, HUB, RUN, STORE = "/opt/inf2lab/lib", "/opt/inf2lab/hub", "/opt/inf2lab/run", "/opt/ml/model"
 
 
-class DistributionServer(RehearsalServer):
+class DistributionServer(LocalServer):
     """DJLServing's own JVM in place of the rehearsal server; found, looked at and stopped like it."""
 
-    server = "djl"
+    kind = "djl"
 
     @property
     def home(self) -> Path | None:
@@ -48,7 +48,7 @@ class DistributionServer(RehearsalServer):
     @property
     def config_path(self) -> Path:
         """The config.properties that is written for it."""
-        return self._log_folder / "config.properties"
+        return self.log_folder / "config.properties"
 
     def command(self) -> list[str]:
         """Return the server's command line: `bin/serving`, or `docker run` in the foreground."""
@@ -80,21 +80,22 @@ class DistributionServer(RehearsalServer):
         inherited = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
         return {
             **super().environment(),
-            **self._variables(str(self._log_folder), os.pathsep.join([*inherited, *_emulated_chip(library)])),
+            **self._variables(str(self.log_folder), os.pathsep.join([*inherited, *_emulated_chip(library)])),
             "PYTHON_EXECUTABLE": sys.executable,
         }
 
     def stop(self, *, patience_s: float = 10) -> bool:
         """Stop it and its workers, also those in a container whose `docker run` had to be killed."""
-        state = self._state()
-        process = state.process() if state else None
+        process = self.process()
         in_docker = process is not None and process.name() == "docker"
         stopped = super().stop(patience_s=patience_s)
         if in_docker:
             docker.remove(self.container, patience_s=patience_s)
         return stopped
 
-    def _check_profile(self) -> None:
+    def check(self) -> None:
+        """Raise FolderError or ServerError if the folder, the distribution or Java is not there."""
+        super().check()
         version, home = self.settings.stack.djl, self.home
         if home is None:
             if shutil.which("docker") is None:
@@ -115,19 +116,21 @@ class DistributionServer(RehearsalServer):
         if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
             raise ServerError("DJLServing needs Java, and there is none: install 11 or later, or set JAVA_HOME")
 
-    def _provide(self) -> None:
+    def provide(self) -> None:
         """Have the image, or raise ServerError with the command that builds it; a distribution brings all it needs."""
         if self.home is None and not docker.has_image(self.image):
             build = f"docker build -t {self.image} -f docker/djl-cpu.Dockerfile ."
             raise ServerError(f"Docker has no image {self.image}: build it with `{build}` in the repository")
 
-    def _configure(self) -> None:
+    def _make_log_folder(self) -> None:
+        super()._make_log_folder()
         write_properties(self.config_path, self.configuration())
 
-    def _scratch_variables(self, scratch: str) -> dict[str, str]:
+    def scratch_variables(self, scratch: str) -> dict[str, str]:
+        """Return the same for Java too."""
         # Java takes no notice of TMPDIR. A fresh cache, because DJLServing never unpacks its worker over an old one.
         own = {"JAVA_OPTS": f"{JAVA_OPTIONS} -Djava.io.tmpdir={scratch}", "DJL_CACHE_DIR": scratch}
-        return super()._scratch_variables(scratch) | own
+        return super().scratch_variables(scratch) | own
 
     def _variables(self, model_server_home: str, pythonpath: str) -> dict[str, str]:
         return {
@@ -143,7 +146,7 @@ class DistributionServer(RehearsalServer):
             f"{STORE}/{self.folder.path.name}:ro": self.folder.path,
             f"{LIBRARY}:ro": paths.root() / "lib",
             HUB: standins.hub_home(),
-            RUN: self._log_folder,
+            RUN: self.log_folder,
         }
         inside = {
             **super().environment(),

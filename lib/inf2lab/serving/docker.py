@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inf2lab import catalog
+from inf2lab import catalog, paths
 from inf2lab.errors import EngineError
 from inf2lab.files import replace_file
 
@@ -69,6 +69,11 @@ class Container:
     def running(self) -> bool:
         """Whether its process runs."""
         return self.state in ("running", "restarting", "paused")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this clone started it."""
+        return self.owner == str(paths.logs())
 
 
 def docker(*words: str, what: str, patience_s: float = PATIENCE_S) -> str:

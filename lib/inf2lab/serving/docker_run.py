@@ -58,11 +58,18 @@ class RunLine:
         return f"http://0.0.0.0:{INSIDE_PORT}", f"http://127.0.0.1:{MANAGEMENT_PORT}"
 
     @property
+    def host_ports(self) -> list[int]:
+        """The machine's ports that it takes; management has one where it shares the machine's network."""
+        port = self.settings.port
+        return [port, port + HOST_MANAGEMENT_OFFSET] if self.settings.network == "host" else [port]
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables of the container."""
         stack = self.settings.stack  # the folder's own time-outs win in the server
-        timeouts = {"loading_s": stack.loading_timeout_s, "predict_s": stack.predict_timeout_s}
-        return container_environment(*self.addresses, **timeouts)
+        return container_environment(
+            *self.addresses, loading_s=stack.loading_timeout_s, predict_s=stack.predict_timeout_s
+        )
 
     @property
     def mounts(self) -> dict[Path, str]:

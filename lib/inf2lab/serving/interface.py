@@ -6,14 +6,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
+
+import psutil
 
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import EndpointError, LoadFailed, NotReady
 from inf2lab.folder import ModelFolder
-from inf2lab.serving.log import follow, milestones, read_lines
+from inf2lab.serving.log import PATIENCE_S, follow, milestones, read_lines, read_until
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
@@ -27,11 +29,20 @@ class Worker:
     status: str
 
 
+class State(StrEnum):
+    """What a server is doing; it has failed if it ended by itself."""
+
+    STOPPED = "stopped"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class ServerStatus:
-    """A server at one moment. `state` is stopped, loading, ready or failed; `detail` is one line that explains it."""
+    """A server at one moment; `detail` is one line that explains its state."""
 
-    state: str
+    state: State
     detail: str
     workers: tuple[Worker, ...] = ()
 
@@ -44,6 +55,8 @@ class ModelServer(ABC):
 
     def __init__(self, settings: Settings, folder: ModelFolder) -> None:
         self.settings, self.folder = settings, folder
+        self.log_folder = paths.logs() / f"server-{settings.port}"
+        self.log_path = self.log_folder / "console.log"  # everything the server and its workers print
 
     @property
     def url(self) -> str:
@@ -54,11 +67,6 @@ class ModelServer(ABC):
     def endpoint(self) -> Endpoint:
         """A client for the folder's model."""
         return Endpoint(self.url, self.folder.name)
-
-    @property
-    @abstractmethod
-    def log_path(self) -> Path:
-        """The file with everything the server and its workers print."""
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -75,6 +83,10 @@ class ModelServer(ABC):
     @abstractmethod
     def exists(self) -> bool:
         """Return whether the server's process (or container) is there."""
+
+    def process(self) -> psutil.Process | None:
+        """Return the server's own process while it runs; None for a container, whose process is Docker's."""
+        return None
 
     @abstractmethod
     def status(self) -> ServerStatus:
@@ -99,14 +111,14 @@ class ModelServer(ABC):
                 quiet_since = time.monotonic()
                 report(f"{quiet_since - started:.1f} s  {line}")
             told = max(told, len(seen))
-            if status.state == "loading" and time.monotonic() - quiet_since > self.note_s:
+            if status.state == State.LOADING and time.monotonic() - quiet_since > self.note_s:
                 quiet_since = time.monotonic()
                 waited_s = quiet_since - started
                 report(f"{waited_s:.1f} s  still loading, of at most {patience_s:.0f} s: {status.detail[:100]}")
-            if status.state == "ready":
+            if status.state == State.READY:
                 report(f"{time.monotonic() - started:.1f} s  ready at {self.url}")
                 return status
-            if status.state in ("failed", "stopped"):
+            if status.state in (State.FAILED, State.STOPPED):
                 raise LoadFailed(self.folder.name, status.detail, paths.shown(self.log_path))
             if time.monotonic() - started > patience_s:
                 raise NotReady(self.folder.name, patience_s, status.detail)
@@ -116,6 +128,14 @@ class ModelServer(ABC):
         """Return the last lines of the log; none before the first start."""
         return read_lines(self.log_path)[-lines:]
 
+    def log_size(self) -> int:
+        """Return how long the log is now, in bytes: a mark for `log_since`."""
+        return self.log_path.stat().st_size
+
+    def log_since(self, mark: int, until: str = "", *, patience_s: float = PATIENCE_S) -> str:
+        """Return what the log gained since `mark`, once it has a line with the pattern `until`; raises LabError."""
+        return read_until(self.log_path, until, start=mark, patience_s=patience_s)
+
     def describe(self) -> dict[str, Any]:
         """Return what the server says of the model: workers, devices, queue; raises EndpointError."""
         return Endpoint(self.url, self.folder.name, timeout_s=5).describe()
@@ -123,6 +143,9 @@ class ModelServer(ABC):
     def follow(self, lines: int = 20) -> Iterator[str]:
         """Yield the last lines of the log and then each new one, until the server is stopped; a restart goes on."""
         return follow(self.log_path, lines, self.exists)
+
+    def _ready(self, workers: tuple[Worker, ...]) -> ServerStatus:
+        return ServerStatus(State.READY, f"{self.folder.name} answers at {self.url}", workers)
 
     def _answers(self) -> tuple[Worker, ...] | None:
         """Return the model's workers if the server answers for the model, else None."""

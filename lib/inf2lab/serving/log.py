@@ -1,4 +1,4 @@
-"""Reading a server's log: which steps it has reached, and why it stopped."""
+"""Reading a server's log, also while it is written: which steps it has reached, and why it stopped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from inf2lab.errors import LabError
 from inf2lab.words import plain
 
+PATIENCE_S = 60  # for a line of a log that is still being written, on a machine with much else to do
 # What DJLServing 0.25 prints (facts on its log lines) and neuronx-cc's wrapper (optimum-neuron#407, #129, #698;
 # aws-neuron-sdk#825, #872), and what it means to a reader.
 _MILESTONES = (
@@ -39,6 +41,21 @@ def read_lines(path: Path) -> list[str]:
         return path.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
+
+
+def read_until(path: Path, until: str, *, start: int = 0, patience_s: float = PATIENCE_S) -> str:
+    """Return a log from byte `start` on, once it has a line with the pattern `until`; raises LabError.
+
+    A worker's words arrive a moment after its answer.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        gained = path.read_bytes()[start:].decode(errors="replace")
+        if re.search(until, gained, re.MULTILINE):
+            return gained
+        if time.monotonic() > deadline:
+            raise LabError(f"the log got no line with {until!r} within {patience_s:g} s:\n{gained}")
+        time.sleep(0.02)
 
 
 def follow(

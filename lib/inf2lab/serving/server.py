@@ -102,15 +102,7 @@ def left_over() -> list[str]:
 def _from_state(state: ServerState) -> ModelServer | None:
     """Return the server that a state file tells of; None, without the file, where the catalog has lost its profile."""
     try:
-        settings = Settings(
-            lane=state.lane,
-            profile=state.profile,
-            instance=state.instance,
-            port=state.port,
-            copies=state.copies,
-            image=state.image,
-            network=state.network,
-        )
+        settings = state.settings()
     except LabError:  # its process still has the mark, its container the label
         state.remove()
         return None

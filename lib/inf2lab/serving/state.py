@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from inf2lab import paths
 from inf2lab.files import write_file
+from inf2lab.folder import ModelFolder
+from inf2lab.settings import Settings
+
+_SETTINGS = ("lane", "profile", "instance", "port", "copies", "image", "network")
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """What is needed to find a server again. `created` tells its process from a later one with the same id.
+    """What is needed to find a server again: its process or its container.
 
-    A container has its own id instead, and 0 for both. No option that may hold a secret is written down.
+    `created` tells a process from a later one with the same id. No option that may hold a secret is written down.
     """
 
-    pid: int
-    created: float
+    pid: int | None  # None: it is a container
+    created: float | None
     port: int
     lane: str
     profile: str
@@ -34,6 +40,34 @@ class ServerState:
     image: str = ""
     network: str = "bridge"
 
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        folder: ModelFolder,
+        *,
+        pid: int | None = None,
+        created: float | None = None,
+        scratch: str = "",
+        server: str = "rehearsal",
+        container: str = "",
+    ) -> Self:
+        """Return the state of a server that has just been started."""
+        return cls(
+            pid=pid,
+            created=created,
+            folder=str(folder.path),
+            scratch=scratch,
+            started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            server=server,
+            container=container,
+            **{name: getattr(settings, name) for name in _SETTINGS},
+        )
+
+    def settings(self) -> Settings:
+        """Return the parameters that the server was started with; raises SettingsError for a profile that is gone."""
+        return Settings(**{name: getattr(self, name) for name in _SETTINGS})
+
     @property
     def path(self) -> Path:
         """The state file of a server on this port."""
@@ -41,6 +75,8 @@ class ServerState:
 
     def process(self) -> psutil.Process | None:
         """Return the process if it is still the same one and runs."""
+        if self.pid is None or self.created is None:
+            return None
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE

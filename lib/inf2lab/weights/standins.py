@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from inf2lab import catalog, paths
 from inf2lab.errors import StandInError
 from inf2lab.weights.cache import Repository, link
+from inf2lab.weights.tokenizer import open_tokenizer
 from neuron_rules import STANDS_FOR, ModelDims, architecture
 
 if TYPE_CHECKING:
@@ -42,14 +43,7 @@ class StandIn:
 
     def tokenizer(self) -> Tokenizer:
         """Return the tokenizer of the weights that speak, to count tokens with."""
-        from tokenizers import Tokenizer
-
-        file = self.snapshot / "tokenizer.json"
-        if file.is_file():
-            return Tokenizer.from_file(str(file))
-        from transformers import AutoTokenizer  # older models bring vocab.json and merges.txt only
-
-        return AutoTokenizer.from_pretrained(self.snapshot).backend_tokenizer
+        return open_tokenizer(self.snapshot)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from inf2lab import Settings
-from inf2lab.doctor import Finding, examine
+from inf2lab.doctor import Diagnosis, examine
 from inf2lab.doctor import instance as checks
 from neuron_rules import GIB
 
@@ -38,7 +38,7 @@ class Instance:
         """Installs a neuron-ls that prints a document."""
         self.program("neuron-ls", f'[ "$1" = --json-output ] && cat {DOCUMENTS}/{document}.json')
 
-    def found(self, subject: str, **choices: object) -> Finding:
+    def found(self, subject: str, **choices: object) -> Diagnosis:
         """The one finding about a subject."""
         settings = Settings(lane="inf2", port=self.port, **choices)
         (finding,) = [finding for finding in examine(settings) if finding.subject == subject]
@@ -107,7 +107,7 @@ def test_a_new_driver_that_is_not_loaded_yet_is_missing(instance: Instance) -> N
 def test_without_packages_or_version_the_loaded_driver_is_enough(instance: Instance) -> None:
     (instance.driver / "version").unlink()
     instance.program("dpkg-query", "exit 1")
-    assert instance.found("Neuron driver") == Finding("Neuron driver", "ok", "loaded")
+    assert instance.found("Neuron driver") == Diagnosis("Neuron driver", "ok", "loaded")
 
 
 def test_without_device_files_this_is_no_instance(instance: Instance) -> None:
@@ -184,7 +184,7 @@ def test_another_user_is_told_what_that_means(instance: Instance, monkeypatch: p
 
 
 def test_docker_is_asked_and_its_refusal_told_once(instance: Instance) -> None:
-    assert instance.found("Docker") == Finding("Docker", "ok", "27.3.1")
+    assert instance.found("Docker") == Diagnosis("Docker", "ok", "27.3.1")
     instance.program("docker", "echo permission denied ... unix:///var/run/docker.sock >&2; exit 1")
     finding = instance.found("Docker")
     assert (finding.level, finding.found) == ("missing", "this user may not talk to the Docker engine")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from inf2lab import Settings
-from inf2lab.doctor import Finding, examine
+from inf2lab.doctor import Diagnosis, examine
 from inf2lab.doctor import machine as checks
 from neuron_rules import GIB
 
@@ -32,7 +32,7 @@ def machine(clone: Path, cache: Path) -> Path:
     return clone
 
 
-def found(settings: Settings, subject: str) -> Finding:
+def found(settings: Settings, subject: str) -> Diagnosis:
     """The one finding about `subject`."""
     (finding,) = [finding for finding in examine(settings) if finding.subject == subject]
     return finding
@@ -108,7 +108,7 @@ def test_a_full_disk_is_missing(
 
 def test_a_port_in_use_is_a_note_with_two_ways_out(machine: Path, settings: Settings) -> None:
     subject = f"port {settings.port}"
-    assert found(settings, subject) == Finding(subject, "ok", "free")
+    assert found(settings, subject) == Diagnosis(subject, "ok", "free")
     with socket.create_server(("127.0.0.1", settings.port)):
         finding = found(settings, subject)
     assert (finding.level, finding.found) == ("note", "in use")

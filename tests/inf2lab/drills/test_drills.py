@@ -13,7 +13,7 @@ import pytest
 
 from inf2lab import Server, Settings, drills
 from inf2lab.drills import DRILLS, Drill, Result, Scene, Sighting
-from inf2lab.drills.act import Stage
+from inf2lab.drills.act import Site
 from inf2lab.drills.drill import Unavailable
 from inf2lab.drills.folders import ENGINE, OBEDIENT
 from inf2lab.drills.recorded import seen_in
@@ -65,31 +65,31 @@ def test_its_log_is_explained_by_it_alone(result: Result) -> None:
 
 
 def test_nothing_is_left(logs: Path) -> None:
-    """Of a stage on which a server ran: no process, no file, no listener."""
-    with Stage(Scene(ENGINE, OBEDIENT)) as stage:
-        stage.start()
-        assert len(stage.leftovers()) >= 4
-    assert stage.leftovers() == []
+    """Of a site on which a server ran: no process, no file, no listener."""
+    with Site(Scene(ENGINE, OBEDIENT)) as site:
+        site.start()
+        assert len(site.leftovers()) >= 4
+    assert site.leftovers() == []
     assert [path for path in logs.rglob("*") if path.is_file()] == []
 
 
 def test_nothing_is_left_of_an_interrupted_drill(logs: Path) -> None:
-    stage = Stage(Scene(ENGINE, OBEDIENT))
+    site = Site(Scene(ENGINE, OBEDIENT))
 
     def interrupted() -> None:
-        with stage:
-            stage.start(wait=False)
+        with site:
+            site.start(wait=False)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert stage.leftovers() == []
+    assert site.leftovers() == []
 
 
 def test_nothing_is_left_if_a_process_has_no_state_file_yet() -> None:
-    with Stage(Scene(ENGINE, OBEDIENT)) as stage:
-        stage.start()
-        for path in stage.server.log_path.parents[1].glob("state/*.json"):
+    with Site(Scene(ENGINE, OBEDIENT)) as site:
+        site.start()
+        for path in site.server.log_path.parents[1].glob("state/*.json"):
             path.unlink()
         assert left_over() != []
     assert left_over() == []
@@ -241,11 +241,11 @@ def test_two_failures_come_in_the_order_of_their_lines() -> None:
 
 
 def test_a_failing_act_takes_the_stage_down() -> None:
-    seen: list[Stage] = []
+    seen: list[Site] = []
 
-    def act(stage: Stage) -> Sighting:
-        stage.start()
-        seen.append(stage)
+    def act(site: Site) -> Sighting:
+        site.start()
+        seen.append(site)
         raise ZeroDivisionError
 
     drill = _drill(act)
@@ -255,14 +255,14 @@ def test_a_failing_act_takes_the_stage_down() -> None:
 
 
 def test_a_scene_that_cannot_be_set_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage(Scene({**ENGINE}, OBEDIENT, shell="true"))
+    site = Site(Scene({**ENGINE}, OBEDIENT, shell="true"))
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(Unavailable), stage:
+    with pytest.raises(Unavailable), site:
         pass
-    assert stage.leftovers() == []
+    assert site.leftovers() == []
     assert psutil.pid_exists(psutil.Process().pid)
 
 
-def _drill(act: Callable[[Stage], Sighting]) -> Drill:
+def _drill(act: Callable[[Site], Sighting]) -> Drill:
     text = "nothing that matters here"
     return Drill("own", text, text, "x", text, text, text, Scene(ENGINE, OBEDIENT), act)

@@ -13,7 +13,7 @@ import pytest
 
 from inf2lab import ModelFolder, Server, Settings, lint, write_properties
 from inf2lab.errors import FolderError, ServerError, SettingsError
-from inf2lab.serving import container as lane
+from inf2lab.serving import host
 from inf2lab.serving.container import ContainerServer
 
 if TYPE_CHECKING:
@@ -208,11 +208,10 @@ def test_the_containers_user_may_write_logs_and_caches_whoever_starts_it(
 ) -> None:
     """Root gives the folders away, user 1000 is the container's own, and anybody else opens them."""
     owned: list[tuple[Path, int, int]] = []
-    monkeypatch.setattr(lane.os, "geteuid", lambda: uid)
-    monkeypatch.setattr(lane.os, "chown", lambda *words: owned.append(words))
-    server = container(opt13b)
-    server._make_folders()
-    written = [Path(words.split(":")[0]) for words in after(server.command(), "-v")[1:]]
+    monkeypatch.setattr(host.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(host.os, "chown", lambda *words: owned.append(words))
+    written = [Path(words.split(":")[0]) for words in after(container(opt13b).command(), "-v")[1:]]
+    host.make_writable(written)
     assert {folder.stat().st_mode & 0o777 for folder in written} == {mode}
     assert owned == ([(folder, 1000, 1000) for folder in written] if given else [])
 

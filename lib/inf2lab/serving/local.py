@@ -1,0 +1,129 @@
+"""A server that is a process of this machine's own: started apart, found by its state, stopped with its workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from abc import abstractmethod
+
+import psutil
+
+from inf2lab import paths
+from inf2lab.serving import log, ports, processes
+from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State
+from inf2lab.serving.state import ServerState, all_states, read_state, state_path
+from inf2lab.weights import standins
+
+# What the command or config.properties says; to DJLServing a variable would be stronger.
+_STATED = ("MODEL_STORE", "LOAD_MODELS", "INFERENCE_ADDRESS", "MANAGEMENT_ADDRESS")
+
+
+class LocalServer(ModelServer):
+    """A process that outlives the notebook which started it, over the emulated chip and with stand-in weights."""
+
+    kind: str  # in the state file
+
+    def environment(self) -> dict[str, str]:
+        """Return what the server's environment has beyond this process's: the image's variables and the rehearsal's."""
+        stack = self.settings.stack
+        return {
+            **standins.worker_environment(),
+            **{k: v for k, v in stack.container_env.items() if k != "OMP_NUM_THREADS"},  # all cores compute here
+            "MODEL_LOADING_TIMEOUT": str(stack.loading_timeout_s),
+            "PREDICT_TIMEOUT": str(stack.predict_timeout_s),
+            "REHEARSAL_TNX_GENERATION": self.settings.generation.name,
+            "PYTHONDONTWRITEBYTECODE": "1",  # the worker must not write into the model folder
+            "PYTHONUNBUFFERED": "1",
+            processes.MARK: processes.owner(),
+        }
+
+    @abstractmethod
+    def provide(self) -> None:
+        """Have ready what the command needs; raises ServerError."""
+
+    def start(self, report: Report) -> None:
+        """Start the server's process in a session of its own; raises FolderError, StandInError or ServerError."""
+        self.check()
+        self._claim_port()
+        model_id = self.folder.option("model_id")
+        if model_id:
+            standin = standins.prepare(model_id)
+            if standin.is_played:
+                size = f"{standin.parameters / 1e6:.1f} M parameters"
+                report(f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules")
+        self.provide()
+        self._make_log_folder()
+        self._launch()
+
+    def exists(self) -> bool:
+        """Return whether this server's own process runs."""
+        return self.process() is not None
+
+    def process(self) -> psutil.Process | None:
+        """Return this server's own process while it runs."""
+        state = self._state()
+        return state.process() if state else None
+
+    def status(self) -> ServerStatus:
+        """Return its state from the process, the port and the log."""
+        state = self._state()
+        if state is None:
+            return ServerStatus(State.STOPPED, f"no server was started on port {self.settings.port}")
+        workers = self._answers() if state.process() else None
+        if workers is not None:
+            return self._ready(workers)
+        if state.process():
+            return ServerStatus(State.LOADING, log.last_line(self.log_path) or "starting")
+        return ServerStatus(State.FAILED, log.cause_of_failure(self.log_path))
+
+    def stop(self, *, patience_s: float = 10) -> bool:
+        """Stop the process, its workers and its scratch folder; returns whether anything was running."""
+        state = self._state()
+        if state is None:
+            return False
+        process = state.process()
+        running = processes.end(processes.family(process), patience_s) if process else []
+        shutil.rmtree(state.scratch, ignore_errors=True)
+        state.remove()
+        return bool(running)
+
+    def scratch_variables(self, scratch: str) -> dict[str, str]:
+        """Return what makes the server and its workers keep their temporary files in `scratch`."""
+        return {"TMPDIR": scratch, "SERVING_DOWNLOAD_DIR": scratch}
+
+    def _state(self) -> ServerState | None:
+        state = read_state(state_path(self.settings.port))
+        return None if state and state.container else state  # a container's is not ours to forget
+
+    def _claim_port(self) -> None:
+        if not ports.is_free(self.settings.port):
+            end_orphans(patience_s=10)  # what a killed run left must not hold the port
+            ports.claim(self.settings.port)
+
+    def _make_log_folder(self) -> None:
+        shutil.rmtree(self.log_folder, ignore_errors=True)
+        self.log_folder.mkdir(parents=True)
+
+    def _launch(self) -> None:
+        scratch = tempfile.mkdtemp(prefix=processes.SCRATCH_PREFIX)  # handlers write split checkpoints into TMPDIR
+        stated = {f"SERVING_{key}" for key in _STATED}
+        inherited = {name: value for name, value in os.environ.items() if name not in stated}
+        with self.log_path.open("wb") as output:
+            pid = processes.start_apart(
+                self.command(),
+                cwd=paths.root(),
+                env=inherited | self.environment() | self.scratch_variables(scratch),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        created = psutil.Process(pid).create_time()
+        ServerState.of(self.settings, self.folder, pid=pid, created=created, scratch=scratch, server=self.kind).write()
+
+
+def end_orphans(*, patience_s: float) -> None:
+    """End the processes of this clone's servers that no state file tells of, with their scratch folders."""
+    known = [process for state in all_states() if (process := state.process())]
+    processes.end_orphans(known, patience_s)
