@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from emulated_neuron import dtypes
+from emulated_neuron.environment import RehearsalError
+from neuron_rules import Generation, ModelDims, bucket_for
+
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
@@ -55,3 +59,49 @@ def check_unroll(unroll: int | None, layers: int) -> None:
     # DJL passes the text of serving.properties: `layers % "4"` is the TypeError that the real package ends in.
     if unroll is not None and layers % unroll:
         raise ValueError(f"unroll={unroll} does not divide num_layers={layers}")
+
+
+def choose_amp(amp: str | None, config: PretrainedConfig, generation: Generation) -> str:
+    """Return `amp`, or what the configuration's torch_dtype says; an unknown name is a bare KeyError."""
+    amp = amp or dtypes.to_amp(config.torch_dtype)
+    compute, stored = dtypes.split_amp(amp)
+    if stored and stored not in generation.matrix_dtypes:
+        raise KeyError(amp)
+    dtypes.to_torch_dtype(compute)
+    return amp
+
+
+def choose_matrix_dtype(amp: str, neuron_config: Any) -> str | None:
+    """Return the eight-bit storage, which `amp` names in 0.2 and `neuron_config.quant` since 0.4."""
+    quant = getattr(neuron_config, "quant", None)
+    return quant.quant_dtype if quant else dtypes.split_amp(amp)[1]
+
+
+def choose_n_positions(wanted: int | None, dims: ModelDims, *, held: int) -> int:
+    """Return the positions to compile for: all, unless fewer are wanted. The weights at hand have `held`.
+
+    Raises ValueError for more than the named model has, RehearsalError for more than its stand-in has.
+    """
+    limit = dims.max_positions
+    n_positions = wanted or limit
+    if dims.family.positions == "alibi":
+        return n_positions
+    if n_positions > limit:
+        raise ValueError(
+            f"sequence length {n_positions} (n_positions) cannot be larger than the position embedding's "
+            f"context size {limit}: pass n_positions={limit} or less"
+        )
+    if n_positions > held:
+        raise RehearsalError(f"the stand-in weights have {held} positions and n_positions is {n_positions}")
+    return n_positions
+
+
+def check_position(
+    position: int, start_ids: Tensor | None, dims: ModelDims, buckets: tuple[int, ...], *, slack: int = 0
+) -> None:
+    """Raise IndexError beyond a learned table of positions, StopIteration beyond the last bucket, as on the chip."""
+    shift = 0 if start_ids is None else int(start_ids.min())
+    if dims.family.positions == "learned" and position - shift >= dims.max_positions:
+        raise IndexError("index out of range in self")  # what torch's embedding says on the host
+    if bucket_for(buckets, position + 1 - slack) is None:
+        raise StopIteration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class SplitCheckpoint(Mapping[str, torch.Tensor]):
         return total
 
 
-def open_checkpoint(folder: str | Path) -> Mapping[str, torch.Tensor]:
+def open_checkpoint(folder: str | os.PathLike[str]) -> Mapping[str, torch.Tensor]:
     """The weights of a saved model folder; raises FileNotFoundError (a hub name has a config but no folder here)."""
     path = Path(folder) / WEIGHTS
     if path.is_dir():

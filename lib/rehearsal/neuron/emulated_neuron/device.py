@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from emulated_neuron import dtypes
 from emulated_neuron.environment import Environment
+from emulated_neuron.report import RehearsalReport
 from neuron_rules import (
     GIB,
     CoreBytes,
     CoreTensor,
     DegreeCheck,
     ModelDims,
+    all_reduces_per_step,
     check_degree,
+    core_tensors,
+    host_bytes,
+    padded_heads,
     sum_bytes,
     usable_core_bytes,
 )
@@ -25,6 +31,50 @@ _RUNTIME_CALLS = {
     "degree": "nrt_load_collectives status=2",
     "heads": "nrt_tensor_copy status=2",
 }
+
+
+def place(
+    dims: ModelDims,
+    environment: Environment,
+    *,
+    stand_in: bool,
+    degree: int,
+    batch_size: int,
+    n_positions: int,
+    amp: str,
+    matrix_dtype: str | None,
+    token_buckets: tuple[int, ...],
+    context_buckets: tuple[int, ...],
+) -> RehearsalReport:
+    """Place a model on the cores and return what they then hold; raises RuntimeError as claim_cores and allocate do."""
+    cores = claim_cores(degree, dims, environment)
+    tensors = core_tensors(
+        dims,
+        generation=environment.generation,
+        degree=degree,
+        batch_size=batch_size,
+        n_positions=n_positions,
+        dtype=dtypes.split_amp(amp)[0],
+        matrix_dtype=matrix_dtype,
+        vocab_divisor=environment.vocab_divisor,
+    )
+    return RehearsalReport(
+        model=dims.name,
+        stand_in=stand_in,
+        generation=environment.generation.name,
+        cores=tuple(cores),
+        tp_degree=degree,
+        batch_size=batch_size,
+        n_positions=n_positions,
+        amp=amp,
+        core_bytes=allocate(tensors, cores),
+        heads=dims.heads,
+        padded_heads=padded_heads(dims, degree, environment.generation),
+        token_buckets=token_buckets,
+        context_buckets=context_buckets,
+        all_reduces_per_step=all_reduces_per_step(dims, degree),
+        host_bytes=host_bytes(dims),
+    )
 
 
 def claim_cores(degree: int, dims: ModelDims, environment: Environment) -> range:

@@ -89,7 +89,9 @@ class Loader:
             return by_head.view(m.shape)
 
         weight = arrange([weight for weight, _ in parts])
-        return self._stored(weight, arrange([bias for _, bias in parts]) if dims.family.attention_bias else None)
+        return self._stored(
+            weight, arrange([bias for _, bias in parts if bias is not None]) if dims.family.attention_bias else None
+        )
 
     def _joined(self, at: str, names: tuple[str, ...], has_bias: bool) -> Matrix:
         """Several matrices below each other: one product with all of them is quicker than one with each."""

@@ -1,14 +1,14 @@
 """Modules whose parameters are read when they are needed and dropped afterwards, for model classes of one's own.
 
 A parameter is uninitialized until `materialize()` and again after `nullify()`; where its tensor comes from is
-remembered from `load_state_dict_dir()`. The classes of this package load through _loading.py instead.
+remembered from `load_state_dict_dir()`. The classes of this package load through loading.py instead.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch.nn.parameter import UninitializedParameter
@@ -49,7 +49,7 @@ class LowMemoryModule(torch.nn.Module):
         for module in self.modules():
             for key, parameter in module._parameters.items():
                 if parameter is not None:
-                    module._parameters[key] = UninitializedParameter(requires_grad=False)
+                    module._parameters[key] = _empty()
 
 
 class LowMemoryModuleList(torch.nn.ModuleList, LowMemoryModule):
@@ -59,11 +59,13 @@ class LowMemoryModuleList(torch.nn.ModuleList, LowMemoryModule):
 class LowMemoryLazyLinear(LowMemoryModule):
     """A linear layer of `out_features`; the other side is that of the weights."""
 
+    bias: torch.nn.Parameter | None
+
     def __init__(self, out_features: int, bias: bool = True) -> None:
         super().__init__()
         self.out_features = out_features
-        self.weight = UninitializedParameter(requires_grad=False)
-        self.register_parameter("bias", UninitializedParameter(requires_grad=False) if bias else None)
+        self.weight = _empty()
+        self.register_parameter("bias", _empty() if bias else None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x W + b."""
@@ -76,8 +78,8 @@ class LowMemoryLayerNorm(LowMemoryModule):
     def __init__(self, normalized_shape: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.normalized_shape, self.eps = (normalized_shape,), eps
-        self.weight = UninitializedParameter(requires_grad=False)
-        self.bias = UninitializedParameter(requires_grad=False)
+        self.weight = _empty()
+        self.bias = _empty()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x, normalized."""
@@ -90,7 +92,7 @@ class LowMemoryEmbedding(LowMemoryModule):
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = UninitializedParameter(requires_grad=False)
+        self.weight = _empty()
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """The rows of `ids`."""
@@ -132,6 +134,12 @@ class WrappingCheckpointCompatibleModel(PretrainedModel):
     def load_state_dict_low_memory(self, state_dict: dict[str, torch.Tensor]) -> None:
         """As LowMemoryModule, without this class's own prefix."""
         self.chkpt_model.load_state_dict_low_memory(state_dict)
+
+
+def _empty() -> torch.nn.Parameter:
+    return cast(
+        torch.nn.Parameter, UninitializedParameter(requires_grad=False)
+    )  # torch's stubs do not say that it is one
 
 
 def _parameter(tensor: torch.Tensor) -> torch.nn.Parameter:

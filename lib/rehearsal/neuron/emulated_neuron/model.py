@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import torch
 from torch import Tensor
-from transformers_neuronx import dtypes
-from transformers_neuronx.sampling import simple_sample
 
-from emulated_neuron.arguments import check_unroll, override, paddings, with_signature
+from emulated_neuron import dtypes
+from emulated_neuron.arguments import (
+    check_position,
+    check_unroll,
+    choose_amp,
+    choose_matrix_dtype,
+    choose_n_positions,
+    override,
+    paddings,
+    with_signature,
+)
 from emulated_neuron.checkpoint import open_checkpoint
 from emulated_neuron.decoder import Decoder
-from emulated_neuron.device import allocate, claim_cores
+from emulated_neuron.device import place
 from emulated_neuron.environment import RehearsalError, read_environment
 from emulated_neuron.host import check_host_memory, return_freed_memory
 from emulated_neuron.layers import ACTIVATIONS
 from emulated_neuron.report import RehearsalReport, stand_in_line
+from emulated_neuron.sampling import simple_sample
 from emulated_neuron.specs import Spec
 from emulated_neuron.threads import Threads
-from neuron_rules import (
-    all_reduces_per_step,
-    bucket_for,
-    context_buckets,
-    core_tensors,
-    host_bytes,
-    padded_heads,
-    rule_dims,
-    token_buckets,
-)
+from neuron_rules import context_buckets, rule_dims, token_buckets
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -76,9 +76,12 @@ class ModelForSampling:
         self.config, self.batch_size, self.tp_degree, self.unroll = config, batch_size, tp_degree, unroll
         self.spec = Spec.from_config(config)
         self.rule_dims = rule_dims(config.to_dict())
-        self.amp = self._resolve_amp(amp)
-        self.matrix_dtype = self._resolve_matrix_dtype()
-        self.n_positions = self._resolve_n_positions(n_positions)
+        if self.default_amp is None and amp is not None:
+            warnings.warn(f"torch_dtype of the configuration is ignored: amp={amp!r} is used", stacklevel=2)
+        self.amp = choose_amp(amp or self.default_amp, config, generation)
+        self.matrix_dtype = choose_matrix_dtype(self.amp, self.options.get("neuron_config"))
+        wanted = n_positions or self.default_n_positions
+        self.n_positions = choose_n_positions(wanted, self.rule_dims, held=self.spec.dims.max_positions)
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
         self.token_buckets = token_buckets(self.n_positions)
@@ -88,7 +91,7 @@ class ModelForSampling:
         self._report: RehearsalReport | None = None
         # Handlers ask inspect.signature(model.sample) whether this generation has start_ids.
         names = generation.sample_arguments[self.architecture]
-        self.sample = with_signature(self.sample, names, self.sample_defaults)
+        vars(self)["sample"] = with_signature(self.sample, names, self.sample_defaults)
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike, *args: Any, **kwargs: Any) -> Self:
@@ -119,7 +122,18 @@ class ModelForSampling:
             raise NotImplementedError(f"amp={self.amp!r} needs all layers in one program: leave out unroll")
         if self.config_stands_for:
             logger.info(stand_in_line(self.spec.dims, self.rule_dims))
-        self._report = self._place()
+        self._report = place(
+            self.rule_dims,
+            self.environment,
+            stand_in=self.config_stands_for,
+            degree=self.tp_degree,
+            batch_size=self.batch_size,
+            n_positions=self.n_positions,
+            amp=self.amp,
+            matrix_dtype=self.matrix_dtype,
+            token_buckets=self.token_buckets,
+            context_buckets=self._context_buckets(),
+        )
         check_host_memory(self.spec.dims, _COMPUTE[self.dtype], self.matrix_dtype)
         self._decoder = Decoder(
             self.spec,
@@ -203,7 +217,7 @@ class ModelForSampling:
         decoder = self.decoder
         if input_ids.shape[0] != self.batch_size:
             self._refuse_batch(input_ids)
-        self._check_position(start + input_ids.shape[1] - 1, start_ids)
+        check_position(start + input_ids.shape[1] - 1, start_ids, self.rule_dims, self.token_buckets)
         with self._threads.step(input_ids.shape[1]):
             return decoder.forward(input_ids, start, start_ids)
 
@@ -211,15 +225,7 @@ class ModelForSampling:
         """0.2 runs one more pass after the last token; only what it raises can be noticed."""
         # Its buckets are found by `>= position`, one too generous: harmless here, because nobody reads the result.
         if self.environment.generation.name == "0.2":
-            self._check_position(position, None, slack=1)
-
-    def _check_position(self, position: int, start_ids: Tensor | None, *, slack: int = 0) -> None:
-        learned = self.rule_dims.family.positions == "learned"
-        shift = 0 if start_ids is None else int(start_ids.min())
-        if learned and position - shift >= self.rule_dims.max_positions:
-            raise IndexError("index out of range in self")  # what torch's embedding says on the host
-        if bucket_for(self.token_buckets, position + 1 - slack) is None:
-            raise StopIteration
+            check_position(position, None, self.rule_dims, self.token_buckets, slack=1)
 
     def _refuse_batch(self, input_ids: Tensor) -> NoReturn:
         raise RuntimeError(
@@ -227,82 +233,16 @@ class ModelForSampling:
             f"({self.batch_size}, {input_ids.shape[1]}): send batch_size={self.batch_size} rows"
         )
 
-    def _sample(self, input_ids: Tensor, sequence_length: int, start_ids: Any = None, top_k: int = 50) -> Tensor:
+    def _sample(self, input_ids: Tensor, sequence_length: int, *, start_ids: Any = None, **filters: Any) -> Tensor:
+        eos = self.config.eos_token_id
         return simple_sample(
-            self,
-            input_ids,
-            sequence_length,
-            start_ids=paddings(start_ids),
-            top_k=top_k,
-            eos_token_id=self.config.eos_token_id,
-        )
-
-    def _place(self) -> RehearsalReport:
-        generation, dims = self.environment.generation, self.rule_dims
-        cores = claim_cores(self.tp_degree, dims, self.environment)
-        tensors = core_tensors(
-            dims,
-            generation=generation,
-            degree=self.tp_degree,
-            batch_size=self.batch_size,
-            n_positions=self.n_positions,
-            dtype=dtypes.split_amp(self.amp)[0],
-            matrix_dtype=self.matrix_dtype,
-            vocab_divisor=self.environment.vocab_divisor,
-        )
-        return RehearsalReport(
-            model=dims.name,
-            stand_in=self.config_stands_for,
-            generation=generation.name,
-            cores=tuple(cores),
-            tp_degree=self.tp_degree,
-            batch_size=self.batch_size,
-            n_positions=self.n_positions,
-            amp=self.amp,
-            core_bytes=allocate(tensors, cores),
-            heads=dims.heads,
-            padded_heads=padded_heads(dims, self.tp_degree, generation),
-            token_buckets=self.token_buckets,
-            context_buckets=self._context_buckets(),
-            all_reduces_per_step=all_reduces_per_step(dims, self.tp_degree),
-            host_bytes=host_bytes(dims),
+            self, input_ids, sequence_length, start_ids=paddings(start_ids), eos_token_id=eos, **filters
         )
 
     def _context_buckets(self) -> tuple[int, ...]:
         if not self.environment.generation.context_buckets:
             return ()
         return context_buckets(self.options.get("context_length_estimate"), self.n_positions)
-
-    def _resolve_amp(self, amp: str | None) -> str:
-        if self.default_amp is None and amp is not None:
-            warnings.warn(f"torch_dtype of the configuration is ignored: amp={amp!r} is used", stacklevel=3)
-        amp = amp or self.default_amp or dtypes.to_amp(self.config.torch_dtype)
-        compute, stored = dtypes.split_amp(amp)
-        if stored and stored not in self.environment.generation.matrix_dtypes:
-            raise KeyError(amp)
-        dtypes.to_torch_dtype(compute)  # a bare KeyError for an unknown name
-        return amp
-
-    def _resolve_matrix_dtype(self) -> str | None:
-        """Eight-bit storage, from `amp` in 0.2 and from `neuron_config.quant` since 0.4."""
-        quant = getattr(self.options.get("neuron_config"), "quant", None)
-        return quant.quant_dtype if quant else dtypes.split_amp(self.amp)[1]
-
-    def _resolve_n_positions(self, n_positions: int | None) -> int:
-        limit = self.rule_dims.max_positions
-        n_positions = n_positions or self.default_n_positions or limit
-        if self.rule_dims.family.positions == "alibi":
-            return n_positions
-        if n_positions > limit:
-            raise ValueError(
-                f"sequence length {n_positions} (n_positions) cannot be larger than the position embedding's "
-                f"context size {limit}: pass n_positions={limit} or less"
-            )
-        if n_positions > self.spec.dims.max_positions:
-            raise RehearsalError(
-                f"the stand-in weights have {self.spec.dims.max_positions} positions and n_positions is {n_positions}"
-            )
-        return n_positions
 
     @contextmanager
     def _running(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ expect prepared special tokens and whole batches, and the warpers have become pr
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
@@ -24,7 +24,13 @@ _WARPERS_APART = hasattr(GenerationMixin, "_get_logits_warper")  # as in 4.34
 _TOKENS_PREPARED = hasattr(GenerationMixin, "_prepare_special_tokens")  # as in 4.45
 
 
-class RollingBatchMixin:
+if TYPE_CHECKING:
+    _Base: TypeAlias = Any  # no release of transformers has all of the methods below
+else:
+    _Base = object
+
+
+class RollingBatchMixin(_Base):
     """The builders with 4.34's signatures; within generate() they are transformers' own."""
 
     def _get_logits_processor(self, generation_config: GenerationConfig, *args: Any, **kwargs: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emulated_neuron.arguments import override as maybe_override_attributes
+from emulated_neuron.dtypes import split_amp as parse_amp
 
 from neuron_rules import token_buckets
-from transformers_neuronx.dtypes import split_amp as parse_amp
 
 __all__ = ["maybe_override_attributes", "parse_amp", "power_of_two_bucket_sizes"]
 

@@ -72,11 +72,12 @@ class GPT2ForSamplingWithContextBroadcasting(GPT2ForSampling):
     def _context_buckets(self) -> tuple[int, ...]:
         return (self.context_length_estimate,)
 
-    def _sample(self, input_ids: Tensor, sequence_length: int, start_ids: Any = None, top_k: int = 50) -> Tensor:
+    def _sample(self, input_ids: Tensor, sequence_length: int, *, start_ids: Any = None, **filters: Any) -> Tensor:
         prompts = input_ids.shape[0]
         if self.batch_size % prompts:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of the {prompts} prompts")
         copies = self.batch_size // prompts  # the continuations of one prompt follow each other
         starts = paddings(start_ids)
         starts = None if starts is None else starts.repeat_interleave(copies)
-        return super()._sample(input_ids.repeat_interleave(copies, dim=0), sequence_length, starts, top_k)
+        rows = input_ids.repeat_interleave(copies, dim=0)
+        return super()._sample(rows, sequence_length, start_ids=starts, **filters)

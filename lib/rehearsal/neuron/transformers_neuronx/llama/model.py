@@ -8,10 +8,9 @@ from typing import Any, ClassVar, NoReturn
 from emulated_neuron.arguments import paddings
 from emulated_neuron.environment import refuse_before
 from emulated_neuron.model import ModelForSampling
+from emulated_neuron.sampling import sample_llama
 from torch import Tensor
 from transformers import PretrainedConfig
-
-from transformers_neuronx.sampling import sample_llama
 
 refuse_before("0.8", __name__)
 
