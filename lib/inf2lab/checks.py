@@ -36,12 +36,12 @@ def expect_failure(kind: type[BaseException], *, about: str) -> Iterator[None]:
         text = str(error) or "(no message)"
         if about not in text:
             raise CheckFailed(f"expected a {kind.__name__} about {about!r}, and it says: {text}") from error
-        print(wrapped(f"{type(error).__name__}: {text}"))
+        print(wrap(f"{type(error).__name__}: {text}"))
     else:
         raise CheckFailed(f"expected a {kind.__name__} about {about!r}, and nothing was raised")
 
 
-def wrapped(text: str, *, indent: str = "") -> str:
+def wrap(text: str, *, indent: str = "") -> str:
     """Return `text` with each of its lines broken between words, so that a notebook shows words whole."""
     wrapper = textwrap.TextWrapper(
         WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False

@@ -151,8 +151,8 @@ def ring(plan: Plan, devices: Iterable[int] | None = None) -> Picture:
         for device in copy:
             owners.setdefault(device, []).append(number)
     apart = {device for copy in judged.broken for device in copy}
-    alt = f"{chips} devices in a {hardware.topology}; copies of the model on {_listed(judged.copies)}"
-    figure, axes = _canvas(5.2, 5.2, f"{alt}; not neighbours: {_listed(judged.broken)}" if apart else alt)
+    alt = f"{chips} devices in a {hardware.topology}; copies of the model on {_list(judged.copies)}"
+    figure, axes = _canvas(5.2, 5.2, f"{alt}; not neighbours: {_list(judged.broken)}" if apart else alt)
     columns = catalog.topology(hardware.topology).columns
     points = _on_a_torus(axes, chips, columns) if columns else _on_a_ring(axes, chips)
     for device, (x, y) in enumerate(points):
@@ -199,7 +199,7 @@ def _owner(copies: Sequence[int], apart: bool, given: bool) -> str:
     return f"{name}\napart" if apart else name
 
 
-def _listed(copies: Iterable[Iterable[int]]) -> str:
+def _list(copies: Iterable[Iterable[int]]) -> str:
     return "; ".join(", ".join(map(str, copy)) for copy in copies)
 
 

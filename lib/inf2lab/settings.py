@@ -84,7 +84,7 @@ class Settings:
         for name in names:
             text = paths.parameter_from_environment(name)
             if text is not None and name not in given:
-                values[name] = _typed(name, text, type(getattr(cls, name)))
+                values[name] = _cast(name, text, type(getattr(cls, name)))
         return cls(**values)
 
     @property
@@ -144,7 +144,7 @@ def _check_type(name: str, value: object, wanted: type) -> None:
         raise SettingsError(name, value, f"must be of type {wanted.__name__}, not {type(value).__name__}")
 
 
-def _typed(name: str, text: str, wanted: type) -> Any:
+def _cast(name: str, text: str, wanted: type) -> Any:
     try:
         return wanted(text)
     except ValueError:

@@ -88,11 +88,11 @@ def check_listed(degree: int, generation: Generation, family: str) -> DegreeChec
     if degree > 0 and ((even and degree % 2 == 0) or (multiple and degree % multiple == 0)):
         accepted = "any even number of consecutive cores" if even else f"multiples of {multiple}"
         note = (
-            f"degree {degree} is not in the documented list ({_listed(documented)}) for {family}; "
+            f"degree {degree} is not in the documented list ({_list(documented)}) for {family}; "
             f"later runtimes accept {accepted}"
         )
         return DegreeCheck(degree, notes=(note,))
-    accepted = f"{_listed(documented)}{' or another even number' if even else ''}"
+    accepted = f"{_list(documented)}{' or another even number' if even else ''}"
     said = f"tensor parallel degree {degree} is not supported by the Neuron runtime on {family}"
     return DegreeCheck(degree, (Reason("degree", said, f"use {accepted}"),))
 
@@ -111,7 +111,7 @@ def check_heads(degree: int, dims: ModelDims, generation: Generation) -> DegreeC
         )
         return DegreeCheck(degree, notes=(note,))
     documented = {d for degrees in generation.documented_degrees.values() for d in degrees}
-    divisors = _listed(d for d in sorted(documented) if dims.heads % d == 0)
+    divisors = _list(d for d in sorted(documented) if dims.heads % d == 0)
     said = (
         f"{dims.heads} attention heads cannot be divided by tensor parallel degree {degree}, and generation "
         f"{generation.name} does not pad {title}'s heads"
@@ -119,5 +119,5 @@ def check_heads(degree: int, dims: ModelDims, generation: Generation) -> DegreeC
     return DegreeCheck(degree, (Reason("heads", said, f"use one that divides {dims.heads} ({divisors})"),))
 
 
-def _listed(degrees: Iterable[int]) -> str:
+def _list(degrees: Iterable[int]) -> str:
     return ", ".join(map(str, degrees))

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from inf2lab.planning import answered_ideally, arrivals
+from inf2lab.planning import answer_ideally, arrivals
 
 LOOK_S = 0.004  # two replicas are asked how busy they are
 HOLD_S = 0.014  # a replica counts as busy on the way through proxy and back as well: measured, 12 to 15 ms
@@ -142,7 +142,7 @@ def main() -> None:
     for seconds, replicas, use in ((0.2, 3, 0.67), (5.0, 3, 0.67), (5.0, 12, 0.5), (5.0, 12, 0.8)):
         arrived = arrivals(use * replicas / seconds, 20_000, seed=1)
         print(f"{replicas} replicas of {seconds:g} s at {use:.0%} use: p50, p95, p99 in seconds, 20,000 requests")
-        took = {"the ideal queue": answered_ideally(arrived, replicas, seconds + HOLD_S)}
+        took = {"the ideal queue": answer_ideally(arrived, replicas, seconds + HOLD_S)}
         took |= {name: Router(replicas, seconds, routing).run(arrived) for name, routing in VARIANTS.items()}
         for name, times in took.items():
             ordered = sorted(times)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from inf2lab import catalog, drills
 from inf2lab.drills import Drill
-from inf2lab.drills.recorded import FILE, seen, seen_in
+from inf2lab.drills.recorded import FILE, describe_seen, seen
 from inf2lab.files import write_file
 from page_files import DOCS, options, write_pages
 
@@ -62,7 +62,7 @@ def record() -> bool:
         if not result.ok:
             print(f"  {result.unavailable or result.sighting.answer}")
             return False
-        found[result.drill.name] = asdict(seen_in(result))
+        found[result.drill.name] = asdict(describe_seen(result))
     write_file(FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     seen.cache_clear()
     return True

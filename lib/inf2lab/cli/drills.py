@@ -72,7 +72,7 @@ def explain(
         console.print(f"{source}: nothing that is known to go wrong in {lines} line{'s' * (lines != 1)}")
     else:
         for match in matches:
-            _explained(source, match)
+            _explain(source, match)
     if matches:
         raise typer.Exit(1)
 
@@ -117,7 +117,7 @@ def _show(result: Result) -> None:
     console.print(f"\n{result.verdict}  {'as written' if result.ok else f'something else happened{expected}'}")
 
 
-def _explained(source: str, match: Match) -> None:
+def _explain(source: str, match: Match) -> None:
     times = f", {match.times} times" if match.times > 1 else ""
     console.print(f"{source}, line {match.line_number}{times}: {match}")
     if match.drill:

@@ -114,7 +114,7 @@ def load(
             print(measure.as_typed(measure.aiperf_command(target, one)))
             return
         mark = measure.Mark.here(target.metrics) if target.metrics else None
-        results = _measured(target, one, counts)
+        results = _measure(target, one, counts)
         _write(results, json_file, csv_file, report, plan, _view(mark))
     if any(result.errors for result in results):
         raise typer.Exit(1)
@@ -142,7 +142,7 @@ def _own(
     return target, measure.plan_of(server)
 
 
-def _measured(target: Target, one: Load, counts: list[int]) -> list[Result]:
+def _measure(target: Target, one: Load, counts: list[int]) -> list[Result]:
     """One result, or one for each number of clients, with a progress bar on the terminal."""
     from inf2lab import measure
 

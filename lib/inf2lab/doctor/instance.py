@@ -68,7 +68,7 @@ def devices(settings: Settings) -> Diagnosis:
     if seen is None:
         remedy = "`sudo apt-get install aws-neuronx-tools` (or dnf); the container does not need it"
         return Diagnosis(subject, Level.NOTE, f"{len(files)} files; no neuron-ls to ask", remedy)
-    return _judged(subject, seen, wanted, settings)
+    return _judge(subject, seen, wanted, settings)
 
 
 def cores_in_use(settings: Settings) -> Diagnosis | None:
@@ -119,7 +119,7 @@ def room(subject: str, folder: Path) -> Diagnosis:
     return Diagnosis(subject, Level.MISSING, f"{free:.1f} GiB free, {DISK_GIB} are needed", f"{row.cause} {row.fix}")
 
 
-def _judged(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: Settings) -> Diagnosis:
+def _judge(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: Settings) -> Diagnosis:
     numbers = [device.number for device in seen]
     size = sum(device.memory for device in seen) / GIB
     shown = f"{len(seen)} with {sum(device.cores for device in seen)} cores and {size:.0f} GiB"

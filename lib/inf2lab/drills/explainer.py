@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inf2lab import catalog, paths
-from inf2lab.checks import wrapped
+from inf2lab.checks import wrap
 from inf2lab.drills.drill import Spot, spots, spots_of
 from inf2lab.drills.registry import DRILLS
 from inf2lab.words import COLOUR, plain
@@ -45,7 +45,7 @@ class Match:
 
     def __str__(self) -> str:
         """Title, line without its prefix, cause and fix, each on a line."""
-        line = wrapped(plain(self.line), indent="  ")
+        line = wrap(plain(self.line), indent="  ")
         return f"{self.title}\n{line}\n  cause: {self.cause}\n  fix:   {self.fix}"
 
 

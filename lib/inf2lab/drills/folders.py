@@ -51,7 +51,7 @@ def handle(inputs: Input):
 """
 
 
-def changed(handler: str, old: str, new: str) -> str:
+def change(handler: str, old: str, new: str) -> str:
     """Return a handler with one text replaced; raises ValueError if it has no such text, once."""
     if handler.count(old) != 1:
         raise ValueError(f"{old!r} is {handler.count(old)} times in the handler: it must be there once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inf2lab.drills.drill import Drill, Scene, Sighting
-from inf2lab.drills.folders import ARTICLES, BUILT_IN, ENGINE, OBEDIENT, OWN, changed
+from inf2lab.drills.folders import ARTICLES, BUILT_IN, ENGINE, OBEDIENT, OWN, change
 
 if TYPE_CHECKING:
     from inf2lab.drills.act import Site
@@ -126,7 +126,7 @@ LOADING = (
         cause="The name is misspelt, or the machine cannot reach the hub and has no copy.",
         fix="Correct the name; without a network, give a folder with the weights and mount it.",
         chip="With a network the message is: `is not a local folder and is not a valid model identifier`.",
-        scene=Scene(OWN, changed(ARTICLES, '"facebook/opt-13b"', '"facebook/opt-13"'), profile="seed-0.21"),
+        scene=Scene(OWN, change(ARTICLES, '"facebook/opt-13b"', '"facebook/opt-13"'), profile="seed-0.21"),
         act=_fails,
     ),
     Drill(
@@ -140,7 +140,7 @@ LOADING = (
         chip="The same words, after the weights were read and split.",
         scene=Scene(
             OWN,
-            changed(ARTICLES, '"facebook/opt-13b"', '"weights"'),
+            change(ARTICLES, '"facebook/opt-13b"', '"weights"'),
             profile="seed-0.21",
             weights=("config.json", "model.safetensors"),
         ),
@@ -157,7 +157,7 @@ LOADING = (
         chip="The same words.",
         scene=Scene(
             OWN,
-            changed(ARTICLES, "os.path.join(tempfile.gettempdir(), model_id)", '"split"'),
+            change(ARTICLES, "os.path.join(tempfile.gettempdir(), model_id)", '"split"'),
             profile="seed-0.21",
             shell='mount --bind "$PWD" "$PWD"\nmount -o remount,bind,ro "$PWD"',
         ),
@@ -192,7 +192,7 @@ LOADING = (
         chip="OPT-13B compiles for minutes at its first start; the worker is killed in the middle and starts anew.",
         scene=Scene(
             {**ENGINE, "option.model_loading_timeout": 1},
-            changed(OBEDIENT, "SLOW_START_S = 0", "SLOW_START_S = 30"),
+            change(OBEDIENT, "SLOW_START_S = 0", "SLOW_START_S = 30"),
         ),
         act=_fails,
         covers=("load-timeout",),

@@ -47,13 +47,13 @@ def seen() -> dict[str, Seen]:
     return {name: Seen(tuple(row["terminal"]), row["line"]) for name, row in rows.items()}
 
 
-def seen_in(result: Result) -> Seen:
+def describe_seen(result: Result) -> Seen:
     """Return what a run of a drill looked like, masked as in the record."""
-    terminal = [line for line in masked(result.sighting.answer).splitlines() if line.strip()]
-    return Seen(tuple(terminal[:SHOWN_LINES]), masked(result.line))
+    terminal = [line for line in mask(result.sighting.answer).splitlines() if line.strip()]
+    return Seen(tuple(terminal[:SHOWN_LINES]), mask(result.line))
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Return a text with ports, process ids, paths and line numbers of other libraries made the same everywhere."""
     for pattern, text_for_it in _MASKS:
         text = re.sub(pattern, text_for_it, text)

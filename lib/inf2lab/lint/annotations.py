@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from dataclasses import dataclass
 from html import escape
@@ -28,8 +27,8 @@ class AnnotatedFile:
         for number, text, findings in self.lines:
             shown.append(f"{number:3} | {text}")
             for finding in findings:
-                shown += _wrapped(f"{finding.severity} {finding.rule}: {finding.message}.")
-                shown += _wrapped(f"Fix: {finding.fix}")
+                shown += _wrap(f"{finding.severity} {finding.rule}: {finding.message}.")
+                shown += _wrap(f"Fix: {finding.fix}")
         return "\n".join(shown)
 
     def __repr__(self) -> str:
@@ -58,7 +57,7 @@ def annotated(report: Report, file: str = FILE_NAME, *, whole: bool = True) -> A
     return AnnotatedFile(file, tuple(line for line in lines if whole or line[2]))
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrap(text: str) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False, break_long_words=False
     )
@@ -66,8 +65,3 @@ def _wrapped(text: str) -> list[str]:
 
 def _row(number: str, text: str) -> str:
     return f"<tr><td>{number}</td><td {_LEFT}>{text}</td></tr>"
-
-
-def _marked(text: str) -> str:
-    """HTML of a message; what stands in back-ticks is code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -67,7 +67,7 @@ class Handler:
 
     def calls_of(self, name: str) -> Iterator[ast.Call]:
         """The calls of a function or method called `name`, whatever it belongs to."""
-        return (call for call in self.calls if called(call) == name)
+        return (call for call in self.calls if name_called(call) == name)
 
     @cached_property
     def options(self) -> tuple[tuple[Read, ...], bool]:
@@ -133,7 +133,7 @@ def parse_handler(file: str, text: str, python: str) -> Handler:
         return Handler(file, ast.Module([], []), (1, str(error) or type(error).__name__))
 
 
-def called(call: ast.Call) -> str:
+def name_called(call: ast.Call) -> str:
     """The last word of what is called: `from_pretrained` in `OPTForSampling.from_pretrained(...)`."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
@@ -194,13 +194,13 @@ class _Trace:
         if isinstance(node, ast.Name):
             return isinstance(node.ctx, ast.Load) and node.id in self.names
         if isinstance(node, ast.Call):
-            return called(node) in self.sources and isinstance(node.func, ast.Attribute)
+            return name_called(node) in self.sources and isinstance(node.func, ast.Attribute)
         return isinstance(node, ast.Attribute) and node.attr in self.sources - {"get_properties", "get_as_json"}
 
     def _bind(self, node: ast.AST) -> None:
         if isinstance(node, ast.Assign) and self._is_mapping(node.value):
             self.names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-        if isinstance(node, ast.Call) and (function := self.handler.functions.get(called(node))):
+        if isinstance(node, ast.Call) and (function := self.handler.functions.get(name_called(node))):
             parameters = [a.arg for a in function.args.args]
             if parameters[:1] in (["self"], ["cls"]):
                 parameters = parameters[1:]
@@ -234,7 +234,7 @@ class _Trace:
             return None, True
         if isinstance(parent, ast.keyword):
             parent = self.parents.get(id(parent))
-        if isinstance(parent, ast.Call) and called(parent) in {*self.handler.functions, "print", "isinstance"}:
+        if isinstance(parent, ast.Call) and name_called(parent) in {*self.handler.functions, "print", "isinstance"}:
             return None, True
         return None, False
 

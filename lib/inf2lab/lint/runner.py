@@ -141,7 +141,7 @@ def _fix(path: Path, aim: Aim, extra: list[Path]) -> int:
         edits = _disjoint(f.edit for f in _findings(folder) if f.edit and f.file == FILE_NAME)
         if not edits:
             break
-        text, made = _applied(text, edits), made + len(edits)
+        text, made = _apply(text, edits), made + len(edits)
     if text != original:
         write_file(file, text.encode("latin-1"))
     return made
@@ -166,7 +166,7 @@ def _disjoint(edits: Iterable[Edit]) -> list[Edit]:
     return sorted(chosen, key=lambda edit: -edit.first)
 
 
-def _applied(text: str, edits: list[Edit]) -> str:
+def _apply(text: str, edits: list[Edit]) -> str:
     lines = _LINE.findall(text)
     for edit in edits:
         old = lines[edit.first - 1 : edit.last]

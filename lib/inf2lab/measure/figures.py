@@ -52,7 +52,7 @@ def chip_rates(plan: Plan, results: Sequence[Result] = ()) -> Picture:
     """Draw tokens a second of one copy against the batch: planned, published, and measured if it was on the chip."""
     degree = plan.request.tensor_parallel_degree
     alt = f"{_chip_title(results)}; {_name(plan)}: tokens a second against the batch, plan for degree {degree}"
-    figure = Picture(6.4, 4, f"{alt} and {len(published(plan))} published rows")
+    figure = Picture(6.4, 4, f"{alt} and {len(find_published(plan))} published rows")
     draw_chip_rates(figure.subplots(), plan, results)
     return figure
 
@@ -143,7 +143,7 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
     rates = [each.service.tokens_per_s.scaled(1 / copies) for each in plans if each.service.tokens_per_s]
     batches = [each.request.batch_size for each in plans if each.service.tokens_per_s]
     _ranges(axes, batches, rates, f"plan, degree {degree}")
-    for number, (label, rows) in enumerate(_by_kind(published(plan)).items()):
+    for number, (label, rows) in enumerate(_by_kind(find_published(plan)).items()):
         axes.plot(
             [row.batch_size for row in rows],
             [row.tokens_per_s for row in rows],
@@ -170,7 +170,7 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
         ylabel="tokens a second of one copy",
     )
     axes.set_title(f"{_name(plan)} on {plan.request.instance}\n{_chip_title(results)}", fontsize=10)
-    _plain_ticks(axes, [*batches, *(row.batch_size for row in published(plan))])
+    _plain_ticks(axes, [*batches, *(row.batch_size for row in find_published(plan))])
     axes.grid(color=GREY, linewidth=0.4)
     axes.legend(fontsize=8, loc="upper left")
 
@@ -196,7 +196,7 @@ def draw_chip_cost(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> No
         axes.legend(fontsize=8)
 
 
-def published(plan: Plan) -> list[Latency]:
+def find_published(plan: Plan) -> list[Latency]:
     """Return the published rows of the plan's model on its instance that stand as they were printed."""
     request = plan.request
     return [

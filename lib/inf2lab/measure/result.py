@@ -142,24 +142,24 @@ class Result:
         first, between = self.first_token, self.between_tokens
         return {
             "tokenizer": str(self.target.tokens) if self.target.tokens else None,
-            "totalTimeMills": _rounded(1e3 * self.seconds),
+            "totalTimeMills": _round(1e3 * self.seconds),
             "totalRequests": len(self.rows),
             "failedRequests": len(self.rows) - good,
-            "errorRate": _rounded(100 * (len(self.rows) - good) / len(self.rows)) if self.rows else 0.0,
+            "errorRate": _round(100 * (len(self.rows) - good) / len(self.rows)) if self.rows else 0.0,
             "concurrentClients": self.load.clients if not self.load.open else None,
-            "tps": _rounded(self.requests_per_s),
-            "tokenThroughput": _rounded(self.tokens_per_s),
+            "tps": _round(self.requests_per_s),
+            "tokenThroughput": _round(self.tokens_per_s),
             "totalTokens": tokens,
             "tokenPerRequest": tokens // good if tokens is not None and good else None,
-            "averageLatency": _rounded(self.latency.mean),
-            "averageTokenLatency": _rounded(math.fsum(self.latency.ordered) / tokens) if tokens else None,
-            "p50Latency": _rounded(self.latency.at(0.5)),
-            "p90Latency": _rounded(self.latency.at(0.9)),
-            "p99Latency": _rounded(self.latency.at(0.99)),
-            "timeToFirstByte": _rounded(first.mean),
-            "p50TimeToFirstByte": _rounded(first.at(0.5)),
-            "p90TimeToFirstByte": _rounded(first.at(0.9)),
-            "p99TimeToFirstByte": _rounded(first.at(0.99)),
+            "averageLatency": _round(self.latency.mean),
+            "averageTokenLatency": _round(math.fsum(self.latency.ordered) / tokens) if tokens else None,
+            "p50Latency": _round(self.latency.at(0.5)),
+            "p90Latency": _round(self.latency.at(0.9)),
+            "p99Latency": _round(self.latency.at(0.99)),
+            "timeToFirstByte": _round(first.mean),
+            "p50TimeToFirstByte": _round(first.at(0.5)),
+            "p90TimeToFirstByte": _round(first.at(0.9)),
+            "p99TimeToFirstByte": _round(first.at(0.99)),
             "inf2lab": {
                 "lane": self.target.lane,
                 "url": self.target.url,
@@ -172,11 +172,11 @@ class Result:
                 "seed": self.load.seed,
                 "fingerprint": self.fingerprint,
                 "errors": self.errors,
-                "maxLatency": _rounded(self.latency.at(1)),
-                "p50BetweenTokens": _rounded(between.at(0.5)),
-                "p90BetweenTokens": _rounded(between.at(0.9)),
-                "p99BetweenTokens": _rounded(between.at(0.99)),
-                "p99SentLate": _rounded(late.at(0.99)),
+                "maxLatency": _round(self.latency.at(1)),
+                "p50BetweenTokens": _round(between.at(0.5)),
+                "p90BetweenTokens": _round(between.at(0.9)),
+                "p99BetweenTokens": _round(between.at(0.99)),
+                "p99SentLate": _round(late.at(0.99)),
             },
         }
 
@@ -268,7 +268,7 @@ def _token_times(target: Target, lines: Sequence[tuple[float, str]]) -> list[flo
     return [time for time, line in lines if piece is not None and piece(line)]
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 

@@ -10,7 +10,7 @@ from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
 from inf2lab.planning.host import machine_disk_gib, weights_gib
 from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_request
 from inf2lab.planning.published import article_rules
-from inf2lab.planning.queue import Pace, Prediction, answered_ideally, arrivals, planned_pace, poisson, predict
+from inf2lab.planning.queue import Pace, Prediction, answer_ideally, arrivals, planned_pace, poisson, predict
 from inf2lab.planning.report import as_dict, headlines, rows
 from inf2lab.planning.request import Request, request_of
 
@@ -21,7 +21,7 @@ __all__ = [
     "Prediction",
     "Range",
     "Request",
-    "answered_ideally",
+    "answer_ideally",
     "arrivals",
     "article_rules",
     "as_dict",

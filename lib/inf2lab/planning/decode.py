@@ -99,9 +99,9 @@ def mean_over_median(request: Request) -> float:
     for bucket in token_buckets(request.n_positions):
         inside = min(bucket, last) - start
         if inside > 0:
-            spent += inside * _modelled(features(request, bucket))
+            spent += inside * _predict(features(request, bucket))
             tokens, start = tokens + inside, bucket
-    return spent / tokens / _modelled(features(request))
+    return spent / tokens / _predict(features(request))
 
 
 def roofline_ms(request: Request) -> float:
@@ -120,7 +120,7 @@ def roofline_ms(request: Request) -> float:
 
 def decode(request: Request) -> Decode:
     """Return the time for one output token of every sequence of the batch."""
-    fit = fitted()
+    fit = catalog.decode_model()
     amounts = features(request)
     parts = {term: fit["coefficients"][term] * value for term, value in zip(TERMS, amounts.values(), strict=True)}
     modelled = sum(parts.values())
@@ -179,13 +179,8 @@ def sdk_of(request: Request) -> tuple[int, ...]:
 
 
 @cache
-def fitted() -> Mapping[str, Any]:
-    """Return what tools/fit_decode_model.py wrote: coefficients, errors, and where the rows lie."""
-    return catalog.decode_model()
-
-
-def _modelled(amounts: Features) -> float:
-    coefficients = fitted()["coefficients"]
+def _predict(amounts: Features) -> float:
+    coefficients = catalog.decode_model()["coefficients"]
     return sum(coefficients[term] * value for term, value in zip(TERMS, amounts.values(), strict=True))
 
 

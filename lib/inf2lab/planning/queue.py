@@ -165,7 +165,7 @@ def arrivals(rate: float, count: int, seed: int = 0) -> list[float]:
     return list(itertools.islice(poisson(rate, seed), count))
 
 
-def answered_ideally(arrived: Sequence[float], servers: int, seconds: float) -> list[float]:
+def answer_ideally(arrived: Sequence[float], servers: int, seconds: float) -> list[float]:
     """Return how long requests that arrive then take if who has waited longest gets a server once it is free."""
     free, took = [-math.inf] * servers, []
     for at in sorted(arrived):

@@ -22,7 +22,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield ("degree", "legal" if degrees.asked.ok else "; ".join(reason.text for reason in degrees.asked.reasons))
     for note in degrees.asked.notes:
         yield "", note
-    yield "legal here", f"{_joined(degrees.documented)} (documented); {_beyond(plan)}"
+    yield "legal here", f"{_join(degrees.documented)} (documented); {_beyond(plan)}"
     core, low, high = memory.core, *memory.reserve_gib
     yield (
         "a core",
@@ -191,7 +191,7 @@ def _model_line(plan: Plan) -> str:
 
 def _beyond(plan: Plan) -> str:
     later = [degree for degree in plan.tensor_parallel.legal if degree not in plan.tensor_parallel.documented]
-    return f"later runtimes also accept {_joined(later)}" if later else "no others"
+    return f"later runtimes also accept {_join(later)}" if later else "no others"
 
 
 def _cost_line(plan: Plan) -> str:
@@ -224,5 +224,5 @@ def _gib(size: int) -> str:
     return f"{size / GIB:.2f}"
 
 
-def _joined(degrees: tuple[int, ...] | list[int]) -> str:
+def _join(degrees: tuple[int, ...] | list[int]) -> str:
     return ", ".join(map(str, degrees)) or "none"

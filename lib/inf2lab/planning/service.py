@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inf2lab import catalog
-from inf2lab.planning.decode import Decode, Range, fitted, mean_over_median
+from inf2lab.planning.decode import Decode, Range, mean_over_median
 from inf2lab.planning.degrees import check
 from inf2lab.planning.host import can_convert
 from inf2lab.planning.memory import judge
@@ -50,7 +50,7 @@ def time_to_first_token(request: Request, decode: Decode) -> tuple[Range, str]:
     if decode.row and decode.row.ttft_p50_ms and decode.row.ttft_p99_ms:
         first, slow = decode.row.ttft_p50_ms, decode.row.ttft_p99_ms
         return Range(first, first, slow), f"published with the time a token, SDK {decode.row.release}"
-    low, mid, high = fitted()["prompt_slowdown"]
+    low, mid, high = catalog.decode_model()["prompt_slowdown"]
     times = Range(max(step.low, low * ideal), max(step.mid, mid * ideal), max(step.high, high * ideal))
     return times, f"published rows take {low:.0f} to {high:.0f} times what the cores' peak would"
 

@@ -180,7 +180,7 @@ def stop_labelled(label: str, *, patience_s: float = 10) -> list[str]:
     Raises EngineError.
     """
     ended = []
-    for identity in docker.labelled(label):
+    for identity in docker.list_labelled(label):
         seen = docker.find(identity)
         if seen and docker.remove(identity, patience_s=patience_s):
             ended.append(seen.name)

@@ -104,10 +104,10 @@ def find(name: str) -> Container | None:
     )
 
 
-def owned(owner: str) -> list[str]:
+def list_owned(owner: str) -> list[str]:
     """Return the ids of a clone's containers, running or not; none where there is no engine to ask."""
     try:
-        return labelled(f"{OWNER}={owner}")
+        return list_labelled(f"{OWNER}={owner}")
     except EngineError:  # no engine, no container
         return []
 
@@ -126,7 +126,7 @@ def remove(container: str, *, patience_s: float) -> bool:
     return seen.running
 
 
-def labelled(label: str) -> list[str]:
+def list_labelled(label: str) -> list[str]:
     """Return the ids of the containers with a label (`name=value`), running or not; raises EngineError."""
     words = ("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
     return docker(*words, what="docker ps", patience_s=10).split()

@@ -109,7 +109,7 @@ class RunLine:
     def typed(self) -> str:
         """Return the command as a person would type it in the repository's folder, one option a line."""
         root = str(paths.root())
-        lines = [" ".join(_quoted(word, root) for word in group) for group in self.groups()]
+        lines = [" ".join(_quote(word, root) for word in group) for group in self.groups()]
         return " \\\n    ".join(lines)
 
     def _network(self) -> list[list[str]]:
@@ -142,7 +142,7 @@ def _device(path: Path, number: int) -> str:
     return inside if str(path) == inside else f"{path}:{inside}"
 
 
-def _quoted(word: str, root: str) -> str:
+def _quote(word: str, root: str) -> str:
     """Return a word for the shell, with the repository's folder as $PWD where the word or its value begins with it."""
     name, equals, value = word.partition("=") if word.startswith(f"{OWNER}=") else ("", "", word)
     inside = value.removeprefix(root)

@@ -76,7 +76,7 @@ def follow(
         if said:
             continue
         if _is_another(path, file):
-            file = _reopened(path, file)
+            file = _reopen(path, file)
             continue
         now = time.monotonic()
         if runs():
@@ -121,7 +121,7 @@ def _is_another(path: Path, file: BinaryIO | None) -> bool:
     return (now.st_ino, now.st_dev) != (ours.st_ino, ours.st_dev) or now.st_size < file.tell()
 
 
-def _reopened(path: Path, file: BinaryIO | None) -> BinaryIO | None:
+def _reopen(path: Path, file: BinaryIO | None) -> BinaryIO | None:
     if file is not None:
         file.close()
     return _open(path)

@@ -86,13 +86,13 @@ def all_servers() -> list[ModelServer]:
 def stop_everything(*, patience_s: float = 10) -> int:
     """Stop every server of this clone and what a killed one left behind; returns how many of both were running."""
     ended = sum(server.stop(patience_s=patience_s) for server in all_servers())
-    ended += sum(docker.remove(container, patience_s=patience_s) for container in docker.owned(processes.owner()))
+    ended += sum(docker.remove(container, patience_s=patience_s) for container in docker.list_owned(processes.owner()))
     return ended + len(processes.end_orphans([], patience_s))
 
 
 def left_over() -> list[str]:
     """Return a line for each process and container of this clone's servers that is still there."""
-    containers = docker.owned(processes.owner())
+    containers = docker.list_owned(processes.owner())
     return [
         *(f"process {process.pid}: {process.name()}" for process in processes.ours()),
         *(f"container {container[:12]}" for container in containers),

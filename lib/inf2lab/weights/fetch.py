@@ -114,7 +114,7 @@ def _from_hub(model_id: str, large: bool, report: Report) -> None:
     place = standins.repository(model_id)
 
     def fill(target: Path) -> None:
-        for name in hub.wanted(files):
+        for name in hub.list_wanted(files):
             link(files / name, target / name)
 
     place.write(files.name, fill)

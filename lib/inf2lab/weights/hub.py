@@ -45,7 +45,7 @@ def files_of(model_id: str, *, large: bool, report: Callable[[str], None]) -> Pa
         raise StandInError(model_id, reason) from error
 
 
-def wanted(folder: Path) -> list[str]:
+def list_wanted(folder: Path) -> list[str]:
     """Return the names of the files in a snapshot that serving needs."""
     return choose(path.name for path in folder.iterdir() if path.is_file())
 
@@ -62,7 +62,7 @@ def choose(names: Iterable[str]) -> list[str]:
 
 def is_whole(folder: Path) -> bool:
     """Whether a snapshot, which an interrupted download may have left, has all that serving needs."""
-    names = wanted(folder)
+    names = list_wanted(folder)
     parts = {
         part
         for name in names

@@ -16,7 +16,7 @@ from inf2lab.drills import DRILLS, Drill, Result, Scene, Sighting
 from inf2lab.drills.act import Site
 from inf2lab.drills.drill import Unavailable
 from inf2lab.drills.folders import ENGINE, OBEDIENT
-from inf2lab.drills.recorded import seen_in
+from inf2lab.drills.recorded import describe_seen
 from inf2lab.drills.runner import compare
 from inf2lab.errors import SettingsError
 from inf2lab.folder.article import write_article
@@ -54,7 +54,9 @@ def test_it_happens_as_it_is_written(result: Result) -> None:
 
 def test_it_looks_as_it_was_recorded(result: Result) -> None:
     """What docs/troubleshooting.md shows is what happens."""
-    assert seen_in(result) == drills.seen()[result.drill.name], "run tools/pages/write_troubleshooting.py --record"
+    assert describe_seen(result) == drills.seen()[result.drill.name], (
+        "run tools/pages/write_troubleshooting.py --record"
+    )
 
 
 def test_its_log_is_explained_by_it_alone(result: Result) -> None:

@@ -100,7 +100,7 @@ def test_plan_and_published_rows_share_axes(planned: Plan) -> None:
     words = legend(measure.chip_rates(planned))
     assert words[-1].startswith("plan, degree 2")
     assert [word for word in words if word.startswith("published, degree 8, SDK 2.13")]
-    rows = figures.published(planned)
+    rows = figures.find_published(planned)
     assert {row.batch_size for row in rows} == {1, 256}
     assert all(row.trusted for row in rows)
     assert [each.request.batch_size for each in figures.fitting(planned)] == [1, 2]  # batch 4 does not fit

@@ -18,7 +18,7 @@ from inf2lab.cli import app
 from inf2lab.errors import SettingsError
 from inf2lab.planning import (
     Pace,
-    answered_ideally,
+    answer_ideally,
     arrivals,
     capacity,
     capacity_rows,
@@ -91,8 +91,8 @@ def test_waiting_for_a_batch_agrees_with_a_simulation(rate: float, places: int) 
 
 
 def test_the_ideal_queue_of_given_arrivals() -> None:
-    assert answered_ideally([0.0, 0.0, 0.0, 5.0], 2, 1.0) == [1.0, 1.0, 2.0, 1.0]
-    took = sorted(answered_ideally(arrivals(3.2, 50_000, seed=1), 4, 1.0))
+    assert answer_ideally([0.0, 0.0, 0.0, 5.0], 2, 1.0) == [1.0, 1.0, 2.0, 1.0]
+    took = sorted(answer_ideally(arrivals(3.2, 50_000, seed=1), 4, 1.0))
     assert took[len(took) // 2] == pytest.approx(predict(3.2, 4, pace()).p50_s, rel=0.05)
     assert took[int(0.9 * len(took))] == pytest.approx(predict(3.2, 4, pace()).p90_s, rel=0.05)
 

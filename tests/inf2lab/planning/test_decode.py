@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inf2lab import catalog
-from inf2lab.planning.decode import OLDER, bucket_of, decode, features, fitted, measured_row, roofline_ms
+from inf2lab.planning.decode import OLDER, bucket_of, decode, features, measured_row, roofline_ms
 from inf2lab.planning.degrees import judge_degrees
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def test_between_the_rows_it_is_interpolated(request_of: RequestOf) -> None:
         )
     )
     assert found.basis == "interpolated"
-    assert found.ms_per_token.high / found.ms_per_token.mid == pytest.approx(1 + fitted()["error"]["interpolated"])
+    assert found.ms_per_token.high / found.ms_per_token.mid == pytest.approx(
+        1 + catalog.decode_model()["error"]["interpolated"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_the_articles_own_setting_is_an_extrapolation(request_of: RequestOf) -> 
     assert found.basis == "extrapolated"
     assert found.ms_per_token.low >= roofline_ms(asked)
     ratio = found.ms_per_token.high / found.ms_per_token.low  # SDKs of 2023-03 were 1.4 to 2.4 times slower
-    assert ratio > 2 * (1 + fitted()["error"]["extrapolated"])
+    assert ratio > 2 * (1 + catalog.decode_model()["error"]["extrapolated"])
     assert found.ms_per_token.mid > 1.5 * (sum(found.parts.values()) - found.parts[OLDER])
     assert "SDKs as old as this profile's" in found.explanation
 
@@ -300,7 +302,7 @@ def test_an_architecture_with_older_rows_only_keeps_their_pace(request_of: Reque
 
 
 def test_the_pace_of_opts_last_release_holds_for_a_size_left_out() -> None:
-    assert fitted()["own_error"]["2.13.0"] < 0.05
+    assert catalog.decode_model()["own_error"]["2.13.0"] < 0.05
 
 
 def test_a_measured_row_and_its_modelled_neighbours_agree(request_of: RequestOf) -> None:

@@ -97,7 +97,7 @@ def test_without_docker_the_sentence_says_how_to_get_it(tmp_path: Path, monkeypa
     for ask in (lambda: docker.find("x"), lambda: docker.pull("x", print), lambda: docker.has_image("x")):
         with pytest.raises(EngineError, match=r"Docker is not installed; install it .* group docker"):
             ask()
-    assert docker.owned("/logs") == []
+    assert docker.list_owned("/logs") == []
 
 
 def test_an_engine_that_hangs_is_not_waited_for(fake_docker: Docker) -> None:

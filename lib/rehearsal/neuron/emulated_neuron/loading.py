@@ -54,8 +54,8 @@ class Loader:
     def lm_head(self) -> Matrix:
         """The output matrix, never in eight bits."""
         name, family = self.layout.lm_head, self.spec.dims.family
-        bias = self._rounded(self._fetch(f"{name}.bias")) if family.lm_head_bias else None
-        return pack(self._rounded(self._fetch(f"{name}.weight")), bias, self.rows, self.amp)
+        bias = self._round(self._fetch(f"{name}.bias")) if family.lm_head_bias else None
+        return pack(self._round(self._fetch(f"{name}.weight")), bias, self.rows, self.amp)
 
     def layer(self, index: int) -> Layer:
         """All of block `index`."""
@@ -66,9 +66,9 @@ class Loader:
             norm1=norm1,
             norm2=self.norm(at + layout.norm2) if layout.norm2 else norm1,
             qkv=self._qkv(at),
-            out=self._stored(*self._matrix(at + layout.out, family.attention_bias)),
-            up=self._joined(at, layout.up, family.ffn_bias),
-            down=self._stored(*self._matrix(at + layout.down, family.ffn_bias)),
+            out=self._store(*self._matrix(at + layout.out, family.attention_bias)),
+            up=self._join(at, layout.up, family.ffn_bias),
+            down=self._store(*self._matrix(at + layout.down, family.ffn_bias)),
         )
 
     def _qkv(self, at: str) -> Matrix:
@@ -89,28 +89,28 @@ class Loader:
             return by_head.view(m.shape)
 
         weight = arrange([weight for weight, _ in parts])
-        return self._stored(
+        return self._store(
             weight, arrange([bias for _, bias in parts if bias is not None]) if dims.family.attention_bias else None
         )
 
-    def _joined(self, at: str, names: tuple[str, ...], has_bias: bool) -> Matrix:
+    def _join(self, at: str, names: tuple[str, ...], has_bias: bool) -> Matrix:
         """Several matrices below each other: one product with all of them is quicker than one with each."""
         weights, biases = zip(*(self._matrix(at + name, has_bias) for name in names), strict=True)
-        return self._stored(torch.cat(weights), torch.cat(biases) if has_bias else None)
+        return self._store(torch.cat(weights), torch.cat(biases) if has_bias else None)
 
     def _matrix(self, name: str, has_bias: bool) -> tuple[Tensor, Tensor | None]:
         """One matrix [out, in] and its bias, rounded."""
-        weight = self._rounded(self._fetch(f"{name}.weight"))
+        weight = self._round(self._fetch(f"{name}.weight"))
         if self.matrix_dtype == "u8":
             weight = round_to_u8(weight)
         if self.layout.transposed:
             weight = weight.T.contiguous()
-        return weight, self._rounded(self._fetch(f"{name}.bias")) if has_bias else None
+        return weight, self._round(self._fetch(f"{name}.bias")) if has_bias else None
 
-    def _stored(self, weight: Tensor, bias: Tensor | None) -> Matrix:
+    def _store(self, weight: Tensor, bias: Tensor | None) -> Matrix:
         return to_int8(weight, bias) if self.matrix_dtype == "s8" else pack(weight, bias, self.rows, self.amp)
 
-    def _rounded(self, weight: Tensor) -> Tensor:
+    def _round(self, weight: Tensor) -> Tensor:
         return weight.to(self.amp).to(self.compute)
 
     def _fetch(self, key: str) -> Tensor:

@@ -35,7 +35,7 @@ class RollingBatchMixin(_Base):
 
     def _get_logits_processor(self, generation_config: GenerationConfig, *args: Any, **kwargs: Any) -> Any:
         if not _WARPERS_APART and "device" not in kwargs:  # generate() always names the device
-            generation_config = _prepared(self, generation_config)
+            generation_config = _prepare(self, generation_config)
             generation_config.do_sample = False  # or the warpers would be applied twice
         return super()._get_logits_processor(generation_config, *args, **kwargs)
 
@@ -60,7 +60,7 @@ class RollingBatchMixin(_Base):
 
     def _get_stopping_criteria(self, generation_config: GenerationConfig, *args: Any, **kwargs: Any) -> Any:
         if _TOKENS_PREPARED and not hasattr(generation_config, "_eos_token_tensor"):
-            generation_config = _prepared(self, generation_config)
+            generation_config = _prepare(self, generation_config)
         return _RowCriteria(super()._get_stopping_criteria(generation_config, *args, **kwargs))
 
 
@@ -73,7 +73,7 @@ class _RowCriteria(StoppingCriteriaList):
         return super().__call__(input_ids, scores, **kwargs)
 
 
-def _prepared(model: Any, generation_config: GenerationConfig) -> GenerationConfig:
+def _prepare(model: Any, generation_config: GenerationConfig) -> GenerationConfig:
     """A copy with the special tokens as tensors."""
     generation_config = copy.deepcopy(generation_config)
     model._prepare_special_tokens(generation_config, device="cpu")

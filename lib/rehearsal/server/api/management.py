@@ -51,7 +51,7 @@ class Management:
         page = Page.of(request, len(names))
         body: dict[str, object] = {"nextPageToken": str(page.end)} if page.end < len(names) else {}
         body["models"] = [
-            _listed(entry, name)
+            _list(entry, name)
             for name in names[page.start : page.end]
             for entry in self._registry.endpoints[name].entries
         ]
@@ -172,7 +172,7 @@ def _named(request: Request) -> tuple[str, str | None]:
     return name, version[0] if version else None
 
 
-def _listed(entry: Entry, name: str) -> dict[str, object]:
+def _list(entry: Entry, name: str) -> dict[str, object]:
     version = {"version": entry.model.version} if entry.model.version is not None else {}
     return {"modelName": name, **version, "modelUrl": entry.model.url, "status": entry.model.status}
 

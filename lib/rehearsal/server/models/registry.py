@@ -93,7 +93,7 @@ class Registry:
                 )
             names = model.devices()
             self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")
-            names = self._limited(names)
+            names = self._limit(names)
             for name in names:
                 await self._load_on(entry, name)
         except BaseException:  # whatever ended it, it is not on its way any more
@@ -136,7 +136,7 @@ class Registry:
         model.status = READY
         await entry.pool.scale(device, low, high)
 
-    def _limited(self, names: list[str]) -> list[str]:
+    def _limit(self, names: list[str]) -> list[str]:
         limit = self._config.worker_limit
         if limit is None or len(names) <= limit:
             return names

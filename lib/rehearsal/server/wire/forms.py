@@ -45,7 +45,7 @@ def form_fields(body: bytes) -> Parts:
         key, equals, value, end = match.groups()
         at = match.end()
         if equals or (key and end == b"&"):
-            fields.append((_decoded(key), _decoded(value or b"").encode("utf-8", "replace")))
+            fields.append((_decode(key), _decode(value or b"").encode("utf-8", "replace")))
         if end != b"&":
             break
     return fields
@@ -104,7 +104,7 @@ def _name(head: bytes) -> str | None:
     return None
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     try:
         return percent_decode(data.decode("utf-8", "replace"))
     except ApiError as error:  # the class of the outer exception, the message of the inner one

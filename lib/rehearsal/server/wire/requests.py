@@ -53,7 +53,7 @@ class Request:
         """The query parameters, those of one name together, in the order of the first of each."""
         if self._query is None:
             _, _, text = self.target.partition("?")
-            self._query = grouped(parse_query(text.split("#", 1)[0])) if text else []
+            self._query = group(parse_query(text.split("#", 1)[0])) if text else []
         return self._query
 
     def parameter(self, name: str) -> str | None:
@@ -72,7 +72,7 @@ def parse_query(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def grouped(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def group(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The pairs with equal keys moved to the first of them."""
     values: dict[str, list[str]] = {}
     for key, value in pairs:

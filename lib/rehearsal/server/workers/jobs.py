@@ -48,7 +48,7 @@ class Job:
 def encode_jobs(jobs: Sequence[Job]) -> bytes:
     """The message for a worker: a single job as it is, several under `batch_000.` and so on."""
     if len(jobs) == 1:
-        return encode_request(_sorted(jobs[0].message.properties), jobs[0].message.contents)
+        return encode_request(_sort(jobs[0].message.properties), jobs[0].message.contents)
     properties: dict[str, str] = {}
     contents: Contents = []
     for i, job in enumerate(jobs):
@@ -58,10 +58,10 @@ def encode_jobs(jobs: Sequence[Job]) -> bytes:
     properties["batch_size"] = str(len(jobs))
     # The function to call is looked up without a prefix; all jobs of a model name the same one.
     properties["handler"] = jobs[0].message.properties["handler"]
-    return encode_request(_sorted(properties), contents)
+    return encode_request(_sort(properties), contents)
 
 
-def _sorted(properties: dict[str, str]) -> dict[str, str]:
+def _sort(properties: dict[str, str]) -> dict[str, str]:
     """The order of the original's TreeMap, which ignores case."""
     return dict(sorted(properties.items(), key=lambda item: item[0].lower()))
 

@@ -69,7 +69,7 @@ def at(cluster: RayCluster, spec: RaySpec, count: int) -> RaySpec:
     """The application with exactly so many replicas, all of them settled."""
     fixed = replace(spec, min_replicas=count, max_replicas=count)
     cluster.deploy(fixed, wait=0)
-    trials.settled(cluster, count)
+    trials.wait_settled(cluster, count)
     return fixed
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inf2lab import Settings
-from inf2lab.planning import answered_ideally, arrivals
+from inf2lab.planning import answer_ideally, arrivals
 from inf2lab.scale.ray.bench import queue
 from inf2lab.scale.ray.bench.light_folder import light_folder
 from inf2lab.scale.ray.bench.queue import Queued
@@ -83,5 +83,5 @@ def test_serves_own_pauses_cost_more_than_the_load_leaves(root: Path, monkeypatc
     assert routing.closed(default, 3) == pytest.approx(routing.closed(ours, 3), rel=0.02)
     arrived = arrivals(10, 4000, seed=1)
     late = {one: sorted(routing.Router(3, 0.2, one).run(arrived))[int(0.9 * len(arrived))] for one in (default, ours)}
-    ideal = sorted(answered_ideally(arrived, 3, 0.2 + routing.HOLD_S))[int(0.9 * len(arrived))]
+    ideal = sorted(answer_ideally(arrived, 3, 0.2 + routing.HOLD_S))[int(0.9 * len(arrived))]
     assert ideal < late[ours] < 1.3 * ideal < 10 * ideal < late[default]

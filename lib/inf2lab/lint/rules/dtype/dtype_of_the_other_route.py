@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from inf2lab import catalog
 from inf2lab.lint.examples import HANDLER_OF_DTYPE, OLD_OPT_13B, OPT_13B
 from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.handler import Handler, argument, called
+from inf2lab.lint.handler import Handler, argument, name_called
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "dtype-of-the-other-route", Severity.ERROR
@@ -60,7 +60,7 @@ def check(folder: Folder) -> Iterator[Hit]:
 
 def _handed_on(handler: Handler) -> bool:
     for call in handler.calls:
-        value = argument(call, "amp") or (argument(call, "dtype", 0) if called(call) == "to_torch_dtype" else None)
+        value = argument(call, "amp") or (argument(call, "dtype", 0) if name_called(call) == "to_torch_dtype" else None)
         if value is not None and handler.holds(value, "dtype"):
             return True
     return False

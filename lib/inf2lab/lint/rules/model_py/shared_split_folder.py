@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_THAT_SPLITS
 from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.handler import argument, called
+from inf2lab.lint.handler import argument, name_called
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "shared-split-folder", Severity.WARNING
@@ -44,5 +44,5 @@ def check(folder: Folder) -> Iterator[Hit]:
 def _is_fixed(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str)
-    names = {called(n) for n in ast.walk(node) if isinstance(n, ast.Call)}
+    names = {name_called(n) for n in ast.walk(node) if isinstance(n, ast.Call)}
     return "gettempdir" in names and not names & {"mkdtemp", "getpid", "uuid4", "TemporaryDirectory"}

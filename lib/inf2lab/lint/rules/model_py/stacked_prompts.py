@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER, HANDLER_THAT_STACKS
 from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.handler import argument, called
+from inf2lab.lint.handler import argument, name_called
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "stacked-prompts", Severity.WARNING
@@ -28,13 +28,13 @@ def check(folder: Folder) -> Iterator[Hit]:
     if own is None:
         return
     for call in own.calls:
-        if called(call) in ("as_tensor", "tensor", "LongTensor") and call.args and _encodes_each(call.args[0]):
+        if name_called(call) in ("as_tensor", "tensor", "LongTensor") and call.args and _encodes_each(call.args[0]):
             yield Hit(
                 call.lineno,
                 ("the token lists of all prompts become one tensor: prompts of unequal length raise ValueError"),
                 file=own.file,
             )
-        elif called(call) == "tokenizer" and argument(call, "return_tensors") and not argument(call, "padding"):
+        elif name_called(call) == "tokenizer" and argument(call, "return_tensors") and not argument(call, "padding"):
             yield Hit(
                 call.lineno,
                 "`return_tensors` without `padding`: prompts of unequal length raise ValueError",
@@ -46,4 +46,4 @@ def _encodes_each(node: ast.expr) -> bool:
     if not isinstance(node, ast.ListComp | ast.List):
         return False
     parts = [node.elt] if isinstance(node, ast.ListComp) else node.elts
-    return len(parts) > 0 and all(isinstance(p, ast.Call) and called(p) == "encode" for p in parts)
+    return len(parts) > 0 and all(isinstance(p, ast.Call) and name_called(p) == "encode" for p in parts)

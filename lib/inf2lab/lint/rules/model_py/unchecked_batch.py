@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_THAT_SAMPLES
 from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.handler import Handler, called
+from inf2lab.lint.handler import Handler, name_called
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "unchecked-batch", Severity.WARNING
@@ -36,7 +36,7 @@ def check(folder: Folder) -> Iterator[Hit]:
 
 def _counts(handler: Handler) -> bool:
     return any(
-        isinstance(part, ast.Call) and called(part) == "len"
+        isinstance(part, ast.Call) and name_called(part) == "len"
         for node in ast.walk(handler.tree)
         if isinstance(node, ast.Compare)
         for part in [node.left, *node.comparators]

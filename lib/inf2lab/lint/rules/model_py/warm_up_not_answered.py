@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER
 from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.handler import called
+from inf2lab.lint.handler import name_called
 from inf2lab.lint.target import Folder
 
 NAME, SEVERITY = "warm-up-not-answered", Severity.WARNING
@@ -33,7 +33,7 @@ def check(folder: Folder) -> Iterator[Hit]:
     if any(isinstance(node, ast.Try) for node in ast.walk(own.tree)):
         return  # it may be the exception that is meant
     for call in own.calls:
-        if called(call) in ("get_as_json", "get_as_string", "get_as_bytes", "get_batches"):
+        if name_called(call) in ("get_as_json", "get_as_string", "get_as_bytes", "get_batches"):
             yield Hit(
                 call.lineno,
                 "the body is read without asking `inputs.is_empty()`: the server's first call has none",

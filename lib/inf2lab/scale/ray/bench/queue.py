@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inf2lab.measure import Load, Times, run
-from inf2lab.planning import Pace, Prediction, answered_ideally, arrivals, predict
+from inf2lab.planning import Pace, Prediction, answer_ideally, arrivals, predict
 from inf2lab.scale.ray.bench.cluster import RayCluster
 from inf2lab.scale.ray.bench.light_folder import light_target, p50_ms
-from inf2lab.scale.ray.bench.trials import settled
+from inf2lab.scale.ray.bench.trials import wait_settled
 from inf2lab.scale.ray.spec import RaySpec
 
 BUSY_S = 0.2
@@ -48,14 +48,14 @@ class Queued:
 
 def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 16) -> Queued:
     """Send requests at random times, a typical draw of them, to an application with a fixed number of replicas."""
-    settled(cluster, spec.min_replicas)
+    wait_settled(cluster, spec.min_replicas)
     target = light_target(cluster.url, model=spec.model, wait_s=BUSY_S)
     service_s = p50_ms(target, 10, warm_up=1) / 1000
     count = int(rate * seconds)
     drawn = _draws(rate, count, spec.min_replicas, BUSY_S)
     typical = sorted(range(DRAWS), key=drawn.__getitem__)[DRAWS // 2]  # arrivals neither lucky nor unlucky
     found = run(target, Load(rate=rate, requests=count, seed=typical, warm_up=0))
-    ideal = answered_ideally([row.due_s for row in found.rows], spec.min_replicas, service_s)
+    ideal = answer_ideally([row.due_s for row in found.rows], spec.min_replicas, service_s)
     return Queued(
         rate,
         spec.min_replicas,
@@ -69,7 +69,7 @@ def queue(cluster: RayCluster, spec: RaySpec, *, rate: float, seconds: float = 1
 
 def _draws(rate: float, count: int, replicas: int, service_s: float) -> list[float]:
     """Return the ideal queue's p90 for many draws of the same load, by their seed."""
-    return [_quantiles(answered_ideally(arrivals(rate, count, seed), replicas, service_s))[1] for seed in range(DRAWS)]
+    return [_quantiles(answer_ideally(arrivals(rate, count, seed), replicas, service_s))[1] for seed in range(DRAWS)]
 
 
 def _quantiles(seconds: Iterable[float]) -> tuple[float, float]:

@@ -79,7 +79,7 @@ class Figures:
 
     def write(self, path: Path) -> None:
         """Write them as JSON, an act a line."""
-        lines = [f' "{name}": {json.dumps(value)}' for name, value in _rounded(dataclasses.asdict(self)).items()]
+        lines = [f' "{name}": {json.dumps(value)}' for name, value in _round(dataclasses.asdict(self)).items()]
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
@@ -204,7 +204,7 @@ class Stage:
             raise ServerError("the cluster does not run: `stage.start()` first")
         url = Server.running(self._chosen).url if self._chosen.lane == "inf2" else ""
         self.cluster.deploy(RaySpec.of(self._chosen, folder, max_replicas=1, url=url))
-        trials.settled(self.cluster, 1)
+        trials.wait_settled(self.cluster, 1)
         return tuple(Endpoint(self.cluster.url, folder.name).generate(prompts, seq_length))
 
     def _placement(self) -> tuple[Placed, ...]:
@@ -255,7 +255,7 @@ def _growth(told: dict[str, Any]) -> Growth:
     return Growth(**(told | {"moments": tuple(Moment(*one) for one in told["moments"])}))
 
 
-def _rounded(value: Any) -> Any:
+def _round(value: Any) -> Any:
     """Return the value with times to the millisecond; a moment is its three numbers."""
     if isinstance(value, float):
         return round(value, 3)
@@ -263,14 +263,14 @@ def _rounded(value: Any) -> Any:
         return (
             list(value.values())
             if value.keys() == {"at_s", "replicas", "waiting"}
-            else {key: _rounded(one) for key, one in value.items()}
+            else {key: _round(one) for key, one in value.items()}
         )
-    return [_rounded(one) for one in value] if isinstance(value, (list, tuple)) else value
+    return [_round(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _short(value: Any) -> str:
     values = value if isinstance(value, tuple) else (value,)
     if isinstance(values[0], str):
         return json.dumps(values)
-    kept = [{k: v for k, v in _rounded(dataclasses.asdict(one)).items() if k != "moments"} for one in values]
+    kept = [{k: v for k, v in _round(dataclasses.asdict(one)).items() if k != "moments"} for one in values]
     return json.dumps(kept if len(kept) > 1 else kept[0])

@@ -85,7 +85,7 @@ class Overhead:
 
 def grow(cluster: RayCluster, spec: RaySpec, *, many: int = MANY, timeout_s: float = PATIENCE_S) -> Growth:
     """Put users on the application until it has all its replicas, and on for two seconds."""
-    settled(cluster, spec.min_replicas)
+    wait_settled(cluster, spec.min_replicas)
     with users(_target(cluster, spec), many) as load:
         moments = _watch(cluster, lambda: load.waiting, spec.max_replicas, timeout_s)
         time.sleep(2)
@@ -106,21 +106,21 @@ def shrink(cluster: RayCluster, spec: RaySpec, *, timeout_s: float = PATIENCE_S)
 
 def lose_replica(cluster: RayCluster, spec: RaySpec) -> Loss:
     """Kill one replica's own process."""
-    settled(cluster, spec.min_replicas)
+    wait_settled(cluster, spec.min_replicas)
     victim = cluster.replicas()[0]
     return _lose(cluster, spec, "a replica", [victim], lambda: os.kill(victim.pid, signal.SIGKILL))
 
 
 def lose_server(cluster: RayCluster, spec: RaySpec) -> Loss:
     """Kill the model server beside one replica."""
-    settled(cluster, spec.min_replicas)
+    wait_settled(cluster, spec.min_replicas)
     victim = cluster.replicas()[0]
     return _lose(cluster, spec, "its model server", [victim], lambda: os.kill(victim.server_pid, signal.SIGKILL))
 
 
 def lose_node(cluster: RayCluster, spec: RaySpec) -> Loss:
     """Kill the node with the most replicas, and all that runs there."""
-    settled(cluster, spec.min_replicas)
+    wait_settled(cluster, spec.min_replicas)
     living = cluster.replicas()
     node = max({one.node for one in living}, key=lambda number: sum(one.node == number for one in living))
     victims = [one for one in living if one.node == node]
@@ -134,18 +134,18 @@ def cut(cluster: RayCluster, spec: RaySpec, *, timeout_s: float | None = None, r
     """
     many = replace(spec, min_replicas=replicas, max_replicas=replicas, shutdown_s=timeout_s)
     cluster.deploy(many, wait=replicas)
-    settled(cluster, replicas)
+    wait_settled(cluster, replicas)
     with users(_target(cluster, spec, LONG), replicas, once=True) as load:
         time.sleep(2)  # all of them are being answered
         cluster.deploy(replace(many, min_replicas=1, max_replicas=1), wait=0)
-    settled(cluster, 1)
+    wait_settled(cluster, 1)
     whole = sum(row.ok for row in rows_so_far(load))
     return Streams(many.deployment_options["graceful_shutdown_timeout_s"], replicas, TOKEN_S * LONG, whole)
 
 
 def overhead(cluster: RayCluster, spec: RaySpec, requests: int = 200) -> Overhead:
     """Measure one user's median, directly at a server and through the proxy; raises MeasureError."""
-    settled(cluster, spec.min_replicas)
+    wait_settled(cluster, spec.min_replicas)
     urls = (cluster.replicas()[0].url, cluster.url)
     direct, through = (p50_ms(light_target(url, model=spec.model), requests) for url in urls)
     return Overhead("HAProxy" if cluster.haproxy else "Python", direct, through)
@@ -208,7 +208,7 @@ def _watch(cluster: RayCluster, waiting: Callable[[], int], until: int, timeout_
         time.sleep(0.2)
 
 
-def settled(cluster: RayCluster, count: int, timeout_s: float = PATIENCE_S) -> None:
+def wait_settled(cluster: RayCluster, count: int, timeout_s: float = PATIENCE_S) -> None:
     """Wait until Serve itself counts `count` replicas that run and none that start or end; raises NotReady."""
     deadline = time.monotonic() + timeout_s
     while (seen := cluster.status()["replicas"]) != {"RUNNING": count}:
@@ -226,11 +226,11 @@ def _growth(moments: Sequence[Moment], asked: Sequence[Row]) -> Growth:
         all_s=moments[-1].at_s,
         requests=len(asked),
         failed=sum(not row.ok for row in asked),
-        moments=_thinned(moments),
+        moments=_thin(moments),
     )
 
 
-def _thinned(moments: Sequence[Moment]) -> tuple[Moment, ...]:
+def _thin(moments: Sequence[Moment]) -> tuple[Moment, ...]:
     """Return the moments at which something changed, and those before them: a picture needs no more."""
     kept = [
         one
