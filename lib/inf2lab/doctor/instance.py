@@ -93,9 +93,8 @@ def memory(settings: Settings) -> Diagnosis:
     try:
         made = plan_of(folder, settings) if folder.path.is_dir() else plan(settings)
     except LabError as error:
-        return Diagnosis(
-            "memory", Level.NOTE, f"{total:.0f} GiB; {error}", f"see `inf2lab lint {paths.shown(folder.path)}`"
-        )
+        remedy = f"see `inf2lab lint {paths.shown(folder.path)}`"
+        return Diagnosis("memory", Level.NOTE, f"{total:.0f} GiB; {error}", remedy)
     share = settings.copies / max(1, len(made.copies))
     once, split = made.host.once_gib * share, made.host.split_gib * share
     if once <= total:

@@ -12,7 +12,7 @@ from inf2lab import paths
 from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder.model_folder import ModelFolder
 from inf2lab.folder.properties import OPTION, Entry
-from inf2lab.folder.stated import Stated
+from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON, Stated
 from inf2lab.settings import Settings
 from neuron_rules import core_groups
 
@@ -87,8 +87,14 @@ class Needs:
 
     @property
     def rows(self) -> int:
-        """Rows that the model is compiled for: 1 unless stated; those of a rolling batch 32."""
-        return self._option(self.stated.rows_option, 32 if self.stated.rolling and self.stated.built_in else 1)
+        """Rows that the model is compiled for: 1 unless stated; those of a rolling batch 32.
+
+        From 0.22.1 on the server's own `batch_size` reaches a handler of the folder's too (djl-serving, PyModel).
+        """
+        stated = self.stated
+        if stated.own_file and stated.release >= PLAIN_KEYS_REACH_PYTHON:
+            return self._option("batch_size", self.gathers)
+        return self._option(stated.rows_option, 32 if stated.rolling and stated.built_in else 1)
 
     @property
     def gathers(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inf2lab import Settings
+from inf2lab import Settings, write_properties
 from inf2lab.doctor import Diagnosis, examine
 from inf2lab.doctor import instance as checks
 from neuron_rules import GIB
@@ -168,6 +168,16 @@ def test_memory_is_judged_by_the_plan(
 ) -> None:
     monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Memory(total_gib * GIB))
     assert instance.found("memory", copies=copies).level == level
+
+
+@pytest.mark.parametrize(("degree", "said"), [("24", "loading takes about 12"), ("abc", "abc: write a number")])
+def test_memory_is_judged_for_the_folder_that_is_served(
+    instance: Instance, clone: Path, degree: str, said: str
+) -> None:
+    """The folder has OPT-66B, and the settings the article's OPT-13B."""
+    options = {"option.model_id": "facebook/opt-66b", "option.tensor_parallel_degree": degree, "option.dtype": "fp16"}
+    write_properties(clone / "models" / "opt13b" / "serving.properties", options)
+    assert said in instance.found("memory").found
 
 
 def test_a_small_disk_is_missing(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,13 @@ def test_requests_that_are_gathered_are_answered_at_once(needs: Callable[..., Ne
     assert (found.rows, found.gathers, found.at_once(3)) == (2, 4, 12)
 
 
+@pytest.mark.parametrize(("handler", "profile", "rows"), [(HANDLER, "djl-0.25", 4), (HANDLER, "seed-0.21", 1)])
+def test_a_handler_of_ones_own_is_given_the_servers_batch_size_too(
+    needs: Callable[..., Needs], handler: str, profile: str, rows: int
+) -> None:
+    assert needs({"batch_size": 4}, handler=handler, profile=profile).rows == rows
+
+
 def test_weights_on_s3_are_named_without_the_scheme(needs: Callable[..., Needs]) -> None:
     assert needs({"option.model_id": "s3://b/opt/"}).weights_on_s3 == "b/opt/"
 

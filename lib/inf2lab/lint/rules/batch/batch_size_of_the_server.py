@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.target import Folder
+from inf2lab.words import plural
 
 NAME, SEVERITY = "batch-size-of-the-server", Severity.WARNING
 WHY = (
@@ -56,4 +57,4 @@ def check(folder: Folder) -> Iterator[Hit]:
         severity = Severity.ERROR if folder.release < (0, 22) else None
         yield Hit(entry.line, f"{merged}, which the handler of {release} cannot take apart", severity=severity)
     elif (rows := folder.rows) is not None and rows < entry.number:
-        yield Hit(entry.line, f"{merged}, and the model is compiled for {rows} row{'s' * (rows > 1)}")
+        yield Hit(entry.line, f"{merged}, and the model is compiled for {plural(rows, 'row')}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.target import Folder
+from inf2lab.words import plural
 from neuron_rules import GIB, Fit, bytes_per_core, judge_memory
 
 NAME, SEVERITY = "model-beyond-memory", Severity.ERROR
@@ -42,7 +43,7 @@ def check(folder: Folder) -> Iterator[Hit]:
     if judge_memory(core).fit is Fit.DOES_NOT_FIT:
         yield Hit(
             entry.line if entry else 1,
-            f"{_name(dims.name)} at degree {degree}, {rows} row{'s' * (rows > 1)}, {positions} positions and {amp} "
+            f"{_name(dims.name)} at degree {degree}, {plural(rows, 'row')}, {positions} positions and {amp} "
             f"needs {core.total / GIB:.2f} GiB of a core's 16",
             # What is left to a default may be set elsewhere, as by OPTION_DTYPE in the container's environment.
             severity=None if folder.own or _stated(folder) else Severity.WARNING,

@@ -9,6 +9,7 @@ from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
 from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import argument
 from inf2lab.lint.target import Folder
+from inf2lab.words import plural
 
 NAME, SEVERITY = "checkpoint-kept-while-splitting", Severity.NOTE
 WHY = (
@@ -43,8 +44,7 @@ def check(folder: Folder) -> Iterator[Hit]:
         size = f"{folder.dims.parameters * BYTES_F32 / 1e9:.0f} GB" if folder.dims else "all weights"
         yield Hit(
             call.lineno,
-            f"`{source.id}` is kept while the split weights are read: {size} for each of {copies} "
-            f"worker{'s' * (copies > 1)}",
+            f"`{source.id}` is kept while the split weights are read: {size} for each of {plural(copies, 'worker')}",
             file=own.file,
         )
 

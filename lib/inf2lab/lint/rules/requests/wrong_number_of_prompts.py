@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
 from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.target import Folder
+from inf2lab.words import plural
 
 NAME, SEVERITY = "wrong-number-of-prompts", Severity.ERROR
 WHY = (
@@ -45,6 +46,4 @@ def check(folder: Folder) -> Iterator[Hit]:
         count = len(prompts) if isinstance(prompts, list) else 1
         exact = shape.exact_batch or not folder.built_in
         if count > rows or (exact and count != rows):
-            yield Hit(
-                request.line, f"{count} prompt{'s' * (count != 1)} for {rows} row{'s' * (rows != 1)}", file=request.file
-            )
+            yield Hit(request.line, f"{plural(count, 'prompt')} for {plural(rows, 'row')}", file=request.file)
