@@ -10,7 +10,7 @@ from pathlib import Path
 from inf2lab import paths
 from inf2lab.errors import ServerError
 
-PATIENCE_S = 120  # a node starts within seconds; many times that on a busy machine
+_PATIENCE_S = 120  # a node starts within seconds; many times that on a busy machine
 
 
 def environment_python() -> Path:
@@ -56,7 +56,7 @@ def environment(home: Path, haproxy_ports: tuple[int, int] | None = None) -> dic
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else `ray.init` leaves loopback, on Linux too
         "RAY_enable_metrics_collection": "0",  # its exporters listen on every address
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": str(PATIENCE_S),  # 30 otherwise, too few on a busy machine
+        "RAY_raylet_start_wait_time_s": str(_PATIENCE_S),  # 30 otherwise, too few on a busy machine
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",  # of either proxy, for `hold_port`
         **_proxy(home / "haproxy", haproxy_ports),

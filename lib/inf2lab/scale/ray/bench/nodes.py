@@ -23,7 +23,6 @@ from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
 from ray.serve.config import HTTPOptions
 
 from inf2lab.scale.ray.app import build
-from inf2lab.scale.ray.environment import PATIENCE_S
 from inf2lab.scale.ray.spec import CORES
 
 # Trap: without an address Ray takes the network card's. RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 (ray_local sets it) keeps
@@ -39,8 +38,7 @@ class Emulation:
     def __init__(self, cores: list[int], port: int) -> None:
         head = {"num_cpus": 1, "include_dashboard": False} | self._common()
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
-        self._nodes: list[Node] = [self._new(count, wait=False) for count in cores]
-        self._cluster.wait_for_nodes(PATIENCE_S)
+        self._nodes: list[Node] = [self._new(count) for count in cores]
         ray.init(address=self._cluster.address, _node_ip_address=HOME, log_to_driver=False, namespace="serve")
         # Trap: one proxy, on the head. The emulated nodes share this machine's ports and HAProxy's files.
         serve.start(
@@ -95,9 +93,9 @@ class Emulation:
         ray.shutdown()
         self._cluster.shutdown()
 
-    def _new(self, cores: int, *, wait: bool = True) -> Node:
+    def _new(self, cores: int) -> Node:
         # Trap: Ray counts NeuronCores with neuron-ls, which is not here. So they are stated.
-        return self._cluster.add_node(wait=wait, num_cpus=1, resources={CORES: cores}, **self._common())
+        return self._cluster.add_node(num_cpus=1, resources={CORES: cores}, **self._common())
 
     def _common(self) -> dict[str, Any]:
         return {"node_ip_address": HOME, "object_store_memory": STORE_BYTES}
