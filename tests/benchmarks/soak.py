@@ -1,11 +1,13 @@
 """Whether the rehearsal server stays whole under a bad handler for a long time; run it by hand.
 
-    python tests/benchmarks/soak.py [--minutes 30] [--clients 8] [--workers 1] [--crashes 0.001] [--seed 1]
+    python tests/benchmarks/soak.py [--minutes 30 | --requests N] [--clients 8] [--workers 1] [--crashes 0.001]
+                                    [--seed 1]
 
-Each client asks without a pause on its own connection. The handler fails 5 % of the requests and ends its own process
-in 0.1 % (--crashes). A request must get its own echo, the handler's error, or a clean 503; nothing may be left over at
-the end, and memory and open files of the server must not grow (memory: at most 5 % after the first tenth of the run,
-judged in runs of 5 minutes and more). Prints a line a minute and the sums; exit code 1 names each broken promise.
+Each client asks without a pause on its own connection, for so long or so often. The handler fails 5 % of the requests
+and ends its own process in 0.1 % (--crashes). A request must get its own echo, the handler's error, or a clean 503;
+nothing may be left over at the end, and memory and open files of the server must not grow (memory: at most 5 % after
+the first tenth of the run, judged in runs of 5 minutes and more). Prints a line a minute and the sums; exit code 1
+names each broken promise.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAILS = 0.05  # of the requests
 GROWTH_LIMIT, JUDGED_FROM_S = 0.05, 300
 SAMPLE_S = 2
+PATIENCE_S = 120  # for what comes in any case
 PROPERTIES = "engine=Python\noption.entryPoint=model.py\nminWorkers={workers}\nmaxWorkers={workers}\n"
 HANDLER = '''"""Echoes, fails or dies, as the request asks."""
 import os
@@ -83,16 +85,30 @@ def judge(kind: str, asked: dict[str, object], status: int, body: bytes) -> str:
     raise ValueError(f"{kind} was answered with {status} {body[:200]!r}")
 
 
-def client(port: int, seed: int, crashes: float, until: float, tally: Tally, lock: threading.Lock) -> None:
-    """Asks one thing after the other until the time is over."""
+@dataclass(frozen=True)
+class Plan:
+    """How much is asked, and what of it goes wrong."""
+
+    seconds: float
+    requests: int | None  # of each client, instead of the time
+    crashes: float
+    seed: int
+
+    def is_over(self, asked: int, began: float) -> bool:
+        """Whether a client that has asked so much is done."""
+        return asked >= self.requests if self.requests is not None else time.monotonic() - began >= self.seconds
+
+
+def client(port: int, plan: Plan, seed: int, began: float, tally: Tally, lock: threading.Lock) -> None:
+    """Asks one thing after the other until the plan is done."""
     draw, number = random.Random(seed), 0
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    while time.monotonic() < until:
+    while not plan.is_over(number, began):
         number += 1
         chance = draw.random()
-        kind = "crash" if chance < crashes else "fail" if chance < crashes + FAILS else "ok"
+        kind = "crash" if chance < plan.crashes else "fail" if chance < plan.crashes + FAILS else "ok"
         asked: dict[str, object] = {"kind": kind, "n": f"{seed}-{number}", "text": "x" * draw.randrange(200)}
-        began = time.monotonic()
+        sent = time.monotonic()
         try:
             connection.request("POST", "/predictions/m", json.dumps(asked), {"Content-Type": "application/json"})
             answer = connection.getresponse()
@@ -105,7 +121,7 @@ def client(port: int, seed: int, crashes: float, until: float, tally: Tally, loc
             connection.close()
         with lock:
             tally.answers[name] += 1
-            tally.slowest_s = max(tally.slowest_s, time.monotonic() - began)
+            tally.slowest_s = max(tally.slowest_s, time.monotonic() - sent)
             if broken:
                 tally.broken.append(broken)
     connection.close()
@@ -117,43 +133,36 @@ def start(folder: Path, workers: int) -> tuple[psutil.Popen, int]:
     model.mkdir(parents=True)
     (model / "serving.properties").write_text(PROPERTIES.format(workers=workers))
     (model / "model.py").write_text(HANDLER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environ = dict(os.environ) | {
         "PYTHONPATH": str(ROOT / "lib"),
         "OMP_NUM_THREADS": "1",
         "TMPDIR": str(folder),
     }
-    command = [sys.executable, "-m", "rehearsal.server", "-s", str(model.parent), "--port", str(port)]
+    command = [sys.executable, "-m", "rehearsal.server", "-s", str(model.parent), "--port", "0"]
     process = psutil.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return process, port
-        except OSError:
-            time.sleep(0.05)
+        for connection in process.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                return process, connection.laddr.port
+        time.sleep(0.05)
     process.kill()
     raise SystemExit("the server did not start")
 
 
-def soak(
-    process: psutil.Popen, port: int, *, seconds: float, clients: int, crashes: float, seed: int
-) -> tuple[Tally, list[Sample]]:
+def soak(process: psutil.Popen, port: int, plan: Plan, clients: int) -> tuple[Tally, list[Sample]]:
     """Runs the clients, and looks at the server meanwhile; ends early when the server does."""
     tally, lock, samples = Tally(), threading.Lock(), []
     began = time.monotonic()
-    until = began + seconds
     threads = [
-        threading.Thread(target=client, args=(port, seed * 1000 + i, crashes, until, tally, lock))
+        threading.Thread(target=client, args=(port, plan, plan.seed * 1000 + i, began, tally, lock))
         for i in range(clients)
     ]
     for thread in threads:
         thread.start()
     told = began
-    while time.monotonic() < until and process.poll() is None:
-        time.sleep(min(SAMPLE_S, max(0.0, until - time.monotonic())))
+    while any(thread.is_alive() for thread in threads) and process.poll() is None:
+        threads[0].join(SAMPLE_S)
         now = time.monotonic()
         samples.append(Sample(now - began, process.memory_info().rss, process.num_fds(), process.num_threads()))
         if now - told >= 60:
@@ -168,7 +177,7 @@ def soak(
 
 def at_rest(process: psutil.Popen, workers: int, files: int) -> tuple[int, int]:
     """How many workers and open files there are, once connections are closed and the last replacement is up."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         found = len(process.children(recursive=True)), process.num_fds()
         if found == (workers, files) or time.monotonic() > deadline:
@@ -187,8 +196,8 @@ def left_behind(process: psutil.Popen, folder: Path) -> list[str]:
     """Stops the server, and names each process and file of it that is still there."""
     family = process.children(recursive=True)
     process.send_signal(signal.SIGTERM)
-    code = process.wait(20)
-    _, alive = psutil.wait_procs(family, 5)
+    code = process.wait(PATIENCE_S)
+    _, alive = psutil.wait_procs(family, PATIENCE_S)
     found = [f"process {worker.pid} outlived its server" for worker in alive]
     found += [f"left over: {path}" for path in folder.glob("djl-*")]
     return found if code == 143 else [*found, f"exit code {code} after SIGTERM, not 143"]
@@ -198,6 +207,7 @@ def main(argv: list[str] | None = None) -> int:
     """Prints the figures; 0 if every promise was kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--requests", type=int, help="of each client, instead of --minutes")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--crashes", type=float, default=0.001, help="part of the requests that end the worker")
@@ -208,14 +218,8 @@ def main(argv: list[str] | None = None) -> int:
         process, port = start(folder, args.workers)
         try:
             idle_files = process.num_fds()
-            tally, samples = soak(
-                process,
-                port,
-                seconds=args.minutes * 60,
-                clients=args.clients,
-                crashes=args.crashes,
-                seed=args.seed,
-            )
+            plan = Plan(args.minutes * 60, args.requests, args.crashes, args.seed)
+            tally, samples = soak(process, port, plan, args.clients)
             broken = tally.broken
             if process.poll() is None:
                 workers, files = at_rest(process, args.workers, idle_files)

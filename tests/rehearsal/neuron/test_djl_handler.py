@@ -169,8 +169,9 @@ def test_generate_is_used_on_request(serve: Serve, words: Callable, architecture
     assert first[0][0]["generated_text"].split() == [f"w{i}" for i in expected[0].tolist() if i > 2]
 
 
-def test_streaming(serve: Serve, words: Callable, architecture: str) -> None:
-    (parts,) = serve(words(architecture), [{"inputs": "w5 w6 w7"}], enable_streaming="true")
+@pytest.mark.parametrize("options", [{}, {"load_in_8bit": "true"}], ids=str)
+def test_streaming(serve: Serve, words: Callable, architecture: str, options: dict[str, str]) -> None:
+    (parts,) = serve(words(architecture), [{"inputs": "w5 w6 w7"}], enable_streaming="true", **options)
     assert len(parts) > 1
     assert any(part.startswith("w") for part in parts)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import queue
 import re
 import signal
 import socket
@@ -14,12 +14,15 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_S = 120  # for what comes in any case, however slow the machine: only a failure waits so long
+LINGER_S = 0.05  # how long a connection that should stay open is watched
 MODEL = "from djl_python import Input, Output\n"
 ECHO = """
 def handle(inputs):
@@ -27,6 +30,8 @@ def handle(inputs):
         return None
     return Output().add_as_json(inputs.get_as_json())
 """
+
+numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -54,32 +59,59 @@ class RunningServer:
     store: Path
     log: list[str] = field(default_factory=list)
     port: int = 0
-    timeout_s: float = 20  # for each answer
-    _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
+    _grew: threading.Condition = field(default_factory=threading.Condition)
+    _reader: threading.Thread | None = None
+    _is_whole: bool = False  # the log
 
-    def read(self) -> None:
-        """Collects log lines until the process's output ends."""
+    def start_reading(self) -> None:
+        """Collects log lines, until the process's output ends."""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.log.append(line.rstrip("\n"))
-            self._lines.put(line)
-        self._lines.put(None)
+            with self._grew:
+                self.log.append(line.rstrip("\n"))
+                self._grew.notify_all()
+        with self._grew:
+            self._is_whole = True
+            self._grew.notify_all()
 
-    def wait_for(self, pattern: str, timeout_s: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str) -> re.Match[str]:
         """The first log line that matches, waiting for it."""
-        deadline, seen = time.monotonic() + timeout_s, 0
-        while time.monotonic() < deadline:
-            for line in self.log[seen:]:
-                if match := re.search(pattern, line):
-                    return match
-            seen = len(self.log)
-            if self.process.poll() is not None and seen == len(self.log):
-                break
-            time.sleep(0.02)
-        raise AssertionError(f"no line matches {pattern!r} in:\n" + "\n".join(self.log))
+        deadline, seen = time.monotonic() + PATIENCE_S, 0
+        with self._grew:
+            while True:
+                whole = self._is_whole  # before looking, so that the last lines are seen
+                for line in self.log[seen:]:
+                    if match := re.search(pattern, line):
+                        return match
+                seen = len(self.log)
+                if whole or time.monotonic() > deadline:
+                    raise AssertionError(f"no line matches {pattern!r} in:\n" + "\n".join(self.log))
+                self._grew.wait(1)
+
+    def ended(self) -> int:
+        """The exit code, once the process has ended and its log is whole."""
+        code = self.process.wait(PATIENCE_S)
+        assert self._reader is not None
+        self._reader.join(PATIENCE_S)
+        return code
+
+    def queued(self, name: str) -> int:
+        """How many requests wait for a model."""
+        return self.send("GET", f"/models/{name}").json()[0]["models"][0]["requestInQueue"]
+
+    def wait_for_queue(self, name: str, length: int) -> None:
+        """Waits until so many requests wait for a model."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.queued(name) != length:
+            assert time.monotonic() < deadline, f"{name}: {self.queued(name)} are queued, not {length}"
+            time.sleep(0.01)
 
     def open(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout_s)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
 
     def send(self, method: str, path: str, body: bytes | object = b"", **headers: str) -> Answer:
         """Sends one request on its own connection; headers are given with `_` for `-`."""
@@ -89,11 +121,11 @@ class RunningServer:
         head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, f"Content-Length: {len(body)}", "", ""])
         return self.raw(head.encode() + body, head_only=method == "HEAD")
 
-    def raw(self, data: bytes, *, head_only: bool = False) -> Answer:
-        """Sends bytes and reads one answer."""
+    def raw(self, data: bytes, *, head_only: bool = False, ends: bool = False) -> Answer:
+        """Sends bytes and reads one answer; `ends` waits for the connection's end even if no header announces it."""
         with self.open() as client:
             client.sendall(data)
-            return read_answer(client, head_only=head_only)
+            return read_answer(client, head_only=head_only, ends=ends)
 
     def predict(self, name: str, body: bytes | object = b"{}", **headers: str) -> Answer:
         return self.send("POST", f"/predictions/{name}", body, **{"Content_Type": "application/json", **headers})
@@ -106,10 +138,10 @@ class RunningServer:
         """Sends a signal to this server's own process, and waits for its end."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_S)
 
 
-def read_answer(client: socket.socket, *, head_only: bool = False) -> Answer:
+def read_answer(client: socket.socket, *, head_only: bool = False, ends: bool = False) -> Answer:
     """One answer from a connection, and what became of the connection."""
     stream = client.makefile("rb")
     _, status, reason = stream.readline().decode("latin-1").rstrip("\r\n").split(" ", 2)
@@ -129,7 +161,8 @@ def read_answer(client: socket.socket, *, head_only: bool = False) -> Answer:
     else:
         body = stream.read(int(names.get("content-length", "0")))
     after = "open"
-    client.settimeout(0.05)
+    ends = ends or names.get("connection") == "close"
+    client.settimeout(PATIENCE_S if ends else LINGER_S)
     try:
         if client.recv(1) == b"":
             after = "closed"
@@ -183,19 +216,19 @@ def launch(store: Path, *flags: str, env: dict[str, str] | None = None) -> Runni
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=store.parent
     )
     server = RunningServer(process, store)
-    threading.Thread(target=server.read, daemon=True).start()
+    server.start_reading()
     return server
 
 
 def ready(server: RunningServer) -> RunningServer:
     """The server, once its port is open."""
-    server.port = int(server.wait_for(r"(?:BOTH|INFERENCE) API bind to: http://127\.0\.0\.1:(\d+)", 30)[1])
+    server.port = int(server.wait_for(r"(?:BOTH|INFERENCE) API bind to: http://127\.0\.0\.1:(\d+)")[1])
     return server
 
 
 def end(server: RunningServer) -> None:
     server.stop(signal.SIGKILL)
-    assert gone_within(server.workers(), 5), "workers outlived their server"
+    assert gone_within(server.workers(), PATIENCE_S), "workers outlived their server"
     assert server.process.stdout is not None
     server.process.stdout.close()
 
@@ -228,13 +261,91 @@ def module_start() -> Iterator[Callable[..., RunningServer]]:
         end(server)
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server for all tests that bring a model of their own, with `serve`, and leave the server as it was."""
+    store = tmp_path_factory.mktemp("shared") / "store"
+    store.mkdir()
+    server = ready(launch(store, "--allow-any-url"))
+    yield server
+    end(server)
+
+
+@pytest.fixture
+def serve(shared: RunningServer, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Loads a model into the shared server until the test ends, and returns its name: `serve(code, properties)`."""
+    names: list[str] = []
+
+    def load(code: str, properties: str) -> str:
+        names.append(f"m{next(numbers)}")
+        folder = write_model(tmp_path, names[-1], code, properties)
+        answer = shared.send("POST", f"/models?url=file://{folder}&model_name={names[-1]}")
+        assert answer.status == 200, answer.body
+        return names[-1]
+
+    yield load
+    for name in names:
+        shared.send("DELETE", f"/models/{name}")
+
+
+class Gate:
+    """A handler that says `begins` in the log, and waits until the test lets it go on; `crash` ends its process."""
+
+    code = """
+    import os, time
+    def handle(inputs):
+        if inputs.is_empty():
+            return None
+        d = inputs.get_as_json()
+        print("begins", d.get("n", ""), flush=True)
+        if d.get("crash"):
+            os._exit(d["crash"])
+        while "until" in d and not os.path.exists(d["until"]):
+            time.sleep(0.005)
+        return Output().add_as_json({"pid": os.getpid(), "n": d.get("n")})
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def held(self, **more: object) -> dict[str, object]:
+        """A request that is not answered before the gate is open."""
+        return {"until": str(self._path), **more}
+
+    def open(self) -> None:
+        """Lets the requests go on."""
+        self._path.touch()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """A gate that is open at the latest when the test ends."""
+    made = Gate(tmp_path / "gate")
+    yield made
+    made.open()
+
+
+@pytest.fixture
+def background(gate: Gate) -> Iterator[Callable[..., Future[Answer]]]:
+    """Starts a request that the test does not wait for: `background(server.predict, name, body)`."""
+    with ThreadPoolExecutor(16) as pool:
+        yield pool.submit
+        gate.open()  # before the pool waits for its threads
+
+
+@pytest.fixture
+def gone() -> Callable[[list[int]], bool]:
+    """Tells whether all of some processes end."""
+    return lambda pids: gone_within(pids, PATIENCE_S)
+
+
 @pytest.fixture
 def alive() -> Callable[[int], bool]:
     """Tells whether a process runs."""
     return is_alive
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model() -> Callable[..., Path]:
     """Writes a model folder: `model(store, name, code, properties)`."""
     return write_model

@@ -49,7 +49,7 @@ def djl():
         sys.path.remove(folder)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(properties=pairs, parts=contents)
 def test_djl_reads_what_we_write(djl, properties, parts):
     wire = Wire(encode_request(properties, parts))
@@ -60,7 +60,7 @@ def test_djl_reads_what_we_write(djl, properties, parts):
     assert wire.stream.read() == b""
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(
     code=st.integers(-32768, 32767),
     message=keys,
@@ -80,7 +80,7 @@ def test_we_read_what_djl_writes_in_any_packets(djl, code, message, properties, 
     assert bytes(wire.written) == encode_reply(Reply(code, message, properties, parts))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(pieces=st.lists(st.binary(max_size=50), max_size=5), cuts=st.lists(st.integers(0, 400)))
 def test_streams_of_djl(djl, pieces, cuts):
     output = djl[1]().add_stream_content(iter(pieces), output_formatter=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -129,14 +130,17 @@ def test_size_limit(start, model, tmp_path):
         [("content-length", "0"), ("connection", "close")],
         "reset",
     )
-    expect = server.raw(b"POST /predictions/echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n")
+    expect = server.raw(
+        b"POST /predictions/echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n", ends=True
+    )
     assert (expect.status, expect.after) == (413, "reset")
     with server.open() as client:  # the refused body is swallowed, the connection goes on
         client.sendall(
             b"POST /predictions/echo HTTP/1.1\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000 + ECHO + b'\r\n{"a":1}'
         )
-        time.sleep(0.2)
-        data = client.recv(8192)
+        data = b""
+        while data.count(b"HTTP/1.1 ") < 2:
+            data += client.recv(8192)
     assert data.startswith(b"HTTP/1.1 413 ")
     assert b"HTTP/1.1 200 OK" in data
 
@@ -148,25 +152,22 @@ def test_a_megabyte_goes_both_ways(zoo):
     assert len(answer.body) == 1_000_000 + len('[\n  ""\n]')
 
 
-def test_a_client_that_leaves_does_not_keep_its_place(start, model, tmp_path):
-    code = """
-    import time
-    seen = []
-    def handle(inputs):
-        if inputs.is_empty():
-            return None
-        d = inputs.get_as_json()
-        seen.append(d["n"])
-        time.sleep(d.get("sleep", 0))
-        return Output().add(seen)
-    """
-    model(tmp_path / "s", "m", code, "maxWorkers=1\n")
-    server = start(tmp_path / "s")
-    with server.open() as busy, server.open() as leaves:
-        busy.sendall(b'POST /predictions/m HTTP/1.1\r\nContent-Length: 19\r\n\r\n{"n":1,"sleep":0.6}')
-        time.sleep(0.2)
-        leaves.sendall(b'POST /predictions/m HTTP/1.1\r\nContent-Length: 7\r\n\r\n{"n":2}')
-        time.sleep(0.1)
+def test_a_client_that_leaves_does_not_keep_its_place(shared, serve, gate):
+    name = serve(gate.code, "maxWorkers=1\n")
+    with shared.open() as busy, shared.open() as leaves:
+        _post(busy, name, gate.held(n=1))
+        shared.wait_for(f"-{name}-stdout: begins 1")
+        _post(leaves, name, {"n": 2})
+        shared.wait_for_queue(name, 1)
         leaves.close()
-        busy.recv(4096)
-    assert server.predict("m", {"n": 3}).json() == [1, 3]
+        assert shared.send("GET", "/ping").status == 200  # the end of the connection came before this request
+        gate.open()
+        assert busy.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    assert shared.predict(name, {"n": 3}).status == 200
+    begun = [line.rsplit(" ", 1)[1] for line in shared.log if f"-{name}-stdout: begins" in line]
+    assert begun == ["1", "3"]
+
+
+def _post(client, name, body):
+    data = json.dumps(body).encode()
+    client.sendall(b"POST /predictions/%s HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (name.encode(), len(data), data))

@@ -12,13 +12,23 @@ def handle(inputs):
 """
 
 
-@pytest.fixture
-def server(start, model, tmp_path):
+@pytest.fixture(scope="module")
+def echoes(module_start, model, tmp_path_factory):
+    """One server that starts with `echo`, for all tests here."""
+    folder = tmp_path_factory.mktemp("management")
     for name in ("echo", "other"):
-        model(tmp_path / "s", name, properties=ONE)
-    model(tmp_path / "s", "bad", BAD, ONE)
-    model(tmp_path / "outside", "secret", properties=ONE)
-    return start(tmp_path / "s", "-m", "echo")
+        model(folder / "s", name, properties=ONE)
+    model(folder / "s", "bad", BAD, ONE)
+    model(folder / "outside", "secret", properties=ONE)
+    return module_start(folder / "s", "-m", "echo")
+
+
+@pytest.fixture
+def server(echoes):
+    """The server, left with its one model."""
+    yield echoes
+    for name in {model["modelName"] for model in echoes.send("GET", "/models").json()["models"]} - {"echo"}:
+        echoes.send("DELETE", f"/models/{name}")
 
 
 def url(server, name, root=None):
@@ -44,9 +54,9 @@ def test_register_predict_describe_remove(server):
 
 
 def test_register_later_and_fail_later(server):
-    said = server.send("POST", f"/models?url={url(server, 'other')}&synchronous=false")
-    assert (said.status, said.json()) == (202, {"status": 'Model "other" registration scheduled.'})
-    server.wait_for(r"Model \[other\] initialized")
+    said = server.send("POST", f"/models?url={url(server, 'other')}&model_name=later&synchronous=false")
+    assert (said.status, said.json()) == (202, {"status": 'Model "later" registration scheduled.'})
+    server.wait_for(r"Model \[later\] initialized")
     with server.open() as client:
         client.sendall(f"POST /models?url={url(server, 'bad')}&synchronous=false HTTP/1.1\r\n\r\n".encode())
         data = b""
@@ -86,8 +96,23 @@ def test_json_that_registers_nothing(start, tmp_path, strict, statuses):
         assert {said.status} == statuses, body
 
 
+@pytest.mark.parametrize("synchronous", ["true", "false"])
+def test_a_properties_file_that_cannot_be_read_leaves_no_model_on_its_way(server, model, synchronous):
+    folder = model(server.store, f"broken-{synchronous}", properties="batch_size=\\u00zz\n")
+    with server.open() as client:
+        client.sendall(f"POST /models?url=file://{folder}&synchronous={synchronous} HTTP/1.1\r\n\r\n".encode())
+        data = b""
+        while b'"IllegalArgumentException"' not in data:
+            data += client.recv(4096)
+    assert b"cannot be read as a Java properties file" in data
+    states = server.send("GET", "/ping").json()
+    assert states.get(f"broken_{synchronous}", {"status": "gone"})["status"] == (
+        "gone" if synchronous == "true" else "FAILED"
+    )
+
+
 def test_a_folder_outside_the_store_is_not_run(server):
-    outside = server.store.parent / "outside"
+    outside, before = server.store.parent / "outside", server.workers()
     for wanted in (
         url(server, "secret", outside),
         f"file://{server.store}/../outside/secret",
@@ -96,7 +121,7 @@ def test_a_folder_outside_the_store_is_not_run(server):
         said = server.send("POST", f"/models?url={wanted}")
         assert said.status == 400
         assert "is outside the model store" in said.json()["message"]
-    assert len(server.workers()) == 1
+    assert server.workers() == before
 
 
 def test_methods(server):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 
 import pytest
 
@@ -13,7 +11,7 @@ from rehearsal.server.workers.rolling import read_item
 
 # Answers each request with `n` texts; requests keep their place until their last text.
 ROLLING = """
-import json, struct, time
+import json, os, struct, time
 active = []
 def text(value):
     data = value.encode()
@@ -40,47 +38,46 @@ def handle(inputs):
             content = json.dumps({"data": data, "last": last})
         out.add(content, key="data", batch_index=i)
     active[:] = [one for one in active if one["step"] < one["n"]]
-    time.sleep(0.05)
+    print("step", *(one["name"] for one in active), flush=True)
+    if active and "until" in active[0]:
+        while not os.path.exists(active[0]["until"]):
+            time.sleep(0.005)
     return out
 """
 MODEL = "engine=Python\nminWorkers=1\nmaxWorkers=1\noption.rolling_batch=auto\noption.max_rolling_batch_size=2\n"
 
 
 @pytest.fixture
-def server(start, model, tmp_path):
-    model(tmp_path / "s", "m", ROLLING, MODEL + "option.output_formatter=jsonlines\n")
-    return start(tmp_path / "s")
+def name(serve):
+    return serve(ROLLING, MODEL + "option.output_formatter=jsonlines\n")
 
 
-def test_one_request_is_a_stream(server):
-    answer = server.predict("m", {"name": "a", "n": 3})
+def test_one_request_is_a_stream(shared, name):
+    answer = shared.predict(name, {"name": "a", "n": 3})
     assert (answer.status, answer.header("content-type")) == (200, "application/jsonlines")
     assert answer.header("transfer-encoding") == "chunked"
     assert answer.body == b"a1/1 a2/1 a3/1 "
-    assert server.predict("m", {"name": "p", "n": 6, "pairs": True}).body == b"p1/1 p2/1 p3/1 p4/1 p5/1 p6/1 "
+    assert shared.predict(name, {"name": "p", "n": 6, "pairs": True}).body == b"p1/1 p2/1 p3/1 p4/1 p5/1 p6/1 "
 
 
-def test_requests_join_up_to_the_limit(server):
-    answers = {}
-
-    def send(name, n):
-        answers[name] = server.predict("m", {"name": name, "n": n}).body.decode()
-
-    threads = [threading.Thread(target=send, args=pair) for pair in [("a", 30), ("b", 5), ("c", 5)]]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.15)
-    for thread in threads:
-        thread.join(60)
-    assert [len(answers[name].split()) for name in "abc"] == [30, 5, 5]
-    assert "/2" in answers["a"]
-    assert "/3" not in "".join(answers.values())
+def test_requests_join_up_to_the_limit(shared, name, gate, background):
+    first = background(shared.predict, name, gate.held(name="a", n=30))
+    shared.wait_for(f"-{name}-stdout: step a$")
+    others = []
+    for waiting, other in enumerate("bc", 1):
+        others.append(background(shared.predict, name, {"name": other, "n": 5}))
+        shared.wait_for_queue(name, waiting)
+    gate.open()
+    texts = [answer.result().body.decode() for answer in (first, *others)]
+    assert [len(text.split()) for text in texts] == [30, 5, 5]
+    assert texts[0].split()[:3] == ["a1/1", "a2/2", "a3/2"], "the next step takes one more"
+    assert "/3" not in "".join(texts)
 
 
-def test_a_failed_step_ends_its_requests_and_resets(server):
-    failed = server.predict("m", {"name": "x", "n": 2, "fail": True})
+def test_a_failed_step_ends_its_requests_and_resets(shared, name):
+    failed = shared.predict(name, {"name": "x", "n": 2, "fail": True})
     assert json.loads(failed.body) == {"code": 424, "message": "Batch inference failed"}
-    assert server.predict("m", {"name": "y", "n": 1}).body == b"y1/1 "
+    assert shared.predict(name, {"name": "y", "n": 1}).body == b"y1/1 "
 
 
 @pytest.mark.parametrize("content", [b"{", b"\x00", b"\x00\x01\x00\x05ab", b"\x00\x01\x00\x01\xff\x00\x01a"])

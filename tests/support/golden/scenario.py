@@ -217,9 +217,9 @@ class Scenario:
             self._await_port()
         else:  # it neither ends nor opens
             self._await_log(life["log"][-1])
-        self._reader.join(0.5)
         if ends:
-            watcher.join(5)
+            self._reader.join(PATIENCE_S)
+            watcher.join(PATIENCE_S)
         for record in answers:
             yield self._seen(record) if ends else self._one(record)
         differences = []
@@ -272,8 +272,15 @@ class Scenario:
         return Outcome(self.name, record["name"], [difference for difference in found if difference])
 
     def _logs(self, records: list[Record]) -> Iterator[Outcome]:
+        deadline = time.monotonic() + PATIENCE_S
         for record in records:
-            yield Outcome(self.name, record["name"], compare_logs(record, self.log))
+            while (missing := compare_logs(record, self.log)) and time.monotonic() < deadline and not self._has_ended():
+                time.sleep(0.1)
+            yield Outcome(self.name, record["name"], missing)
+
+    def _has_ended(self) -> bool:
+        """Whether the log is whole."""
+        return not self._reader.is_alive()
 
 
 def _await_reaped(pid: int) -> None:
