@@ -112,16 +112,15 @@ $(STAMP):
 	else echo "[2/4] torch $$pin from PyTorch's index of CPU builds (about 200 MB)"; \
 		$(PIP) --no-deps --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu torch==$$pin 2>/dev/null || \
 		echo "      not reached: the default index is used (on Linux a CUDA build, about 5 GB; it works the same)"; fi
-	@echo "[3/4] packages of requirements.txt (some minutes; $(VENV)/set-up.log shows what is happening)"
-	@$(PIP) $$([ -t 1 ] || echo --progress-bar off) -r requirements.txt
+	@echo "[3/4] packages of requirements.txt (a minute or two)"
+	@tools/install.sh $(VENV) -r requirements.txt
 	@echo "[4/4] the packages of lib/"
-	@$(PIP) --no-deps -e .
+	@tools/install.sh $(VENV) --no-deps -e .
 	@rm -f $(VENV)/.unfinished; touch $(STAMP)
 
 $(SCALE_STAMP):
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found: name one, as in make scale-env PYTHON=python3.12"; exit 1; }
 	@echo "a new environment $(SCALE) with $$($(PYTHON) --version): Ray and what comes with it (500 MB)"
 	@$(PYTHON) -m venv --clear $(SCALE)
-	@$(SCALE)/bin/python -m pip --disable-pip-version-check --log $(SCALE)/set-up.log install --quiet \
-		$$([ -t 1 ] || echo --progress-bar off) -r requirements-scale.txt
+	@tools/install.sh $(SCALE) -r requirements-scale.txt
 	@touch $(SCALE_STAMP)
