@@ -43,8 +43,9 @@ test-code: $(STAMP)
 
 # nbval takes its files in the order given: a server that one notebook starts answers the next.
 test-notebooks: $(STAMP)
-	@$(WITH_PATH) INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 --nbval --nbval-current-env \
-		--nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb >logs/$@.txt 2>&1; \
+	@$(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 \
+		--nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb \
+		>logs/$@.txt 2>&1; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
 
 # One process more than there are cores, as most tests wait for a server; not more than four, as each may load a model.
@@ -57,7 +58,7 @@ scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB;
 
 test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
 	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
-	@INF2LAB_CLUSTER=live $(TOOL)/notebooks/run_notebooks.py 09
+	@OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=live $(TOOL)/notebooks/run_notebooks.py 09
 
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
 	@tools/test_kubernetes.sh $(ARGS)

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 for folder in ("tools", "tools/notebooks", "tools/pages"):  # the builders are scripts, not a package
     sys.path.insert(0, str(ROOT / folder))
 
+# Threads of PyTorch that wait for each other would spin: where other work has the core, a step takes 30 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A process of pytest-xdist is told a width, which the command line's console would keep to.
 os.environ.pop("COLUMNS", None)
 # A shell starts what runs in the background with Ctrl-C ignored, and every process of a test would inherit that.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs packages into an environment with uv, several times as quickly as pip; with pip where uv cannot be had or fails.
-# usage: tools/install.sh ENVIRONMENT ARGUMENTS..., the arguments of `pip install`, from the repository's folder
+# Installs into an environment with uv, several times as quickly as pip; where uv cannot be had or fails, with pip.
+# usage, in the repository's folder: tools/install.sh ENVIRONMENT ARGUMENTS... (those of `pip install`)
 set -eu
 python=$1/bin/python uv=$1/bin/uv log=$1/set-up.log
 shift
@@ -8,7 +8,10 @@ pip="$python -m pip --disable-pip-version-check --log $log install --quiet"
 if [ -t 1 ]; then hushed='' plain=''; else hushed=--quiet plain='--progress-bar off'; fi
 
 pin=$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.txt)
+# The index that pip was told to use.
 index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$($python -m pip config get global.index-url 2>/dev/null || true)}}
-$pip $plain "$pin" && UV_SYSTEM_CERTS=1 "$uv" pip install $hushed ${index:+--default-index "$index"} --python "$python" "$@" && exit
+export UV_SYSTEM_CERTS=1
+$pip $plain "$pin" &&
+    "$uv" pip install $hushed --compile-bytecode ${index:+--default-index "$index"} --python "$python" "$@" && exit
 echo "      uv could not install this; pip does (some minutes; $log shows what is happening)"
 exec $pip $plain "$@"
