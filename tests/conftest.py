@@ -12,9 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import ports
+
+# A slow machine fails no property: neither for one slow example nor for slow draws.
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 ROOT = Path(__file__).resolve().parents[1]
 for folder in ("tools", "tools/notebooks", "tools/pages"):  # the builders are scripts, not a package
