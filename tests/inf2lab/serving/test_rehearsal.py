@@ -84,7 +84,7 @@ def worker_of(server: ModelServer) -> psutil.Process:
     return worker
 
 
-def eventually(ask: Ask, *, within_s: float = 15) -> None:
+def eventually(ask: Ask, *, within_s: float = 60) -> None:
     """Wait until `ask` is true; fail when it takes too long."""
     deadline = time.monotonic() + within_s
     while not ask():
@@ -241,9 +241,7 @@ def test_a_server_that_loads_is_loading_and_can_be_stopped(settings: Settings, w
     with pytest.raises(NotReady, match="is not ready after 0 s; last log line: "):
         server.wait_ready(timeout_s=0.3, report=lambda _: None)
     worker = worker_of(server)
-    started = time.monotonic()
-    assert server.stop() is True
-    assert time.monotonic() - started < 8
+    assert server.stop(patience_s=600) is True, "it ends when it is asked; a kill would come after the test's own time"
     assert gone(worker)
 
 

@@ -12,3 +12,8 @@
 Arrows run one way: `transformers_neuronx` imports this package, which imports neuron_rules and torch. Neither is ever
 on an instance, where AWS's package is the one imported.
 """
+
+import gc
+
+# What a handler has imported by now stays. transformers looks for waste once while it loads a model: not among that.
+gc.freeze()
