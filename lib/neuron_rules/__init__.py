@@ -8,7 +8,6 @@ from .buckets import bucket_for, context_buckets, token_buckets
 from .cores import core_groups, parse_visible_cores
 from .degrees import (
     DegreeCheck,
-    Reason,
     check_cores,
     check_degree,
     check_heads,
@@ -22,7 +21,6 @@ from .memory import (
     CONTEXT_RESERVE_GIB,
     CORE_BYTES,
     DTYPE_BYTES,
-    EMULATED_RESERVE_GIB,
     GIB,
     RESERVE_BRACKET_GIB,
     CoreBytes,
@@ -38,14 +36,13 @@ from .memory import (
     sum_bytes,
     usable_core_bytes,
 )
-from .padding import padded, padded_ffn, padded_heads, padded_vocab, pads_heads, placed_kv_heads
+from .padding import padded, padded_heads, padded_vocab, placed_kv_heads
 
 __all__ = [
     "ARCHITECTURES",
     "CONTEXT_RESERVE_GIB",
     "CORE_BYTES",
     "DTYPE_BYTES",
-    "EMULATED_RESERVE_GIB",
     "GENERATIONS",
     "GIB",
     "RESERVE_BRACKET_GIB",
@@ -60,7 +57,6 @@ __all__ = [
     "MemoryVerdict",
     "ModelDims",
     "NeuronRulesError",
-    "Reason",
     "UnknownName",
     "all_reduces_per_step",
     "architecture",
@@ -79,10 +75,8 @@ __all__ = [
     "judge_memory",
     "legal_degrees",
     "padded",
-    "padded_ffn",
     "padded_heads",
     "padded_vocab",
-    "pads_heads",
     "parse_visible_cores",
     "placed_kv_heads",
     "rule_dims",
