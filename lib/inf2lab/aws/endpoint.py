@@ -108,12 +108,6 @@ class EndpointRequest:
         return len(self.plan.copies)
 
     @property
-    def usd_per_hour(self) -> tuple[float, float] | None:
-        """EC2's price of the fewest and the most instances, a lower bound: SageMaker charges more for the same size."""
-        price = self.needs.settings.hardware.usd_per_hour
-        return None if price is None else (self.instances[0] * price, self.instances[1] * price)
-
-    @property
     def calls(self) -> tuple[Call, ...]:
         """Roles, the folder's files, model, configuration, the clock that ends it, and last the endpoint."""
         named = {"EndpointName": self.name, "EndpointConfigName": self.name, "Tags": tags_of(self.run)}
@@ -202,11 +196,7 @@ class EndpointRequest:
         container = {
             "Image": self.image,
             "ModelDataSource": {"S3DataSource": source},
-            "Environment": {
-                **self.needs.environment,
-                "PREDICT_TIMEOUT": patience,
-                "HF_HOME": "/tmp/huggingface",
-            },
+            "Environment": self.needs.environment | {"PREDICT_TIMEOUT": patience, "HF_HOME": "/tmp/huggingface"},
         }
         variant = {
             "VariantName": VARIANT,
@@ -270,19 +260,19 @@ def endpoint_rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str,
 
 def price_line(cloud: Cloud, request: EndpointRequest) -> str:
     """Return the price an hour: AWS's own where it answers, else EC2's of the same size as a lower bound."""
-    few, many = request.instances
+    (few, many), hours = request.instances, request.hours
     wanted = {"instanceName": request.instance_type, "regionCode": request.region, "component": "Hosting"}
     asked, _ = price(cloud, "AmazonSageMaker", wanted)
     if asked is not None:
-        high, hours = many * asked, request.hours
+        high = many * asked
         return f"{few * asked:.2f} to {high:.2f} USD/h (AWS, now); {hours} h: up to {high * hours:.2f} USD"
-    bounds, basis = request.usd_per_hour, catalog.price_basis()
-    if bounds is None:
+    bound, basis = request.needs.settings.hardware.usd_per_hour, catalog.price_basis()
+    if bound is None:
         return "not known"
-    low, high = bounds
+    low, high = few * bound, many * bound
     return (
         f"more than {low:.2f} to {high:.2f} USD/h: that is EC2's price ({basis.first} to {basis.last}), and SageMaker "
-        f"charges more for the same size; {request.hours} h: more than {low * request.hours:.2f} USD"
+        f"charges more for the same size; {hours} h: more than {low * hours:.2f} USD"
     )
 
 

@@ -188,19 +188,6 @@ def _find_security_groups(cloud: Cloud, region: str, runs: Runs) -> Iterator[Fou
         yield Found("security group", row["GroupId"], region, run_of(row), "there")
 
 
-def _find_in_iam(kind: str, noun: str, snake: str) -> Find:
-    """Return a finder of roles or profiles, which are listed without their tags."""
-
-    def find(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
-        rows = cloud.pages("iam", f"list_{snake}s", f"{noun}s", PathPrefix=IAM_PATH)
-        for name in [row[f"{noun}Name"] for row in rows]:
-            run = run_of(cloud.call("iam", f"get_{snake}", **{f"{noun}Name": name})[noun])
-            if run in runs:
-                yield Found(kind, name, EVERYWHERE, run, "there")
-
-    return find
-
-
 def _find_endpoints(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
     wanted = select_sagemaker(runs)
     for run, row in _list_sagemaker(cloud, region, "Endpoint") if wanted else ():
@@ -225,18 +212,6 @@ def _endpoint_rate(cloud: Cloud, region: str, endpoint: str, run: str) -> float:
         asked = cloud.call("sagemaker", "describe_endpoint_config", region=region, EndpointConfigName=name)
         kind = asked["ProductionVariants"][0]["InstanceType"]
     return count * _instance_rate(kind.removeprefix("ml."))
-
-
-def _find_at_sagemaker(kind: str, noun: str) -> Find:
-    """Return a finder of what SageMaker lists under a noun and does not bill."""
-
-    def find(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
-        wanted = select_sagemaker(runs)
-        for run, row in _list_sagemaker(cloud, region, noun) if wanted else ():
-            if run in wanted:
-                yield Found(kind, row[f"{noun}Name"], region, run, "there")
-
-    return find
 
 
 def _find_files(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
@@ -304,23 +279,39 @@ def _remove_file(cloud: Cloud, found: Found) -> None:
     cloud.call("s3", "delete_object", region=found.region, Bucket=found.note, Key=found.id)
 
 
+def _sagemaker_kind(name: str, noun: str, operation: str) -> Kind:
+    """Return the kind of what SageMaker lists under a noun and does not bill."""
+
+    def find(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
+        wanted = select_sagemaker(runs)
+        for run, row in _list_sagemaker(cloud, region, noun) if wanted else ():
+            if run in wanted:
+                yield Found(name, row[f"{noun}Name"], region, run, "there")
+
+    return Kind(name, find, _by("sagemaker", operation, f"{noun}Name"), needed_by_endpoint=True)
+
+
+def _iam_kind(name: str, noun: str, remove: Remove, **more: bool) -> Kind:
+    """Return the kind of roles or of profiles, which are the same in every region and are listed without their tags."""
+    snake = name.replace(" ", "_")
+
+    def find(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
+        rows = cloud.pages("iam", f"list_{snake}s", f"{noun}s", PathPrefix=IAM_PATH)
+        for named in [{f"{noun}Name": row[f"{noun}Name"]} for row in rows]:
+            run = run_of(cloud.call("iam", f"get_{snake}", **named)[noun])
+            if run in runs:
+                yield Found(name, named[f"{noun}Name"], EVERYWHERE, run, "there")
+
+    return Kind(name, find, remove, regional=False, **more)
+
+
 # In the order of removal: what bills or holds others first; the model after the files, because it says where they are.
 # A stack removes its own parts, roles included.
 KINDS = (
     Kind(ENDPOINT, _find_endpoints, _remove_endpoint),
-    Kind(
-        "endpoint configuration",
-        _find_at_sagemaker("endpoint configuration", "EndpointConfig"),
-        _by("sagemaker", "delete_endpoint_config", "EndpointConfigName"),
-        needed_by_endpoint=True,
-    ),
+    _sagemaker_kind("endpoint configuration", "EndpointConfig", "delete_endpoint_config"),
     Kind("file on S3", _find_files, _remove_file, needed_by_endpoint=True),
-    Kind(
-        "model",
-        _find_at_sagemaker("model", "Model"),
-        _by("sagemaker", "delete_model", "ModelName"),
-        needed_by_endpoint=True,
-    ),
+    _sagemaker_kind("model", "Model", "delete_model"),
     Kind("stack", _find_stacks, _by("cloudformation", "delete_stack", "StackName")),
     Kind(
         "spot request",
@@ -333,11 +324,6 @@ KINDS = (
     Kind("volume", _find_volumes, _by("ec2", "delete_volume", "VolumeId")),
     Kind("snapshot", _find_snapshots, _by("ec2", "delete_snapshot", "SnapshotId")),
     Kind("security group", _find_security_groups, _by("ec2", "delete_security_group", "GroupId")),
-    Kind(
-        "instance profile",
-        _find_in_iam("instance profile", "InstanceProfile", "instance_profile"),
-        _remove_profile,
-        regional=False,
-    ),
-    Kind("role", _find_in_iam("role", "Role", "role"), _remove_role, regional=False, needed_by_endpoint=True),
+    _iam_kind("instance profile", "InstanceProfile", _remove_profile),
+    _iam_kind("role", "Role", _remove_role, needed_by_endpoint=True),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from inf2lab import catalog
 from inf2lab.aws.connection import Cloud
@@ -107,23 +108,16 @@ def offering(cloud: Cloud, instance: str) -> Offering:
     known = facts.regions.by_instance.get(instance, ())
     elsewhere = f"choose one of {', '.join(known)} (as of {facts.regions.checked})" if known else "see EC2's page"
     zones: tuple[str, ...] = ()
-    source = f"table of {facts.regions.checked}"
+    source, found = f"table of {facts.regions.checked}", cloud.region in known
     if cloud.live:
         filters = [{"Name": "instance-type", "Values": [instance]}]
+        asked: dict[str, Any] = {"LocationType": "availability-zone", "Filters": filters}
         try:
-            rows = cloud.pages(
-                "ec2",
-                "describe_instance_type_offerings",
-                "InstanceTypeOfferings",
-                LocationType="availability-zone",
-                Filters=filters,
-            )
+            rows = cloud.pages("ec2", "describe_instance_type_offerings", "InstanceTypeOfferings", **asked)
             zones = tuple(sorted(row["Location"] for row in rows))
             source, found = "AWS, now", bool(zones)
         except NotAllowed as error:
-            source, found = f"{source}; AWS: {error.code}", cloud.region in known
-    else:
-        found = cloud.region in known
+            source = f"{source}; AWS: {error.code}"
     if not found:
         raise WrongRegion(f"{instance} in {cloud.region}", "not offered", source, elsewhere)
     return Offering(instance, cloud.region, zones, source)
