@@ -57,7 +57,7 @@ scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB;
 	@echo "$(SCALE) is ready: $$($(SCALE)/bin/ray --version)"
 
 test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
-	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 300 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
+	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 900 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
 	@OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=live $(TOOL)/notebooks/run_notebooks.py 09
 
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)

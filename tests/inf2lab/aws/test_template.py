@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
-from cfnlint.decode.cfn_yaml import load
 
 from inf2lab import Settings, aws, catalog
 from inf2lab.aws.deadline import DEADLINE_ROLE
@@ -53,9 +50,16 @@ def resources(request_: aws.LaunchRequest) -> dict[str, Any]:
     }
     return {
         name: worked_out(resource.get("Properties", {}), values)
-        for name, resource in load(str(PATH))["Resources"].items()
+        for name, resource in template()["Resources"].items()
         if name != "Instance"
     }
+
+
+def template() -> dict[str, Any]:
+    """The template, read by cfn-lint, which is imported only where it is used: that takes seconds."""
+    from cfnlint.decode.cfn_yaml import load
+
+    return load(str(PATH))
 
 
 def worked_out(value: Any, values: Mapping[str, Any]) -> Any:
@@ -134,7 +138,7 @@ def test_the_schedule_is_the_same(request_: aws.LaunchRequest, resources: dict[s
 
 
 def test_its_defaults_are_the_catalog_s() -> None:
-    parameters = load(str(PATH))["Parameters"]
+    parameters = template()["Parameters"]
     facts = catalog.cloud_facts()
     assert parameters["Image"]["Default"] == catalog.host_image().parameter
     assert parameters["DiskGiB"]["Default"] == facts.disk_gib
@@ -142,6 +146,9 @@ def test_its_defaults_are_the_catalog_s() -> None:
 
 
 def test_cfn_lint_finds_nothing() -> None:
+    from cfnlint.api import lint
+    from cfnlint.config import ManualArgs
+
     regions = ["us-east-1", "us-east-2", "us-west-2", "eu-west-1"]
     assert lint(PATH.read_text(), config=ManualArgs(regions=regions)) == []
 
