@@ -73,10 +73,11 @@ notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source
 html: $(STAMP) ## render the notebooks to logs/html; ARGS=--screenshot adds pictures where Chromium is installed
 	@$(TOOL)/notebooks/render_notebooks.py $(ARGS)
 
-lint: $(STAMP) ## check code, notebooks and the direction of imports
+lint: $(STAMP) ## check code, notebooks, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 format: $(STAMP) ## format code and notebook sources
 	$(BIN)/ruff check --fix .
@@ -88,7 +89,7 @@ lock: $(STAMP) ## rewrite constraints.txt from what .venv holds
 clean: ## stop a running rehearsal; remove executed runs, logs and caches
 	@if [ -x $(BIN)/inf2lab ]; then $(BIN)/inf2lab stop || true; fi
 	rm -rf logs/runs logs/builds logs/html logs/test-*.txt build dist lib/*.egg-info
-	rm -rf .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .import_linter_cache .mypy_cache .hypothesis
 	@if [ -d logs ]; then find logs -name '*.log*' -type f -exec rm -f {} +; fi
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 

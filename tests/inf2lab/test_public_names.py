@@ -7,11 +7,14 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+ROOT = Path(__file__).resolve().parents[2]
+LIB = ROOT / "lib"
 FACES = sorted(
     ".".join(file.parent.relative_to(LIB).parts)
     for file in (LIB / "inf2lab").rglob("__init__.py")
@@ -33,6 +36,32 @@ def own_imports(name: str) -> set[str]:
     nodes = [node for node in ast.walk(face) if isinstance(node, ast.ImportFrom)]
     inside = [node for node in nodes if node.module and node.module.startswith(f"{name}.")]
     return {alias.asname or alias.name for node in inside for alias in node.names}
+
+
+@cache
+def names_taken() -> dict[str, set[str]]:
+    """What is taken of each module of inf2lab: by its name, or as its attribute, anywhere but inside it."""
+    taken: dict[str, set[str]] = defaultdict(set)
+    sources = (ROOT / folder for folder in ("lib", "tools", "tests", "notebooks/source"))
+    for file in (path for folder in sources for path in folder.rglob("*.py")):
+        here = ".".join(file.relative_to(ROOT).with_suffix("").parts[1:])
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        rooms = {}
+        for node in (one for one in nodes if isinstance(one, ast.ImportFrom) and one.module):
+            inside = file.is_relative_to(LIB) and here.startswith(node.module)
+            if node.module.startswith("inf2lab") and not inside:
+                taken[node.module] |= {alias.name for alias in node.names}
+            rooms |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in rooms:
+                taken[rooms[node.value.id]].add(node.attr)
+    return taken
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_what_a_face_offers_is_taken_by_somebody(name: str) -> None:
+    room = importlib.import_module(name)
+    assert set(room.__all__) - names_taken()[name] == set()
 
 
 @pytest.mark.parametrize("name", FACES)

@@ -161,8 +161,10 @@ def query_for_packages() -> tuple[str, ...]:
 
 def _installed() -> dict[str, str]:
     """The versions of the driver's and the tools' packages that are installed."""
-    query, found = query_for_packages(), {}
-    for name in PACKAGES if query else ():
+    found: dict[str, str] = {}
+    if (query := query_for_packages()) is None:
+        return found
+    for name in PACKAGES:
         done = subprocess.run([*query, name], capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip():
             found[name] = done.stdout.strip()

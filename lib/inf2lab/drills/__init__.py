@@ -5,7 +5,7 @@ The same data makes docs/troubleshooting.md and lets `explain` name the cause of
 
 from inf2lab.drills.drill import Drill, Result, Scene, Sighting, log_until
 from inf2lab.drills.explainer import Match, explain, newest_log
-from inf2lab.drills.recorded import Seen, seen
+from inf2lab.drills.recorded import seen
 from inf2lab.drills.registry import DRILLS, find
 from inf2lab.drills.runner import run
 
@@ -15,7 +15,6 @@ __all__ = [
     "Match",
     "Result",
     "Scene",
-    "Seen",
     "Sighting",
     "explain",
     "find",

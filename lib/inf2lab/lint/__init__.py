@@ -3,7 +3,7 @@
 report = lint("models/opt13b", settings)
 """
 
-from inf2lab.lint.annotations import AnnotatedFile, annotated
+from inf2lab.lint.annotations import annotated
 from inf2lab.lint.finding import Example, Finding, Severity
 from inf2lab.lint.output import as_json, as_sarif, as_text, render
 from inf2lab.lint.registry import RULES
@@ -12,7 +12,6 @@ from inf2lab.lint.target import Target
 
 __all__ = [
     "RULES",
-    "AnnotatedFile",
     "Example",
     "Finding",
     "Report",

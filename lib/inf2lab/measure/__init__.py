@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from inf2lab.errors import MeasureError
 from inf2lab.measure.aiperf import aiperf_command, as_typed
-from inf2lab.measure.chip import ChipMoment, ChipView, read_document, read_monitor, recorded, watching
+from inf2lab.measure.chip import read_document, read_monitor, recorded, watching
 from inf2lab.measure.client import Traffic
 from inf2lab.measure.load import Load
 from inf2lab.measure.prompts import Tokens
 from inf2lab.measure.result import Result, Row, Times, rows_of
-from inf2lab.measure.runner import Knee, knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
-from inf2lab.measure.server_view import Mark, Metric, ServerView, read_metric, view_of
+from inf2lab.measure.runner import knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
+from inf2lab.measure.server_view import Mark, ServerView, read_metric, view_of
 from inf2lab.measure.stall import freezing
 from inf2lab.measure.target import Target
 
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
     from inf2lab.measure.report import page, summary, table, write_report
 
 __all__ = [
-    "ChipMoment",
-    "ChipView",
-    "Knee",
     "Load",
     "Mark",
     "MeasureError",
-    "Metric",
     "Result",
     "Row",
     "ServerView",

@@ -2,7 +2,6 @@
 
 from inf2lab.scale.kubernetes.text import as_text
 from inf2lab.scale.ray.bench.cluster import RayCluster
-from inf2lab.scale.ray.bench.light_folder import light_folder
 from inf2lab.scale.ray.bench.record import Figures, Stage
 from inf2lab.scale.ray.bench.tables import autoscaling, loss_table, options_table, overhead_table, queue_table
 from inf2lab.scale.ray.manifest import ray_service
@@ -15,7 +14,6 @@ __all__ = [
     "Stage",
     "as_text",
     "autoscaling",
-    "light_folder",
     "loss_table",
     "options_table",
     "overhead_table",

@@ -2,7 +2,7 @@
 
 from inf2lab.serving.container import ContainerServer, stop_labelled
 from inf2lab.serving.docker_run import USER as CONTAINER_USER
-from inf2lab.serving.interface import ModelServer, ServerStatus, State, Worker
+from inf2lab.serving.interface import ModelServer, State, Worker
 from inf2lab.serving.local import end_orphans
 from inf2lab.serving.rehearsal import RehearsalServer
 from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
@@ -13,7 +13,6 @@ __all__ = [
     "ModelServer",
     "RehearsalServer",
     "Server",
-    "ServerStatus",
     "State",
     "Worker",
     "all_servers",
