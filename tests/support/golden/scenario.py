@@ -217,15 +217,20 @@ class Scenario:
             self._await_port()
         else:  # it neither ends nor opens
             self._await_log(life["log"][-1])
+        wanted = _states(life.get("events", []))
         if ends:
             self._reader.join(PATIENCE_S)
             watcher.join(PATIENCE_S)
+        elif "events" in life:
+            deadline = time.monotonic() + PATIENCE_S
+            while self.events != wanted and time.monotonic() < deadline:
+                time.sleep(0.02)
         for record in answers:
             yield self._seen(record) if ends else self._one(record)
         differences = []
         if "exit_code" in life:
             differences.append(differ("exit code", life["exit_code"], self.process.poll()))
-        differences.append(differ("port", _states(life.get("events", [])), self.events if "events" in life else []))
+        differences.append(differ("port", wanted, self.events if "events" in life else []))
         outcome = next(iter(self._logs([life])))
         outcome.differences[:0] = [difference for difference in differences if difference]
         yield outcome
