@@ -135,13 +135,5 @@ def test_an_old_python_is_refused_in_one_sentence(tmp_path: Path) -> None:
 def test_makefile_uses_nothing_newer_than_make_3_81() -> None:
     """macOS ships GNU make 3.81, which takes a newer construct for something else without a word."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    newer = [
-        r"^\.ONESHELL",
-        r"^\.RECIPEPREFIX",
-        r"^[A-Z_]+\s*!=",
-        r"\$\(file ",
-        r"^[\w ]+&:",
-        r"^undefine ",
-        r":::=",
-    ]
+    newer = [r"^\.ONESHELL", r"^\.RECIPEPREFIX", r"^[A-Z_]+\s*!=", r"\$\(file ", r"^[\w ]+&:", r"^undefine ", r":::="]
     assert not [pattern for pattern in newer if re.search(pattern, makefile, flags=re.MULTILINE)]

@@ -19,11 +19,7 @@ from neuron_rules import CORE_BYTES, GIB
 BLUE, SAND, GREY, RED, INK = "#4477aa", "#ddcc77", "#bbbbbb", "#aa3344", "#222222"
 CORE_GIB = CORE_BYTES / GIB
 # What a core holds: attribute of CoreBytes, its name in the legend, colour and hatch.
-KINDS = (
-    ("weights", "weights", BLUE, ""),
-    ("kv_cache", "KV cache", SAND, "//"),
-    ("padding", "padding", GREY, "xx"),
-)
+KINDS = (("weights", "weights", BLUE, ""), ("kv_cache", "KV cache", SAND, "//"), ("padding", "padding", GREY, "xx"))
 
 
 class Picture(Figure):
@@ -49,13 +45,7 @@ def lanes() -> Picture:
     figure, axes = _canvas(9, 3.6, alt)
     _box(axes, 0.02, 0.70, 0.96, 0.24, "notebooks, client, plan\nthe same code in both lanes", GREY)
     _box(
-        axes,
-        0.02,
-        0.38,
-        0.96,
-        0.22,
-        "models/opt13b/serving.properties + model.py\nthe same files, byte for byte",
-        SAND,
+        axes, 0.02, 0.38, 0.96, 0.22, "models/opt13b/serving.properties + model.py\nthe same files, byte for byte", SAND
     )
     _box(
         axes,
@@ -67,16 +57,7 @@ def lanes() -> Picture:
         BLUE,
         "white",
     )
-    _box(
-        axes,
-        0.52,
-        0.04,
-        0.46,
-        0.24,
-        "inf2: an instance\nDJLServing's container, NeuronCores, OPT-13B",
-        RED,
-        "white",
-    )
+    _box(axes, 0.52, 0.04, 0.46, 0.24, "inf2: an instance\nDJLServing's container, NeuronCores, OPT-13B", RED, "white")
     for x, top, bottom in ((0.25, 0.70, 0.60), (0.75, 0.70, 0.60), (0.25, 0.38, 0.28), (0.75, 0.38, 0.28)):
         axes.annotate("", (x, bottom), (x, top), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.5})
     return figure

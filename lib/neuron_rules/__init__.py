@@ -6,14 +6,7 @@ Standard library only. The planner and the rehearsal's device both use exactly t
 from .architectures import ARCHITECTURES, Architecture, architecture
 from .buckets import bucket_for, context_buckets, token_buckets
 from .cores import core_groups, parse_visible_cores
-from .degrees import (
-    DegreeCheck,
-    check_cores,
-    check_degree,
-    check_heads,
-    check_listed,
-    legal_degrees,
-)
+from .degrees import DegreeCheck, check_cores, check_degree, check_heads, check_listed, legal_degrees
 from .dims import STANDS_FOR, ModelDims, rule_dims
 from .errors import IncompleteConfig, NeuronRulesError, UnknownName
 from .generations import GENERATIONS, Generation, generation

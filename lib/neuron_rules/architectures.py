@@ -83,13 +83,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
             Architecture("gpt2", "GPT-2", _GPT2_KEYS, "learned"),
             Architecture("gpt_neox", "GPT-NeoX", _NEOX_KEYS, "rotary"),
             Architecture(
-                "gptj",
-                "GPT-J",
-                _GPT2_KEYS,
-                "rotary",
-                norms_per_layer=1,
-                attention_bias=False,
-                lm_head_bias=True,
+                "gptj", "GPT-J", _GPT2_KEYS, "rotary", norms_per_layer=1, attention_bias=False, lm_head_bias=True
             ),
             Architecture(
                 "llama",

@@ -69,12 +69,7 @@ class CoreBytes:
 
     def table(self) -> str:
         """The kinds and the total in GiB, one line each, for a log or a notebook."""
-        rows = {
-            "weights": self.weights,
-            "KV cache": self.kv_cache,
-            "padding": self.padding,
-            "total": self.total,
-        }
+        rows = {"weights": self.weights, "KV cache": self.kv_cache, "padding": self.padding, "total": self.total}
         return "\n".join(f"{kind:<9}{size / GIB:>8.3f} GiB" for kind, size in rows.items())
 
 

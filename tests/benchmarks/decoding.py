@@ -32,13 +32,7 @@ import torch
 from emulated_neuron.layers import pack
 from emulated_neuron.model import ModelForSampling
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    LlamaConfig,
-    OPTConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoModelForCausalLM, LlamaConfig, OPTConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers_neuronx.llama.model import LlamaForSampling
 from transformers_neuronx.module import save_pretrained_split
 from transformers_neuronx.opt.model import OPTForSampling
@@ -275,12 +269,7 @@ def report(title: str, seconds: Mapping[str, float]) -> None:
 def main() -> None:
     """Parse the command line and print one line for each dtype and batch."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    actions = {
-        "speed": compare_decoding,
-        "step": compare_steps,
-        "prompt": compare_prompts,
-        "memory": measure_memory,
-    }
+    actions = {"speed": compare_decoding, "step": compare_steps, "prompt": compare_prompts, "memory": measure_memory}
     parser.add_argument("action", choices=actions, nargs="?", default="speed")
     parser.add_argument("--model", choices=MODELS, default="tiny-opt")
     parser.add_argument("--amp", nargs="+", choices=DTYPES, default=["f16", "bf16"])

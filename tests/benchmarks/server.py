@@ -54,15 +54,7 @@ def kinds(work: Path) -> list[Kind]:
     found = [
         Kind(
             "rehearsal",
-            lambda store, port: [
-                sys.executable,
-                "-m",
-                "rehearsal.server",
-                "-s",
-                str(store),
-                "--port",
-                str(port),
-            ],
+            lambda store, port: [sys.executable, "-m", "rehearsal.server", "-s", str(store), "--port", str(port)],
             common | {"PYTHONPATH": str(ROOT / "lib")},
         )
     ]

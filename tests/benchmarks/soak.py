@@ -133,11 +133,7 @@ def start(folder: Path, workers: int) -> tuple[psutil.Popen, int]:
     model.mkdir(parents=True)
     (model / "serving.properties").write_text(PROPERTIES.format(workers=workers))
     (model / "model.py").write_text(HANDLER)
-    environ = dict(os.environ) | {
-        "PYTHONPATH": str(ROOT / "lib"),
-        "OMP_NUM_THREADS": "1",
-        "TMPDIR": str(folder),
-    }
+    environ = dict(os.environ) | {"PYTHONPATH": str(ROOT / "lib"), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
     command = [sys.executable, "-m", "rehearsal.server", "-s", str(model.parent), "--port", "0"]
     process = psutil.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + PATIENCE_S

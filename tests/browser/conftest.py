@@ -31,10 +31,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SHORTER = {"06_call": ("seq_length: int = 2048", "seq_length: int = 128"), "07_measure": ("= 24", "= 8")}
 LAB_SETTINGS = {  # one notebook wholly in the page, and no look-up of news
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
-    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-    },
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
 }
 
 
@@ -78,17 +75,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("desk") / "clone"
     (copy / "models").mkdir(parents=True)
     shutil.copytree(ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name in (
-        "lib",
-        "tools",
-        "tests",
-        "docs",
-        "docker",
-        "deploy",
-        "requirements.txt",
-        "Makefile",
-        ".venv",
-    ):
+    for name in ("lib", "tools", "tests", "docs", "docker", "deploy", "requirements.txt", "Makefile", ".venv"):
         if (ROOT / name).exists():
             (copy / name).symlink_to(ROOT / name)
     for path in (ROOT / "models").iterdir():
@@ -179,12 +166,7 @@ def serve(desk: Desk, environment: dict[str, str]) -> None:
     folder = desk.clone / "models" / "opt13b"
     folder.mkdir()
     (folder / "model.py").write_text(written_handler(desk.clone))
-    options = {
-        "model_id": "facebook/opt-13b",
-        "tensor_parallel_degree": 2,
-        "batch_size": 2,
-        "n_positions": 2048,
-    }
+    options = {"model_id": "facebook/opt-13b", "tensor_parallel_degree": 2, "batch_size": 2, "n_positions": 2048}
     values = {f"option.{name}": value for name, value in {**options, "dtype": "f16"}.items()}
     write_properties(folder / "serving.properties", {"engine": "Python", **values})
     done = inf2lab("serve models/opt13b", desk, environment)

@@ -100,9 +100,7 @@ def save(browser: WebDriver, desk: Desk, name: str) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    ("name", "patience_s"),
-    [("00_start_here", 700), ("06_call", 900), ("07_measure", 1400)],
-    ids=["00", "06", "07"],
+    ("name", "patience_s"), [("00_start_here", 700), ("06_call", 900), ("07_measure", 1400)], ids=["00", "06", "07"]
 )
 def test_run_all_ends_without_an_error(browser: WebDriver, desk: Desk, name: str, patience_s: float) -> None:
     cells = open_notebook(browser, desk, name)

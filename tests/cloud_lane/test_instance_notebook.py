@@ -30,11 +30,7 @@ def test_a_reader_without_credentials_sees_the_request_its_price_and_the_checks(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {**kept, "HOME": str(tmp_path), "INF2LAB_LOGS": str(tmp_path), "INF2LAB_ROOT": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-W", "error", "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     for said in ("ec2.run_instances(", "together", "nothing was sent", "yes botocore accepts every call"):

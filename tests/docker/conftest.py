@@ -80,12 +80,7 @@ def settings(image: str, mounts: str, clone: Path, free_port: int) -> MakeSettin
 
     def make(*, also: str = "", **choices: object) -> Settings:
         options = shlex.join([*shlex.split(mounts), *shlex.split(also)])
-        given: dict[str, object] = {
-            "port": free_port,
-            "image": image,
-            "network": "host",
-            "docker_options": options,
-        }
+        given: dict[str, object] = {"port": free_port, "image": image, "network": "host", "docker_options": options}
         return Settings(lane="inf2", **(given | choices))
 
     return make

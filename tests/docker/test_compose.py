@@ -10,14 +10,7 @@ import yaml
 from inf2lab import ModelFolder, Server, Settings, write_properties
 
 # An option of `docker run` and the key of a service that says the same.
-KEYS = {
-    "--device": "devices",
-    "-p": "ports",
-    "-v": "volumes",
-    "-u": "user",
-    "-e": "environment",
-    "--label": "labels",
-}
+KEYS = {"--device": "devices", "-p": "ports", "-v": "volumes", "-u": "user", "-e": "environment", "--label": "labels"}
 KEYS |= {"--name": "container_name", "--restart": "restart", "--init": "init"}
 
 

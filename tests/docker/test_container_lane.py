@@ -326,14 +326,7 @@ def test_a_missing_device_is_told_before_anything_starts(
 def test_docker_s_own_words_about_a_missing_device_are_understood(image: str, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"a driver that is not loaded.*lsmod"):
         docker.docker(
-            "run",
-            "--rm",
-            "--network",
-            "host",
-            "--device",
-            f"{tmp_path}/dev/neuron0",
-            image,
-            what="docker run",
+            "run", "--rm", "--network", "host", "--device", f"{tmp_path}/dev/neuron0", image, what="docker run"
         )
 
 

@@ -24,10 +24,7 @@ from tests.support import chip_image  # tools/
 if TYPE_CHECKING:
     from conftest import MakeSettings, WriteFolder
 
-TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.container.image.v1+json",
-)
+TYPES = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.container.image.v1+json")
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 HANDLER = "def handle(inputs):\n    return None\n"
 
@@ -99,9 +96,7 @@ def registry(engine: str) -> Iterator[str]:
         server.shutdown()
         thread.join()
         subprocess.run(
-            ["docker", "rmi", "--force", f"{name}:tests", f"{name}@{digest}"],
-            capture_output=True,
-            check=False,
+            ["docker", "rmi", "--force", f"{name}:tests", f"{name}@{digest}"], capture_output=True, check=False
         )
 
 

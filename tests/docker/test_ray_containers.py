@@ -170,10 +170,7 @@ def test_three_replicas_on_one_instance_live_through_kills_and_leave_nothing(
         assert containers() == full
         assert asked(cluster.url) == DEVICES
 
-        for hurt in (
-            lambda: docker.docker("kill", "inf2lab-sees-neuron4", what="docker kill"),
-            kill_one(cluster),
-        ):
+        for hurt in (lambda: docker.docker("kill", "inf2lab-sees-neuron4", what="docker kill"), kill_one(cluster)):
             before = living(cluster)
             hurt()
             until(lambda before=before: len(now := living(cluster)) == 3 and now - before)

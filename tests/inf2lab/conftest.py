@@ -87,10 +87,7 @@ def start_process() -> Iterator[StartProcess]:
     def start(code: str = "", *, environment: Mapping[str, str] | None = None) -> psutil.Process:
         program = f"import signal, subprocess, sys, time\n{code}\nprint('up', flush=True)\ntime.sleep(60)"
         child = subprocess.Popen(
-            [sys.executable, "-c", program],
-            env=os.environ | dict(environment or {}),
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-c", program], env=os.environ | dict(environment or {}), stdout=subprocess.PIPE, text=True
         )
         started.append(child)
         assert child.stdout is not None

@@ -14,9 +14,7 @@ def test_a_claim_that_holds_prints_pass(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "PASS  two texts came back\n"
 
 
-def test_a_claim_that_does_not_hold_prints_the_hint_and_stops_the_run(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_claim_that_does_not_hold_prints_the_hint_and_stops_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CheckFailed, match="two texts came back: look at the log"):
         check("two texts came back", False, hint="look at the log")
     assert capsys.readouterr().out == "FAIL  two texts came back\n      look at the log\n"
@@ -58,9 +56,7 @@ def test_a_failure_of_another_kind_comes_through() -> None:
         _ = 1 / 0
 
 
-def test_a_long_message_is_broken_between_words_and_its_lines_are_kept(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_long_message_is_broken_between_words_and_its_lines_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     words = " ".join(["nrt_tensor_allocate"] * 9)
     with expect_failure(LabError, about=""):
         raise LabError(f'{words}\n{{\n  "code": 404\n}}')

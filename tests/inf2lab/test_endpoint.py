@@ -129,10 +129,7 @@ def test_an_error_status_is_an_answer_until_its_json_is_asked_for(peer: Peer) ->
     ("body", "error"),
     [
         (FAILURE, "'seq_length'"),
-        (
-            '{\n  "code": 404,\n  "type": "ModelNotFoundException",\n  "message": "not found: x"\n}\n',
-            "not found: x",
-        ),
+        ('{\n  "code": 404,\n  "type": "ModelNotFoundException",\n  "message": "not found: x"\n}\n', "not found: x"),
         ('{"code": 400, "type": "TranslateException"}', ""),
         ("<html>", ""),
         ("", ""),

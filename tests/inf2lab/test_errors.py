@@ -25,10 +25,7 @@ SAMPLES: list[tuple[LabError, list[str]]] = [
         errors.LoadFailed("opt13b", "KeyError: 'fp16'", "logs/console.log"),
         ["opt13b", "KeyError: 'fp16'", "logs/console.log"],
     ),
-    (
-        errors.NotReady("opt13b", 1200.4, "Start process"),
-        ["opt13b", "1200 s", "'Start process'", "wait_ready"],
-    ),
+    (errors.NotReady("opt13b", 1200.4, "Start process"), ["opt13b", "1200 s", "'Start process'", "wait_ready"]),
     (errors.MeasureError("prompts.txt: holds no prompt"), ["prompts.txt", "holds no prompt"]),
     (errors.EndpointError(424, "prediction failure", "{...}\n"), ["424 prediction failure: {...}"]),
     (errors.EndpointDown("http://127.0.0.1:9"), ["http://127.0.0.1:9", "inf2lab serve"]),

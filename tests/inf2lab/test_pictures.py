@@ -18,12 +18,7 @@ def words(figure: Figure) -> list[str]:
     return [
         text.get_text()
         for axes in figure.axes
-        for text in (
-            axes.title,
-            *axes.texts,
-            *axes.get_yticklabels(),
-            *(axes.legend_.texts if axes.legend_ else ()),
-        )
+        for text in (axes.title, *axes.texts, *axes.get_yticklabels(), *(axes.legend_.texts if axes.legend_ else ()))
     ]
 
 

@@ -38,10 +38,7 @@ def test_facts_hang_on_the_settings() -> None:
         ({"profile": "djl-0.20"}, ["profile='djl-0.20'", "not in the catalog", "djl-0.25"]),
         ({"profile": "djl-0.36"}, ["profile='djl-0.36'", "removed its Neuron code", "djl-0.25"]),
         ({"instance": "p4d.24xlarge"}, ["instance='p4d.24xlarge'", "not in the catalog", "inf2.48xlarge"]),
-        (
-            {"model_id": "facebook/opt-350m"},
-            ["model_id='facebook/opt-350m'", "use one of", "facebook/opt-13b"],
-        ),
+        ({"model_id": "facebook/opt-350m"}, ["model_id='facebook/opt-350m'", "use one of", "facebook/opt-13b"]),
         ({"model_name": "opt-13b"}, ["model_name='opt-13b'", "URL", "letters, digits and _"]),
         ({"model_name": ""}, ["model_name=''", "letters, digits and _"]),
         ({"model_name": "a/b"}, ["model_name='a/b'", "letters, digits and _"]),

@@ -108,8 +108,7 @@ class ControlPlane:
             KUBERNETES_MIN_VERSION="1.19.0-0",
         )
         self.wait(
-            "the default service account",
-            lambda: "default" in self.kubectl("get", "serviceaccounts", "-o", "name"),
+            "the default service account", lambda: "default" in self.kubectl("get", "serviceaccounts", "-o", "name")
         )
         return time.monotonic() - began
 
@@ -191,10 +190,7 @@ class ControlPlane:
         self.kubeconfig.write_text(json.dumps(config))
         self.kubeconfig.chmod(0o600)
         (folder / "tokens.csv").write_text(f"{self.token},admin,admin,system:masters\n")
-        for words in (
-            ("genrsa", "-out", "key.pem", "2048"),
-            ("rsa", "-in", "key.pem", "-pubout", "-out", "key.pub"),
-        ):
+        for words in (("genrsa", "-out", "key.pem", "2048"), ("rsa", "-in", "key.pem", "-pubout", "-out", "key.pub")):
             subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
         scheduler = {
             "apiVersion": "kubescheduler.config.k8s.io/v1",

@@ -19,21 +19,9 @@ class ExternalMetrics:
 
     def __init__(self, folder: Path, metric: str) -> None:
         self.metric, self.value, self.asked = metric, 0, 0
-        names = (
-            "-newkey",
-            "rsa:2048",
-            "-keyout",
-            "metrics.key",
-            "-out",
-            "metrics.crt",
-            "-subj",
-            "/CN=localhost",
-        )
+        names = ("-newkey", "rsa:2048", "-keyout", "metrics.key", "-out", "metrics.crt", "-subj", "/CN=localhost")
         subprocess.run(
-            ["openssl", "req", "-x509", "-nodes", "-days", "2", *names],
-            cwd=folder,
-            check=True,
-            capture_output=True,
+            ["openssl", "req", "-x509", "-nodes", "-days", "2", *names], cwd=folder, check=True, capture_output=True
         )
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -77,12 +65,7 @@ class ExternalMetrics:
     def _answer(self, path: str) -> dict[str, Any] | None:
         path = path.partition("?")[0].rstrip("/")
         if path == API:
-            verbs = {
-                "name": self.metric,
-                "namespaced": True,
-                "kind": "ExternalMetricValueList",
-                "verbs": ["get"],
-            }
+            verbs = {"name": self.metric, "namespaced": True, "kind": "ExternalMetricValueList", "verbs": ["get"]}
             return {
                 "kind": "APIResourceList",
                 "apiVersion": "v1",

@@ -43,12 +43,7 @@ def definition(documents: list[dict[str, Any]]) -> dict[str, Any]:
     ours = json.loads(SCHEMA.read_text())
     schema = _structural(ours["definitions"]["RayService"], ours, schemas, ())
     schema["properties"]["metadata"] = {"type": "object"}  # the API server has its own rules for it
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-    }
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -40,11 +40,7 @@ def clean(plane: ControlPlane) -> Iterator[None]:
 def made(tmp_path: Path, *, degree: int, most: int = 6) -> Deployment:
     """A rendering of OPT-13B at a degree."""
     path = tmp_path / "opt13b"
-    options = {
-        "engine": "Python",
-        "option.model_id": "facebook/opt-13b",
-        "option.tensor_parallel_degree": degree,
-    }
+    options = {"engine": "Python", "option.model_id": "facebook/opt-13b", "option.tensor_parallel_degree": degree}
     write_properties(path / "serving.properties", options)
     return render(Settings(), ModelFolder(path), replicas=(1, most))
 
@@ -63,11 +59,7 @@ def objects(plane: ControlPlane, rendering: Deployment, folder: Path) -> dict[st
 
 
 def node_class() -> dict[str, Any]:
-    return {
-        "apiVersion": "karpenter.kwok.sh/v1alpha1",
-        "kind": "KWOKNodeClass",
-        "metadata": {"name": "default"},
-    }
+    return {"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"}}
 
 
 def deploy(plane: ControlPlane, found: dict[str, dict[str, Any]], *kinds: str) -> None:

@@ -145,12 +145,7 @@ def made(service: Manifest, name: str, *, head: bool = False) -> Manifest:
     memory = {"name": "shared-mem", "emptyDir": {"medium": "Memory"}}
     spec["volumes"] = [*spec.get("volumes", ()), memory]
     namespace = service["metadata"]["namespace"]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def size(cpu: str, memory: str) -> dict[str, Any]:

@@ -12,12 +12,7 @@ def opt(hidden: int, layers: int, heads: int) -> ModelDims:
     return ModelDims("opt", hidden, layers, heads, vocab=50272, max_positions=2048)
 
 
-OPT = {
-    "1.3b": opt(2048, 24, 32),
-    "13b": opt(5120, 40, 40),
-    "30b": opt(7168, 48, 56),
-    "66b": opt(9216, 64, 72),
-}
+OPT = {"1.3b": opt(2048, 24, 32), "13b": opt(5120, 40, 40), "30b": opt(7168, 48, 56), "66b": opt(9216, 64, 72)}
 
 
 @pytest.fixture

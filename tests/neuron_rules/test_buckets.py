@@ -9,13 +9,7 @@ from neuron_rules import bucket_for, context_buckets, token_buckets
 
 @pytest.mark.parametrize(
     ("n_positions", "buckets"),
-    [
-        (100, (100,)),
-        (128, (128,)),
-        (256, (128, 256)),
-        (300, (128, 256, 300)),
-        (2048, (128, 256, 512, 1024, 2048)),
-    ],
+    [(100, (100,)), (128, (128,)), (256, (128, 256)), (300, (128, 256, 300)), (2048, (128, 256, 512, 1024, 2048))],
 )
 def test_token_buckets(n_positions: int, buckets: tuple[int, ...]) -> None:
     assert token_buckets(n_positions) == buckets

@@ -58,14 +58,7 @@ CONFIGS = {
 }
 
 # Parameters without a separate output matrix, from the models' own pages: 125M, 124M, 6B, 20B, 70B, 176B.
-PARAMETERS = {
-    "opt": 125e6,
-    "gpt2": 124e6,
-    "gptj": 5.84e9,
-    "gpt_neox": 20.25e9,
-    "llama": 68.7e9,
-    "bloom": 176.2e9,
-}
+PARAMETERS = {"opt": 125e6, "gpt2": 124e6, "gptj": 5.84e9, "gpt_neox": 20.25e9, "llama": 68.7e9, "bloom": 176.2e9}
 
 
 @pytest.mark.parametrize("family", CONFIGS)

@@ -53,12 +53,7 @@ def test_size_table(
     fit: Fit,
 ) -> None:
     core = bytes_per_core(
-        published[size],
-        generation=generation("0.2"),
-        degree=degree,
-        batch_size=batch,
-        n_positions=n,
-        dtype=dtype,
+        published[size], generation=generation("0.2"), degree=degree, batch_size=batch, n_positions=n, dtype=dtype
     )
     assert core.weights / GIB == pytest.approx(weights, abs=0.05)
     assert core.kv_cache / GIB == pytest.approx(kv, abs=0.06)
@@ -95,12 +90,7 @@ def test_grouped_heads_are_repeated_where_the_degree_does_not_divide_them() -> N
 
     def cache(degree: int) -> int:
         core = bytes_per_core(
-            llama70b,
-            generation=generation("0.8"),
-            degree=degree,
-            batch_size=1,
-            n_positions=4096,
-            dtype="bf16",
+            llama70b, generation=generation("0.8"), degree=degree, batch_size=1, n_positions=4096, dtype="bf16"
         )
         return core.kv_cache + core.padding if degree == 24 else core.kv_cache
 

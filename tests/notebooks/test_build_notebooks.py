@@ -81,10 +81,7 @@ def change_kernel(notebook: NotebookNode) -> None:
     ],
 )
 def test_check_names_what_differs(
-    tutorial: Tutorial,
-    capsys: pytest.CaptureFixture[str],
-    change: Callable[[NotebookNode], None],
-    said: str,
+    tutorial: Tutorial, capsys: pytest.CaptureFixture[str], change: Callable[[NotebookNode], None], said: str
 ) -> None:
     arguments = tutorial.build_arguments()
     assert build_notebooks.main([*arguments, "--no-execute"]) == 0

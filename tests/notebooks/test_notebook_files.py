@@ -21,10 +21,7 @@ def notebook_with(source: str) -> nbformat.NotebookNode:
 
 def test_parameters_are_read_with_their_types() -> None:
     found = parameters_of(notebook_with('# a comment\nlane: str = "rehearsal"\nport: int = 8080  # why\n'))
-    assert found == {
-        "lane": Parameter("lane", "str", "rehearsal"),
-        "port": Parameter("port", "int", 8080),
-    }
+    assert found == {"lane": Parameter("lane", "str", "rehearsal"), "port": Parameter("port", "int", 8080)}
 
 
 @pytest.mark.parametrize(
@@ -75,10 +72,7 @@ def sanitized(text: str) -> str:
         ("2026-11-23 07:20:28,123 INFO", "2026-11-24T08:00:00 INFO"),
         ("Writing models/opt13b/model.py", "Overwriting models/opt13b/model.py"),
         ("<function f at 0x7f12ab34cd56>", "<function f at 0x10a2b3c4d>"),
-        (
-            "x-request-id: 6b4f6f0e-5a5c-4a52-b8e6-0e8e1f2a3b4c",
-            "x-request-id: 00000000-0000-0000-0000-000000000000",
-        ),
+        ("x-request-id: 6b4f6f0e-5a5c-4a52-b8e6-0e8e1f2a3b4c", "x-request-id: 00000000-0000-0000-0000-000000000000"),
     ],
 )
 def test_what_changes_from_run_to_run_is_not_compared(one: str, other: str) -> None:

@@ -57,11 +57,7 @@ FILES = {
     "etc/group": (0o644, "root:x:0:\ndjl:x:1000:\n"),
 }
 FOLDERS = {"tmp": 0o1777, "opt/djl": 0o777, "opt/djl/logs": 0o777, "opt/ml/model": 0o755}
-SYSTEM = (
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/lib64",
-)  # of this machine: the C library, sh, what the packages link to
+SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib64")  # of this machine: the C library, sh, what the packages link to
 
 
 def build(image: str = IMAGE, *, files: Mapping[str, tuple[int, str]] = FILES) -> str:
@@ -94,10 +90,7 @@ def build(image: str = IMAGE, *, files: Mapping[str, tuple[int, str]] = FILES) -
 def docker_options() -> str:
     """Returns what goes into Settings.docker_options: the mounts that the image lives on."""
     worker = subprocess.run(
-        [sys.executable, "-m", "rehearsal.server.workers.package"],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-m", "rehearsal.server.workers.package"], capture_output=True, text=True, check=True
     )
     package = Path(worker.stdout.strip())
     here = {Path(path).resolve() for path in (sys.prefix, sys.base_prefix)}
@@ -143,13 +136,7 @@ def _tar(files: Mapping[str, tuple[int, str]]) -> bytes:
 
 
 def _add(
-    tar: tarfile.TarFile,
-    name: str,
-    mode: int,
-    *,
-    text: str = "",
-    link: str = "",
-    kind: bytes = tarfile.REGTYPE,
+    tar: tarfile.TarFile, name: str, mode: int, *, text: str = "", link: str = "", kind: bytes = tarfile.REGTYPE
 ) -> None:
     entry = tarfile.TarInfo(name)
     entry.mode, entry.size = mode, len(text.encode())

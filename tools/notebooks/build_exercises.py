@@ -21,14 +21,7 @@ from nbformat import NotebookNode
 from build_notebooks import build
 from inf2lab import paths
 from kept_copies import keep_if_a_readers
-from notebook_files import (
-    NOTEBOOKS,
-    SOURCES,
-    NotebookToolError,
-    find_notebooks,
-    read_notebook,
-    write_notebook,
-)
+from notebook_files import NOTEBOOKS, SOURCES, NotebookToolError, find_notebooks, read_notebook, write_notebook
 
 SOLUTIONS = SOURCES / "exercises"
 EXERCISES = NOTEBOOKS / "exercises"

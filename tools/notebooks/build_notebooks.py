@@ -213,10 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns 0 when all was built or all agrees, 1 when not, 2 when it could not start."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME",
-        help="notebooks to build, as 06 or 06_call; all when none is given",
+        "names", nargs="*", metavar="NAME", help="notebooks to build, as 06 or 06_call; all when none is given"
     )
     parser.add_argument(
         "--check", action="store_true", help="execute nothing; fail when a notebook differs from its source"
@@ -237,12 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.check:
             return 1 if check(sources, options.out, whole_folder=not options.names) else 0
         logs = options.logs or paths.logs() / "builds"
-        how = {
-            "logs": logs,
-            "cwd": options.cwd,
-            "run": not options.no_execute,
-            "timeout_s": options.cell_timeout,
-        }
+        how = {"logs": logs, "cwd": options.cwd, "run": not options.no_execute, "timeout_s": options.cell_timeout}
         for at, source in enumerate(sources):
             if not build_one(source, options.out, **how):
                 for last in filter(is_clean_up, sources[at + 1 :] if how["run"] else []):

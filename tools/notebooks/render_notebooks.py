@@ -16,13 +16,7 @@ from nbconvert import HTMLExporter
 from PIL import Image, ImageChops
 
 from inf2lab import paths
-from notebook_files import (
-    NOTEBOOKS,
-    NotebookToolError,
-    find_notebooks,
-    read_notebook,
-    title_of,
-)
+from notebook_files import NOTEBOOKS, NotebookToolError, find_notebooks, read_notebook, title_of
 
 BROWSERS = (
     "chromium",

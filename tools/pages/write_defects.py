@@ -73,15 +73,7 @@ def rule_page() -> str:
         if code[0] != group:
             group = code[0]
             lines += ["", f"## {GROUPS[group]}"]
-        lines += [
-            "",
-            f"### {code} {rule.NAME}",
-            "",
-            f"{rule.__doc__} {rule.WHY}",
-            "",
-            f"**Cure:** {rule.CURE}",
-            "",
-        ]
+        lines += ["", f"### {code} {rule.NAME}", "", f"{rule.__doc__} {rule.WHY}", "", f"**Cure:** {rule.CURE}", ""]
         lines += ["Bad:", "", *_files(rule.BAD), *(f"> {finding}\n" for finding in rule.EXPECT)]
         lines += ["Good:", "", *_files(rule.GOOD)[:-1]]
     return "\n".join(lines).rstrip("\n") + "\n"

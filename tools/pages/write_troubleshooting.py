@@ -42,14 +42,7 @@ def page() -> str:
         lines += _drill(drill)
     lines += ["## Failures of an instance", ""]
     for row in rows:
-        lines += [
-            f"### {row.id}",
-            "",
-            f"{row.symptom}.",
-            "",
-            f"- **Cause:** {row.cause}",
-            f"- **Fix:** {row.fix}",
-        ]
+        lines += [f"### {row.id}", "", f"{row.symptom}.", "", f"- **Cause:** {row.cause}", f"- **Fix:** {row.fix}"]
         lines += [f"- **Source:** {row.source}.", ""]
     return "\n".join(lines)
 

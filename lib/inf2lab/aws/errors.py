@@ -150,9 +150,7 @@ RULES = (
         "try another region, a smaller size, or later; the quota is not the reason",
     ),
     Rule(
-        r"InvalidAMIID\.\w+",
-        NoImage,
-        "leave the image out to take the newest base image, or name one of this region",
+        r"InvalidAMIID\.\w+", NoImage, "leave the image out to take the newest base image, or name one of this region"
     ),
     Rule(
         r"Throttling(Exception)?|ThrottledException|RequestLimitExceeded|TooManyRequestsException|RequestThrottled",

@@ -3,16 +3,7 @@
 Every number from the outside world that inf2lab uses comes from here.
 """
 
-from inf2lab.catalog.facts import (
-    HostImage,
-    Instance,
-    Latency,
-    MemoryCase,
-    PackagedWeights,
-    PriceBasis,
-    Profile,
-    Quota,
-)
+from inf2lab.catalog.facts import HostImage, Instance, Latency, MemoryCase, PackagedWeights, PriceBasis, Profile, Quota
 from inf2lab.catalog.lookups import (
     cloud_facts,
     decode_model,

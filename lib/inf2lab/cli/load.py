@@ -36,8 +36,7 @@ def load(
         str | None, typer.Option(help="An endpoint that this lab did not start; left out: the lab's server.")
     ] = None,
     kind: Annotated[
-        str | None,
-        typer.Option(help="Of the endpoint: article, builtin[-stream], openai[-chat][-stream], raw."),
+        str | None, typer.Option(help="Of the endpoint: article, builtin[-stream], openai[-chat][-stream], raw.")
     ] = None,
     model: Annotated[str, typer.Option(help="The model's name at --url.")] = DEFAULTS.model_name,
     clients: Annotated[
@@ -59,8 +58,7 @@ def load(
     output_tokens: Annotated[int, typer.Option(help="To write in each answer.")] = 32,
     rows: Annotated[int, typer.Option(help="Prompts a request at --url.")] = 1,
     tokenizer: Annotated[
-        Path | None,
-        typer.Option(help="The model's tokenizer.json or its folder; left out: the folder's own model."),
+        Path | None, typer.Option(help="The model's tokenizer.json or its folder; left out: the folder's own model.")
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which a request has failed.")] = 360,
     seed: Annotated[int, typer.Option(help="Of prompts, lengths and arrivals.")] = 0,
@@ -121,12 +119,7 @@ def load(
 
 
 def _own(
-    settings: Settings,
-    output_tokens: int,
-    lengths: str,
-    prompts: Path,
-    tokenizer: Path | None,
-    kind: str | None,
+    settings: Settings, output_tokens: int, lengths: str, prompts: Path, tokenizer: Path | None, kind: str | None
 ) -> tuple[Target, Plan]:
     """The target and the plan for the server that this lab started on the port."""
     import dataclasses

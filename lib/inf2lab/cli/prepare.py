@@ -53,8 +53,7 @@ def plan(
         Path | None, typer.Option(help="With --rate: one replica's sweep, from `inf2lab load --json`.")
     ] = None,
     use: Annotated[
-        float | None,
-        typer.Option(help="With --rate: the share of capacity to use at most; 0.8 unless given."),
+        float | None, typer.Option(help="With --rate: the share of capacity to use at most; 0.8 unless given.")
     ] = None,
     spare: Annotated[int | None, typer.Option(help="With --rate: replicas that may be lost; 1 unless given.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit code 1 if this cannot be served.")] = False,
@@ -101,8 +100,7 @@ def plan(
 @commands.command()
 def lint(
     paths: Annotated[
-        list[Path],
-        typer.Argument(help="Model folders; with them perhaps scripts (.sh) and request bodies (.json)."),
+        list[Path], typer.Argument(help="Model folders; with them perhaps scripts (.sh) and request bodies (.json).")
     ],
     profile: Profile = DEFAULTS.profile,
     instance: Instance = DEFAULTS.instance,

@@ -25,8 +25,7 @@ def ray(
         Path | None, typer.Argument(help="A model folder; left out: one that loads at once and only waits.")
     ] = None,
     nodes: Annotated[
-        str,
-        typer.Option(help="NeuronCores of each emulated node; left out: 24,24,12, or on inf2 the instance's."),
+        str, typer.Option(help="NeuronCores of each emulated node; left out: 24,24,12, or on inf2 the instance's.")
     ] = "",
     fewest: Annotated[int, typer.Option(help="Replicas at least.", min=1)] = 1,
     most: Annotated[int | None, typer.Option(help="Replicas at most; left out: what the nodes hold.", min=1)] = None,

@@ -14,10 +14,7 @@ Name = Annotated[str, typer.Argument(help="smollm2-135m, or a model's name on th
 
 
 @commands.command()
-def fetch(
-    name: Name,
-    large: Annotated[bool, typer.Option("--large", help="Download more than 1 GB.")] = False,
-) -> None:
+def fetch(name: Name, large: Annotated[bool, typer.Option("--large", help="Download more than 1 GB.")] = False) -> None:
     """Bring a model's own weights, which then speak for themselves in the rehearsal."""
     from inf2lab.weights import fetch
 

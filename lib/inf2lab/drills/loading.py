@@ -191,8 +191,7 @@ LOADING = (
         fix="`option.model_loading_timeout=1200` in serving.properties (3600 for 30 B and more).",
         chip="OPT-13B compiles for minutes at its first start; the worker is killed in the middle and starts anew.",
         scene=Scene(
-            {**ENGINE, "option.model_loading_timeout": 1},
-            change(OBEDIENT, "SLOW_START_S = 0", "SLOW_START_S = 30"),
+            {**ENGINE, "option.model_loading_timeout": 1}, change(OBEDIENT, "SLOW_START_S = 0", "SLOW_START_S = 30")
         ),
         act=_fails,
         covers=("load-timeout",),

@@ -163,12 +163,7 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
             markersize=11,
             label="measured here",
         )
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel="batch (rows generated together)",
-        ylabel="tokens a second of one copy",
-    )
+    axes.set(xscale="log", yscale="log", xlabel="batch (rows generated together)", ylabel="tokens a second of one copy")
     axes.set_title(f"{_name(plan)} on {plan.request.instance}\n{_chip_title(results)}", fontsize=10)
     _plain_ticks(axes, [*batches, *(row.batch_size for row in find_published(plan))])
     axes.grid(color=GREY, linewidth=0.4)
@@ -221,13 +216,7 @@ def _ranges(axes: Axes, batches: Sequence[int], ranges: Sequence[Range], label: 
     below = [each.mid - each.low for each in ranges]
     above = [each.high - each.mid for each in ranges]
     axes.errorbar(
-        batches,
-        middle,
-        yerr=[below, above],
-        fmt="o-",
-        color=BLUE,
-        capsize=4,
-        label=f"{label} (bar: what it may be)",
+        batches, middle, yerr=[below, above], fmt="o-", color=BLUE, capsize=4, label=f"{label} (bar: what it may be)"
     )
 
 

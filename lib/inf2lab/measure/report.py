@@ -84,8 +84,7 @@ def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerV
         _table(["", ""], _sent(results), kind="pairs"),
         "<h2>What came back</h2>",
         _table(
-            *summary(results),
-            strong=[result.load.title for result in results if bend and _is(result, bend.clients)],
+            *summary(results), strong=[result.load.title for result in results if bend and _is(result, bend.clients)]
         ),
         "<p>Times in ms. A percentile is one of the measured values (nearest rank); <i>first</i> and <i>next</i> are "
         "the median times to the first token and between tokens. <i>n/a</i>: not measured, because the answers did "
@@ -135,15 +134,9 @@ def _sent(results: Sequence[Result]) -> list[tuple[str, str]]:
     asked = sum(len(r.rows) for r in results)
     return [
         ("endpoint", f"{target.url} ({target.shape.meaning})"),
-        (
-            "loop",
-            "open: requests arrive by the clock" if load.open else "closed: a client waits for its answer",
-        ),
+        ("loop", "open: requests arrive by the clock" if load.open else "closed: a client waits for its answer"),
         ("prompts a request", str(target.rows)),
-        (
-            "tokens of a prompt",
-            f"{sum(tokens) / asked / target.rows:.1f} on average" if sum(tokens) else NOT_AVAILABLE,
-        ),
+        ("tokens of a prompt", f"{sum(tokens) / asked / target.rows:.1f} on average" if sum(tokens) else NOT_AVAILABLE),
         ("tokens to write", str(target.output_tokens)),
         ("sent first, and not counted", ", ".join(str(r.load.warm_up) for r in results)),
         ("seed and fingerprint", f"{load.seed}, {', '.join(r.fingerprint for r in results)}"),
@@ -156,10 +149,7 @@ def _noted(server: ServerView) -> list[tuple[str, ...]]:
         (name, str(times.count), _number(times.at(0.5), 1), _number(times.at(0.99), 1))
         for name, times in (("waiting for a worker", server.queue), ("the model", server.model))
     ]
-    return [
-        *table,
-        *((f"answers {kind}", str(count), "", "") for kind, count in sorted(server.responses.items())),
-    ]
+    return [*table, *((f"answers {kind}", str(count), "", "") for kind, count in sorted(server.responses.items()))]
 
 
 def _figure(picture: Picture) -> str:

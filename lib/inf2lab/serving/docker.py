@@ -135,10 +135,7 @@ def list_labelled(label: str) -> list[str]:
 def waiter(container: str) -> subprocess.Popen[bytes]:
     """Return a process that ends when the container does."""
     return subprocess.Popen(
-        ["docker", "wait", container],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        ["docker", "wait", container], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
@@ -206,12 +203,7 @@ def pull(image: str, report: Callable[[str], None]) -> None:
 def _run(words: tuple[str, ...], what: str, patience_s: float) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            ["docker", *words],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=patience_s,
-            check=False,
+            ["docker", *words], capture_output=True, text=True, errors="replace", timeout=patience_s, check=False
         )
     except FileNotFoundError:
         raise _no_docker(what) from None

@@ -20,10 +20,7 @@ _MILESTONES = (
     ("Found model ", "model folder found"),
     ("Start process: ", "worker process started"),
     ("Python engine started.", "the worker has imported the handler"),
-    (
-        "words come from stand-in",
-        "stand-in weights speak, by the named model's rules",
-    ),  # the rehearsal's own line
+    ("words come from stand-in", "stand-in weights speak, by the named model's rules"),  # the rehearsal's own line
     ("Call compiler with cmd", "compiling for the chip: minutes, longer than everything else"),
     ("Using a cached neff", "a compiled program is in the cache"),
     (" initialized.", "model loaded"),

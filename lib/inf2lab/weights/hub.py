@@ -15,10 +15,7 @@ _WEIGHTS = (".safetensors", ".bin")  # in order of preference
 
 def files_of(model_id: str, *, large: bool, report: Callable[[str], None]) -> Path:
     """Return the folder of a whole snapshot; raises StandInError (not reachable, too large without `large`)."""
-    from huggingface_hub import (
-        HfApi,
-        snapshot_download,
-    )  # reads HF_HOME, HF_ENDPOINT and the user's login itself
+    from huggingface_hub import HfApi, snapshot_download  # reads HF_HOME, HF_ENDPOINT and the user's login itself
 
     try:
         here = Path(snapshot_download(model_id, local_files_only=True))

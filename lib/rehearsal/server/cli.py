@@ -23,43 +23,16 @@ def parser() -> argparse.ArgumentParser:
         "(--strict on: 0 for a model, as the original); 2 for a setting that cannot be used.",
     )
     add = made.add_argument
-    add(
-        "-s",
-        "--model-store",
-        type=Path,
-        metavar="DIR",
-        help="folder whose sub-folders are models; all are loaded",
-    )
+    add("-s", "--model-store", type=Path, metavar="DIR", help="folder whose sub-folders are models; all are loaded")
     add("-m", "--models", nargs="+", metavar="NAME=URL", help="models to load, instead of all in the store")
     add("-f", "--config-file", type=Path, metavar="FILE", help="config.properties")
     add("--host", metavar="HOST", help="address to listen on (default 127.0.0.1)")
     add("--port", type=int, metavar="N", help="port to listen on (default 8080; 0 takes a free one)")
-    add(
-        "--neuron-cores",
-        type=int,
-        default=0,
-        metavar="N",
-        help="emulate an instance with N NeuronCores (default 0)",
-    )
+    add("--neuron-cores", type=int, default=0, metavar="N", help="emulate an instance with N NeuronCores (default 0)")
     add("--worker-limit", type=int, metavar="K", help="start at most K of the workers an instance would start")
-    add(
-        "--djl-version",
-        default=DEFAULT_VERSION,
-        metavar="V",
-        help="version of DJL's worker (default %(default)s)",
-    )
-    add(
-        "--log-dir",
-        type=Path,
-        metavar="DIR",
-        help="also write serving.log, access.log and the metric logs there",
-    )
-    add(
-        "--strict",
-        choices=("on", "off"),
-        default="off",
-        help="on: also what hurts a learner, as the original does it",
-    )
+    add("--djl-version", default=DEFAULT_VERSION, metavar="V", help="version of DJL's worker (default %(default)s)")
+    add("--log-dir", type=Path, metavar="DIR", help="also write serving.log, access.log and the metric logs there")
+    add("--strict", choices=("on", "off"), default="off", help="on: also what hurts a learner, as the original does it")
     add("--allow-any-url", action="store_true", help="let POST /models load a folder outside the model store")
     return made
 

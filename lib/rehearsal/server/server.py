@@ -129,10 +129,7 @@ class Server:
             await registry.load(entry)
         except ApiError as error:
             first, *_ = causes = error.causes
-            lines = [
-                f"java.util.concurrent.CompletionException: {first}",
-                *(f"Caused by: {cause}" for cause in causes),
-            ]
+            lines = [f"java.util.concurrent.CompletionException: {first}", *(f"Caused by: {cause}" for cause in causes)]
             self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))
             if self._config.strict:
                 await asyncio.wait([self._stop], timeout=FAILURE_PAUSE_S)
@@ -248,12 +245,7 @@ def _is_shown(key: str) -> bool:
     return (
         key.startswith(("SERVING", "PYTHON", "DJL_", "HF_"))
         or "SAGEMAKER" in key
-        or key
-        in (
-            "TENSOR_PARALLEL_DEGREE",
-            "OMP_NUM_THREADS",
-            "CUDA_VISIBLE_DEVICES",
-        )
+        or key in ("TENSOR_PARALLEL_DEGREE", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
     )
 
 

@@ -161,8 +161,7 @@ def changed(tmp_path: Path, *, handler: bool = True, **options: object) -> Model
     """The notebook's folder with other options."""
     folder = write_manifests.folder_of_the_notebook(tmp_path)
     write_properties(
-        folder.properties_path,
-        folder.properties() | {f"option.{name}": value for name, value in options.items()},
+        folder.properties_path, folder.properties() | {f"option.{name}": value for name, value in options.items()}
     )
     if not handler:
         folder.handler_path.unlink()
@@ -176,9 +175,7 @@ def test_what_an_invocation_has_no_time_for_is_said(request_: EndpointRequest) -
     assert environment["SERVING_MANAGEMENT_ADDRESS"] == "http://127.0.0.1:8081"
 
 
-def test_an_instance_runs_a_worker_on_every_pair_of_cores_and_scales_on_their_number(
-    request_: EndpointRequest,
-) -> None:
+def test_an_instance_runs_a_worker_on_every_pair_of_cores_and_scales_on_their_number(request_: EndpointRequest) -> None:
     policy = the(request_, "put_scaling_policy")["TargetTrackingScalingPolicyConfiguration"]
     assert (request_.workers, policy["TargetValue"]) == (12, 12.0)
     target = the(request_, "register_scalable_target")
@@ -187,9 +184,7 @@ def test_an_instance_runs_a_worker_on_every_pair_of_cores_and_scales_on_their_nu
     assert 300 < variant_of(request_)["VolumeSizeInGB"] <= 512
 
 
-def test_the_clock_is_set_before_the_endpoint_is_made_and_may_end_only_this_one(
-    request_: EndpointRequest,
-) -> None:
+def test_the_clock_is_set_before_the_endpoint_is_made_and_may_end_only_this_one(request_: EndpointRequest) -> None:
     order = [call.operation for call in request_.calls]
     assert order[-1] == "create_endpoint"
     assert order.index("create_schedule") < order.index("create_endpoint")
@@ -210,10 +205,7 @@ def test_the_endpoint_may_read_its_folder_its_image_and_weights_on_s3(tmp_path: 
     read = {resource for action, resource in may if action == "s3:GetObject"}
     assert read == {"arn:aws:s3:::my-bucket/inf2lab/rehearsal/*", "arn:aws:s3:::weights/opt-13b/*"}
     everywhere = {action for action, resource in may if resource == "*"}
-    assert {action.split(":")[0] for action in everywhere} == {
-        "ecr",
-        "cloudwatch",
-    }  # as CreateModel's page says
+    assert {action.split(":")[0] for action in everywhere} == {"ecr", "cloudwatch"}  # as CreateModel's page says
     assert not [action for action in everywhere if "Put" in action and action != "cloudwatch:PutMetricData"]
     logs = {resource for action, resource in may if action.startswith("logs:")}
     assert logs == {f"arn:aws:logs:{REGION}:*:log-group:/aws/sagemaker/Endpoints/{request.name}*"}
@@ -497,11 +489,7 @@ def test_every_state_of_an_endpoint_bills_but_two() -> None:
     ("kind", "body", "answer"),
     [
         ("article", {"seq_length": 48, "text": ["Hello"]}, {"outputs": ["Hello you"]}),
-        (
-            "builtin",
-            {"inputs": ["Hello"], "parameters": {"max_new_tokens": 32}},
-            [{"generated_text": "Hello you"}],
-        ),
+        ("builtin", {"inputs": ["Hello"], "parameters": {"max_new_tokens": 32}}, [{"generated_text": "Hello you"}]),
     ],
 )
 def test_both_request_schemas_are_asked_and_read(kind: str, body: Any, answer: Any) -> None:
@@ -526,11 +514,7 @@ def test_an_answer_of_another_shape_says_so() -> None:
 def event(kind: str, name: str, payload: bytes) -> bytes:
     """A message of AWS's event stream, as its specification lays it out."""
     headers = b""
-    for key, value in (
-        (":message-type", kind),
-        (f":{kind}-type", name),
-        (":content-type", "application/octet-stream"),
-    ):
+    for key, value in ((":message-type", kind), (f":{kind}-type", name), (":content-type", "application/octet-stream")):
         headers += bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
     start = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
     start += struct.pack(">I", zlib.crc32(start))

@@ -98,11 +98,7 @@ def _quota(code: str, value: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("spot", "code", "value", "enough"),
-    [
-        (False, "L-1945791B", 0.0, False),
-        (False, "L-1945791B", 192.0, True),
-        (True, "L-B5D1601B", 64.0, False),
-    ],
+    [(False, "L-1945791B", 0.0, False), (False, "L-1945791B", 192.0, True), (True, "L-B5D1601B", 64.0, False)],
 )
 def test_the_quota_counts_vcpus(played: PlayedAws, spot: bool, code: str, value: float, enough: bool) -> None:
     """moto knows no EC2 quotas: botocore's own stub answers, and checks what is asked."""
@@ -123,10 +119,7 @@ def test_a_quota_that_nobody_tells_is_not_known(played: PlayedAws, offline: aws.
 def _listed(*usd: str) -> dict[str, Any]:
     """A price list with one product a price, as the Pricing API writes it."""
     products = [
-        {
-            "product": {},
-            "terms": {"OnDemand": {"o": {"priceDimensions": {"d": {"pricePerUnit": {"USD": price}}}}}},
-        }
+        {"product": {}, "terms": {"OnDemand": {"o": {"priceDimensions": {"d": {"pricePerUnit": {"USD": price}}}}}}}
         for price in usd
     ]
     return {"PriceList": [json.dumps(product) for product in products]}

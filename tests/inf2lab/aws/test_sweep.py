@@ -23,10 +23,7 @@ def leave_everything(played: PlayedAws, run: str) -> None:
     ec2 = played.client("ec2")
     ec2.allocate_address(Domain="vpc", TagSpecifications=tags(run, "elastic-ip"))
     disk = ec2.create_volume(
-        Size=100,
-        AvailabilityZone="us-east-2a",
-        VolumeType="gp3",
-        TagSpecifications=tags(run, "volume"),
+        Size=100, AvailabilityZone="us-east-2a", VolumeType="gp3", TagSpecifications=tags(run, "volume")
     )
     ec2.create_snapshot(VolumeId=disk["VolumeId"], TagSpecifications=tags(run, "snapshot"))
 
@@ -36,16 +33,7 @@ def test_it_removes_every_kind_and_may_be_repeated(played: PlayedAws, launching:
     leave_everything(played, run.id)
     swept = launching.sweep()
     assert swept.clean
-    kinds = {
-        "instance",
-        "schedule",
-        "address",
-        "volume",
-        "snapshot",
-        "security group",
-        "role",
-        "instance profile",
-    }
+    kinds = {"instance", "schedule", "address", "volume", "snapshot", "security group", "role", "instance profile"}
     assert {found.kind for found in swept.removed} == kinds
     assert played.left() == []
     again = launching.sweep()

@@ -103,13 +103,7 @@ def test_time_over_prompt_and_output_becomes_time_per_output_token(
 
 def test_rows_without_a_fault_are_those_that_were_printed() -> None:
     (row,) = rows(model_id="facebook/opt-13b", release="2.13.0", batch_size=1)
-    assert (row.degree, row.n_positions, row.token_p50_ms, row.token_p99_ms, row.faults) == (
-        8,
-        2048,
-        19.8,
-        23,
-        (),
-    )
+    assert (row.degree, row.n_positions, row.token_p50_ms, row.token_p99_ms, row.faults) == (8, 2048, 19.8, 23, ())
 
 
 def test_a_throughput_that_does_not_follow_from_p50_is_marked_and_kept() -> None:

@@ -51,18 +51,7 @@ def test_the_cache_of_a_token_is_the_known_one(name: str, size: int) -> None:
 
 @pytest.mark.parametrize(
     "family",
-    [
-        "facebook/opt",
-        "gpt2",
-        "gpt-j",
-        "gpt-neox",
-        "Llama-2",
-        "Llama-3",
-        "Mistral",
-        "bloom",
-        "CodeLlama",
-        "SmolLM2",
-    ],
+    ["facebook/opt", "gpt2", "gpt-j", "gpt-neox", "Llama-2", "Llama-3", "Mistral", "bloom", "CodeLlama", "SmolLM2"],
 )
 def test_the_families_people_serve_are_there(family: str) -> None:
     assert any(family in name for name in catalog.models())

@@ -89,11 +89,7 @@ def test_requests_and_errors(name: str) -> None:
 
 def test_the_length_of_a_request_has_another_name_in_each_generation() -> None:
     first = {minor(name): PROFILES[name].request.length[0] for name in PROFILES}
-    assert (first[21], first[22], first[25]) == (
-        "seq_length",
-        "parameters.max_length",
-        "parameters.max_new_tokens",
-    )
+    assert (first[21], first[22], first[25]) == ("seq_length", "parameters.max_length", "parameters.max_new_tokens")
     assert PROFILES["seed-0.21"].request.default_length == 50
 
 
@@ -148,8 +144,7 @@ def test_a_release_is_found_under_every_spelling(asked: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "removed"),
-    [("djl-0.35", True), ("0.36.0", True), ("1.0", True), ("djl-0.34", False), ("latest", False)],
+    ("name", "removed"), [("djl-0.35", True), ("0.36.0", True), ("1.0", True), ("djl-0.34", False), ("latest", False)]
 )
 def test_neuron_was_removed_in_0_35(name: str, removed: bool) -> None:
     assert catalog.neuron_removed(name) is removed

@@ -58,8 +58,7 @@ def instance(clone: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.Mo
     made.neuron_ls("inf2.48xlarge")
     made.program("dpkg-query", 'case "$4" in *dkms) printf 2.21.37.0;; *tools) printf 2.25.145.0;; esac')
     made.program(
-        "docker",
-        'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo "No such image" >&2; exit 1;; esac',
+        "docker", 'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo "No such image" >&2; exit 1;; esac'
     )
     monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
     monkeypatch.setenv("INF2LAB_DEVICES", str(made.devices))

@@ -118,11 +118,7 @@ def test_a_port_in_use_is_a_note_with_two_ways_out(machine: Path, settings: Sett
 
 def test_missing_weights_are_got_back_with_git(machine: Path, settings: Settings) -> None:
     finding = found(settings, "stand-in weights")
-    assert (finding.level, finding.found, finding.remedy) == (
-        "missing",
-        "no tiny-opt",
-        "`git checkout models`",
-    )
+    assert (finding.level, finding.found, finding.remedy) == ("missing", "no tiny-opt", "`git checkout models`")
     (machine / "models" / "tiny-opt").mkdir()
     (machine / "models" / "tiny-opt" / "model.safetensors").write_bytes(b"weights")
     assert found(settings, "stand-in weights").level == "ok"

@@ -97,10 +97,7 @@ def test_explain_reads_a_file_and_finds_nothing_in_a_clean_one(tmp_path: Path) -
     clean = tmp_path / "serving.log"
     clean.write_text(LOG.splitlines()[0])
     result = run("explain", clean)
-    assert (result.exit_code, result.stdout) == (
-        0,
-        f"{clean}: nothing that is known to go wrong in 1 line\n",
-    )
+    assert (result.exit_code, result.stdout) == (0, f"{clean}: nothing that is known to go wrong in 1 line\n")
 
 
 def test_explain_as_json_has_every_part() -> None:

@@ -21,14 +21,7 @@ def test_the_page_is_what_the_tool_writes() -> None:
 def test_a_drill_is_on_the_page_with_its_line_cause_and_fix(name: str) -> None:
     drill, section = DRILLS[name], _section(name)
     recorded = drills.seen()[name]
-    for text in (
-        drill.title,
-        drill.how,
-        drill.cause,
-        drill.fix,
-        drill.chip,
-        recorded.line if drill.log else "",
-    ):
+    for text in (drill.title, drill.how, drill.cause, drill.fix, drill.chip, recorded.line if drill.log else ""):
         assert text in section
     assert all(line in section for line in recorded.terminal)
     assert [match.name for match in drills.explain("\n".join([*recorded.terminal, recorded.line]))] == [name]

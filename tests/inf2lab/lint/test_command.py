@@ -111,11 +111,7 @@ def test_it_answers_at_once_and_without_torch(write: Write) -> None:
     )
     begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False, env=os.environ
     )
     elapsed, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -158,11 +154,7 @@ def test_the_hook_runs_where_there_is_no_clone(root: Path, write: Write, tmp_pat
     ("words", "code"), [(["."], 2), (["--profile", "latest", "."], 2), (["nowhere", "--fix"], 2)], ids=str
 )
 def test_the_module_cannot_run_in_one_sentence(
-    words: list[str],
-    code: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(words) == code

@@ -48,8 +48,7 @@ def test_a_device_counts_by_its_number_in_the_container() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "typed"),
-    [("", False), ("-H 'content-type: application/json'", True), ("-H 'Accept: */*'", False)],
+    ("header", "typed"), [("", False), ("-H 'content-type: application/json'", True), ("-H 'Accept: */*'", False)]
 )
 def test_curl_without_a_type_sends_a_form(header: str, typed: bool) -> None:
     (request,) = curl_requests(shell_commands("c.sh", f"curl {header} http://h/predictions/m -d '{{}}'"))

@@ -58,13 +58,7 @@ CONFIG = st.fixed_dictionaries(
     {"model_type": st.sampled_from(["opt", "llama", "x", 3])},
     optional={
         key: st.one_of(st.integers(-2, 2**40), st.just("a"), st.none())
-        for key in (
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "vocab_size",
-            "max_position_embeddings",
-        )
+        for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings")
     },
 ).map(lambda config: json.dumps(config).encode())
 CODE = ARTICLE["model.py"]["model.py"]

@@ -15,10 +15,7 @@ def options(text: str) -> tuple[list[tuple[str, bool]], bool]:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (
-            "def handle(i):\n    p = i.get_properties()\n    p['a']\n    p.get('b', 1)\n",
-            [("a", True), ("b", False)],
-        ),
+        ("def handle(i):\n    p = i.get_properties()\n    p['a']\n    p.get('b', 1)\n", [("a", True), ("b", False)]),
         ("def handle(i):\n    i.get_properties()['a']\n", [("a", True)]),
         ("def load(p):\n    return p['a']\ndef handle(i):\n    load(i.get_properties())\n", [("a", True)]),
         ("def load(x):\n    return x['a']\ndef handle(i):\n    load(x=i.get_properties())\n", [("a", True)]),
@@ -27,10 +24,7 @@ def options(text: str) -> tuple[list[tuple[str, bool]], bool]:
             "def handle(i):\n    S().init(i.get_properties())\n",
             [("a", True)],
         ),
-        (
-            "def load(properties):\n    if 'a' in properties:\n        return properties['a']\n",
-            [("a", False)],
-        ),
+        ("def load(properties):\n    if 'a' in properties:\n        return properties['a']\n", [("a", False)]),
         (
             "def load(properties):\n    try:\n        properties['a']\n    except KeyError:\n        pass\n",
             [("a", False)],

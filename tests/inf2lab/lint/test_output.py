@@ -9,17 +9,7 @@ from pathlib import Path
 import pytest
 
 from inf2lab.folder.article import write_article
-from inf2lab.lint import (
-    RULES,
-    Report,
-    Severity,
-    Target,
-    as_json,
-    as_sarif,
-    as_text,
-    lint,
-    render,
-)
+from inf2lab.lint import RULES, Report, Severity, Target, as_json, as_sarif, as_text, lint, render
 
 
 @pytest.fixture

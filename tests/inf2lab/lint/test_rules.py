@@ -20,10 +20,7 @@ def told(finding: Finding) -> str:
 
 def examples(rule: ModuleType) -> list[Example]:
     first = Example(
-        bad=rule.BAD,
-        good=rule.GOOD,
-        expect=tuple(rule.EXPECT),
-        profile=getattr(rule, "PROFILE", "djl-0.25"),
+        bad=rule.BAD, good=rule.GOOD, expect=tuple(rule.EXPECT), profile=getattr(rule, "PROFILE", "djl-0.25")
     )
     return [first, *getattr(rule, "MORE", [])]
 

@@ -39,18 +39,7 @@ def test_a_sweep_writes_a_file_each(serve: Serve, tmp_path: Path) -> None:
     server = serve()
     path = tmp_path / "sweep.json"
     result = run(
-        "--url",
-        server.url,
-        "--kind",
-        "raw",
-        "-n",
-        3,
-        "--clients",
-        "1,2",
-        "--json",
-        path,
-        "--csv",
-        tmp_path / "s.csv",
+        "--url", server.url, "--kind", "raw", "-n", 3, "--clients", "1,2", "--json", path, "--csv", tmp_path / "s.csv"
     )
     assert result.exit_code == 0, result.output
     assert [one["concurrentClients"] for one in json.loads(path.read_text())] == [1, 2]

@@ -97,13 +97,7 @@ def test_tokens_are_the_models_own(tokens: Tokens, root: Path) -> None:
 
 def test_a_tokenizer_of_two_files_counts_as_well(tokens: Tokens, root: Path, tmp_path: Path) -> None:
     """facebook/opt-13b has vocab.json and merges.txt, and no tokenizer.json."""
-    for name in (
-        "vocab.json",
-        "merges.txt",
-        "config.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-    ):
+    for name in ("vocab.json", "merges.txt", "config.json", "tokenizer_config.json", "special_tokens_map.json"):
         (tmp_path / name).write_bytes((root / "models" / "tiny-opt" / name).read_bytes())
     old = Tokens(tmp_path)
     assert old.count(["Describes the volume."]) == tokens.count(["Describes the volume."])

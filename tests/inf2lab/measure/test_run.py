@@ -127,10 +127,7 @@ def test_streamed_answers_have_times_between_tokens(serve: Serve, root: Path) ->
 @pytest.mark.parametrize(
     ("kind", "pieces"),
     [
-        (
-            "openai-stream",
-            [b'data: {"choices": [{"text": "a"}]}\n\n', b'data: {"choices": [{"text": "b"}]}\n\n'],
-        ),
+        ("openai-stream", [b'data: {"choices": [{"text": "a"}]}\n\n', b'data: {"choices": [{"text": "b"}]}\n\n']),
         (
             "openai-chat-stream",
             [
@@ -211,9 +208,7 @@ def test_several_processes_share_a_load_and_lose_nothing(serve: Serve, load: Loa
     alone = measure.run(server.target(), load)
     ticks: list[tuple[int, int]] = []
     together = measure.run(
-        server.target(),
-        dataclasses.replace(load, processes=2),
-        lambda load, done, failed: ticks.append((done, failed)),
+        server.target(), dataclasses.replace(load, processes=2), lambda load, done, failed: ticks.append((done, failed))
     )
     assert [row.number for row in together.rows] == list(range(40))
     assert together.errors == {}

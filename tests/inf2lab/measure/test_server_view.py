@@ -169,11 +169,7 @@ def test_a_server_that_gathers_requests_is_known(
 
 @pytest.mark.parametrize(("stated", "degree"), [("2", 2), ("max", 24)])
 def test_the_plan_is_that_of_the_folder(free_port: int, write_folder: object, stated: str, degree: int) -> None:
-    options = {
-        "option.model_id": "facebook/opt-30b",
-        "option.tensor_parallel_degree": stated,
-        "option.batch_size": 4,
-    }
+    options = {"option.model_id": "facebook/opt-30b", "option.tensor_parallel_degree": stated, "option.batch_size": 4}
     folder = write_folder("big", options)  # type: ignore[operator]
     request = measure.plan_of(Server.of(Settings(port=free_port), folder.path)).request
     assert (request.model.name, request.tensor_parallel_degree) == ("facebook/opt-30b", degree)

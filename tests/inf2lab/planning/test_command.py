@@ -39,11 +39,7 @@ def test_the_issues_line_gives_json() -> None:
     result = run(*ISSUE)
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert (found["workers"], found["memory"]["verdict"], found["decode"]["basis"]) == (
-        12,
-        "fits",
-        "extrapolated",
-    )
+    assert (found["workers"], found["memory"]["verdict"], found["decode"]["basis"]) == (12, "fits", "extrapolated")
 
 
 def test_a_folder_with_a_config_is_a_model(tmp_path: Path) -> None:
@@ -97,13 +93,7 @@ def test_a_plan_that_cannot_be_served_ends_with_1_where_that_is_asked(more: tupl
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ("--model", "opt-14b"),
-        ("--devices", "x"),
-        ("--price-basis", "spot"),
-        ("--profile", "djl-0.35"),
-        ("--tp", "0"),
-    ],
+    [("--model", "opt-14b"), ("--devices", "x"), ("--price-basis", "spot"), ("--profile", "djl-0.35"), ("--tp", "0")],
     ids=" ".join,
 )
 def test_what_could_not_be_planned_is_one_sentence_and_code_2(words: tuple[str, ...]) -> None:

@@ -129,10 +129,7 @@ def test_between_the_rows_it_is_interpolated(request_of: RequestOf) -> None:
             {"model": "llama-2-13b", "instance": "trn1.32xlarge", "tensor_parallel_degree": 32},
             "trn1.32xlarge; degree 32",
         ),
-        (
-            {"model": "llama-2-13b", "tensor_parallel_degree": 24, "batch_size": 16},
-            "batch size 16, rows have 1 to 8",
-        ),
+        ({"model": "llama-2-13b", "tensor_parallel_degree": 24, "batch_size": 16}, "batch size 16, rows have 1 to 8"),
         ({"model": "llama-2-13b", "tensor_parallel_degree": 24, "weights": "int8"}, "weights in int8"),
         ({"model": "smollm2-135m", "tensor_parallel_degree": 24}, "layers 30, rows have 32 to 80"),
     ],
@@ -181,12 +178,7 @@ def test_the_oldest_profiles_range_reaches_what_its_time_measured(request_of: Re
 
 def test_rows_whose_times_were_derived_do_not_count_as_measured(request_of: RequestOf) -> None:
     asked = request_of(
-        "llama-2-13b",
-        tensor_parallel_degree=24,
-        batch_size=1,
-        n_positions=2048,
-        input_tokens=1024,
-        output_tokens=1024,
+        "llama-2-13b", tensor_parallel_degree=24, batch_size=1, n_positions=2048, input_tokens=1024, output_tokens=1024
     )
     assert measured_row(asked) is None  # 2.16 and 2.17 print time over prompt and output
 
@@ -306,11 +298,6 @@ def test_the_pace_of_opts_last_release_holds_for_a_size_left_out() -> None:
 
 
 def test_a_measured_row_and_its_modelled_neighbours_agree(request_of: RequestOf) -> None:
-    choices = {
-        "tensor_parallel_degree": 24,
-        "input_tokens": 128,
-        "output_tokens": 3968,
-        "profile": "djl-0.28",
-    }
+    choices = {"tensor_parallel_degree": 24, "input_tokens": 128, "output_tokens": 3968, "profile": "djl-0.28"}
     times = mids(request_of, "llama-2-13b", "n_positions", (4096, 4100), **(choices | {"batch_size": 8}))
     assert times[0] == pytest.approx(times[1], rel=2 * TOLERANCE)

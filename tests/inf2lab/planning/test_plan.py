@@ -67,12 +67,7 @@ def test_a_verdict_on_each_degree_asked_for_with_its_reasons() -> None:
     made = plan(Settings(profile="seed-0.21"), degrees=(2, 3, 12, 32))
     assert verdicts(made) == {2: True, 3: False, 12: False, 32: False}
     rules = {check.degree: {reason.rule for reason in check.reasons} for check in made.degrees}
-    assert rules == {
-        2: set(),
-        3: {"degree", "heads"},
-        12: {"degree", "heads"},
-        32: {"cores", "degree", "heads"},
-    }
+    assert rules == {2: set(), 3: {"degree", "heads"}, 12: {"degree", "heads"}, 32: {"cores", "degree", "heads"}}
 
 
 def test_padding_is_counted_at_degree_24() -> None:

@@ -34,13 +34,7 @@ def write_config(folder: Path, **changes: Any) -> Path:
 
 def test_a_folder_is_read_from_its_config(tmp_path: Path) -> None:
     dims = request_for(str(write_config(tmp_path))).model
-    assert (dims.architecture, dims.hidden, dims.layers, dims.heads, dims.max_positions) == (
-        "opt",
-        64,
-        2,
-        4,
-        512,
-    )
+    assert (dims.architecture, dims.hidden, dims.layers, dims.heads, dims.max_positions) == ("opt", 64, 2, 4, 512)
 
 
 def test_a_stand_in_is_planned_as_the_model_it_stands_for(tmp_path: Path) -> None:
@@ -106,11 +100,7 @@ def test_what_is_no_value_is_refused_with_the_remedy(choices: dict[str, Any], sa
 
 def test_the_spelling_of_published_tables_is_understood(request_of: RequestOf) -> None:
     asked = request_of("Llama-2-13b", instance="Inf2.48xlarge", dtype="BF16")
-    assert (asked.model.name, asked.instance, asked.dtype) == (
-        "meta-llama/Llama-2-13b-hf",
-        "inf2.48xlarge",
-        "bf16",
-    )
+    assert (asked.model.name, asked.instance, asked.dtype) == ("meta-llama/Llama-2-13b-hf", "inf2.48xlarge", "bf16")
 
 
 def test_the_handlers_spelling_of_a_dtype_is_understood(request_of: RequestOf) -> None:
@@ -135,14 +125,7 @@ def test_lengths_are_half_and_half_unless_given(request_of: RequestOf) -> None:
 
 def test_settings_make_the_request_of_their_values() -> None:
     made = request_of_settings(Settings(tensor_parallel_degree=8, batch_size=4, n_positions=1024, dtype="bf16"))
-    found = (
-        made.model.name,
-        made.instance,
-        made.tensor_parallel_degree,
-        made.batch_size,
-        made.n_positions,
-        made.dtype,
-    )
+    found = (made.model.name, made.instance, made.tensor_parallel_degree, made.batch_size, made.n_positions, made.dtype)
     assert found == ("facebook/opt-13b", "inf2.48xlarge", 8, 4, 1024, "bf16")
 
 

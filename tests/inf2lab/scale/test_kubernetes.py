@@ -166,9 +166,7 @@ def test_devices_follow_the_folders_degree(
     assert yaml.safe_load(made.files()[HELM_VALUES])["scheduler"]["enabled"] == (devices > 1)
 
 
-def test_a_nodes_replicas_fit_on_it_with_room_for_its_own_services(
-    folder_of: Callable[..., ModelFolder],
-) -> None:
+def test_a_nodes_replicas_fit_on_it_with_room_for_its_own_services(folder_of: Callable[..., ModelFolder]) -> None:
     for hardware in catalog.instances().values():
         if hardware.family != "inf2":
             continue
@@ -221,10 +219,7 @@ def test_the_pod_has_no_rights_and_management_stays_on_loopback(made: Deployment
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] == 1000
     assert pod["automountServiceAccountToken"] is False
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
     values = {each["name"]: each.get("value") for each in container["env"]}
     assert values["SERVING_MANAGEMENT_ADDRESS"] == "http://127.0.0.1:8081"

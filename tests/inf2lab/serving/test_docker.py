@@ -74,10 +74,7 @@ REFUSED = {
         "failed to register layer: Error processing tar file: write /usr/lib/x: no space left on device",
         "The AMI's own volume has 35 GB; 512 GB of gp3",
     ),
-    "unheard of": (
-        "docker: Error response from daemon: something new.",
-        "something new.; look at the engine",
-    ),
+    "unheard of": ("docker: Error response from daemon: something new.", "something new.; look at the engine"),
     "silent": ("", "Docker said nothing"),
 }
 

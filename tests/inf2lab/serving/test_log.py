@@ -108,11 +108,7 @@ def log(tmp_path: Path) -> Path:
 def test_milestones_come_once_each_and_in_order(log: Path) -> None:
     log.write_text(START)
     loading = reading.milestones(log)
-    assert loading == [
-        "model folder found",
-        "worker process started",
-        "the worker has imported the handler",
-    ]
+    assert loading == ["model folder found", "worker process started", "the worker has imported the handler"]
     log.write_text(START + READY + READY)
     assert reading.milestones(log) == [*loading, "model loaded", "port open"]
 
@@ -168,10 +164,7 @@ def test_a_line_loses_its_prefix_and_nothing_else(line: str, text: str) -> None:
         (START + HANDLER_RAISED + JAVA_END, "RuntimeError: cannot load weights"),
         (START + HANDLER_RAISED, "RuntimeError: cannot load weights"),
         (START + IMPORT_FAILED, "ModuleNotFoundError: No module named 'transformers'"),
-        (
-            START + PORT_TAKEN,
-            "io.netty.channel.unix.Errors$NativeIoException: bind(..) failed: Address already in use",
-        ),
+        (START + PORT_TAKEN, "io.netty.channel.unix.Errors$NativeIoException: bind(..) failed: Address already in use"),
         (NO_DEVICE, "java.lang.IllegalStateException: No GPU device detected."),
         ("KeyError: 'fp16'\n", "KeyError: 'fp16'"),
         ("transformers_neuronx.Error: x\nStopIteration\n", "StopIteration"),

@@ -17,15 +17,7 @@ import psutil
 import pytest
 
 from inf2lab import ModelFolder, Server, Settings
-from inf2lab.errors import (
-    EndpointDown,
-    FolderError,
-    LoadFailed,
-    NotReady,
-    PortInUse,
-    ServerError,
-    StandInError,
-)
+from inf2lab.errors import EndpointDown, FolderError, LoadFailed, NotReady, PortInUse, ServerError, StandInError
 from inf2lab.serving import ModelServer, all_servers, left_over, stop_everything
 from inf2lab.serving.state import read_state, state_path
 

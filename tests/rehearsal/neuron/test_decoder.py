@@ -96,11 +96,7 @@ def test_reset_forgets(opt_reference: PreTrainedModel, load: Load, prompts: Tens
 
 @pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 1), (6, 2)])
 def test_llama_with_fewer_key_value_heads(
-    randomize: Callable[[PretrainedConfig], PreTrainedModel],
-    load: Load,
-    prompts: Tensor,
-    heads: int,
-    groups: int,
+    randomize: Callable[[PretrainedConfig], PreTrainedModel], load: Load, prompts: Tensor, heads: int, groups: int
 ) -> None:
     config = LlamaConfig(
         hidden_size=48,

@@ -14,24 +14,9 @@ from neuron_rules import GIB
 
 Load = Callable[..., OPTForSampling]
 NAMED = {
-    "13b": {
-        "name": "facebook/opt-13b",
-        "hidden_size": 5120,
-        "num_hidden_layers": 40,
-        "num_attention_heads": 40,
-    },
-    "30b": {
-        "name": "facebook/opt-30b",
-        "hidden_size": 7168,
-        "num_hidden_layers": 48,
-        "num_attention_heads": 56,
-    },
-    "66b": {
-        "name": "facebook/opt-66b",
-        "hidden_size": 9216,
-        "num_hidden_layers": 64,
-        "num_attention_heads": 72,
-    },
+    "13b": {"name": "facebook/opt-13b", "hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40},
+    "30b": {"name": "facebook/opt-30b", "hidden_size": 7168, "num_hidden_layers": 48, "num_attention_heads": 56},
+    "66b": {"name": "facebook/opt-66b", "hidden_size": 9216, "num_hidden_layers": 64, "num_attention_heads": 72},
 }
 
 

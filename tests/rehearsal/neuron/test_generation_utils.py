@@ -23,12 +23,7 @@ def adapt(load: Callable) -> Adapt:
 
 
 def test_greedy_generate_equals_hugging_face(reference: PreTrainedModel, adapt: Adapt, prompts: Tensor) -> None:
-    arguments = {
-        "attention_mask": torch.ones_like(prompts),
-        "do_sample": False,
-        "max_length": 40,
-        "pad_token_id": 1,
-    }
+    arguments = {"attention_mask": torch.ones_like(prompts), "do_sample": False, "max_length": 40, "pad_token_id": 1}
     expected = reference.generate(prompts, **arguments)
     adapter = adapt(reference)
     assert torch.equal(adapter.generate(input_ids=prompts, **arguments), expected)
@@ -46,12 +41,7 @@ def test_left_padded_generate_equals_hugging_face(reference: PreTrainedModel, ad
 
 
 def test_beam_search_equals_hugging_face(reference: PreTrainedModel, adapt: Adapt, prompts: Tensor) -> None:
-    arguments = {
-        "attention_mask": torch.ones_like(prompts),
-        "num_beams": 3,
-        "max_length": 40,
-        "pad_token_id": 1,
-    }
+    arguments = {"attention_mask": torch.ones_like(prompts), "num_beams": 3, "max_length": 40, "pad_token_id": 1}
     adapter = adapt(reference, batch_size=6)  # compiled for every beam of both prompts
     assert torch.equal(adapter.generate(input_ids=prompts, **arguments), reference.generate(prompts, **arguments))
 

@@ -309,11 +309,7 @@ def test_08_has_no_streamer_for_opt(opt_reference: PreTrainedModel, load: Load, 
 
 @pytest.mark.parametrize(("generation", "names"), [("0.2", []), ("0.8", ["start_ids", "top_k"])])
 def test_signature_tells_what_the_generation_takes(
-    opt_reference: PreTrainedModel,
-    load: Load,
-    monkeypatch: pytest.MonkeyPatch,
-    generation: str,
-    names: list[str],
+    opt_reference: PreTrainedModel, load: Load, monkeypatch: pytest.MonkeyPatch, generation: str, names: list[str]
 ) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
     parameters = inspect.signature(load(opt_reference).sample).parameters

@@ -35,8 +35,7 @@ def test_greedy_takes_the_likeliest(opt_reference: PreTrainedModel, load: Callab
 
 
 @pytest.mark.parametrize(
-    ("top_k", "top_p", "left"),
-    [(5, 1.0, 5), (3, 1.0, 3), (5, 0.6, 2), (5, 0.71, 3), (5, 0.01, 1), (2, 0.99, 2)],
+    ("top_k", "top_p", "left"), [(5, 1.0, 5), (3, 1.0, 3), (5, 0.6, 2), (5, 0.71, 3), (5, 0.01, 1), (2, 0.99, 2)]
 )
 def test_filters(top_k: int, top_p: float, left: int) -> None:
     probabilities, tokens = top_k_top_p_filtering(SCORES, top_k, top_p)

@@ -9,13 +9,7 @@ from transformers_neuronx.utils import maybe_override_attributes, parse_amp, pow
 
 @pytest.mark.parametrize(
     ("positions", "buckets"),
-    [
-        (100, [100]),
-        (128, [128]),
-        (256, [128, 256]),
-        (300, [128, 256, 300]),
-        (2048, [128, 256, 512, 1024, 2048]),
-    ],
+    [(100, [100]), (128, [128]), (256, [128, 256]), (300, [128, 256, 300]), (2048, [128, 256, 512, 1024, 2048])],
 )
 def test_buckets_of_section_6(positions: int, buckets: list[int]) -> None:
     assert power_of_two_bucket_sizes(128, positions) == buckets

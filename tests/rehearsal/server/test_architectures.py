@@ -136,10 +136,7 @@ def test_a_rolling_batch_answers_two_requests(server: RunningServer, name: str) 
     with ThreadPoolExecutor() as pool:
         answers = list(pool.map(lambda pair: roll(server, name, *pair), asked.items()))
     # At least: when a request joins, 0.25's scheduler begins to count the tokens of those under way anew.
-    assert [len(words) >= length for words, length in zip(answers, asked.values(), strict=True)] == [
-        True,
-        True,
-    ]
+    assert [len(words) >= length for words, length in zip(answers, asked.values(), strict=True)] == [True, True]
 
 
 def roll(server: RunningServer, name: str, prompt: str, length: int) -> list[str]:

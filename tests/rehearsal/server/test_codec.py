@@ -62,11 +62,7 @@ def test_djl_reads_what_we_write(djl, properties, parts):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    code=st.integers(-32768, 32767),
-    message=keys,
-    properties=pairs,
-    parts=contents,
-    cuts=st.lists(st.integers(0, 400)),
+    code=st.integers(-32768, 32767), message=keys, properties=pairs, parts=contents, cuts=st.lists(st.integers(0, 400))
 )
 def test_we_read_what_djl_writes_in_any_packets(djl, code, message, properties, parts, cuts):
     output = djl[1](code, message)
@@ -113,13 +109,7 @@ def test_golden_bytes():
 def test_recorded_bytes(name):
     lines = [json.loads(line) for line in (GOLDEN / f"wire-0.25.0-{name}.jsonl").read_text().splitlines()]
     to_worker = [bytes.fromhex(line["hex"]) for line in lines if line.get("dir") == "java->worker" and line["len"]]
-    init = {
-        "engine": "Python",
-        "entryPoint": "model.py",
-        "minWorkers": "1",
-        "maxWorkers": "1",
-        "handler": "handle",
-    }
+    init = {"engine": "Python", "entryPoint": "model.py", "minWorkers": "1", "maxWorkers": "1", "handler": "handle"}
     if name == "text-list":
         init["tensor_parallel_degree"] = "2"
         init = {key: init[key] for key in hash_order(init)}

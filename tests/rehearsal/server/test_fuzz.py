@@ -61,15 +61,7 @@ TYPES = [
     ";",
     "application/json; charset=\xff",
 ]
-HEADERS = [
-    "Expect: 100-continue",
-    "Expect: 500",
-    "X-Bad",
-    ": v",
-    "X:\tv",
-    "x-starting-token: ?",
-    "Upgrade: h2c",
-]
+HEADERS = ["Expect: 100-continue", "Expect: 500", "X-Bad", ": v", "X:\tv", "x-starting-token: ?", "Upgrade: h2c"]
 JAVA = [
     b"NumberFormatException",
     b"IllegalArgumentException",
@@ -95,12 +87,7 @@ def generated(rng: random.Random) -> bytes:
     elif framing < 0.85:
         head.append("Transfer-Encoding: chunked")
         body = rng.choice(
-            [
-                b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body),
-                b"ffffffffff\r\n" + body,
-                b"-1\r\n",
-                b"5;x=y\r\nab",
-            ]
+            [b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), b"ffffffffff\r\n" + body, b"-1\r\n", b"5;x=y\r\nab"]
         )
     data = "\r\n".join([*head, "", ""]).encode("utf-8", "surrogateescape") + body
     if rng.random() < 0.25:  # flip, cut or repeat
@@ -132,10 +119,7 @@ def test_bad_input_leaves_the_server_answering(start, model, tmp_path):
 def answers(server, data):
     """Status and body of what came back, until the server closes or is silent."""
     got = b""
-    with (
-        contextlib.suppress(OSError),
-        socket.create_connection(("127.0.0.1", server.port), timeout=0.3) as client,
-    ):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), timeout=0.3) as client:
         client.sendall(data)
         client.shutdown(socket.SHUT_WR) if data.endswith(b"\n") else None
         while part := client.recv(65536):

@@ -26,12 +26,7 @@ ECHO = b"POST /predictions/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application
 )
 def test_no_http_is_refused_and_reset(zoo, data):
     answer = zoo.raw(data)
-    assert (answer.status, answer.reason, answer.body, answer.after) == (
-        400,
-        "Invalid HTTP message.",
-        INVALID,
-        "reset",
-    )
+    assert (answer.status, answer.reason, answer.body, answer.after) == (400, "Invalid HTTP message.", INVALID, "reset")
     assert [name for name, _ in answer.headers] == [
         "content-type",
         "x-request-id",

@@ -24,10 +24,7 @@ NO_RESOURCE = java_error(
 
 
 def test_the_articles_request(zoo):
-    body = {
-        "seq_length": 2048,
-        "text": ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"],
-    }
+    body = {"seq_length": 2048, "text": ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]}
     answer = zoo.predict("text_list", body)
     assert (answer.status, answer.reason, answer.after) == (200, "OK", "open")
     assert answer.body.decode() == (
@@ -67,12 +64,7 @@ def test_ping_lists_all_models(zoo):
 )
 def test_no_such_route(zoo, method, path):
     answer = zoo.send(method, path)
-    assert (answer.status, answer.reason, answer.body, answer.after) == (
-        404,
-        "Not Found",
-        NO_RESOURCE,
-        "reset",
-    )
+    assert (answer.status, answer.reason, answer.body, answer.after) == (404, "Not Found", NO_RESOURCE, "reset")
     assert answer.header("connection") == "close"
 
 
@@ -106,12 +98,7 @@ def test_handler_errors(zoo):
     assert zoo.predict("fails", {"kind": "raise"}).body.decode() == FAILED.format("boom: bad value")
     assert zoo.predict("fails", {"kind": "dict"}).body.decode() == FAILED.format("Invalid output type: <class 'dict'>")
     none = zoo.predict("fails", {"kind": "none"})
-    assert (none.status, none.reason, none.header("content-length"), none.after) == (
-        204,
-        "No content",
-        None,
-        "open",
-    )
+    assert (none.status, none.reason, none.header("content-length"), none.after) == (204, "No content", None, "open")
     oom = zoo.predict("fails", {"kind": "oom"})
     assert (oom.status, oom.reason, oom.body) == (507, "ran out", b"")
     own = zoo.predict("fails", {"kind": "error"})
@@ -127,12 +114,7 @@ def test_codes_and_reasons_of_a_handler(zoo):
         (507, "full", "reset"),
     ]:
         answer = zoo.predict("fails", {"kind": {"code": code, "message": message}})
-        assert (answer.status, answer.reason, answer.body, answer.after) == (
-            code,
-            message,
-            b"body here",
-            after,
-        )
+        assert (answer.status, answer.reason, answer.body, answer.after) == (code, message, b"body here", after)
     for code, length in [(204, None), (205, "0")]:  # HTTP gives these no body, whatever a handler adds
         empty = zoo.predict("fails", {"kind": {"code": code, "message": "custom"}})
         assert (empty.status, empty.reason, empty.body, empty.after) == (code, "custom", b"", "open")
@@ -204,14 +186,7 @@ def test_the_worker_runs_as_djl_starts_it(zoo):
     engine, *args = seen["argv"]
     assert engine.endswith("/djl_python_engine.py")
     assert args[0:3:2] == ["--sock-type", "--sock-name"]
-    assert args[4:] == [
-        "--model-dir",
-        str(zoo.store / "inspect"),
-        "--entry-point",
-        "model.py",
-        "--device-id",
-        "-1",
-    ]
+    assert args[4:] == ["--model-dir", str(zoo.store / "inspect"), "--entry-point", "model.py", "--device-id", "-1"]
     assert len(args[3].encode()) <= 100  # macOS allows 104 bytes in a socket's path
     folders = seen["env"]["PYTHONPATH"].split(":")
     assert folders[-4] == engine.removesuffix("/djl_python_engine.py")

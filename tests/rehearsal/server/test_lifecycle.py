@@ -95,11 +95,7 @@ def test_a_store_with_a_file_is_itself_a_model(start, model, tmp_path):
 def test_timeout_answers_at_once_and_replaces_the_worker(shared, serve, gate):
     name = serve(gate.code, ONE + "option.predict_timeout=1\n")
     answer = shared.predict(name, gate.held())  # without a timeout it would not be answered
-    assert (answer.status, answer.reason, answer.json()["type"]) == (
-        503,
-        "Service Unavailable",
-        "WlmException",
-    )
+    assert (answer.status, answer.reason, answer.json()["type"]) == (503, "Service Unavailable", "WlmException")
     assert answer.json()["message"].startswith(
         "java.util.concurrent.TimeoutException: no answer in 1 s (option.predict_timeout)"
     )

@@ -113,11 +113,7 @@ def test_a_properties_file_that_cannot_be_read_leaves_no_model_on_its_way(server
 
 def test_a_folder_outside_the_store_is_not_run(server):
     outside, before = server.store.parent / "outside", server.workers()
-    for wanted in (
-        url(server, "secret", outside),
-        f"file://{server.store}/../outside/secret",
-        str(outside / "secret"),
-    ):
+    for wanted in (url(server, "secret", outside), f"file://{server.store}/../outside/secret", str(outside / "secret")):
         said = server.send("POST", f"/models?url={wanted}")
         assert said.status == 400
         assert "is outside the model store" in said.json()["message"]
@@ -149,10 +145,7 @@ def test_paging(server):
         "nextPageToken": "-2147483549",
         "models": [],
     }
-    assert server.send("GET", "/workflows").json()["workflows"] == [
-        {"workflowName": "echo"},
-        {"workflowName": "other"},
-    ]
+    assert server.send("GET", "/workflows").json()["workflows"] == [{"workflowName": "echo"}, {"workflowName": "other"}]
 
 
 def test_scaling(server):

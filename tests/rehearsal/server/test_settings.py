@@ -105,9 +105,7 @@ def test_java_properties_rules(tmp_path):
 
 def test_options_from_file_and_environment(model, tmp_path):
     folder = model(
-        tmp_path,
-        "m",
-        properties="engine=Python\noption.dtype=fp16\nbatch_size=4\noption.batch_size=2\nfoo=bar\n",
+        tmp_path, "m", properties="engine=Python\noption.dtype=fp16\nbatch_size=4\noption.batch_size=2\nfoo=bar\n"
     )
     environ = {
         "OPTION_DTYPE": "bf16",
@@ -124,12 +122,7 @@ def test_options_from_file_and_environment(model, tmp_path):
         "tensor_parallel_degree": "2",
     }
     sent = info.init_properties()
-    assert (sent["batch_size"], sent["foo"], sent["gpu.minWorkers"], sent["handler"]) == (
-        "2",
-        "bar",
-        "1",
-        "handle",
-    )
+    assert (sent["batch_size"], sent["foo"], sent["gpu.minWorkers"], sent["handler"]) == ("2", "bar", "1", "handle")
     assert list(sent) == hash_order(sent)
     assert info.batch_size == 4  # the server's own batching reads the plain key
 
@@ -197,12 +190,7 @@ def test_device_details():
         ("option.entryPoint=x.y\n", 0, "", "x.y"),
         ("", 0, "", "model.py"),
         ("option.model_id=a/b\n", 0, None, "djl_python.huggingface"),
-        (
-            "option.model_id=a/b\noption.tensor_parallel_degree=2\n",
-            2,
-            None,
-            "djl_python.transformers_neuronx",
-        ),
+        ("option.model_id=a/b\noption.tensor_parallel_degree=2\n", 2, None, "djl_python.transformers_neuronx"),
         ("option.model_id=a/b\noption.tensor_parallel_degree=2\n", 2, "", "model.py"),
     ],
 )

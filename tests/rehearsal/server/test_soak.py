@@ -7,14 +7,7 @@ import sys
 
 
 def test_every_request_is_answered_and_nothing_is_left(root):
-    command = [
-        sys.executable,
-        root / "tests" / "benchmarks" / "soak.py",
-        "--requests",
-        "100",
-        "--crashes",
-        "0.01",
-    ]
+    command = [sys.executable, root / "tests" / "benchmarks" / "soak.py", "--requests", "100", "--crashes", "0.01"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("0 promises broken\n")

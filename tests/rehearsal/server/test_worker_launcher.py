@@ -50,13 +50,7 @@ def test_the_worker_ends_with_its_server(tmp_path, alive, way):
 
 def test_it_becomes_the_command(tmp_path):
     lease, writer = os.pipe()
-    command = [
-        sys.executable,
-        "-c",
-        "import os, sys; print(sys.argv[1:], os.environ['A'], os.getcwd())",
-        "x",
-        "y z",
-    ]
+    command = [sys.executable, "-c", "import os, sys; print(sys.argv[1:], os.environ['A'], os.getcwd())", "x", "y z"]
     made = subprocess.run(
         [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(lease), *command],
         pass_fds=(lease,),

@@ -92,13 +92,7 @@ def _read(client: socket.socket, head_only: bool, linger_s: float) -> Answer:
     else:
         body = b"" if head_only else stream.read(int(values.get("content-length", "0")))
     return Answer(
-        int(status),
-        reason,
-        tuple(headers),
-        body,
-        tuple(chunks),
-        tuple(interim),
-        _after(client, stream, linger_s),
+        int(status), reason, tuple(headers), body, tuple(chunks), tuple(interim), _after(client, stream, linger_s)
     )
 
 

@@ -29,10 +29,7 @@ def namespace(name: str) -> Document:
 
 def service(made: Wanted) -> Document:
     """Return the Service: inference only; management has no port."""
-    spec = {
-        "selector": made.labels,
-        "ports": [{"name": PORT, "port": INSIDE_PORT, "targetPort": PORT}],
-    }
+    spec = {"selector": made.labels, "ports": [{"name": PORT, "port": INSIDE_PORT, "targetPort": PORT}]}
     return Document("Inference, inside the cluster. Management has no port.", made.described("v1", "Service", spec))
 
 
@@ -83,10 +80,7 @@ def network_policy(made: Wanted) -> Document:
     """Return who may ask the pods, and what they may reach: names, HTTPS, and metadata for a release that asks it."""
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}
     dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    egress: list[dict[str, Any]] = [
-        {"ports": dns},
-        {"to": [anywhere], "ports": [{"protocol": "TCP", "port": 443}]},
-    ]
+    egress: list[dict[str, Any]] = [{"ports": dns}, {"to": [anywhere], "ports": [{"protocol": "TCP", "port": 443}]}]
     if made.replica.settings.stack.cores_found_by == "instance metadata":
         metadata = {"ipBlock": {"cidr": "169.254.169.254/32"}}
         egress.append({"to": [metadata], "ports": [{"protocol": "TCP", "port": 80}]})
@@ -153,12 +147,7 @@ def node_pool(made: Wanted) -> Document:
 def node_class(made: Wanted) -> Document:
     """Return the AWS side of the pool: image with Neuron's driver, disk, network of the cluster."""
     by_cluster = [{"tags": {"karpenter.sh/discovery": made.cluster}}]
-    disk = {
-        "volumeSize": f"{disk_gib(made)}Gi",
-        "volumeType": "gp3",
-        "encrypted": True,
-        "deleteOnTermination": True,
-    }
+    disk = {"volumeSize": f"{disk_gib(made)}Gi", "volumeType": "gp3", "encrypted": True, "deleteOnTermination": True}
     hops = 2 if made.replica.settings.stack.cores_found_by == "instance metadata" else 1
     spec = {
         "amiSelectorTerms": [{"alias": "al2023@latest"}],
@@ -166,18 +155,9 @@ def node_class(made: Wanted) -> Document:
         "subnetSelectorTerms": by_cluster,
         "securityGroupSelectorTerms": by_cluster,
         "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": disk}],
-        "metadataOptions": {
-            "httpEndpoint": "enabled",
-            "httpTokens": "required",
-            "httpPutResponseHopLimit": hops,
-        },
+        "metadataOptions": {"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": hops},
     }
-    body = {
-        "apiVersion": "karpenter.k8s.aws/v1",
-        "kind": "EC2NodeClass",
-        "metadata": {"name": NODES},
-        "spec": spec,
-    }
+    body = {"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "metadata": {"name": NODES}, "spec": spec}
     return Document(
         "For Neuron instances Karpenter takes the accelerated image, which has the driver; pin its version "
         "(al2023@v...) where a new one has to be tried first. The disk holds the weights and split copies of "

@@ -50,8 +50,7 @@ class Deployment(Wanted):
             **parts,
             "karpenter/kustomization.yaml": [
                 Document(
-                    "Nodes that come and go with the pods: apply this where Karpenter runs.",
-                    _kustomize(["nodes.yaml"]),
+                    "Nodes that come and go with the pods: apply this where Karpenter runs.", _kustomize(["nodes.yaml"])
                 )
             ],
             "karpenter/nodes.yaml": [around.node_pool(self), around.node_class(self)],
@@ -130,24 +129,15 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     )
     yield "image", replica.image
     cores = f"degree {replica.degree} x {replica.workers}"
-    yield (
-        "a replica",
-        f"{cores} = {replica.devices} of {settings.hardware.chips} devices of {settings.instance}",
-    )
+    yield ("a replica", f"{cores} = {replica.devices} of {settings.hardware.chips} devices of {settings.instance}")
     for placement in replica.placements():
         yield "", str(placement)
     workers = f", {replica.workers} workers one after the other" if replica.workers > 1 else ""
-    yield (
-        "loading",
-        f"up to {replica.loading_s} s{workers}; the startup probe waits {pod.startup_s(replica)} s",
-    )
+    yield ("loading", f"up to {replica.loading_s} s{workers}; the startup probe waits {pod.startup_s(replica)} s")
     room, host = pod.memory_gib(made), replica.plan.host
     once, f32 = (gib / len(replica.plan.copies) for gib in (host.once_gib, host.f32_gib))
     yield "memory", f"{room} GiB a pod; a worker takes {once:.0f} GiB to load, {f32:.0f} in f32"
-    yield (
-        "ending",
-        f"a pod is given {pod.grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more",
-    )
+    yield ("ending", f"a pod is given {pod.grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more")
     few, many = made.nodes(made.fewest), made.nodes(made.most)
     yield (
         "nodes",
@@ -158,10 +148,7 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     price = made.usd_per_hour
     if price:
         span = " to ".join(dict.fromkeys(f"{usd:.2f}" for usd in price))
-        yield (
-            "price",
-            f"{span} USD/h ({basis.name}, {basis.first} to {basis.last}), without the cluster's own",
-        )
+        yield ("price", f"{span} USD/h ({basis.name}, {basis.first} to {basis.last}), without the cluster's own")
     for problem in replica.plan.problems:
         yield "problem", problem
     if once > room:
@@ -170,10 +157,7 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
             f"a pod's {room} GiB cannot hold the {once:.0f} GiB of weights that loading takes: larger size",
         )
     if made.fewest == 1:
-        yield (
-            "note",
-            "with one replica nobody answers while its node is replaced and the next one loads: --fewest 2",
-        )
+        yield ("note", "with one replica nobody answers while its node is replaced and the next one loads: --fewest 2")
 
 
 def _kustomize(resources: list[str]) -> dict[str, Any]:

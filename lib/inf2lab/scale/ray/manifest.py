@@ -146,9 +146,4 @@ def _worker(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:
 
 def _ray(name: str, image: str, cores: int, gib: int) -> dict[str, Any]:
     size = {"cpu": str(cores), "memory": f"{gib}Gi"}
-    return {
-        "name": name,
-        "image": image,
-        "resources": {"requests": size, "limits": size},
-        "securityContext": _RIGHTS,
-    }
+    return {"name": name, "image": image, "resources": {"requests": size, "limits": size}, "securityContext": _RIGHTS}

@@ -103,11 +103,7 @@ def allocate(tensors: Iterable[CoreTensor], cores: range) -> CoreBytes:
                 "fewer n_positions or a smaller dtype"
             )
     logger.info(
-        "rehearsal: GiB on each of %d NeuronCores (%d-%d):\n%s",
-        len(cores),
-        cores[0],
-        cores[-1],
-        needed.table(),
+        "rehearsal: GiB on each of %d NeuronCores (%d-%d):\n%s", len(cores), cores[0], cores[-1], needed.table()
     )
     return needed
 

@@ -88,8 +88,7 @@ class Registry:
             model.configure(self._log)
             if (model.folder / "requirements.txt").is_file():
                 self._log.warn(
-                    "Rehearsal",
-                    f"{model.name}: requirements.txt is not installed here, unlike on an instance",
+                    "Rehearsal", f"{model.name}: requirements.txt is not installed here, unlike on an instance"
                 )
             names = model.devices()
             self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")

@@ -26,12 +26,7 @@ from inf2lab.scale.ray.environment import environment_python
 from inf2lab.scale.ray.manifest import METRICS_PORT, ray_service
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "kuberay.schema.json").read_text())
-COUNTED = {
-    "num-cpus",
-    "num-gpus",
-    "memory",
-    "resources",
-}  # parameters that say what `resources` of a group says too
+COUNTED = {"num-cpus", "num-gpus", "memory", "resources"}  # parameters that say what `resources` of a group says too
 V2 = "RAY_enable_autoscaler_v2"
 NAME_LENGTH = catalog.kuberay_facts().name_length
 Manifest = dict[str, Any]

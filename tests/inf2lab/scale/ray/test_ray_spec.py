@@ -65,10 +65,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("options", "capacity"),
     [
         ({}, 1),
-        (
-            {"option__tensor_parallel_degree": 1},
-            2,
-        ),  # the server starts a worker on the device's other core as well
+        ({"option__tensor_parallel_degree": 1}, 2),  # the server starts a worker on the device's other core as well
         ({"option__batch_size": 4}, 1),  # rows of one request: the article's handler
         ({"batch_size": 4}, 4),  # DJLServing gathers so many requests
         ({"option__rolling_batch": "auto"}, 32),

@@ -45,11 +45,7 @@ def test_the_stage_shows_the_recorded_run_and_says_so(recorded: Figures) -> None
     stage.start()
     assert not stage.live
     assert stage.says.startswith(f"recorded on {recorded.date}")
-    assert (stage.grow(), stage.lose(), stage.placement()) == (
-        recorded.grown,
-        recorded.losses,
-        recorded.placement,
-    )
+    assert (stage.grow(), stage.lose(), stage.placement()) == (recorded.grown, recorded.losses, recorded.placement)
     assert stage.close() == []
 
 
@@ -95,13 +91,7 @@ def test_tables_hold_what_was_counted(recorded: Figures) -> None:
     plain = overhead_table(recorded.overheads).splitlines()
     assert [line.split()[0] for line in plain[1:]] == ["Python", "HAProxy"]
     text = queue_table([replace(recorded.queued[0], ideal_p50_s=0.111, p50_s=0.222, p90_s=0.333)])
-    for words in (
-        "5 requests/s on 3 replicas",
-        "formula   same arrivals   measured",
-        " 111 ",
-        " 222",
-        " 333",
-    ):
+    for words in ("5 requests/s on 3 replicas", "formula   same arrivals   measured", " 111 ", " 222", " 333"):
         assert words in text
 
 

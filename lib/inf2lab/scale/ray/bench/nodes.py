@@ -41,10 +41,7 @@ class Emulation:
         self._nodes: list[Node] = [self._new(count) for count in cores]
         ray.init(address=self._cluster.address, _node_ip_address=HOME, log_to_driver=False, namespace="serve")
         # Trap: one proxy, on the head. The emulated nodes share this machine's ports and HAProxy's files.
-        serve.start(
-            proxy_location="HeadOnly",
-            http_options=HTTPOptions(host=HOME, port=port, keep_alive_timeout_s=60),
-        )
+        serve.start(proxy_location="HeadOnly", http_options=HTTPOptions(host=HOME, port=port, keep_alive_timeout_s=60))
 
     def deploy(self, described: dict[str, Any]) -> dict[str, Any]:
         """Deploy or change the application; answers before its replicas are ready."""

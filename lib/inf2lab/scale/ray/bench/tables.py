@@ -56,10 +56,7 @@ def queue_table(queued: Iterable[Queued]) -> str:
     lines = []
     for one in queued:
         said = one.predicted
-        rows = {
-            "p50": (said.p50_s, one.ideal_p50_s, one.p50_s),
-            "p90": (said.p90_s, one.ideal_p90_s, one.p90_s),
-        }
+        rows = {"p50": (said.p50_s, one.ideal_p50_s, one.p50_s), "p90": (said.p90_s, one.ideal_p90_s, one.p90_s)}
         lines += [
             f"{one.rate:g} requests/s on {one.replicas} replicas of {1000 * one.service_s:.0f} ms: {said.use:.0%} use",
             f"  {'':4} {'formula':>10} {'same arrivals':>15} {'measured':>10}   ms, of {one.requests} requests",
