@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from pathlib import Path
+from typing import Any
 
+from inf2lab.drills.drill import Scene
 from inf2lab.folder.article import ARTICLE
 
-ENGINE: Mapping[str, object] = MappingProxyType({"engine": "Python"})
-# What the article writes beside its model.py, and for the built-in handler, in the words of 0.25.
-OWN = {**ENGINE, "option.tensor_parallel_degree": 2, "option.batch_size": 2, "option.dtype": "f16"}
-BUILT_IN = {
-    **ENGINE,
-    "option.entryPoint": "djl_python.transformers_neuronx",
-    "option.model_id": "facebook/opt-13b",
-    "option.tensor_parallel_degree": 2,
-    "option.batch_size": 2,
-    "option.n_positions": 128,
-    "option.dtype": "fp16",
-}
-ARTICLES = ARTICLE["model.py"]["model.py"]
-
 # Answers at once, or sleeps, waits for a file to go away, or dies, as the request asks.
-OBEDIENT = """\
-import os
-import signal
-import time
-
-from djl_python import Input, Output
-
-SLOW_START_S = 0
+OBEDIENT = Path(__file__).with_name("obedient.py.txt").read_text(encoding="utf-8")
+HANDLERS = {"article": ARTICLE["model.py"]["model.py"], "obedient": OBEDIENT}
 
 
-def wait_while_there_is(path):
-    while os.path.exists(path):
-        time.sleep(0.02)
-
-
-def handle(inputs: Input):
-    if inputs.is_empty():
-        time.sleep(SLOW_START_S)
-        wait_while_there_is(os.path.join(os.environ["TMPDIR"], "hold"))
-        return None
-    request = inputs.get_as_json()
-    time.sleep(request.get("sleep_s", 0))
-    wait_while_there_is(request.get("while_there_is", ""))
-    if request.get("die"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return Output().add_as_json({"outputs": request["text"]})
-"""
+def make_scene(row: Mapping[str, Any], scenes: Mapping[str, Mapping[str, Any]]) -> Scene:
+    """Return the scene of a row; what it does not say is as in the scene that it is `like`."""
+    base = scenes.get(row.get("like", ""), {})
+    whole = {**base, **row, "properties": base.get("properties", {}) | row.get("properties", {})}
+    handler = HANDLERS.get(whole.get("handler", ""))
+    if handler and "change" in row:
+        handler = change(handler, *row["change"])
+    others = {name: whole[name] for name in ("profile", "instance", "shell") if name in whole}
+    return Scene(whole["properties"], handler, weights=tuple(row.get("weights", ())), **others)
 
 
 def change(handler: str, old: str, new: str) -> str:

@@ -1,18 +1,24 @@
-"""All drills, in the order in which a reader meets the failures; those of one scene stand together."""
+"""All drills, in the order in which a reader meets the failures; those of one scene stand together.
+
+failures.json says of each what is done (`act`, a function of actions.py, `given` its arguments), to which folder
+(`scene`), and what is written about it. First the model does not load; then requests are wrong, and the server runs on;
+last a server that answered well gets into trouble: too slow, dead, in the way, gone, or full.
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from inf2lab.drills.asking import ASKING
-from inf2lab.drills.drill import Drill
-from inf2lab.drills.loading import LOADING
-from inf2lab.drills.running import RUNNING
+from inf2lab.drills.actions import ACTIONS
+from inf2lab.drills.drill import Drill, Scene
+from inf2lab.drills.folders import make_scene
 from inf2lab.errors import SettingsError
-
-DRILLS: Mapping[str, Drill] = MappingProxyType({drill.name: drill for drill in (*LOADING, *ASKING, *RUNNING)})
 
 
 def find(name: str) -> Drill:
@@ -22,3 +28,19 @@ def find(name: str) -> Drill:
     close = difflib.get_close_matches(name, DRILLS, 3, 0.4)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise SettingsError("drill", name, f"no such drill; {hint}`inf2lab drill --list` names them all")
+
+
+def _read() -> Mapping[str, Drill]:
+    data = json.loads(Path(__file__).with_name("failures.json").read_text(encoding="utf-8"))
+    shared = {name: make_scene(row, data["scenes"]) for name, row in data["scenes"].items()}
+
+    def make(name: str, row: dict[str, Any]) -> Drill:
+        where = row.pop("scene")
+        scene: Scene = shared[where] if isinstance(where, str) else make_scene(where, data["scenes"])
+        act = partial(ACTIONS[row.pop("act")], **row.pop("given", {}))
+        return Drill(name, scene=scene, act=act, covers=tuple(row.pop("covers", ())), **row)
+
+    return MappingProxyType({name: make(name, row) for name, row in data["drills"].items()})
+
+
+DRILLS = _read()

@@ -15,7 +15,7 @@ from inf2lab import Server, Settings, drills
 from inf2lab.drills import DRILLS, Drill, Result, Scene, Sighting
 from inf2lab.drills.act import Site
 from inf2lab.drills.drill import Unavailable
-from inf2lab.drills.folders import ENGINE, OBEDIENT
+from inf2lab.drills.folders import OBEDIENT
 from inf2lab.drills.recorded import describe_seen
 from inf2lab.drills.runner import compare
 from inf2lab.errors import SettingsError
@@ -23,6 +23,7 @@ from inf2lab.folder.article import write_article
 from inf2lab.serving import left_over
 from tests.support.golden.launch import GOLDEN
 
+ENGINE = {"engine": "Python"}
 # Drills of one scene stand together, so that they share a server here as in `inf2lab drill --all`.
 SCENES = list(dict.fromkeys(drill.scene for drill in DRILLS.values()))
 _results: dict[str, Result] = {}
