@@ -1,7 +1,5 @@
 """Self-checks at the end of a notebook: one line each, PASS or FAIL with a hint; a failed one stops the run."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager

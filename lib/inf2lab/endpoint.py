@@ -1,7 +1,5 @@
 """The client a reader learns on: a model's URL, one request, and an answer that can be looked at."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence

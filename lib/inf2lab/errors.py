@@ -14,8 +14,6 @@ LabError                 base; `str()` is one sentence with the value, the rule 
     └── EndpointDown     nothing listens at the endpoint's address
 """
 
-from __future__ import annotations
-
 
 class LabError(Exception):
     """Base of every error that a user of inf2lab can cause and mend."""

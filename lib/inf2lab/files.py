@@ -4,8 +4,6 @@ What is written has another name beside its place until it is complete, so that 
 interrupted run leaves nothing behind.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

@@ -10,8 +10,6 @@
 | INF2LAB_<PARAMETER> | replaces a notebook parameter's default, e.g. INF2LAB_PORT=8081 | - |
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The notebooks' pictures: the two lanes, memory a core, the ring of devices. Hatch and words say what colour does."""
 
-from __future__ import annotations
-
 import io
 import math
 import textwrap

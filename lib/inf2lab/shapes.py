@@ -1,7 +1,5 @@
 """Request and response of each kind of endpoint: how a body is made, and where its answer has the text."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The planner with sliders for a notebook; where nothing runs, its first state stays as a picture."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Words that many sentences need, and those that many logs begin with, written once."""
 
-from __future__ import annotations
-
 import re
 
 COLOUR = r"(?:\x1b\[[0-9;]*m)*"  # the real server's console has it

@@ -3,8 +3,6 @@
 An instance and an endpoint are two lists of calls; everything that is done with such a list is here.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

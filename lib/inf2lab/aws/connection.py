@@ -1,7 +1,5 @@
 """The way to AWS: one object that makes every call, translates every error, and asks nobody in the rehearsal lane."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The end of a run: the clock outside that ends it, whatever happens here, and moving it."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

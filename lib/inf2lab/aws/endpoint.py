@@ -4,8 +4,6 @@ The folder lies uncompressed on S3 and arrives as /opt/ml/model, byte for byte. 
 EventBridge deletes it, whatever happens here.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

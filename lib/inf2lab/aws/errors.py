@@ -17,8 +17,6 @@ CloudError            base; says which call, what AWS answered and what to do
 └── LaunchFailed      a launch stopped half-way and was undone
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

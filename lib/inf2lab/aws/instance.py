@@ -1,7 +1,5 @@
 """One instance that ends itself: the request as data, before any call is sent, and the launch that sends it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Asking an endpoint that is in service, in the request schema of its folder's handler."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The kinds of thing that a run can leave behind: how each is found by its tag, what it bills, how it is removed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass

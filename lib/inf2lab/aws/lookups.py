@@ -1,7 +1,5 @@
 """What is asked before launching: image, offering, quota. Each answer says where it comes from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

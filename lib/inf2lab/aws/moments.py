@@ -1,7 +1,5 @@
 """A moment in the one form in which tags, schedules, scripts, records and people read it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 

@@ -1,7 +1,5 @@
 """What a launch costs until its deadline, and what goes on costing if an instance is only stopped."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Checks of a request before it is sent, without asking anybody: botocore's own rules, and ours about safety."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Roles, each with the rights that it needs and no other: the one way in which a policy document is written."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 Only what carries the tag of a named run is touched. A sweep may be repeated, and interrupted at any point.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

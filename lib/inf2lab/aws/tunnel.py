@@ -1,7 +1,5 @@
 """The way in: Session Manager forwards one port of the instance's loopback to this machine's."""
 
-from __future__ import annotations
-
 import shlex
 
 from inf2lab import catalog

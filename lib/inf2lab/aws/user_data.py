@@ -1,7 +1,5 @@
 """The first boot's script: `user_data.sh` with a run's values; the CloudFormation template holds the same text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

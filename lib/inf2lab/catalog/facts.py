@@ -1,7 +1,5 @@
 """What is known of the world, as types: each class is one kind of row of the data files beside this module."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Asking the catalog: each function reads its data file once and answers with typed facts."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Mapping

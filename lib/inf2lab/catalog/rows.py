@@ -4,8 +4,6 @@ A row has the fields of its dataclass, by name and type; in a table, its key is 
 `source` and when it was `checked`, where these differ from the file's, and what its `fields` mean.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass

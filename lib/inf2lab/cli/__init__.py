@@ -3,8 +3,6 @@
 Exit codes: 0 done, 1 found something that needs mending, 2 could not run.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Commands about instances: launch, extend, sweep. In the rehearsal lane they show everything and ask nobody."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from typing import Annotated

@@ -1,7 +1,5 @@
 """What the commands share: the options of Settings, the console, and errors as one sentence."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import sys

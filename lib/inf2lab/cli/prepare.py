@@ -1,7 +1,5 @@
 """Commands before a server runs: doctor, plan, lint."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

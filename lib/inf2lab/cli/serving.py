@@ -1,7 +1,5 @@
 """Commands around a running server: serve, status, logs, stop, call."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys

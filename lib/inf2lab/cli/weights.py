@@ -1,7 +1,5 @@
 """Commands for models that speak for themselves: fetch, forget."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

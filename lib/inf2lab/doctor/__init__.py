@@ -1,7 +1,5 @@
 """What this machine can do, subject by subject, and what to do about what is missing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from inf2lab.doctor import engine, instance, machine

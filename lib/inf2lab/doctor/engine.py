@@ -1,7 +1,5 @@
 """What the chip's lane needs of Docker: an engine this user may use, room, and an image with the profile's packages."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from pathlib import Path

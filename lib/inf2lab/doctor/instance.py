@@ -1,7 +1,5 @@
 """What the chip's lane needs of an instance: driver, devices, free cores, a user the container can work with, room."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

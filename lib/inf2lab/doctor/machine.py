@@ -1,7 +1,5 @@
 """What both lanes need of a machine, and what the rehearsal needs besides."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import re

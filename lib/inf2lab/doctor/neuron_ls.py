@@ -4,8 +4,6 @@ The keys are those of aws-neuron-sdk, tools/neuron-sys-tools/neuron-ls.rst; olde
 one device has `connected_to` null, and `numa_node` is text.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

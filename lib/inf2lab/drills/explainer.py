@@ -1,7 +1,5 @@
 """From a log to a cause: which known failures a text shows, and what to do about each."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The folders that drills serve: the article's handler or the built-in one, or a small one that needs no model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

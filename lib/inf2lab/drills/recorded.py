@@ -1,7 +1,5 @@
 """What each drill looked like when it was recorded: the lines a reader searches for, variable parts masked."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ failures.json says of each what is done (`act`, a function of actions.py, `given
 last a server that answered well gets into trouble: too slow, dead, in the way, gone, or full.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Mapping

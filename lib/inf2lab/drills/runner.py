@@ -1,7 +1,5 @@
 """Run drills: cause each, compare it with what is written, and take everything down."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterable, Iterator

@@ -3,8 +3,6 @@
 Rebuilt from the keys, calls and values of the AWS article of 2023-04-10; comments and prose are left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType

@@ -3,8 +3,6 @@
 A value that cannot be is one FolderError, whoever asks: file, key, value, rule and remedy.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """serving.properties as Java reads it, with the line of every key: comments, continuations, escapes, duplicates."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What the files of a model folder state, by the rules of one release; where they state no value of a kind: None."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Exit codes: 0 no error, 1 an error in a folder, 2 could not run. In a clone, `inf2lab lint` says the same.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """A linted file line by line, each finding below its line: as text for a terminal, as a table for a notebook."""
 
-from __future__ import annotations
-
 import textwrap
 from dataclasses import dataclass
 from html import escape

@@ -1,7 +1,5 @@
 """`docker run` and `curl` commands in a shell script, as far as rules need them."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

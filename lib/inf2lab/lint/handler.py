@@ -1,7 +1,5 @@
 """What a model.py says about itself, read from its syntax tree: functions, options and request keys it reads, calls."""
 
-from __future__ import annotations
-
 import ast
 import re
 import warnings

@@ -1,7 +1,5 @@
 """A report in three forms: lines for people, JSON for programs, SARIF 2.1.0 for code review tools."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

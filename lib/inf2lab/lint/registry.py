@@ -1,7 +1,5 @@
 """Which code names which rule: one line each, in the order of the files that a rule reads."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """How many tokens a request asks for, prompt and answer together, whichever handler reads it."""
 
-from __future__ import annotations
-
 from inf2lab.lint.commands import Request
 from inf2lab.lint.target import Folder
 

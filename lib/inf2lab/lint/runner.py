@@ -1,7 +1,5 @@
 """Runs every rule on a folder, and applies the safe fixes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

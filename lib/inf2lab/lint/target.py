@@ -1,7 +1,5 @@
 """Everything a rule may look at: the model folder's files, parsed, and the facts of the profile and instance."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field

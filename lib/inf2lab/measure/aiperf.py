@@ -3,8 +3,6 @@
 Options: aiperf 0.13's command line reference, and its guide to template endpoints.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 from urllib.parse import urlsplit

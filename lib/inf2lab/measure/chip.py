@@ -4,8 +4,6 @@ A group that the monitor could not read carries an `error` or is null; it is lef
 Format: Neuron Monitor user guide, and documents recorded on inf1 and inf2 (tests/inf2lab/measure/fixtures).
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

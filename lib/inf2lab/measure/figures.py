@@ -4,8 +4,6 @@ Every figure names its lane. What a rehearsal measured never shares axes with th
 chip follows from it. Line style, marker and words say what colour does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

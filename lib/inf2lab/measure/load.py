@@ -1,7 +1,5 @@
 """What a load is: closed (clients that wait for their answers) or open (arrivals that wait for nobody)."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A load as one page that needs nothing else: figures inside it, tables beside them, no script and no request."""
 
-from __future__ import annotations
-
 import base64
 import html
 import io

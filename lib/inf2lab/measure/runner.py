@@ -1,7 +1,5 @@
 """`run(target, load)`, and sweeps: the same load from more and more clients, or with larger and larger batches."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import shutil

@@ -1,7 +1,5 @@
 """A stall on purpose: the server's process stands still for a while, as it does in a long garbage collection."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Iterator

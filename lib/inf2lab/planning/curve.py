@@ -1,7 +1,5 @@
 """A measured load as JSON, in the names of DJL's awscurl: `measure` writes it, a plan for more replicas reads it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TypedDict

@@ -1,7 +1,5 @@
 """Every degree of an instance judged: which are legal, which of them are documented, and why the others are not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which Neuron devices each copy of the model sits on, and what a list of `--device` flags is good for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 

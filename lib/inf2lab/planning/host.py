@@ -1,7 +1,5 @@
 """What loading takes on the host: memory and disk, from the checkpoint's size and the number of workers."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Whether a model fits on its cores: by the arithmetic, by what others have seen, and what would make it fit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache

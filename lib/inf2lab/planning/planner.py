@@ -1,7 +1,5 @@
 """A plan: everything that follows from the parameters before anything is started."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any

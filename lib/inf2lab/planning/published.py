@@ -1,7 +1,5 @@
 """The public rules for the tensor parallel degree: the article's, the vendor's calculator's, DJL's smart defaults'."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

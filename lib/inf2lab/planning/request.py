@@ -3,8 +3,6 @@
 Unlike `Settings` it holds what no rule allows too: a plan says why, where settings refuse.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What requests cost: time to the first token, tokens a second of the instance, dollars for a million of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from inf2lab import catalog

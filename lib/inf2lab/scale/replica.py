@@ -1,7 +1,5 @@
 """One replica of a model folder, placed: its plan, the container that runs it, and how many an instance holds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

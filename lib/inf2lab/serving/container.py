@@ -1,7 +1,5 @@
 """The inf2 lane: DJLServing's container on an instance, started, waited for, looked at and stopped through Docker."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -5,8 +5,6 @@ that docker/djl-cpu.Dockerfile builds. Flags, variables and devices: the recorde
 3, 6, 7); what `bin/serving` reads from the environment: serving/build.gradle (startScripts) of that release.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Docker's command line: run it, read what it knows of containers and images, and say in one sentence what is wrong."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

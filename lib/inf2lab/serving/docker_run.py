@@ -3,8 +3,6 @@
 Paths inside the image are DJLServing's own (`/opt/ml/model`, `/opt/djl/logs`; serving/docker/config.properties).
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 from dataclasses import dataclass

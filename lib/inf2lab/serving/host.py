@@ -1,7 +1,5 @@
 """What a container needs of the machine it runs on: devices, a folder its user can read, a free name, room to write."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterable

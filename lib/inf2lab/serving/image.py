@@ -1,7 +1,5 @@
 """The image of the chip's lane: the one that was asked for, or the profile's, held to the digest its tag stood for."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

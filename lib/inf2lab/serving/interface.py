@@ -1,7 +1,5 @@
 """What every kind of server can do and the small results it gives; the rehearsal and the container implement it."""
 
-from __future__ import annotations
-
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator

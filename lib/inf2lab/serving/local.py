@@ -1,7 +1,5 @@
 """A server that is a process of this machine's own: started apart, found by its state, stopped with its workers."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

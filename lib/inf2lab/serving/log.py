@@ -1,7 +1,5 @@
 """Reading a server's log, also while it is written: which steps it has reached, and why it stopped."""
 
-from __future__ import annotations
-
 import os
 import re
 import time

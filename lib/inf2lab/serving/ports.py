@@ -1,7 +1,5 @@
 """Ports of 127.0.0.1: whether one can be listened on, and one that can."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import socket

@@ -1,7 +1,5 @@
 """Processes of the rehearsal: found by a mark in their environment, and stopped by their own ids."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The rehearsal lane: DJLServing's contract in front of DJL's own worker, on this machine's processor."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

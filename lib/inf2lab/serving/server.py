@@ -1,7 +1,5 @@
 """`Server`: start or find the server of the chosen lane, without the caller having to know which kind it is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from inf2lab import paths

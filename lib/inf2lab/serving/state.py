@@ -1,7 +1,5 @@
 """Server state files: how a notebook finds the server that another notebook started, and never a wrong process."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """A Hugging Face cache folder, written whole or not at all: repositories, snapshots, and what leads to them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable

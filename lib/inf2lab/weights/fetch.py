@@ -3,8 +3,6 @@
 Nothing else in inf2lab downloads weights. What was fetched stands for itself from then on (inf2lab.weights.standins).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """A model's files from the user's own Hugging Face cache, or through it from the hub."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path

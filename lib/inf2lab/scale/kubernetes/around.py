@@ -1,7 +1,5 @@
 """What stands around the pods: namespace, Service, budget, autoscaler, network, nodes, the Neuron chart's values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from inf2lab import catalog

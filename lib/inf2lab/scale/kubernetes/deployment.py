@@ -4,8 +4,6 @@ The folder travels as a ConfigMap that kustomize makes of its files, so they arr
 has another name, which rolls the pods. Weights come from the hub (or s3://), as `option.model_id` says.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The pod: DJLServing's container with its devices, its probes, its rights and what it may write."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Kubernetes objects as YAML that a person can read: keys in their order, a comment above each document."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is wanted of Kubernetes: replicas of a folder, and the names and numbers that follow for every object."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 Runs in Ray's own environment (`make scale-env`): Ray needs pydantic 2, DJL's worker 1, and only HTTP crosses.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Ray's own environment: where its Python is, and the variables that keep a cluster on loopback and to itself."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket

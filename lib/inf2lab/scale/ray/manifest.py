@@ -5,8 +5,6 @@ only counts their cores and passes requests on. So Ray asks for pods, and Karpen
 What is said of KubeRay was read in its sources: catalog, `kuberay`.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from dataclasses import replace

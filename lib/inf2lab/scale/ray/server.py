@@ -1,7 +1,5 @@
 """The model server beside one Ray replica: started on a free loopback port or found at an address, and watched."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """`batch_size` without `option.` makes the server merge requests; it is not the compiled batch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B

@@ -1,7 +1,5 @@
 """In 0.24.0 the mere presence of the rolling batch's options changes the batch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

@@ -1,7 +1,5 @@
 """More than one worker for the same NeuronCores."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Whoever reaches the port can load models of their own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The docker command starts another release than the folder is written for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The model store or the logs are mounted where the server does not look, or as a user who cannot write."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

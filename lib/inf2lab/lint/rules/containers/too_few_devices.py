@@ -1,7 +1,5 @@
 """The container gets fewer cores than one copy needs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_13B

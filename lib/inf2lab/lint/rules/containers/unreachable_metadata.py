@@ -1,7 +1,5 @@
 """0.21.0 asks the instance's metadata what it runs on, and a container may not reach it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OLD_OPT_1_3B

@@ -1,7 +1,5 @@
 """A legal degree that pads heads, or that stands in no documented list."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_13B

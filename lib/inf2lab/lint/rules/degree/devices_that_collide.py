@@ -1,7 +1,5 @@
 """`load_on_devices` names devices that are no NeuronCores, or groups of cores that overlap."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator

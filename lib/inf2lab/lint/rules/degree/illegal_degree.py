@@ -1,7 +1,5 @@
 """A tensor parallel degree that the cores, the runtime or the model's heads do not allow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B, OPT_13B

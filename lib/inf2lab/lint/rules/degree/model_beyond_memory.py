@@ -1,7 +1,5 @@
 """Weights and KV cache need more of a core than the runtime leaves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_13B

@@ -1,7 +1,5 @@
 """More copies of the model start than anybody meant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT, OPT_13B

@@ -1,7 +1,5 @@
 """Without `option.dtype` the older handlers take 32-bit floats: twice the memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

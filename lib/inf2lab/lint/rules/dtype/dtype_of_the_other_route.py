@@ -1,7 +1,5 @@
 """fp16 is the built-in handler's word, f16 the library's; each fails in the other's place."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

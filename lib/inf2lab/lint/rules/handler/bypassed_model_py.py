@@ -1,7 +1,5 @@
 """An entry point beats the model.py beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER, HANDLER_OF_MODEL_ID

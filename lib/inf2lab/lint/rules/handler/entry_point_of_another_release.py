@@ -1,7 +1,5 @@
 """The built-in handler is spelled as another release spells it."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator
 

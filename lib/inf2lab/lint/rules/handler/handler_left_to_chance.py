@@ -1,7 +1,5 @@
 """Without an entry point the server chooses the handler, and it may choose one that uses no NeuronCore."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Example, Hit, Severity

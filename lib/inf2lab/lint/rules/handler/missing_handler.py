@@ -1,7 +1,5 @@
 """Nothing says which code answers, or the file that is named is not there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER, OLD_OPT_13B

@@ -1,7 +1,5 @@
 """The engine is not one that DJL has."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

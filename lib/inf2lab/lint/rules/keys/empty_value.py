@@ -1,7 +1,5 @@
 """A key that says nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity, short

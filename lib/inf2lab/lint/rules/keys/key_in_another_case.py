@@ -1,7 +1,5 @@
 """Keys are compared letter by letter: another case is another key."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

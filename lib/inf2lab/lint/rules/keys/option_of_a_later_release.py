@@ -1,7 +1,5 @@
 """An option that the built-in handler of this release does not read yet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

@@ -1,7 +1,5 @@
 """A key that the handler or the server reads with `option.` stands there without."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

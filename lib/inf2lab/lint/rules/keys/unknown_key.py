@@ -1,7 +1,5 @@
 """A key that no release of the handler or the server reads."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The folder's name and the model's differ in size."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

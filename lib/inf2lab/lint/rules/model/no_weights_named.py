@@ -1,7 +1,5 @@
 """The built-in handler is not told which model to load."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

@@ -1,7 +1,5 @@
 """Both s3url and model_id say where the weights are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

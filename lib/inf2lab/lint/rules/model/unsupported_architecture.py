@@ -1,7 +1,5 @@
 """The built-in handler of this release has no class for the model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity, short

@@ -1,7 +1,5 @@
 """low_cpu_mem_usage needs accelerate, which this image does not name."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The whole checkpoint stays in memory while the split one is read."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

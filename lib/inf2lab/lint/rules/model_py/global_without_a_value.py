@@ -1,7 +1,5 @@
 """A name is global in one function, read in another, and has no value until the first has run."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

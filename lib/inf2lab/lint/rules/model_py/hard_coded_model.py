@@ -1,7 +1,5 @@
 """model.py names its model itself, so the file's model_id has no effect."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID, HANDLER_OF_ONE_MODEL

@@ -1,7 +1,5 @@
 """model.py lacks the function that the server calls."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

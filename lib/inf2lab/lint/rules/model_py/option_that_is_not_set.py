@@ -1,7 +1,5 @@
 """model.py reads an option that serving.properties does not set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON

@@ -1,7 +1,5 @@
 """serving.properties sets an option that model.py never reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

@@ -1,7 +1,5 @@
 """A requirements.txt in the folder is installed from the network at every start."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER

@@ -1,7 +1,5 @@
 """Every worker writes its split checkpoint to the same place."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

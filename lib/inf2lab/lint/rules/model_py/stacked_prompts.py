@@ -1,7 +1,5 @@
 """Prompts of unequal length are put into one tensor without filling up."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

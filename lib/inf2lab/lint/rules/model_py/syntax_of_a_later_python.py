@@ -1,7 +1,5 @@
 """model.py does not parse under the image's Python."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER

@@ -1,7 +1,5 @@
 """`if not model` asks a model for its truth, where only None is meant."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

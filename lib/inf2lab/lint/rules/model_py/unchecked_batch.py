@@ -1,7 +1,5 @@
 """The handler samples whatever number of prompts comes."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

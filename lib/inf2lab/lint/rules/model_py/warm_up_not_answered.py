@@ -1,7 +1,5 @@
 """The handler does not look for the empty call that loads the model."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The model is compiled for fewer positions than it has."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

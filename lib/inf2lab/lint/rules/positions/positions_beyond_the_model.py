@@ -1,7 +1,5 @@
 """More positions than the model was trained with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

@@ -1,7 +1,5 @@
 """Without `option.n_positions` the handler compiles for 128 positions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

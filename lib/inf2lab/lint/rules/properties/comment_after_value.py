@@ -1,7 +1,5 @@
 """A comment behind a value is part of the value."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """One key is set twice, and only the last value takes effect."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Example, Hit, Severity

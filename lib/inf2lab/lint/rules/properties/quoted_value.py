@@ -1,7 +1,5 @@
 """Quotes around a value are part of the value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity

@@ -1,7 +1,5 @@
 """A model folder has one serving.properties; another version of it replaces it or is not read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A backslash at the end of a line makes the next line part of the value."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

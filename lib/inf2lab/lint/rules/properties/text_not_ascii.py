@@ -1,7 +1,5 @@
 """The file is read as Latin-1, so other letters arrive as something else."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.folder.properties import Edit

@@ -1,7 +1,5 @@
 """A blank after the value belongs to the value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

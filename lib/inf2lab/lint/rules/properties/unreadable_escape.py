@@ -1,7 +1,5 @@
 """A backslash-u without four hexadecimal digits: Java refuses the whole file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity

@@ -1,7 +1,5 @@
 """A request asks for more tokens than the model is compiled for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_OF_POSITIONS, OPT_1_3B

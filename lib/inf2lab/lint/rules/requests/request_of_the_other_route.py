@@ -1,7 +1,5 @@
 """The request has the keys of another handler."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_OF_TEXT, OPT_1_3B

@@ -1,7 +1,5 @@
 """curl -d without a content type sends a form, and the handler sees no body."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

@@ -1,7 +1,5 @@
 """OPT's sampling never draws the end of text, so a length is an order, not a limit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B

@@ -1,7 +1,5 @@
 """The URL names a model that the folder does not make."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

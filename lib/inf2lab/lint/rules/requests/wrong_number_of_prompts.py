@@ -1,7 +1,5 @@
 """The request brings another number of prompts than the model has rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B

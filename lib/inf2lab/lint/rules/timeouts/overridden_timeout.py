@@ -1,7 +1,5 @@
 """A timeout in the docker command is beaten by the one in the file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity, short

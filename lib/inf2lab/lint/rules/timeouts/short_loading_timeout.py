@@ -1,7 +1,5 @@
 """The model gets less time to load than the images came to allow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

@@ -1,7 +1,5 @@
 """A value that has to be a number is none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

@@ -1,7 +1,5 @@
 """A count of rows, cores, positions or seconds is less than 1."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity

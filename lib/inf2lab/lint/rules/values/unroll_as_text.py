@@ -1,7 +1,5 @@
 """The handler passes `unroll` on as text, and the library cannot count with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab.lint.finding import Hit, Severity, short

@@ -1,7 +1,5 @@
 """A value that this release's handler does not know."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from inf2lab import catalog

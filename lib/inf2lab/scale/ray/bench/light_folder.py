@@ -1,7 +1,5 @@
 """A model folder that loads at once and only waits, and its users: seven replicas of it fit on a laptop's two cores."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ python -m inf2lab.scale.ray.bench.nodes NODES PORT FOLDER, in Ray's own environm
 answered by one line on stdout; when stdin ends, everything is ended. `bench/cluster.py` holds the other end.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The planner's queue set against a cluster: the same arrivals at both, and what so few requests can tell apart."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What is done to a running cluster, and what was counted: growing, shrinking, a lost replica, server and node."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
