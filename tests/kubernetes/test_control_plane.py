@@ -19,8 +19,8 @@ from external_metrics import ExternalMetrics
 
 import write_manifests
 from inf2lab import ModelFolder, Settings, write_properties
-from inf2lab.scale.kubernetes.around import METRIC
 from inf2lab.scale.kubernetes.deployment import Deployment, render
+from inf2lab.scale.kubernetes.values import METRIC
 
 NAMESPACE = "inf2lab"
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": NAMESPACE}}

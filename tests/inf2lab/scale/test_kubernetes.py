@@ -24,7 +24,7 @@ from inf2lab.cli import app
 from inf2lab.errors import FolderError, LabError, ServerError, SettingsError
 from inf2lab.scale.kubernetes import deployment as target
 from inf2lab.scale.kubernetes.deployment import HELM_VALUES, Deployment, render
-from inf2lab.scale.kubernetes.pod import READY
+from inf2lab.scale.kubernetes.values import READY
 
 if TYPE_CHECKING:
     from conftest import Listen

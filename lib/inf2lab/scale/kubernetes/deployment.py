@@ -7,18 +7,29 @@ has another name, which rolls the pods. Weights come from the hub (or s3://), as
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import ModelFolder
-from inf2lab.scale.kubernetes import around, pod
-from inf2lab.scale.kubernetes.text import Document, as_text
+from inf2lab.scale.kubernetes.text import Document, as_text, fill_in
+from inf2lab.scale.kubernetes.values import grace_s, memory_gib, startup_s, values_of
 from inf2lab.scale.kubernetes.wanted import Wanted
 from inf2lab.scale.replica import Replica
 from inf2lab.settings import Settings
 
+TEMPLATES = Path(__file__).with_name("manifests")
 HELM_VALUES = "neuron-helm-values.yaml"
+FILES = (
+    "kustomization.yaml",
+    "namespace.yaml",
+    "deployment.yaml",
+    "service.yaml",
+    "autoscaling.yaml",
+    "network.yaml",
+    "karpenter/kustomization.yaml",
+    "karpenter/nodes.yaml",
+    HELM_VALUES,
+)
 # What the API server takes: a Service's name begins with a letter, a namespace's may begin with a digit. EKS: clusters.
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -36,24 +47,8 @@ class Deployment(Wanted):
 
     def documents(self) -> dict[str, list[Document]]:
         """Return the YAML files as objects."""
-        parts = {
-            "namespace.yaml": [around.namespace(self.namespace)],
-            "deployment.yaml": [pod.deployment(self)],
-            "service.yaml": [around.service(self), around.disruption_budget(self)],
-            "autoscaling.yaml": [around.autoscaler(self)],
-            "network.yaml": [around.network_policy(self)],
-        }
-        return {
-            "kustomization.yaml": [self._kustomization(list(parts))],
-            **parts,
-            "karpenter/kustomization.yaml": [
-                Document(
-                    "Nodes that come and go with the pods: apply this where Karpenter runs.", _kustomize(["nodes.yaml"])
-                )
-            ],
-            "karpenter/nodes.yaml": [around.node_pool(self), around.node_class(self)],
-            HELM_VALUES: [around.helm_values(self)],
-        }
+        values = values_of(self)
+        return {name: fill_in(TEMPLATES / name, values) for name in FILES}
 
     def write(self, folder: Path) -> list[Path]:
         """Write every file below `folder`; returns the paths. What else is there stays."""
@@ -64,20 +59,6 @@ class Deployment(Wanted):
             path.write_bytes(data)
             written.append(path)
         return written
-
-    def _kustomization(self, resources: list[str]) -> Document:
-        model = self.replica.folder.name
-        names = sorted(self.replica.folder.contents())
-        generator = {
-            "name": f"{self.name}-folder",
-            "namespace": self.namespace,
-            "files": [f"{model}/{name}" for name in names],
-        }
-        return Document(
-            f"{model} on Kubernetes. Rendered by `inf2lab scale kubernetes`: change the model folder and render again, "
-            "or lay an overlay over it. The ConfigMap is the model folder, byte for byte.",
-            _kustomize(resources) | {"configMapGenerator": [generator]},
-        )
 
 
 def render(
@@ -100,7 +81,7 @@ def render(
     _check_names(made)
     if not made.placement.replicas:
         raise SettingsError("instance", settings.instance, str(made.placement))
-    pod.deployment(made)  # reads every number of the folder
+    values_of(made)  # reads every number of the folder
     return made
 
 
@@ -131,11 +112,11 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     for placement in replica.placements():
         yield "", str(placement)
     workers = f", {replica.workers} workers one after the other" if replica.workers > 1 else ""
-    yield ("loading", f"up to {replica.loading_s} s{workers}; the startup probe waits {pod.startup_s(replica)} s")
-    room, host = pod.memory_gib(made), replica.plan.host
+    yield ("loading", f"up to {replica.loading_s} s{workers}; the startup probe waits {startup_s(replica)} s")
+    room, host = memory_gib(made), replica.plan.host
     once, f32 = (gib / len(replica.plan.copies) for gib in (host.once_gib, host.f32_gib))
     yield "memory", f"{room} GiB a pod; a worker takes {once:.0f} GiB to load, {f32:.0f} in f32"
-    yield ("ending", f"a pod is given {pod.grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more")
+    yield ("ending", f"a pod is given {grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more")
     few, many = made.nodes(made.fewest), made.nodes(made.most)
     yield (
         "nodes",
@@ -156,7 +137,3 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
         )
     if made.fewest == 1:
         yield ("note", "with one replica nobody answers while its node is replaced and the next one loads: --fewest 2")
-
-
-def _kustomize(resources: list[str]) -> dict[str, Any]:
-    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

@@ -1,8 +1,13 @@
-"""Kubernetes objects as YAML that a person can read: keys in their order, a comment above each document."""
+"""Kubernetes objects as YAML that a person can read: keys in their order, a comment above each document.
+
+A manifest's fixed parts are a YAML file with placeholders, `$name`, beside the module that fills them in.
+"""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from string import Template
 from typing import Any
 
 
@@ -12,6 +17,35 @@ class Document:
 
     why: str
     body: dict[str, Any]
+
+
+def fill_in(template: Path, values: Mapping[str, Any]) -> list[Document]:
+    """Return the documents of a YAML file with a value for each `$name`; raises KeyError for one without.
+
+    The comment at a document's head is its reason. A key whose value is None is left out; a list in a list is spliced.
+    """
+    import yaml
+
+    documents = []
+    for part in template.read_text(encoding="utf-8").split("---\n"):
+        lines = part.splitlines()
+        head = lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))]
+        why = " ".join(line.removeprefix("# ") for line in head)
+        documents.append(Document(Template(why).substitute(values), _filled(yaml.safe_load(part), values)))
+    return documents
+
+
+def _filled(part: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(part, dict):
+        pairs = ((_filled(key, values), _filled(value, values)) for key, value in part.items())
+        return {key: value for key, value in pairs if value is not None}
+    if isinstance(part, list):
+        items = (_filled(item, values) for item in part)
+        return [one for item in items for one in (item if isinstance(item, list) else [item])]
+    if isinstance(part, str):
+        alone = part.removeprefix("$")
+        return values[alone] if part == f"${alone}" and alone.isidentifier() else Template(part).substitute(values)
+    return part
 
 
 def as_text(documents: Iterable[Document]) -> str:

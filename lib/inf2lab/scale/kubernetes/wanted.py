@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from inf2lab.scale.replica import Placement, Replica
 
@@ -51,8 +50,3 @@ class Wanted:
     def labels(self) -> dict[str, str]:
         """Return the labels by which everything finds the pods."""
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/part-of": "inf2lab"}
-
-    def described(self, version: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-        """Return an object of its name, in its namespace and with its labels."""
-        metadata = {"name": self.name, "namespace": self.namespace, "labels": self.labels}
-        return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}

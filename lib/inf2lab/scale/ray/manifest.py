@@ -5,17 +5,17 @@ only counts their cores and passes requests on. So Ray asks for pods, and Karpen
 What is said of KubeRay was read in its sources: catalog, `kuberay`.
 """
 
-import copy
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
 from inf2lab.folder import ModelFolder
-from inf2lab.scale.kubernetes import around, deployment, pod
+from inf2lab.scale.kubernetes import deployment
 from inf2lab.scale.kubernetes.deployment import Deployment
-from inf2lab.scale.kubernetes.text import Document, as_text
+from inf2lab.scale.kubernetes.text import Document, as_text, fill_in
 from inf2lab.scale.ray.spec import CORES, RaySpec
 from inf2lab.settings import Settings
 
@@ -26,7 +26,6 @@ METRICS_PORT = 8090  # Trap: KubeRay gives Ray's metrics port 8080 otherwise, wh
 NAME_LENGTH = 47  # of a RayService: KubeRay adds 6 characters for the cluster, and 10 for its services
 _WORKER = (1, 2)  # processor cores and GiB of Ray's container: it moves bytes
 _HEAD = (2, 8)
-_IDLE_S = 600  # as long as ON_THE_CHIP waits before a replica ends: a node is dear to start
 _RIGHTS = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -47,87 +46,36 @@ def ray_service(
         min_replicas=replicas[0],
         max_replicas=replicas[1],
     )
-    files = {name: data.decode() for name, data in made.replica.folder.contents().items()}
-    name = {"name": f"{made.name}-folder", "namespace": made.namespace}
-    return [
-        around.namespace(made.namespace),
-        Document(
-            f"The model folder {folder.name}, byte for byte.",
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name, "data": files},
-        ),
-        Document(
-            "One worker pod is one replica. Its DJL container is that of `inf2lab scale kubernetes`; Ray's is built "
-            f"from docker/ray.Dockerfile. Clients ask the service {made.name}-serve-svc on port {HTTP_PORT}. It needs "
-            f"KubeRay {facts.needs} or later. A change below rayClusterConfig brings a second cluster up beside the "
-            "first, on nodes of its own, before the first one goes.",
-            {
-                "apiVersion": "ray.io/v1",
-                "kind": "RayService",
-                "metadata": {"name": made.name, "namespace": made.namespace},
-                "spec": {
-                    "excludeHeadPodFromServeSvc": True,  # no replica is there: it would pass every byte on
-                    "serveConfigV2": as_text([_serve_config(spec)]),
-                    "rayClusterConfig": _cluster(made, spec, image),
-                },
-            },
-        ),
-    ]
-
-
-def _serve_config(spec: RaySpec) -> Document:
-    application = {
-        "name": "model",
-        "route_prefix": "/",
-        "import_path": "inf2lab.scale.ray.app:build",
-        "args": spec.as_dict(),
-    }
-    body = {
-        "proxy_location": "EveryNode",
-        "http_options": {"host": "0.0.0.0", "port": HTTP_PORT},  # of the pod's own network
-        "applications": [application],
-    }
-    return Document("What Ray Serve is told: rendered from the model folder and the profile.", body)
-
-
-def _cluster(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:
     worker = _worker(made, spec, image)
-    # The namespace refuses pods that say less; no group, for the volumes of this pod are KubeRay's own.
-    head_rights = {key: worker["securityContext"][key] for key in ("runAsNonRoot", "runAsUser", "seccompProfile")}
-    return {
-        "rayVersion": RAY,
-        "enableInTreeAutoscaling": True,
-        "autoscalerOptions": {
-            # Trap: for v2, Ray's default, KubeRay sets restartPolicy Never: a DJL that ended would stay ended beside
-            # a living Ray, and its compiled model would go with the pod.
-            "version": "v1",
-            "idleTimeoutSeconds": _IDLE_S,
-            "securityContext": _RIGHTS,  # of the container that KubeRay adds to the head's pod
-        },
-        "headGroupSpec": {
-            "resources": {"CPU": "0"},  # no replica runs on the head
-            # KubeRay's operator asks its dashboard from another pod, so it must listen there: let a NetworkPolicy keep
-            # everybody else out.
-            "rayStartParams": {"dashboard-host": "0.0.0.0"},
-            "template": {"spec": {"securityContext": head_rights, "containers": [_ray("ray-head", image, *_HEAD)]}},
-        },
-        "workerGroupSpecs": [
-            {
-                "groupName": "neuron",
-                "replicas": spec.min_replicas,
-                "minReplicas": spec.min_replicas,
-                "maxReplicas": spec.max_replicas,
-                # Trap: Ray's container has no device, and would count no core. So they are stated.
-                "resources": {"CPU": "0", CORES: str(spec.neuron_cores)},
-                "rayStartParams": {"metrics-export-port": str(METRICS_PORT)},
-                "template": {"spec": worker},
-            }
-        ],
+    rights = worker["securityContext"]
+    here = Path(__file__).parent
+    values = {
+        "name": made.name,
+        "namespace": made.namespace,
+        "model": folder.name,
+        "files": {name: data.decode() for name, data in made.replica.folder.contents().items()},
+        "http_port": HTTP_PORT,
+        "metrics_port": str(METRICS_PORT),
+        "kuberay": facts.needs,
+        "ray": RAY,
+        "args": spec.as_dict(),
+        "rights": _RIGHTS,
+        # The namespace refuses pods that say less; no group, for the volumes of this pod are KubeRay's own.
+        "head_rights": {key: rights[key] for key in ("runAsNonRoot", "runAsUser", "seccompProfile")},
+        "head": _ray("ray-head", image, *_HEAD),
+        "fewest": spec.min_replicas,
+        "most": spec.max_replicas,
+        "cores": CORES,
+        "neuron_cores": str(spec.neuron_cores),
+        "worker": worker,
     }
+    values["serve_config"] = as_text(fill_in(here / "serve_config.yaml", values))
+    return [*made.documents()["namespace.yaml"], *fill_in(here / "ray_service.yaml", values)]
 
 
 def _worker(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:
     """Return the Deployment's pod with Ray's container first, as KubeRay wants it; its size comes off the other's."""
-    body = copy.deepcopy(pod.deployment(made).body["spec"]["template"]["spec"])
+    body = made.documents()["deployment.yaml"][0].body["spec"]["template"]["spec"]
     size = body["containers"][0]["resources"]
     cores, gib = _WORKER
     memory = f"{int(size['limits']['memory'].removesuffix('Gi')) - gib}Gi"

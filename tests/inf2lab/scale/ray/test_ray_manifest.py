@@ -10,7 +10,6 @@ import yaml
 
 from inf2lab import Settings
 from inf2lab.scale import kubernetes
-from inf2lab.scale.kubernetes.pod import deployment
 from inf2lab.scale.kubernetes.text import as_text
 from inf2lab.scale.ray.bench.light_folder import light_folder
 from inf2lab.scale.ray.manifest import RAY, ray_service
@@ -93,7 +92,7 @@ def test_the_pod_waits_as_long_as_ray_does(documents: list[dict[str, Any]], clus
 
 def test_the_pod_is_the_deployments_with_one_container_more(tmp_path: Path, cluster: dict[str, Any]) -> None:
     made = kubernetes.render(Settings(), light_folder(at=tmp_path / "light_one"), replicas=(2, 5))
-    plain = deployment(made).body["spec"]["template"]["spec"]
+    plain = made.documents()["deployment.yaml"][0].body["spec"]["template"]["spec"]
     pod = cluster["workerGroupSpecs"][0]["template"]["spec"]
     ray, djl = pod["containers"]
     (alone,) = plain["containers"]
