@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_REACHED = re.compile(r"Could not find a version|No matching distribution|Connection(Error| refused)")
+DATA = ("*.json", "*.csv", "*.yaml", "*.toml", "*.in", "*.sh", "*.txt", "*.properties")
 pytestmark = pytest.mark.timeout(600)  # fetching the build backend takes what the network takes
 
 
@@ -54,7 +55,7 @@ def files(folder: Path, *patterns: str) -> set[str]:
 
 def test_every_data_file_of_the_packages_is_in_it(wheel: Path) -> None:
     for package in ("inf2lab", "rehearsal/server", "neuron_rules"):
-        wanted = files(ROOT / "lib" / package, "*.json", "*.csv", "*.yaml", "*.toml", "*.in", "*.sh")
+        wanted = files(ROOT / "lib" / package, *DATA)
         missing = {name for name in wanted if not (wheel / package / name).is_file()}
         assert not missing, f"{package}: add to package-data in pyproject.toml: {sorted(missing)}"
     assert len(files(wheel / "inf2lab" / "catalog", "*.json")) >= 7
