@@ -12,24 +12,13 @@ from typer.core import TyperGroup
 from inf2lab.cli import cloud, drills, load, prepare, scale, serving, weights
 
 # What is imported, and the extra that brings it; what is not here comes with `pip install inf2lab`.
-EXTRAS = {
-    "aiohttp": "rehearsal",
-    "boto3": "aws",
-    "botocore": "aws",
-    "httptools": "rehearsal",
-    "huggingface_hub": "rehearsal",
-    "ipywidgets": "notebooks",
-    "jgo": "rehearsal",
-    "jmespath": "aws",
-    "matplotlib": "notebooks",
-    "psutil": "rehearsal",
-    "requests": "rehearsal",
-    "tokenizers": "rehearsal",
-    "torch": "rehearsal",
-    "transformers": "rehearsal",
-    "urllib3": "rehearsal",
-    "yaml": "scale",
+_BROUGHT_BY = {
+    "rehearsal": "aiohttp httptools huggingface_hub jgo psutil requests tokenizers torch transformers urllib3",
+    "aws": "boto3 botocore jmespath",
+    "scale": "yaml",
+    "notebooks": "ipywidgets matplotlib",
 }
+EXTRAS = {name: extra for extra, names in _BROUGHT_BY.items() for name in names.split()}
 
 
 class Commands(TyperGroup):

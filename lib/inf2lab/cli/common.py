@@ -3,13 +3,14 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from inspect import Parameter
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from inf2lab.errors import LabError
 from inf2lab.settings import Settings
@@ -65,6 +66,14 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         return run
 
     return decorate
+
+
+def show_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print rows below their headings, without a frame."""
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, soft_wrap=False)
 
 
 @contextmanager

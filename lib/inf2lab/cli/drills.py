@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from inf2lab.cli.common import console, one_sentence
+from inf2lab.cli.common import console, one_sentence, show_table
 from inf2lab.errors import LabError
 
 if TYPE_CHECKING:
-    from inf2lab.drills import Drill, Match, Result
+    from inf2lab.drills import Match, Result
 
 commands = typer.Typer()
 SHOWN_LINES = 12
@@ -36,7 +35,7 @@ def drill(
     from inf2lab import drills
 
     if list_them:
-        _list(list(drills.DRILLS.values()))
+        show_table(("drill", "what goes wrong"), ((each.name, each.title) for each in drills.DRILLS.values()))
         return
     with one_sentence(), _ending_tidily():
         if not names and not all_of_them:
@@ -85,13 +84,6 @@ def _ending_tidily() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _list(drills: list[Drill]) -> None:
-    table = Table("drill", "what goes wrong", box=None, pad_edge=False)
-    for each in drills:
-        table.add_row(each.name, each.title)
-    console.print(table, soft_wrap=False)
 
 
 def _line(result: Result) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from inf2lab import paths
-from inf2lab.cli.common import DEFAULTS, console, one_sentence, with_settings
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, show_table, with_settings
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
@@ -76,25 +76,26 @@ def load(
 ) -> None:
     """Measure a running endpoint: latency, throughput, tokens, errors. Exit code 1 if a request failed."""
     from inf2lab import measure
+    from inf2lab.serving import Server
 
     with one_sentence():
         counts = _numbers(clients)
-        prompts_at = _one_of(prompts, measure.Target.prompts)
-        if url is None:
-            target, plan = _own(settings, output_tokens, prompt_tokens, prompts_at, tokenizer, kind)
+        prompts = prompts or measure.Target.prompts
+        server = Server.running(settings) if url is None else None
+        if server:
+            target = measure.Target.of(server, output_tokens=output_tokens, lengths=prompt_tokens, prompts=prompts)
         else:
-            tokens = measure.Tokens(tokenizer) if tokenizer else None
             target = measure.Target(
-                url=url,
-                kind=kind or "article",
+                url=str(url),
                 model=model,
                 rows=rows,
                 output_tokens=output_tokens,
-                tokens=tokens,
-                prompts=prompts_at,
+                prompts=prompts,
                 lengths=prompt_tokens,
             )
-            plan = None
+        tokens = measure.Tokens(tokenizer) if tokenizer else target.tokens
+        target = replace(target, tokens=tokens, kind=kind or target.kind)
+        plan = measure.plan_of(server) if server else None
         if requests is None and seconds is None:
             requests = 10
         one = measure.Load(
@@ -116,23 +117,6 @@ def load(
         _write(results, json_file, csv_file, report, plan, _view(mark))
     if any(result.errors for result in results):
         raise typer.Exit(1)
-
-
-def _own(
-    settings: Settings, output_tokens: int, lengths: str, prompts: Path, tokenizer: Path | None, kind: str | None
-) -> tuple[Target, Plan]:
-    """The target and the plan for the server that this lab started on the port."""
-    import dataclasses
-
-    from inf2lab import measure
-    from inf2lab.serving import Server
-
-    server = Server.running(settings)
-    target = measure.Target.of(server, output_tokens=output_tokens, lengths=lengths, prompts=prompts)
-    if tokenizer or kind:
-        tokens = measure.Tokens(tokenizer) if tokenizer else target.tokens
-        target = dataclasses.replace(target, tokens=tokens, kind=kind or target.kind)
-    return target, measure.plan_of(server)
 
 
 def _measure(target: Target, one: Load, counts: list[int]) -> list[Result]:
@@ -172,11 +156,7 @@ def _write(
 
     from inf2lab import measure
 
-    heads, lines = measure.summary(results)
-    table = Table(*heads, box=None, pad_edge=False)
-    for line in lines:
-        table.add_row(*line)
-    console.print(table, soft_wrap=False)
+    show_table(*measure.summary(results))
     console.print(f"lane {results[0].target.lane}; times in ms; n/a: not measured")
     if view and view.queue.count:
         console.print(
@@ -217,7 +197,3 @@ def _numbers(text: str) -> list[int]:
     if min(counts) < 1:
         raise SettingsError("clients", text, "must be 1 or more")
     return counts
-
-
-def _one_of(given: Path | None, default: Path) -> Path:
-    return given or default

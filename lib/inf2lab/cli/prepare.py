@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from inf2lab.cli.common import DEFAULTS, Instance, Profile, console, one_sentence, with_settings
+from inf2lab.cli.common import DEFAULTS, Instance, Profile, one_sentence, show_table, with_settings
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
@@ -21,10 +20,8 @@ def doctor(settings: Settings) -> None:
 
     with one_sentence():
         examined = examine(settings)
-    table = Table("", "subject", "found", "what to do", box=None, pad_edge=False)
-    for each in examined:
-        table.add_row(each.level, each.subject, each.found, each.remedy)
-    console.print(table, soft_wrap=False)
+    rows = ((each.level, each.subject, each.found, each.remedy) for each in examined)
+    show_table(("", "subject", "found", "what to do"), rows)
     if any(each.level == Level.MISSING for each in examined):
         raise typer.Exit(1)
 
@@ -85,12 +82,8 @@ def plan(
         whole = planning.as_dict(made) | ({"scale": needed.as_dict()} if needed else {})
         print(json.dumps(whole, indent=2, ensure_ascii=False))
     else:
-        table = Table("subject", "found", box=None, pad_edge=False)
-        for subject, found in planning.rows(made):
-            table.add_row(subject, found)
-        for subject, found in planning.capacity_rows(needed) if needed else ():
-            table.add_row(subject, found)
-        console.print(table, soft_wrap=False)
+        further = planning.capacity_rows(needed) if needed else ()
+        show_table(("subject", "found"), (*planning.rows(made), *further))
     if check and (made.problems or (needed and needed.replicas is None)):
         raise typer.Exit(1)
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from inf2lab import paths
 from inf2lab.cli import scale_ray
 from inf2lab.cli.cloud import DEFAULT_REGION, Region
-from inf2lab.cli.common import DEFAULTS, console, one_sentence, with_settings
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, show_table, with_settings
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +46,7 @@ def kubernetes(
     with one_sentence():
         settings = replace(settings, copies=copies, image=image)
         made = target.render(settings, _folder(folder), replicas=(fewest, most), namespace=namespace, cluster=cluster)
-        table = Table("subject", "found", box=None, pad_edge=False)
-        for subject, found in target.summary(made):
-            table.add_row(subject, found)
-        console.print(table, soft_wrap=False)
+        show_table(("subject", "found"), target.summary(made))
         if out:
             for path in made.write(out):
                 console.print(f"wrote {paths.shown(path)}")
@@ -99,10 +95,7 @@ def sagemaker(
         if as_json:
             print(json.dumps([asdict(call) for call in calls], indent=2, default=lambda data: data.decode()))
             return
-        table = Table("subject", "found", box=None, pad_edge=False)
-        for subject, found in aws.endpoint_rows(here, request):
-            table.add_row(subject, found)
-        console.print(table, soft_wrap=False)
+        show_table(("subject", "found"), aws.endpoint_rows(here, request))
         for number, call in enumerate(calls, 1):
             console.print(f"{number:2}  {call.service}.{call.operation}")
         if confirm and bucket == "YOUR-BUCKET":

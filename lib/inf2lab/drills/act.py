@@ -5,28 +5,24 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
 from inf2lab import paths
-from inf2lab.drills.drill import PATIENCE_S, Scene, Sighting, Unavailable, curl, terminal
-from inf2lab.errors import LoadFailed
+from inf2lab.drills.drill import PATIENCE_S, Scene, Sighting, Unavailable, curl
 from inf2lab.folder import ModelFolder, write_properties
-from inf2lab.serving import RehearsalServer, Server, end_orphans, left_over
+from inf2lab.serving import RehearsalServer, Server, end_orphans
 from inf2lab.serving.ports import free_port
 from inf2lab.settings import Settings
 
 NAME = "drill"
-_LAST_OF_AN_EXCEPTION = r"-stderr: Arguments: \("  # DJL's 0.25 worker ends a handler's traceback with it
 
 
 class Site:
@@ -61,15 +57,7 @@ class Site:
     def start(self, *, wait: bool = True) -> None:
         """Start the server, unless it runs; raises LabError as Server.start does."""
         if not self.server.exists():
-            Server.start(self.settings, self.folder.path, wait=wait, report=_quiet)
-
-    def fail_to_start(self) -> Sighting:
-        """Start a server that must not start, and return what its starter reads and its whole log."""
-        try:
-            self.start()
-        except LoadFailed as error:
-            return Sighting(terminal(error), self.server.log_path.read_text(errors="replace"))
-        return Sighting("it started")
+            Server.start(self.settings, self.folder.path, wait=wait, report=lambda line: None)
 
     def send(self, body: Any, *, until: str = "", model: str = "", content_type: str = "application/json") -> Sighting:
         """Send one request and return its answer and what the log gained, up to a line with the pattern `until`."""
@@ -80,13 +68,13 @@ class Site:
         answer = endpoint.send(body, content_type=content_type)
         return Sighting(curl(answer), self.server.log_since(mark, until))
 
-    def refused(self, body: Any) -> Sighting:
-        """Send a request on which the handler raises; the sighting's log is the traceback, to its end."""
-        return self.send(body, until=_LAST_OF_AN_EXCEPTION)
-
     @contextmanager
-    def second_server(self) -> Iterator[SecondServer]:
-        """Start one more server of this scene on the same port; it stays in its load until it is told to go on."""
+    def second_server(self) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+        """Start one more server of this scene on the same port, as another clone or terminal might have.
+
+        Yields its folder and its process. It stays in its load until the folder's file `hold` is gone; it prints into
+        `console.log` there.
+        """
         folder = self._temporary / "second"
         folder.mkdir()
         (folder / "hold").touch()  # what the small handler waits for to go away
@@ -100,7 +88,7 @@ class Site:
                 stderr=subprocess.STDOUT,
             )
         try:
-            yield SecondServer(folder, process)
+            yield folder, process
         finally:
             process.kill()
             process.wait()
@@ -111,11 +99,6 @@ class Site:
         assert process is not None
         process.kill()
         psutil.wait_procs([process], timeout=PATIENCE_S)
-
-    def leftovers(self) -> list[str]:
-        """Return what is left of the site: processes, files, a listener. Empty once it is taken down."""
-        there = [str(path) for path in (self._temporary, self.server.log_folder) if path.exists()]
-        return [*left_over(), *there, *(["a listener"] if _listens(self.settings.port) else [])]
 
     def _write(self) -> None:
         scene, folder = self.scene, self.folder
@@ -133,15 +116,12 @@ class Site:
 
     def _confined(self, shell: str) -> Path:
         """Write an interpreter that runs `shell` before Python, in a mount namespace that ends with the worker."""
-        unshare = ["unshare", "--mount", *([] if _is_root() else ["--map-root-user"])]
+        is_root = psutil.Process().uids().effective == 0
+        unshare = ["unshare", "--mount", *([] if is_root else ["--map-root-user"])]
         if sys.platform != "linux" or shutil.which("unshare") is None:
             raise Unavailable("needs Linux with `unshare`, to mount a disk for one process")
-        trial = subprocess.run(
-            [*unshare, "mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(self._temporary)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(self._temporary)]
+        trial = subprocess.run([*unshare, *mount], capture_output=True, text=True, check=False)
         if trial.returncode:
             raise Unavailable(f"may not mount here: {trial.stderr.strip() or 'no reason was given'}")
         script = self._temporary / "python"
@@ -149,36 +129,3 @@ class Site:
         script.write_text(f'#!/bin/sh\nexec {shlex.join(unshare)} sh -c {shlex.quote(inner)} sh "$@"\n')
         script.chmod(0o755)
         return script
-
-
-@dataclass(frozen=True)
-class SecondServer:
-    """A server that another clone or terminal might have started."""
-
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    def go_on(self) -> None:
-        """Let it finish its load."""
-        (self.folder / "hold").unlink()
-
-    def wait(self) -> int:
-        """Return its exit code once it has ended."""
-        return self.process.wait(PATIENCE_S)
-
-    def log(self) -> str:
-        """Return everything it printed."""
-        return (self.folder / "console.log").read_text(errors="replace")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _is_root() -> bool:
-    return psutil.Process().uids().effective == 0
-
-
-def _quiet(_: str) -> None:
-    """Report nothing."""

@@ -9,17 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from inf2lab.drills.drill import PATIENCE_S, Sighting, curl, terminal
-from inf2lab.errors import EndpointError, PortInUse, ServerError
+from inf2lab.errors import EndpointError, LoadFailed, PortInUse, ServerError
 
 if TYPE_CHECKING:
     from inf2lab.drills.act import Site
     from inf2lab.endpoint import Answer
 
+_LAST_OF_AN_EXCEPTION = r"-stderr: Arguments: \("  # DJL's 0.25 worker ends a handler's traceback with it
 _AGAIN = r"PyProcess Model \[.*\] initialized\."  # the replacement has loaded the model
 
 
 def _fail_to_start(site: Site) -> Sighting:
-    return site.fail_to_start()
+    """Return what the starter of a server that must not start reads, and its whole log."""
+    try:
+        site.start()
+    except LoadFailed as error:
+        return Sighting(terminal(error), site.server.log_path.read_text(errors="replace"))
+    return Sighting("it started")
 
 
 def _send(site: Site, *, body: Any, **options: str) -> Sighting:
@@ -27,11 +33,12 @@ def _send(site: Site, *, body: Any, **options: str) -> Sighting:
 
 
 def _refuse(site: Site, *, body: Any) -> Sighting:
-    return site.refused(body)
+    """Send a request on which the handler raises; the sighting's log is the traceback, to its end."""
+    return site.send(body, until=_LAST_OF_AN_EXCEPTION)
 
 
 def _refuse_long_prompt(site: Site) -> Sighting:
-    return site.refused({"seq_length": 2048, "text": ["volume " * 2100] * 2})
+    return _refuse(site, body={"seq_length": 2048, "text": ["volume " * 2100] * 2})
 
 
 def _recover(site: Site, *, body: Any) -> Sighting:
@@ -78,12 +85,13 @@ def _taken(site: Site) -> Sighting:
 def _second_server(site: Site) -> Sighting:
     """Start a server, and a second one while it loads, as another clone or terminal would."""
     site.server.stop()
-    with site.second_server() as second:
+    with site.second_server() as (folder, process):
         site.start()  # the second one still loads when this opens the port
-        second.go_on()
-        code = second.wait()
+        (folder / "hold").unlink()
+        code = process.wait(PATIENCE_S)
+        log = (folder / "console.log").read_text(errors="replace")
     answer = site.server.endpoint.send({"text": "the first one answers"})
-    return Sighting(f"exit code {code}\n\n{curl(answer)}", second.log())
+    return Sighting(f"exit code {code}\n\n{curl(answer)}", log)
 
 
 def _killed(site: Site) -> Sighting:

@@ -11,7 +11,7 @@ from inf2lab.errors import EndpointError, EngineError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import docker, host, log, ports
 from inf2lab.serving.docker_run import RunLine
-from inf2lab.serving.image import PinnedImage
+from inf2lab.serving.image import image_of, pull_image
 from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State, Worker, workers_of
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
@@ -28,7 +28,6 @@ class ContainerServer(ModelServer):
     def __init__(self, settings: Settings, folder: ModelFolder, *, first_device: int | None = None) -> None:
         super().__init__(settings, folder)
         self._first_device = first_device
-        self._image = PinnedImage(settings)
 
     @property
     def container(self) -> str:
@@ -38,7 +37,7 @@ class ContainerServer(ModelServer):
     @property
     def image(self) -> str:
         """The image: the one that was asked for, else the profile's, by digest once it was pulled here."""
-        return self._image.name
+        return image_of(self.settings)
 
     def command(self) -> list[str]:
         """Return the `docker run` line: contiguous devices, read-only model, loopback port, the profile's time-outs."""
@@ -74,11 +73,12 @@ class ContainerServer(ModelServer):
         except EngineError:
             docker.remove(name, patience_s=0)  # Docker leaves what it could not start
             raise
-        ServerState.of(self.settings, self.folder, container=identity).write()
+        state = ServerState.of(self.settings, self.folder, pid=None, created=None, scratch="", container=identity)
+        state.write()
 
     def pull(self, report: Report) -> None:
         """Pull the image if it is not here, and keep to its digest from then on; raises EngineError."""
-        self._image.pull(report)
+        pull_image(self.settings, report)
 
     def exists(self) -> bool:
         """Return whether the container runs."""

@@ -16,40 +16,8 @@ from inf2lab.files import replace_file
 OWNER = "inf2lab.owner"  # label of every container of a clone: its log folder
 PATIENCE_S = 60
 _PULL_NOTE_S = 15
-
-# What Docker says, what it means, and what to do. The rest of the table is in the catalog's troubles.
-_REFUSALS = (
-    (
-        r"permission denied.{0,160}docker\.sock|permission denied while trying to connect",
-        "this user may not talk to the Docker engine",
-        catalog.trouble("docker-socket").fix,
-    ),
-    (
-        r"[Cc]annot connect to the Docker daemon|error during connect|docker daemon running|failed to connect",
-        "the Docker engine does not run",
-        "start it with `sudo systemctl start docker`",
-    ),
-    (
-        r"address already in use|port is already allocated",
-        "the port is taken",
-        "stop who listens there (`inf2lab stop` stops what the lab started), or choose another port",
-    ),
-    (
-        r"container name .* is already in use",
-        "a container of that name is there already",
-        "look at it with `docker ps --all`; if nobody needs it, `docker rm --force` its name",
-    ),
-    (
-        r"manifest unknown|manifest for .* not found|pull access denied|repository does not exist",
-        "there is no such image, or it may not be pulled",
-        "check the name, or name a copy with image=",
-    ),
-    (
-        r"no such host|i/o timeout|TLS handshake|[Cc]onnection refused|network is unreachable|deadline exceeded",
-        "the image's registry does not answer",
-        "check the instance's way to the internet (route, proxy), then run this again: what was pulled is kept",
-    ),
-)
+# What Docker says (`pattern`), what it means, and what to do. The rest of the table is in the catalog's troubles.
+_REFUSALS = Path(__file__).with_name("refusals.json")
 
 
 @dataclass(frozen=True)
@@ -149,11 +117,9 @@ def save_log(container: str, path: Path) -> None:
 
 def follow(container: str, lines: int) -> Iterator[str]:
     """Yield the last lines that a container printed and then each new one, until it ends."""
-    command = ["docker", "logs", "--follow", "--tail", str(lines), container]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
+    with _start("logs", "--follow", "--tail", str(lines), container, what="docker logs") as process:
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 yield line.rstrip("\n")
         finally:
             process.terminate()
@@ -176,17 +142,10 @@ def digest(image: str) -> str | None:
 
 def pull(image: str, report: Callable[[str], None]) -> None:
     """Fetch an image, with a line now and then on how many layers are there; raises EngineError."""
-    try:
-        process = subprocess.Popen(
-            ["docker", "pull", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-    except FileNotFoundError:
-        raise _no_docker(f"docker pull {image}") from None
     started = told = time.monotonic()
     layers, done, said = 0, 0, ""
-    with process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    with _start("pull", image, what=f"docker pull {image}") as process:
+        for line in process.stdout or ():
             layers += ": Pulling fs layer" in line or ": Already exists" in line
             done += ": Pull complete" in line or ": Already exists" in line
             said = line
@@ -196,6 +155,14 @@ def pull(image: str, report: Callable[[str], None]) -> None:
     if process.returncode:
         raise _refusal(f"docker pull {image}", said)
     report(f"{time.monotonic() - started:.1f} s  image pulled ({layers} layers)")
+
+
+def _start(*words: str, what: str) -> subprocess.Popen[str]:
+    """Return the process of `docker WORDS`, whose stdout has all that it prints; raises EngineError."""
+    try:
+        return subprocess.Popen(["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        raise _no_docker(what) from None
 
 
 def _run(words: tuple[str, ...], what: str, patience_s: float) -> subprocess.CompletedProcess[str]:
@@ -217,9 +184,10 @@ def _no_docker(what: str) -> EngineError:
 
 def _refusal(what: str, text: str) -> EngineError:
     """Return the error for what Docker printed: its meaning where that is known, else its own last words."""
-    for pattern, said, remedy in _REFUSALS:
-        if re.search(pattern, text):
-            return EngineError(what, said, remedy)
+    for known in json.loads(_REFUSALS.read_text(encoding="utf-8")):
+        if re.search(known["pattern"], text):
+            remedy = known.get("remedy") or catalog.trouble(known["trouble"]).fix
+            return EngineError(what, known["meaning"], remedy)
     words = " ".join(text.split()).removeprefix("docker: ").partition(" Run 'docker")[0][:300]
     words = words or "Docker said nothing"
     row = catalog.recognise(text)

@@ -1,7 +1,6 @@
 """The image of the chip's lane: the one that was asked for, or the profile's, held to the digest its tag stood for."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from inf2lab import paths
@@ -11,28 +10,23 @@ from inf2lab.serving.interface import Report
 from inf2lab.settings import Settings
 
 
-@dataclass(frozen=True)
-class PinnedImage:
-    """The image that `settings` ask for; a tag can move, so what was pulled once is kept to."""
+def image_of(settings: Settings) -> str:
+    """Return the image that was asked for, else the profile's, by digest once it was pulled here: a tag can move."""
+    return settings.image or _known_digests().get(settings.stack.image, settings.stack.image)
 
-    settings: Settings
 
-    @property
-    def name(self) -> str:
-        """The image: the one that was asked for, else the profile's, by digest once it was pulled here."""
-        return self.settings.image or _known_digests().get(self.settings.stack.image, self.settings.stack.image)
-
-    def pull(self, report: Report) -> None:
-        """Pull the image if it is not here, and keep to its digest from then on; raises EngineError."""
-        if docker.has_image(self.name):
-            return
-        report(f"pulling {self.name}: minutes the first time, and kept afterwards")
-        docker.pull(self.name, report)
-        pinned = docker.digest(self.name)
-        if pinned and not self.settings.image:
-            digests = _known_digests() | {self.settings.stack.image: pinned}
-            write_file(_file(), json.dumps(digests, indent=2) + "\n")
-            report(f"the tag stands for {pinned}: used from now on")
+def pull_image(settings: Settings, report: Report) -> None:
+    """Pull the image if it is not here, and keep to its digest from then on; raises EngineError."""
+    name = image_of(settings)
+    if docker.has_image(name):
+        return
+    report(f"pulling {name}: minutes the first time, and kept afterwards")
+    docker.pull(name, report)
+    pinned = docker.digest(name)
+    if pinned and not settings.image:
+        digests = _known_digests() | {settings.stack.image: pinned}
+        write_file(_file(), json.dumps(digests, indent=2) + "\n")
+        report(f"the tag stands for {pinned}: used from now on")
 
 
 def _known_digests() -> dict[str, str]:

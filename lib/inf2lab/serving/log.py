@@ -71,7 +71,7 @@ def follow(
         if said:
             continue
         if _is_another(path, file):
-            file = _reopen(path, file)
+            file = _open(path, instead_of=file)
             continue
         now = time.monotonic()
         if runs():
@@ -86,7 +86,9 @@ def follow(
             yield rest.decode(errors="replace")
 
 
-def _open(path: Path) -> BinaryIO | None:
+def _open(path: Path, *, instead_of: BinaryIO | None = None) -> BinaryIO | None:
+    if instead_of is not None:
+        instead_of.close()
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -114,12 +116,6 @@ def _is_another(path: Path, file: BinaryIO | None) -> bool:
         return True
     ours = os.fstat(file.fileno())
     return (now.st_ino, now.st_dev) != (ours.st_ino, ours.st_dev) or now.st_size < file.tell()
-
-
-def _reopen(path: Path, file: BinaryIO | None) -> BinaryIO | None:
-    if file is not None:
-        file.close()
-    return _open(path)
 
 
 def milestones(path: Path) -> list[str]:

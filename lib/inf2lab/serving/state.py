@@ -4,7 +4,7 @@ import datetime
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -39,28 +39,11 @@ class ServerState:
     network: str = "bridge"
 
     @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        folder: ModelFolder,
-        *,
-        pid: int | None = None,
-        created: float | None = None,
-        scratch: str = "",
-        server: str = "rehearsal",
-        container: str = "",
-    ) -> Self:
-        """Return the state of a server that has just been started."""
-        return cls(
-            pid=pid,
-            created=created,
-            folder=str(folder.path),
-            scratch=scratch,
-            started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            server=server,
-            container=container,
-            **{name: getattr(settings, name) for name in _SETTINGS},
-        )
+    def of(cls, settings: Settings, folder: ModelFolder, **identity: Any) -> Self:
+        """Return the state of a server that has just been started; `identity` are the fields that tell it apart."""
+        started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        stated = {name: getattr(settings, name) for name in _SETTINGS}
+        return cls(folder=str(folder.path), started=started, **stated, **identity)
 
     def settings(self) -> Settings:
         """Return the parameters that the server was started with; raises SettingsError for a profile that is gone."""
