@@ -1,16 +1,12 @@
 """What every rule and every report share: severities, findings, edits, and what a rule module holds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from inf2lab.folder.properties import FILE_NAME, Edit
-
-if TYPE_CHECKING:
-    from inf2lab.lint.target import Folder
+from inf2lab.lint.target import Folder
 
 
 class Severity(StrEnum):
@@ -65,24 +61,21 @@ class Hit:
     edit: Edit | None = None
 
 
+Hits = Iterator[Hit]
+
+
 class Rule(Protocol):
     """A module in `rules/`. BAD and GOOD are serving.properties, or {file: text}; EXPECT is what BAD yields."""
 
-    @property
-    def NAME(self) -> str: ...
-    @property
-    def SEVERITY(self) -> Severity: ...
-    @property
-    def WHY(self) -> str: ...
-    @property
-    def CURE(self) -> str: ...
-    @property
-    def BAD(self) -> str | Mapping[str, str]: ...
-    @property
-    def GOOD(self) -> str | Mapping[str, str]: ...
-    @property
-    def EXPECT(self) -> Sequence[str]: ...
-    def check(self, folder: Folder) -> Iterator[Hit]:
+    NAME: str
+    SEVERITY: Severity
+    WHY: str
+    CURE: str
+    BAD: str | Mapping[str, str]
+    GOOD: str | Mapping[str, str]
+    EXPECT: Sequence[str]
+
+    def check(self, folder: Folder) -> Hits:
         """Yield a hit for each place in `folder` that breaks the rule."""
         ...
 

@@ -1,10 +1,7 @@
 """`batch_size` without `option.` makes the server merge requests; it is not the compiled batch."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 from inf2lab.words import plural
 
 NAME, SEVERITY = "batch-size-of-the-server", Severity.WARNING
@@ -41,7 +38,7 @@ MORE = [
 _TAKES_APART = (0, 24)  # the first release whose Neuron handler reads batched requests
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry, option = folder.properties.last("batch_size"), folder.properties.last("option.batch_size")
     if entry is None or entry.number is None or entry.number < 2:
         return

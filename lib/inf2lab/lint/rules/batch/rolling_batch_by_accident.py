@@ -1,10 +1,7 @@
 """In 0.24.0 the mere presence of the rolling batch's options changes the batch."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "rolling-batch-by-accident", Severity.WARNING
 WHY = (
@@ -27,7 +24,7 @@ MORE = [
 _OFF = {"disable", "false", "none"}
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     if not folder.built_in or folder.release[:2] != (0, 24):
         return
     entry = folder.option("rolling_batch")

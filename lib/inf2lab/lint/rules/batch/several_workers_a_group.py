@@ -1,12 +1,10 @@
 """More than one worker for the same NeuronCores."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import Handler
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "several-workers-a-group", Severity.WARNING
 WHY = (
@@ -19,7 +17,7 @@ GOOD = OPT_1_3B + "minWorkers=1\nmaxWorkers=1\n"
 EXPECT = ["serving.properties:3 `maxWorkers=2`: two processes cannot share NeuronCores"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if not folder.built_in and not (own and any("transformers_neuronx" in name for name in _imports(own))):
         return

@@ -1,11 +1,9 @@
 """Whoever reaches the port can load models of their own."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER, OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "exposed-management", Severity.WARNING
 WHY = (
@@ -45,7 +43,7 @@ MORE = [
 _LOCAL = re.compile(r"(?:https?://)?(?:127\.|localhost|\[::1\])|unix:")
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.server.last("management_address")
     if entry and not _LOCAL.match(entry.value.strip()):
         yield Hit(

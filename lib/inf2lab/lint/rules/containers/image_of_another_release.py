@@ -1,12 +1,10 @@
 """The docker command starts another release than the folder is written for."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab import catalog
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "image-of-another-release", Severity.WARNING
 WHY = (
@@ -33,7 +31,7 @@ MORE = [
 _TAG = re.compile(r".*djl-(?:serving|inference):(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?)[^/]*")
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for run in folder.containers:
         match = _TAG.fullmatch(run.image)
         if match is None or tuple(map(int, match[1].split(".")))[:2] == folder.release[:2]:

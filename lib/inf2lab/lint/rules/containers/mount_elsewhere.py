@@ -1,11 +1,9 @@
 """The model store or the logs are mounted where the server does not look, or as a user who cannot write."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "mount-elsewhere", Severity.ERROR
 WHY = (
@@ -32,7 +30,7 @@ MORE = [
 _STORE = "/opt/ml/model"
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for run in folder.containers:
         if "djl" not in run.image:
             continue

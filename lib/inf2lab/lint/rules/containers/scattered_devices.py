@@ -1,10 +1,7 @@
 """The container gets Neuron devices with gaps between their numbers."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_13B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "scattered-devices", Severity.ERROR
 WHY = (
@@ -23,7 +20,7 @@ GOOD = BAD | {"run.sh": BAD["run.sh"].replace("/dev/neuron2", "/dev/neuron2:/dev
 EXPECT = ["run.sh:1 the container sees devices 0, 2: not 0 to 1"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for run in folder.containers:
         devices = sorted(set(run.devices))
         if devices and devices != list(range(len(devices))):

@@ -1,10 +1,7 @@
 """The container gets fewer cores than one copy needs."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_13B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "too-few-devices", Severity.ERROR
 WHY = (
@@ -28,7 +25,7 @@ GOOD = BAD | {
 EXPECT = ["run.sh:1 1 device is 2 cores, and one copy needs 8"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     degree = folder.degree
     for run in folder.containers:
         count = len(set(run.devices))

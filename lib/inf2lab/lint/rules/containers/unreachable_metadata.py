@@ -1,10 +1,7 @@
 """0.21.0 asks the instance's metadata what it runs on, and a container may not reach it."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OLD_OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "unreachable-metadata", Severity.WARNING
 WHY = (
@@ -28,7 +25,7 @@ EXPECT = ["run.sh:1 without the host's network 0.21.0 may not learn that this is
 PROFILE = "seed-0.21"
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for run in folder.containers:
         if folder.profile.cores_found_by == "instance metadata" and not run.on_host_network:
             yield Hit(

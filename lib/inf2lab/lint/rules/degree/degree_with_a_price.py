@@ -1,10 +1,7 @@
 """A legal degree that pads heads, or that stands in no documented list."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_13B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 from neuron_rules import check_heads, check_listed
 
 NAME, SEVERITY = "degree-with-a-price", Severity.NOTE
@@ -18,7 +15,7 @@ EXPECT = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry, degree = folder.option("tensor_parallel_degree"), folder.degree
     if entry is None or degree is None or not 1 <= degree <= folder.instance.cores:
         return

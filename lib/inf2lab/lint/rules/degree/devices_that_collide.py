@@ -2,11 +2,9 @@
 
 import itertools
 import re
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "devices-that-collide", Severity.ERROR
 WHY = (
@@ -20,7 +18,7 @@ EXPECT = ["serving.properties:4 nc0 and nc1 share cores at degree 2"]
 _FIRST_CORE = (0, 24)  # from here on N in ncN is a core
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.properties.last("load_on_devices")
     degree = folder.degree or 1
     if entry is None or degree < 1:

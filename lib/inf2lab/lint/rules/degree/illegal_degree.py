@@ -1,10 +1,7 @@
 """A tensor parallel degree that the cores, the runtime or the model's heads do not allow."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B, OPT_13B
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 from neuron_rules import check_cores, check_heads, check_listed
 
 NAME, SEVERITY = "illegal-degree", Severity.ERROR
@@ -43,7 +40,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry, degree = folder.option("tensor_parallel_degree"), folder.degree
     if entry is None or degree is None or degree < 1:
         return

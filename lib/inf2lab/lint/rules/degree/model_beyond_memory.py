@@ -1,10 +1,8 @@
 """Weights and KV cache need more of a core than the runtime leaves."""
 
-from collections.abc import Iterator
-
+from inf2lab.folder.needs import LIBRARY_POSITIONS
 from inf2lab.lint.examples import OPT_13B
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 from inf2lab.words import plural
 from neuron_rules import GIB, Fit, bytes_per_core, judge_memory
 
@@ -19,12 +17,12 @@ GOOD = BAD.replace("batch_size=3", "batch_size=2")
 EXPECT = ["serving.properties:2 OPT-13B at degree 2, 3 rows, 2048 positions and f16 needs 14.31 GiB of a core's 16"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.option("model_id")
     degree, positions = folder.degree, folder.n_positions
     dims, rows, amp = folder.dims, folder.rows, folder.amp
     if folder.own and positions is None and dims and not folder.own.reads("n_positions"):
-        positions = min(_LIBRARY_POSITIONS, dims.max_positions)
+        positions = min(LIBRARY_POSITIONS, dims.max_positions)
     if not (dims and degree and rows and positions and amp) or max(degree, rows, positions) > 2**20:
         return
     if not (folder.built_in or folder.own) or min(degree, rows, positions) < 1:
@@ -59,6 +57,3 @@ def _in_8bit(folder: Folder) -> bool:
 
 def _name(name: str) -> str:
     return short(name.rsplit("/", 1)[-1].upper()) if name else "the model"
-
-
-_LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions

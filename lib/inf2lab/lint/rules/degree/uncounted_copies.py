@@ -1,11 +1,8 @@
 """More copies of the model start than anybody meant."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT, OPT_13B
-from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.handler import Handler, owner
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 from neuron_rules import GIB
 
 NAME, SEVERITY = "uncounted-copies", Severity.WARNING
@@ -47,7 +44,7 @@ MORE = [
 BYTES_F32 = 4  # Hugging Face reads a checkpoint as 32-bit floats unless told otherwise
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     degree = folder.degree
     if not degree or degree < 1 or not (folder.built_in or folder.own):
         return

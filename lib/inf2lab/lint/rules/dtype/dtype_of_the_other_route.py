@@ -1,12 +1,9 @@
 """fp16 is the built-in handler's word, f16 the library's; each fails in the other's place."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.lint.examples import HANDLER_OF_DTYPE, OLD_OPT_13B, OPT_13B
-from inf2lab.lint.finding import Example, Hit, Severity, short
 from inf2lab.lint.handler import Handler, argument, name_called
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "dtype-of-the-other-route", Severity.ERROR
 WHY = (
@@ -32,7 +29,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.option("dtype")
     if entry is None or not entry.value.strip():
         return

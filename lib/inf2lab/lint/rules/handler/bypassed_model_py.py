@@ -1,10 +1,7 @@
 """An entry point beats the model.py beside it."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER, HANDLER_OF_MODEL_ID
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "bypassed-model-py", Severity.WARNING
 WHY = "`option.entryPoint` is looked at first; where it names the built-in handler, model.py is never imported."
@@ -17,6 +14,6 @@ GOOD = {"serving.properties": "option.model_id=facebook/opt-13b\n", "model.py": 
 EXPECT = ["serving.properties:1 `option.entryPoint` wins, so model.py is never run"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     if folder.entry_point and folder.handler and folder.built_in:
         yield Hit(folder.entry_point.line, f"`{folder.entry_point.key}` wins, so {folder.handler.file} is never run")

@@ -1,10 +1,8 @@
 """The built-in handler is spelled as another release spells it."""
 
 import difflib
-from collections.abc import Iterator
 
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "entry-point-of-another-release", Severity.ERROR
 WHY = (
@@ -26,7 +24,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.entry_point
     if entry is None:
         return

@@ -1,9 +1,6 @@
 """Without an entry point the server chooses the handler, and it may choose one that uses no NeuronCore."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "handler-left-to-chance", Severity.WARNING
 WHY = (
@@ -24,7 +21,7 @@ MORE = [
 _ON_CPU = {"djl_python.huggingface", "djl_python.deepspeed", "djl_python.fastertransformer"}
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.entry_point
     name = folder.profile.entry_point
     if entry and entry.value.strip() in _ON_CPU:

@@ -1,10 +1,7 @@
 """Nothing says which code answers, or the file that is named is not there."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER, OLD_OPT_13B
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "missing-handler", Severity.ERROR
 WHY = "A worker that finds no handler exits, the load fails, and the server stops."
@@ -22,7 +19,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.entry_point
     if entry is None:
         if folder.handler is None and not folder.profile.automatic_handler:

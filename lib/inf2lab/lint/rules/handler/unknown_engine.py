@@ -1,10 +1,7 @@
 """The engine is not one that DJL has."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "unknown-engine", Severity.ERROR
 WHY = "The name is compared letter by letter; with an unknown one the load fails. Handlers for Neuron are Python."
@@ -14,7 +11,7 @@ GOOD = "engine=Python\noption.model_id=facebook/opt-13b\n"
 EXPECT = ["serving.properties:1 `python` is not an engine of DJL"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.properties.last("engine")
     if entry and entry.value.strip() and entry.value.strip() not in catalog.options().engines:
         meant = entry.value.strip().lower() == "python"

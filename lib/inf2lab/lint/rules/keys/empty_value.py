@@ -1,9 +1,6 @@
 """A key that says nothing."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "empty-value", Severity.WARNING
 WHY = "An empty value is not the default: the handler gets an empty text, and a number or a name made of it fails."
@@ -13,7 +10,7 @@ GOOD = "engine=Python\n"
 EXPECT = ["serving.properties:2 `option.revision` has no value"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         if not entry.value.strip():
             yield Hit(entry.line, f"`{short(entry.key)}` has no value")

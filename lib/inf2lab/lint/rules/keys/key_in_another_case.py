@@ -1,11 +1,8 @@
 """Keys are compared letter by letter: another case is another key."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.lint.examples import OPT_13B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "key-in-another-case", Severity.ERROR
 WHY = "`option.entrypoint` is not `option.entryPoint`: the server does not see it and goes on with its default."
@@ -15,7 +12,7 @@ GOOD = OPT_13B
 EXPECT = ["serving.properties:1 `option.entrypoint` is not seen: it is spelled `option.entryPoint`"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     table = catalog.options()
     names = {name.lower(): name for name in table.options} | {k.lower(): k for k in table.server_keys}
     for entry in folder.properties.effective():

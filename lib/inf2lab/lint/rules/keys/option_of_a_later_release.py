@@ -1,10 +1,7 @@
 """An option that the built-in handler of this release does not read yet."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "option-of-a-later-release", Severity.WARNING
 WHY = "Each release reads more options than the one before; an older one ignores what it does not know."
@@ -14,7 +11,7 @@ GOOD = "option.model_id=facebook/opt-13b\n"
 EXPECT = ["serving.properties:2 `option.task` is read from DJLServing 0.26.0 on; 0.25.0 ignores it"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     table = catalog.options().options
     for entry in folder.properties.effective():
         option = table.get(entry.name) if entry.is_option else None

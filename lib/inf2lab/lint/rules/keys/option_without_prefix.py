@@ -1,11 +1,8 @@
 """A key that the handler or the server reads with `option.` stands there without."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "option-without-prefix", Severity.WARNING
 WHY = (
@@ -29,7 +26,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     table = catalog.options()
     for entry in folder.properties.effective():
         option = None if entry.is_option or entry.key in table.server_keys else table.options.get(entry.key)

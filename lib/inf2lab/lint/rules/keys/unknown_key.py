@@ -2,11 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterator
 
 from inf2lab import catalog
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "unknown-key", Severity.WARNING
 WHY = "An unknown key is ignored without a word, and the default holds instead."
@@ -17,7 +15,7 @@ EXPECT = ["serving.properties:2 `option.tensor_paralel_degree` is read by nothin
 _DEVICE_KEYS = re.compile(r"(?:cpu|gpu|nc)\.(?:minWorkers|maxWorkers)")
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     table = catalog.options()
     known = [*table.options, *table.server_keys]
     lowered = {name.lower() for name in known}

@@ -1,11 +1,9 @@
 """The folder's name and the model's differ in size."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_1_3B, OPT_13B
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "model-unlike-its-folder", Severity.WARNING
 WHY = (
@@ -19,7 +17,7 @@ EXPECT = ["serving.properties:2 folder `opt13b` serves `facebook/opt-1.3b`"]
 _SIZE = re.compile(r"(?<![\d.])(\d{1,4}(?:\.\d{1,2})?)([bm])(?![a-z])", re.IGNORECASE)
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.option("model_id")
     if entry is None or entry.value.startswith("/"):
         return

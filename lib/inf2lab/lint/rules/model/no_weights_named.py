@@ -1,10 +1,7 @@
 """The built-in handler is not told which model to load."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "no-weights-named", Severity.WARNING
 WHY = "Without `option.model_id` the handler looks for a checkpoint in the model folder itself, and there is none."
@@ -14,7 +11,7 @@ GOOD = OPT_1_3B
 EXPECT = ["serving.properties:1 no `option.model_id`, and no config.json in the folder"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     given = folder.option("model_id") or folder.option("s3url") or "config.json" in folder.files
     variables = {name for run in folder.containers for name in run.env}
     if folder.built_in and not given and not variables & {"OPTION_MODEL_ID", "HF_MODEL_ID"}:

@@ -1,10 +1,7 @@
 """Both s3url and model_id say where the weights are."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "two-sources-of-weights", Severity.ERROR
 WHY = (
@@ -16,7 +13,7 @@ GOOD = OPT_1_3B + "#option.s3url=s3://bucket/opt-1.3b/\n"
 EXPECT = ["serving.properties:3 `option.s3url` and `option.model_id` (line 2) both name the weights"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry, model = folder.properties.last("option.s3url"), folder.properties.last("option.model_id")
     if entry and model and entry.value.strip() and model.value.strip():
         yield Hit(entry.line, f"`option.s3url` and `option.model_id` (line {model.line}) both name the weights")

@@ -1,9 +1,6 @@
 """The built-in handler of this release has no class for the model."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "unsupported-architecture", Severity.ERROR
 WHY = (
@@ -23,7 +20,7 @@ PROFILE = "seed-0.21"
 _OPTIMUM = (0, 26)  # from here on optimum-neuron may load what the handler does not list
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     kind = folder.config.get("model_type") if isinstance(folder.config, dict) else None
     kind = kind or (folder.dims.architecture if folder.dims else None)
     if folder.built_in and isinstance(kind, str) and kind not in folder.profile.architectures:

@@ -1,12 +1,10 @@
 """low_cpu_mem_usage needs accelerate, which this image does not name."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import argument
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "accelerate-by-luck", Severity.NOTE
 WHY = (
@@ -24,7 +22,7 @@ PROFILE = "seed-0.21"
 _NAMED_SINCE = (0, 22, 1)
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     named = any(line.strip().lower().startswith("accelerate") for line in folder.requirements)
     if own is None or folder.release >= _NAMED_SINCE or named:

@@ -1,12 +1,10 @@
 """The whole checkpoint stays in memory while the split one is read."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import argument
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 from inf2lab.words import plural
 
 NAME, SEVERITY = "checkpoint-kept-while-splitting", Severity.NOTE
@@ -23,7 +21,7 @@ GOOD = BAD | {"model.py": HANDLER_OF_CHECKPOINT.replace("    compiled =", "    d
 EXPECT = ["model.py:8 `checkpoint` is kept while the split weights are read: 51 GB for each of 12 workers"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None:
         return

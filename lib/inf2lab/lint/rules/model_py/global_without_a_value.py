@@ -1,10 +1,8 @@
 """A name is global in one function, read in another, and has no value until the first has run."""
 
 import ast
-from collections.abc import Iterator
 
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "global-without-a-value", Severity.NOTE
 WHY = "It works as long as the function that assigns it runs first; before that, reading it is a NameError."
@@ -20,7 +18,7 @@ GOOD = BAD | {"model.py": "tokenizer = None\n" + BAD["model.py"]}
 EXPECT = ["model.py:6 `tokenizer` has no value before this function has run, and `infer` reads it"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None:
         return

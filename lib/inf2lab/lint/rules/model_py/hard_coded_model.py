@@ -1,10 +1,7 @@
 """model.py names its model itself, so the file's model_id has no effect."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID, HANDLER_OF_ONE_MODEL
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "hard-coded-model", Severity.WARNING
 WHY = "A reader of serving.properties believes what it says; code that loads another model answers under its name."
@@ -21,7 +18,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     if (own := folder.own) is None:
         return
     entry = folder.option("model_id")

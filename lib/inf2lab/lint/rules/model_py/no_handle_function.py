@@ -1,12 +1,10 @@
 """model.py lacks the function that the server calls."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.handler import Handler
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "no-handle-function", Severity.ERROR
 WHY = (
@@ -20,7 +18,7 @@ EXPECT = ["model.py:1 there is no function `handle`"]
 _FALLS_BACK = (0, 29)
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     name = folder.text("handler") if folder.option("handler") else "handle"
     if own and not own.error and name not in own.module_names and not _star(own):

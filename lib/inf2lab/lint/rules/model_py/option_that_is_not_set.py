@@ -1,11 +1,8 @@
 """model.py reads an option that serving.properties does not set."""
 
-from collections.abc import Iterator
-
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "option-that-is-not-set", Severity.ERROR
 WHY = '`properties["x"]` without the key is a KeyError in the first call, and the log shows only the key in quotes.'
@@ -16,7 +13,7 @@ EXPECT = ["model.py:7 `model_id` is read here and set nowhere: KeyError: 'model_
 _ALWAYS = {"model_dir", "device_id", "handler"}  # the worker and the server add these
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None:
         return

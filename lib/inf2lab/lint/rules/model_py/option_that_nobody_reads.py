@@ -1,12 +1,9 @@
 """serving.properties sets an option that model.py never reads."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID
-from inf2lab.lint.finding import Hit, Severity, short
 from inf2lab.lint.handler import Handler
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "option-that-nobody-reads", Severity.WARNING
 WHY = (
@@ -22,7 +19,7 @@ GOOD = {"serving.properties": "option.model_id=facebook/opt-13b\n", "model.py": 
 EXPECT = ["serving.properties:2 model.py never reads `n_positions`: the line does nothing"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own, table = folder.own, catalog.options().options
     if own is None or own.error or _may_read_all(own):
         return

@@ -1,10 +1,7 @@
 """A requirements.txt in the folder is installed from the network at every start."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "packages-installed-at-start", Severity.NOTE
 WHY = (
@@ -17,6 +14,6 @@ GOOD = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 EXPECT = ["requirements.txt:1 installed with pip at every start of a worker"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     if "requirements.txt" in folder.files:
         yield Hit(1, "installed with pip at every start of a worker", file="requirements.txt")

@@ -1,12 +1,10 @@
 """Every worker writes its split checkpoint to the same place."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_THAT_SPLITS
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import argument, name_called
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "shared-split-folder", Severity.WARNING
 WHY = (
@@ -21,7 +19,7 @@ GOOD = {
 EXPECT = ["model.py:9 all 12 workers split the checkpoint into one folder"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None or folder.copies < 2:
         return

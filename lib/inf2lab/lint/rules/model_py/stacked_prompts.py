@@ -1,12 +1,10 @@
 """Prompts of unequal length are put into one tensor without filling up."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER, HANDLER_THAT_STACKS
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import argument, name_called
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "stacked-prompts", Severity.WARNING
 WHY = (
@@ -21,7 +19,7 @@ GOOD = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 EXPECT = ["model.py:8 the token lists of all prompts become one tensor: prompts of unequal length raise ValueError"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None:
         return

@@ -1,10 +1,7 @@
 """model.py does not parse under the image's Python."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "syntax-of-a-later-python", Severity.ERROR
 WHY = "The images run Python 3.8 up to 0.25.0, 3.9 up to 0.27.0 and 3.10 from then on; newer syntax ends the import."
@@ -14,7 +11,7 @@ GOOD = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 EXPECT = ["model.py:1 Python 3.8 refuses this line: expected ':'"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     if folder.handler and folder.handler.error:
         line, message = folder.handler.error
         yield Hit(line, f"Python {folder.profile.python} refuses this line: {message}", file=folder.handler.file)

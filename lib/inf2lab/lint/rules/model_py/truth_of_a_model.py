@@ -1,10 +1,8 @@
 """`if not model` asks a model for its truth, where only None is meant."""
 
 import ast
-from collections.abc import Iterator
 
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "truth-of-a-model", Severity.NOTE
 WHY = (
@@ -23,7 +21,7 @@ GOOD = BAD | {"model.py": BAD["model.py"].replace("not model", "model is None")}
 EXPECT = ["model.py:6 `not model` asks for its truth, not whether it is loaded"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None:
         return

@@ -1,12 +1,10 @@
 """The handler samples whatever number of prompts comes."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER_THAT_SAMPLES
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import Handler, name_called
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "unchecked-batch", Severity.WARNING
 WHY = (
@@ -24,7 +22,7 @@ GOOD = {
 EXPECT = ["model.py:8 `sample` runs for any number of prompts"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None or _counts(own):
         return

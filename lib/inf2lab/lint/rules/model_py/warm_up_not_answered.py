@@ -1,12 +1,10 @@
 """The handler does not look for the empty call that loads the model."""
 
 import ast
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.handler import name_called
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "warm-up-not-answered", Severity.WARNING
 WHY = (
@@ -24,7 +22,7 @@ GOOD = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 EXPECT = ["model.py:5 the body is read without asking `inputs.is_empty()`: the server's first call has none"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None or any(own.calls_of("is_empty")):
         return

@@ -1,10 +1,7 @@
 """The model is compiled for fewer positions than it has."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "fewer-positions-than-the-model", Severity.NOTE
 WHY = (
@@ -17,7 +14,7 @@ GOOD = BAD.replace("256", "2048")
 EXPECT = ["serving.properties:3 compiled for 256 of the model's 2048 positions: a request for more fails"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry, positions, dims = folder.option("n_positions"), folder.n_positions, folder.dims
     if folder.own and not folder.own.reads("n_positions"):
         return

@@ -1,10 +1,7 @@
 """More positions than the model was trained with."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "positions-beyond-the-model", Severity.ERROR
 WHY = (
@@ -16,7 +13,7 @@ GOOD = BAD.replace("4096", "2048")
 EXPECT = ["serving.properties:3 4096 positions; facebook/opt-1.3b has 2048"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry, positions, dims = folder.option("n_positions"), folder.n_positions, folder.dims
     if folder.own and not folder.own.reads("n_positions"):
         return

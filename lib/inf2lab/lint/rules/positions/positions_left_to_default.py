@@ -1,11 +1,8 @@
 """Without `option.n_positions` the handler compiles for 128 positions."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "positions-left-to-default", Severity.WARNING
 WHY = "Up to 0.29.0 the default is 128, prompt and answer together; a longer request finds no program to run in."
@@ -15,7 +12,7 @@ GOOD = BAD + "option.n_positions=512\n"
 EXPECT = ["serving.properties:1 no `option.n_positions`: 0.25.0 compiles for 128 positions"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     default = catalog.options().options["n_positions"].default_in(folder.release)
     if folder.built_in and folder.option("n_positions") is None and default:
         line = folder.entry_point.line if folder.entry_point else 1

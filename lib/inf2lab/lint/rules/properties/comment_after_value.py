@@ -1,11 +1,9 @@
 """A comment behind a value is part of the value."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab.folder.properties import Edit
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "comment-after-value", Severity.ERROR
 WHY = "Only a line that begins with `#` or `!` is a comment; elsewhere the sign and all after it are read as value."
@@ -16,7 +14,7 @@ EXPECT = ["serving.properties:2 the value of `option.batch_size` is `2 # rows`: 
 _COMMENT = re.compile(r"(.*?)[ \t]+([#!].*)")
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         if match := _COMMENT.fullmatch(entry.value):
             edit = None

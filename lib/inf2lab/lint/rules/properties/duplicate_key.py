@@ -1,9 +1,6 @@
 """One key is set twice, and only the last value takes effect."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "duplicate-key", Severity.WARNING
 WHY = "Java keeps the last of two equal keys without a word; the first line looks active and is not."
@@ -20,7 +17,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for entry in folder.properties.entries:
         last = folder.properties.last(entry.key)
         if last and last is not entry:

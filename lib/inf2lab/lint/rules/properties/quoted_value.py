@@ -1,9 +1,6 @@
 """Quotes around a value are part of the value."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "quoted-value", Severity.ERROR
 WHY = "The format knows no quotes, so the handler is asked for a model whose name begins with one."
@@ -13,7 +10,7 @@ GOOD = "option.model_id=facebook/opt-13b\n"
 EXPECT = ["serving.properties:1 the quotes are part of the value of `option.model_id`"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         value = entry.value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":

@@ -1,12 +1,10 @@
 """A model folder has one serving.properties; another version of it replaces it or is not read."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab.folder.properties import FILE_NAME
 from inf2lab.lint.commands import written_files
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "second-properties-file", Severity.WARNING
 WHY = "The server reads serving.properties only. Two versions in one place end as one: the file written last."
@@ -33,7 +31,7 @@ MORE = [
 _OTHER = re.compile(r"serving.*\.properties.*|.*\.serving\.properties", re.IGNORECASE)
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for name in sorted(folder.files):
         if name != FILE_NAME and FILE_NAME in folder.files and _OTHER.fullmatch(name):
             yield Hit(1, f"`{short(name)}` beside this file is never read")

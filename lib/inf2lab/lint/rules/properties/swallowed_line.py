@@ -1,10 +1,8 @@
 """A backslash at the end of a line makes the next line part of the value."""
 
 import re
-from collections.abc import Iterator
 
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "swallowed-line", Severity.WARNING
 WHY = "A line that ends in an odd number of backslashes goes on in the next one, so a key there is never set."
@@ -15,7 +13,7 @@ EXPECT = ["serving.properties:1 `option.model_id` goes on in line 2, which looks
 _KEY = re.compile(r"[ \t]*(?:option\.)?[A-Za-z_]\w*[ \t]*[=:]")
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for entry in folder.properties.entries:
         for number in range(entry.line + 1, entry.last + 1):
             if _KEY.match(folder.properties.lines[number - 1]):

@@ -1,10 +1,7 @@
 """The file is read as Latin-1, so other letters arrive as something else."""
 
-from collections.abc import Iterator
-
 from inf2lab.folder.properties import Edit
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "text-not-ascii", Severity.WARNING
 WHY = (
@@ -25,7 +22,7 @@ MORE = [
 _MARK = "\u00ef\u00bb\u00bf"  # the mark's three bytes, read as Latin-1
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     lines = folder.properties.lines
     if lines and lines[0].startswith(_MARK):
         edit = Edit(1, 1, (lines[0].removeprefix(_MARK),))

@@ -1,11 +1,8 @@
 """A blank after the value belongs to the value."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.folder.properties import Edit, Entry
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "trailing-blank", Severity.WARNING
 WHY = "Java cuts blanks before a value and keeps those after it: `fp16 ` is not `fp16`, and `2 ` is no number."
@@ -16,7 +13,7 @@ EXPECT = ["serving.properties:2 the value of `option.dtype` ends in a blank"]
 _COMPARED = {"dtype", "entryPoint", "engine", "model_id", "s3url", "handler"}  # a blank makes another word
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     table = catalog.options()
     for entry in folder.properties.effective():
         if entry.value != entry.value.rstrip(" \t\f") and entry.value.strip():

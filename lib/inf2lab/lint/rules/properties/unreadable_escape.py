@@ -1,9 +1,6 @@
 """A backslash-u without four hexadecimal digits: Java refuses the whole file."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "unreadable-escape", Severity.ERROR
 WHY = (
@@ -16,6 +13,6 @@ GOOD = "engine=Python\noption.model_id=C:/users/opt\n"
 EXPECT = ["serving.properties:2 `\\u` is not followed by four hexadecimal digits"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for line in folder.properties.bad_escapes:
         yield Hit(line, "`\\u` is not followed by four hexadecimal digits")

@@ -1,11 +1,8 @@
 """A request asks for more tokens than the model is compiled for."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER_OF_POSITIONS, OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity
 from inf2lab.lint.requests import asked_length
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "request-beyond-positions", Severity.ERROR
 WHY = (
@@ -36,7 +33,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     positions = folder.n_positions
     if folder.own and not folder.own.reads("n_positions"):
         positions = None  # the library's own default holds

@@ -1,10 +1,7 @@
 """The request has the keys of another handler."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import HANDLER_OF_TEXT, OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "request-of-the-other-route", Severity.ERROR
 WHY = (
@@ -35,7 +32,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         if not isinstance(request.body, dict):
             if folder.built_in or (folder.own and folder.own.body_keys[0]):

@@ -1,10 +1,7 @@
 """curl -d without a content type sends a form, and the handler sees no body."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "request-taken-for-a-form", Severity.ERROR
 WHY = (
@@ -20,7 +17,7 @@ GOOD = BAD | {"call.sh": BAD["call.sh"].replace(" -d", " -H 'Content-Type: appli
 EXPECT = ["call.sh:1 the body is sent as a form, and the handler finds no `data`"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         if not request.json_type:
             yield Hit(request.line, "the body is sent as a form, and the handler finds no `data`", file=request.file)

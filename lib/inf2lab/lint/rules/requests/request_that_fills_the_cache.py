@@ -1,11 +1,8 @@
 """OPT's sampling never draws the end of text, so a length is an order, not a limit."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.finding import Hit, Severity
 from inf2lab.lint.requests import asked_length
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "request-that-fills-the-cache", Severity.WARNING
 WHY = (
@@ -22,7 +19,7 @@ EXPECT = ["request.json:1 every answer will have exactly 2048 tokens, prompt inc
 _LONG = 1024  # below this nobody waits long enough to mind
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     dims = folder.dims
     if dims is None or "eos_token_override" in folder.rules.sample_arguments.get(dims.architecture, ()):
         return

@@ -1,11 +1,9 @@
 """The URL names a model that the folder does not make."""
 
 import re
-from collections.abc import Iterator
 
 from inf2lab.lint.examples import OPT_13B
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "wrong-name-in-url", Severity.ERROR
 WHY = (
@@ -25,7 +23,7 @@ EXPECT = ["call.sh:1 `/predictions/opt-13b` is a 404: the folder's model is `opt
 _ROUTE = re.compile(r"/predictions/([^/?#\s]+)")
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         match = _ROUTE.search(request.url)
         if match and match[1] != folder.model_name and "$" not in match[1]:

@@ -1,10 +1,7 @@
 """The request brings another number of prompts than the model has rows."""
 
-from collections.abc import Iterator
-
 from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 from inf2lab.words import plural
 
 NAME, SEVERITY = "wrong-number-of-prompts", Severity.ERROR
@@ -32,7 +29,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     shape, rows = folder.profile.request, folder.rows
     for request in folder.all_requests:
         if not isinstance(request.body, dict) or rows is None or folder.rolling:

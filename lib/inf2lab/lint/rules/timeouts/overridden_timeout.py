@@ -1,9 +1,6 @@
 """A timeout in the docker command is beaten by the one in the file."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "overridden-timeout", Severity.WARNING
 WHY = "An option in serving.properties wins over the environment variable of the container, whichever is longer."
@@ -23,7 +20,7 @@ GOOD = BAD | {"run.sh": BAD["run.sh"].replace("-e MODEL_LOADING_TIMEOUT=7200 ", 
 EXPECT = ["run.sh:2 `MODEL_LOADING_TIMEOUT=7200` has no effect: line 1 of serving.properties says 1800"]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for name in ("model_loading_timeout", "predict_timeout"):
         entry = folder.properties.last(f"option.{name}")
         for run in folder.containers:

@@ -1,11 +1,8 @@
 """The model gets less time to load than the images came to allow."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
 from inf2lab.lint.examples import OLD_OPT_13B, OPT_13B
-from inf2lab.lint.finding import Example, Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "short-loading-timeout", Severity.WARNING
 WHY = (
@@ -27,7 +24,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     generous = max(profile.loading_timeout_s for profile in catalog.profiles().values())
     entry, default = folder.properties.last("option.model_loading_timeout"), folder.profile.loading_timeout_s
     if entry and entry.number is not None and 0 < entry.number < generous:

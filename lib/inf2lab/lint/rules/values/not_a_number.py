@@ -1,10 +1,7 @@
 """A value that has to be a number is none."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "not-a-number", Severity.ERROR
 WHY = "The server and the handler turn these values into integers while they load; another text ends the load."
@@ -23,7 +20,7 @@ MORE = [
 _MAX_SINCE = (0, 24)  # `max` for the degree
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     table = catalog.options()
     for entry in folder.properties.effective():
         option = table.options.get(entry.name) if entry.key not in table.server_keys else None

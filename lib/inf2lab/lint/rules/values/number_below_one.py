@@ -1,9 +1,6 @@
 """A count of rows, cores, positions or seconds is less than 1."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "number-below-one", Severity.ERROR
 WHY = "Nothing can be compiled for no rows or no positions, and no request can be answered in no time."
@@ -22,7 +19,7 @@ _COUNTS = {
 }
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         if entry.name in _COUNTS and entry.number is not None and entry.number < 1:
             yield Hit(entry.line, f"`{entry.key}` is {entry.number}: it must be 1 or more")

@@ -1,9 +1,6 @@
 """The handler passes `unroll` on as text, and the library cannot count with it."""
 
-from collections.abc import Iterator
-
-from inf2lab.lint.finding import Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "unroll-as-text", Severity.ERROR
 WHY = "Up to 0.25.0 the handler never turns the value into a number; transformers-neuronx then fails with TypeError."
@@ -14,7 +11,7 @@ EXPECT = ["serving.properties:2 `option.unroll` reaches the library as the text 
 _LAST = (0, 25, 0)
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     entry = folder.option("unroll")
     if entry and folder.built_in and folder.release <= _LAST:
         yield Hit(entry.line, f"`{entry.key}` reaches the library as the text `{short(entry.value)}`")

@@ -1,10 +1,7 @@
 """A value that this release's handler does not know."""
 
-from collections.abc import Iterator
-
 from inf2lab import catalog
-from inf2lab.lint.finding import Example, Hit, Severity, short
-from inf2lab.lint.target import Folder
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "value-not-accepted", Severity.WARNING
 WHY = "The handler compares these values with a short list that changes from release to release."
@@ -21,7 +18,7 @@ MORE = [
 ]
 
 
-def check(folder: Folder) -> Iterator[Hit]:
+def check(folder: Folder) -> Hits:
     if not folder.built_in:
         return
     for entry in folder.properties.effective():
