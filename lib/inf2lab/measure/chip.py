@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,10 +91,7 @@ def read_document(document: Mapping[str, Any]) -> ChipMoment:
     """Return what one document says, summed over the runtimes of all processes."""
     problems: list[str] = []
     utilisation: dict[int, float] = {}
-    device: list[int] = []
-    host: list[int] = []
-    completed: list[int] = []
-    failed: list[int] = []
+    found: defaultdict[str, list[int]] = defaultdict(list)
     medians: list[float] = []
     for runtime in document.get("neuron_runtime_data") or ():
         if runtime.get("error"):
@@ -106,25 +104,28 @@ def read_document(document: Mapping[str, Any]) -> ChipMoment:
                 utilisation[int(core)] = utilisation.get(int(core), 0.0) + float(used)
         used_bytes = _group(report, "memory_used", problems).get("neuron_runtime_used_bytes") or {}
         # The guide says `neuron_device`; a document of 2026 from inf2 says `device`.
-        device += _numbers(used_bytes, "neuron_device", "device")
-        host += _numbers(used_bytes, "host")
+        found["device"] += _numbers(used_bytes, "neuron_device", "device")
+        found["host"] += _numbers(used_bytes, "host")
         stats = _group(report, "execution_stats", problems) or _group(report, "inference_stats", problems)
         summary = stats.get("execution_summary") or stats.get("inference_summary") or {}
-        completed += _numbers(summary, "completed")
-        failed += [value for key, value in summary.items() if key != "completed" and value is not None]
-        latency = (stats.get("latency_stats") or {}).get("total_latency") or (stats.get("latency_stats") or {}).get(
-            "device_latency"
-        )
-        if latency and latency.get("p50") is not None:
+        found["completed"] += _numbers(summary, "completed")
+        found["failed"] += [value for key, value in summary.items() if key != "completed" and value is not None]
+        latencies = stats.get("latency_stats") or {}
+        latency = latencies.get("total_latency") or latencies.get("device_latency") or {}
+        if latency.get("p50") is not None:
             medians.append(1e3 * float(latency["p50"]))
+    hardware = _group(document.get("system_data") or {}, "neuron_hw_counters", problems)
+    for device in hardware.get("neuron_devices") or ():
+        found["ecc"] += [n for name, n in device.items() if name.endswith("_uncorrected") and n is not None]
+    sums = {name: sum(values) for name, values in found.items() if values}  # what nobody says is not zero
     return ChipMoment(
         utilisation=utilisation,
-        device_bytes=sum(device) if device else None,
-        host_bytes=sum(host) if host else None,
-        completed=sum(completed) if completed else None,
-        failed=sum(failed) if failed else None,
+        device_bytes=sums.get("device"),
+        host_bytes=sums.get("host"),
+        completed=sums.get("completed"),
+        failed=sums.get("failed"),
         p50_ms=max(medians, default=None),
-        ecc_uncorrected=_ecc(document, problems),
+        ecc_uncorrected=sums.get("ecc"),
         problems=tuple(problems),
     )
 
@@ -164,14 +165,3 @@ def _group(report: Mapping[str, Any], name: str, problems: list[str]) -> Mapping
 
 def _numbers(values: Mapping[str, Any], *names: str) -> list[int]:
     return [int(values[name]) for name in names if values.get(name) is not None][:1]
-
-
-def _ecc(document: Mapping[str, Any], problems: list[str]) -> int | None:
-    group = _group(document.get("system_data") or {}, "neuron_hw_counters", problems)
-    counts = [
-        value
-        for device in group.get("neuron_devices") or ()
-        for key, value in device.items()
-        if key.endswith("_uncorrected") and value is not None
-    ]
-    return sum(counts) if counts else None

@@ -21,7 +21,6 @@ from typing import Any
 from inf2lab.measure.client import Sample
 from inf2lab.measure.load import Load
 from inf2lab.measure.target import Post, Target
-from inf2lab.planning import CurvePoint
 from inf2lab.shapes import read_answer
 
 UNREADABLE = "unreadable"  # 200, and a body that is not of the endpoint's kind
@@ -136,10 +135,9 @@ class Result:
         tokens = self.output_tokens
         return tokens / self.seconds if tokens is not None and self.seconds else None
 
-    def as_dict(self) -> CurvePoint:
+    def as_dict(self) -> dict[str, Any]:
         """Return awscurl's fields (times in ms, rate of errors in per cent), and under `inf2lab` what it has not."""
-        good, tokens, late = len(self.good), self.output_tokens, self.late
-        first, between = self.first_token, self.between_tokens
+        good, tokens = len(self.good), self.output_tokens
         return {
             "tokenizer": str(self.target.tokens) if self.target.tokens else None,
             "totalTimeMills": _round(1e3 * self.seconds),
@@ -153,13 +151,9 @@ class Result:
             "tokenPerRequest": tokens // good if tokens is not None and good else None,
             "averageLatency": _round(self.latency.mean),
             "averageTokenLatency": _round(math.fsum(self.latency.ordered) / tokens) if tokens else None,
-            "p50Latency": _round(self.latency.at(0.5)),
-            "p90Latency": _round(self.latency.at(0.9)),
-            "p99Latency": _round(self.latency.at(0.99)),
-            "timeToFirstByte": _round(first.mean),
-            "p50TimeToFirstByte": _round(first.at(0.5)),
-            "p90TimeToFirstByte": _round(first.at(0.9)),
-            "p99TimeToFirstByte": _round(first.at(0.99)),
+            **_percentiles("Latency", self.latency),
+            "timeToFirstByte": _round(self.first_token.mean),
+            **_percentiles("TimeToFirstByte", self.first_token),
             "inf2lab": {
                 "lane": self.target.lane,
                 "url": self.target.url,
@@ -173,10 +167,8 @@ class Result:
                 "fingerprint": self.fingerprint,
                 "errors": self.errors,
                 "maxLatency": _round(self.latency.at(1)),
-                "p50BetweenTokens": _round(between.at(0.5)),
-                "p90BetweenTokens": _round(between.at(0.9)),
-                "p99BetweenTokens": _round(between.at(0.99)),
-                "p99SentLate": _round(late.at(0.99)),
+                **_percentiles("BetweenTokens", self.between_tokens),
+                "p99SentLate": _round(self.late.at(0.99)),
             },
         }
 
@@ -266,6 +258,10 @@ def _lines(pieces: Sequence[tuple[float, bytes]]) -> list[tuple[float, str]]:
 def _token_times(target: Target, lines: Sequence[tuple[float, str]]) -> list[float]:
     piece = target.shape.piece
     return [time for time, line in lines if piece is not None and piece(line)]
+
+
+def _percentiles(name: str, times: Times) -> dict[str, float | None]:
+    return {f"p{percent}{name}": _round(times.at(percent / 100)) for percent in (50, 90, 99)}
 
 
 def _round(value: float | None) -> float | None:

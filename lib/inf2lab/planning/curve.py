@@ -10,48 +10,22 @@ HOW = "write one with `inf2lab load --clients 1,2,4,8 --json FILE`"
 
 
 class CurveDetails(TypedDict, total=False):
-    """What awscurl has not; times in ms."""
+    """What awscurl has not."""
 
-    lane: str
-    url: str
-    kind: str
-    rows: int
     gathers: int | None  # requests that the server gathers into one batch
-    loop: str
-    rate: float | None
-    warmUp: int
-    seed: int
-    fingerprint: str
-    errors: dict[str, int]
-    maxLatency: float | None
-    p50BetweenTokens: float | None
-    p90BetweenTokens: float | None
-    p99BetweenTokens: float | None
-    p99SentLate: float | None
 
 
 class CurvePoint(TypedDict):
-    """One load; times in ms, None for what was not measured. A sweep over clients is a list of them."""
+    """What a plan reads of one load; times in ms, None for what was not measured. A sweep is a list of them."""
 
-    tokenizer: str | None
-    totalTimeMills: float | None
     totalRequests: int
     failedRequests: int
-    errorRate: float | None
     concurrentClients: int | None
     tps: float | None
-    tokenThroughput: float | None
-    totalTokens: int | None
-    tokenPerRequest: int | None
     averageLatency: float | None
-    averageTokenLatency: float | None
     p50Latency: float | None
     p90Latency: float | None
     p99Latency: float | None
-    timeToFirstByte: float | None
-    p50TimeToFirstByte: float | None
-    p90TimeToFirstByte: float | None
-    p99TimeToFirstByte: float | None
     inf2lab: CurveDetails
 
 

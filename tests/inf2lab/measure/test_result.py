@@ -111,5 +111,5 @@ def test_an_open_loop_has_no_knee() -> None:
 
 def test_what_is_written_is_what_a_plan_reads() -> None:
     written = result_of([100] * 3).as_dict()
-    assert list(written) == list(CurvePoint.__annotations__)
-    assert list(written["inf2lab"]) == list(CurveDetails.__annotations__)
+    assert set(CurvePoint.__annotations__) <= set(written)
+    assert set(CurveDetails.__annotations__) <= set(written["inf2lab"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_a_cluster_that_was_never_started_leaves_nothing(clone: Path) -> None:
         cluster.replicas()
     assert cluster.close() == []
     assert set(Path("/tmp").glob("inf2ray-*")) <= before
+
+
+def test_a_cluster_that_ends_does_not_erase_why_another_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is not in this environment, so its program ends at once and says so."""
+    monkeypatch.setenv("INF2LAB_LOGS", str(tmp_path))
+    monkeypatch.setattr("inf2lab.scale.ray.bench.cluster.environment_python", lambda: Path(sys.executable))
+    clusters = [RayCluster((8,)), RayCluster((8,))]
+    for cluster in clusters:
+        with pytest.raises(ServerError, match=r"ended; what it printed: \S+"):
+            cluster.start()
+    first, second = (cluster.log_path for cluster in clusters)
+    assert first != second
+    assert "No module named 'ray'" in first.read_text()
+    assert (tmp_path / "ray" / "cluster.log").resolve() == second.resolve()
 
 
 def test_the_environment_says_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:

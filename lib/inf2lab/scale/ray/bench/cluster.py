@@ -76,8 +76,8 @@ class RayCluster:
 
     @property
     def log_path(self) -> Path:
-        """What Ray printed."""
-        return paths.logs() / "ray" / "cluster.log"
+        """What Ray printed. Each has its own, or the next would erase why one ended; `cluster.log` is the newest."""
+        return paths.logs() / "ray" / f"{self.home.name}.log"
 
     def __enter__(self) -> RayCluster:
         self.start()
@@ -96,6 +96,10 @@ class RayCluster:
         for name in ("home", "notes", "scratch", "haproxy", "ray"):
             (self.home / name).mkdir()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        newest = self.log_path.with_name("cluster.log")
+        with contextlib.suppress(FileExistsError):  # somebody else's cluster may start at the same time
+            newest.unlink(missing_ok=True)
+            newest.symlink_to(self.log_path.name)
         self._held = [hold_port() for _ in range(3)]
         port, *others = self._ports
         cores = ",".join(map(str, self.cores))

@@ -11,30 +11,7 @@ from inf2lab.measure import Load, Row, Target, Traffic, rows_of, run
 from inf2lab.shapes import Ask, Shape
 
 NAME = "light"
-HANDLER = '''\
-"""Answers after `wait_s`, or streams `tokens` words with `wait_s` before each."""
-
-import time
-
-from djl_python import Input, Output
-
-
-def _words(count, wait_s):
-    for number in range(count):
-        time.sleep(wait_s)
-        yield f"{number} "
-
-
-def handle(inputs: Input):
-    if inputs.is_empty():
-        return None
-    asked = inputs.get_as_json()
-    if "tokens" in asked:
-        words = _words(asked["tokens"], asked["wait_s"])
-        return Output().add_stream_content(words, output_formatter=lambda word: word)
-    time.sleep(asked.get("wait_s", 0))
-    return Output().add_as_json({"outputs": asked["text"]})
-'''
+HANDLER = Path(__file__).with_name("light_model.py.txt")
 
 
 def light_folder(degree: int = 8, at: Path | None = None) -> ModelFolder:
@@ -42,7 +19,7 @@ def light_folder(degree: int = 8, at: Path | None = None) -> ModelFolder:
     folder = ModelFolder(at or paths.logs() / "ray" / NAME)
     folder.path.mkdir(parents=True, exist_ok=True)
     write_properties(folder.properties_path, {"engine": "Python", "option.tensor_parallel_degree": degree})
-    folder.handler_path.write_text(HANDLER)
+    folder.handler_path.write_bytes(HANDLER.read_bytes())
     return folder
 
 
