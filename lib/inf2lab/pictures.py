@@ -18,6 +18,13 @@ BLUE, SAND, GREY, RED, INK = "#4477aa", "#ddcc77", "#bbbbbb", "#aa3344", "#22222
 CORE_GIB = CORE_BYTES / GIB
 # What a core holds: attribute of CoreBytes, its name in the legend, colour and hatch.
 KINDS = (("weights", "weights", BLUE, ""), ("kv_cache", "KV cache", SAND, "//"), ("padding", "padding", GREY, "xx"))
+# What stands in both lanes and in each: left, bottom, width, height, colour, text.
+_LANES = (
+    (0.02, 0.70, 0.96, 0.24, GREY, "notebooks, client, plan\nthe same code in both lanes"),
+    (0.02, 0.38, 0.96, 0.22, SAND, "models/opt13b/serving.properties + model.py\nthe same files, byte for byte"),
+    (0.02, 0.04, 0.46, 0.24, BLUE, "rehearsal: this machine\nDJL's own worker, an emulated chip, small weights"),
+    (0.52, 0.04, 0.46, 0.24, RED, "inf2: an instance\nDJLServing's container, NeuronCores, OPT-13B"),
+)
 
 
 class Picture(Figure):
@@ -41,21 +48,8 @@ def lanes() -> Picture:
     """Draw what is the same in both lanes and what plays the chip in the rehearsal."""
     alt = "notebooks and model folder are shared; below them either this machine or an inf2 instance"
     figure, axes = _canvas(9, 3.6, alt)
-    _box(axes, 0.02, 0.70, 0.96, 0.24, "notebooks, client, plan\nthe same code in both lanes", GREY)
-    _box(
-        axes, 0.02, 0.38, 0.96, 0.22, "models/opt13b/serving.properties + model.py\nthe same files, byte for byte", SAND
-    )
-    _box(
-        axes,
-        0.02,
-        0.04,
-        0.46,
-        0.24,
-        "rehearsal: this machine\nDJL's own worker, an emulated chip, small weights",
-        BLUE,
-        "white",
-    )
-    _box(axes, 0.52, 0.04, 0.46, 0.24, "inf2: an instance\nDJLServing's container, NeuronCores, OPT-13B", RED, "white")
+    for box in _LANES:
+        _box(axes, *box)
     for x, top, bottom in ((0.25, 0.70, 0.60), (0.75, 0.70, 0.60), (0.25, 0.38, 0.28), (0.75, 0.38, 0.28)):
         axes.annotate("", (x, bottom), (x, top), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.5})
     return figure
@@ -190,7 +184,8 @@ def _canvas(width: float, height: float, alt: str) -> tuple[Picture, Axes]:
     return figure, axes
 
 
-def _box(axes: Axes, x: float, y: float, width: float, height: float, text: str, colour: str, ink: str = INK) -> None:
+def _box(axes: Axes, x: float, y: float, width: float, height: float, colour: str, text: str) -> None:
+    ink = "white" if colour in (BLUE, RED) else INK
     style = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.02", fc=colour, ec=INK)
     axes.add_patch(style)
     axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", color=ink, fontsize=10)

@@ -49,12 +49,10 @@ class Settings:
     def __post_init__(self) -> None:
         for field in fields(self):
             _check_type(field.name, getattr(self, field.name), type(field.default))
-        if self.lane not in LANES:
-            known = "; ".join(f"{lane!r}: {meaning}" for lane, meaning in LANES.items())
-            raise SettingsError("lane", self.lane, f"use one of {known}")
-        if self.network not in NETWORKS:
-            known = "; ".join(f"{network!r}: {meaning}" for network, meaning in NETWORKS.items())
-            raise SettingsError("network", self.network, f"use one of {known}")
+        for name, choices in {"lane": LANES, "network": NETWORKS}.items():
+            if getattr(self, name) not in choices:
+                known = "; ".join(f"{choice!r}: {meaning}" for choice, meaning in choices.items())
+                raise SettingsError(name, getattr(self, name), f"use one of {known}")
         for name in ("batch_size", "copies", "n_positions", "tensor_parallel_degree"):
             if getattr(self, name) < 1:
                 raise SettingsError(name, getattr(self, name), "must be 1 or more")

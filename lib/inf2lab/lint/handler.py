@@ -58,6 +58,12 @@ class Handler:
         return names
 
     @cached_property
+    def assignments(self) -> tuple[tuple[str, ast.expr], ...]:
+        """Every variable and what is assigned to it."""
+        found = (node for node in ast.walk(self.tree) if isinstance(node, ast.Assign))
+        return tuple((to.id, node.value) for node in found for to in node.targets if isinstance(to, ast.Name))
+
+    @cached_property
     def calls(self) -> tuple[ast.Call, ...]:
         """Every call, in the order of the file."""
         found = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
@@ -80,13 +86,7 @@ class Handler:
     @cached_property
     def models(self) -> tuple[tuple[str, int], ...]:
         """Names on the model hub that the code itself hands to from_pretrained, each with its line."""
-        literals = {
-            target.id: node.value
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        literals = dict(self.assignments)
         found: dict[str, int] = {}
         for call in self.calls_of("from_pretrained"):
             value = argument(call, "pretrained_model_name_or_path", 0)
@@ -103,13 +103,7 @@ class Handler:
     def names_of(self, key: str) -> set[str]:
         """Variables that hold the option `key` as it stands in the file."""
         nodes = {id(read.node) for read in self.options[0] if read.key == key}
-        return {
-            target.id
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.Assign) and id(node.value) in nodes
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        return {name for name, value in self.assignments if id(value) in nodes}
 
     def holds(self, node: ast.expr, key: str) -> bool:
         """Whether `node` is the option `key` itself, or a variable that holds it."""

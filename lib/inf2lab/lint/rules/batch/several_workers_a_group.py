@@ -24,11 +24,8 @@ def check(folder: Folder) -> Hits:
     for key in ("minWorkers", "maxWorkers", "nc.minWorkers", "nc.maxWorkers"):
         entry = folder.properties.last(key)
         if entry and entry.number is not None and entry.number > 1:
-            yield Hit(
-                entry.line,
-                f"`{key}={entry.number}`: two processes cannot share NeuronCores",
-                edit=entry.with_value("1"),
-            )
+            message = f"`{key}={entry.number}`: two processes cannot share NeuronCores"
+            yield Hit(entry.line, message, edit=entry.with_value("1"))
 
 
 def _imports(handler: Handler) -> set[str]:

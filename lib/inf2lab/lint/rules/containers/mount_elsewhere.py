@@ -41,16 +41,9 @@ def check(folder: Folder) -> Hits:
         inside = any(t.rstrip("/") == _STORE or t.startswith(f"{_STORE}/") for t in targets)
         if not inside and "SERVING_MODEL_STORE" not in run.env:
             where = next((v for v in run.all("volume")), "docker")
-            yield Hit(
-                run.command.line_of(where),
-                f"nothing is mounted at {_STORE}: the server finds no model",
-                file=run.command.file,
-            )
+            message = f"nothing is mounted at {_STORE}: the server finds no model"
+            yield Hit(run.command.line_of(where), message, file=run.command.file)
         for user in run.all("user"):
             if user.split(":")[0] not in ("djl", "1000", "root", "0") and "$" not in user and "`" not in user:
-                yield Hit(
-                    run.command.line_of(f"-u {user}"),
-                    f"user `{short(user)}` cannot write below /opt/djl, which belongs to djl (1000)",
-                    file=run.command.file,
-                    severity=Severity.WARNING,
-                )
+                message = f"user `{short(user)}` cannot write below /opt/djl, which belongs to djl (1000)"
+                yield Hit(run.command.line_of(f"-u {user}"), message, file=run.command.file, severity=Severity.WARNING)

@@ -28,8 +28,5 @@ PROFILE = "seed-0.21"
 def check(folder: Folder) -> Hits:
     for run in folder.containers:
         if folder.profile.cores_found_by == "instance metadata" and not run.on_host_network:
-            yield Hit(
-                run.command.first,
-                f"without the host's network {folder.profile.djl} may not learn that this is Inferentia2",
-                file=run.command.file,
-            )
+            message = f"without the host's network {folder.profile.djl} may not learn that this is Inferentia2"
+            yield Hit(run.command.first, message, file=run.command.file)

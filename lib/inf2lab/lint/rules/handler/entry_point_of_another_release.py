@@ -31,9 +31,5 @@ def check(folder: Folder) -> Hits:
     value, right = entry.value.strip(), folder.profile.entry_point
     misspelled = value.startswith("djl_python.") and difflib.SequenceMatcher(None, value, right).ratio() > 0.85
     if value != right and (folder.built_in or misspelled):
-        yield Hit(
-            entry.line,
-            f"DJLServing {folder.profile.djl} has no module `{short(value)}`",
-            fix=f"write `{right}`",
-            edit=entry.with_value(right),
-        )
+        message = f"DJLServing {folder.profile.djl} has no module `{short(value)}`"
+        yield Hit(entry.line, message, fix=f"write `{right}`", edit=entry.with_value(right))

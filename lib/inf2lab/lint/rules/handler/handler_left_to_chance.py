@@ -28,8 +28,5 @@ def check(folder: Folder) -> Hits:
         yield Hit(entry.line, f"`{entry.value.strip()}` does not use NeuronCores", fix=f"write `{name}`")
     degree = folder.properties.last("option.tensor_parallel_degree")
     if not entry and not folder.handler and folder.profile.automatic_handler and not degree:
-        yield Hit(
-            1,
-            "no `option.entryPoint` and no degree: the Neuron handler is not chosen",
-            fix=f"write `option.entryPoint={name}`",
-        )
+        message = "no `option.entryPoint` and no degree: the Neuron handler is not chosen"
+        yield Hit(1, message, fix=f"write `option.entryPoint={name}`")

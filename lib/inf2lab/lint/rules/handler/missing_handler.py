@@ -23,11 +23,8 @@ def check(folder: Folder) -> Hits:
     entry = folder.entry_point
     if entry is None:
         if folder.handler is None and not folder.profile.automatic_handler:
-            yield Hit(
-                1,
-                f"neither `option.entryPoint` nor model.py: {folder.profile.djl} chooses no handler itself",
-                fix=f"write `option.entryPoint={folder.profile.entry_point}`",
-            )
+            message = f"neither `option.entryPoint` nor model.py: {folder.profile.djl} chooses no handler itself"
+            yield Hit(1, message, fix=f"write `option.entryPoint={folder.profile.entry_point}`")
         return
     value = entry.value.strip()
     if value.endswith(".py") and "/" not in value and value not in folder.files:

@@ -15,8 +15,5 @@ def check(folder: Folder) -> Hits:
     entry = folder.properties.last("engine")
     if entry and entry.value.strip() and entry.value.strip() not in catalog.options().engines:
         meant = entry.value.strip().lower() == "python"
-        yield Hit(
-            entry.line,
-            f"`{short(entry.value)}` is not an engine of DJL",
-            edit=entry.with_value("Python") if meant else None,
-        )
+        message = f"`{short(entry.value)}` is not an engine of DJL"
+        yield Hit(entry.line, message, edit=entry.with_value("Python") if meant else None)

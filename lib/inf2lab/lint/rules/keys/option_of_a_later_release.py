@@ -19,8 +19,5 @@ def check(folder: Folder) -> Hits:
             continue
         if (option.reader == "handler" and not folder.built_in) or (folder.own and folder.own.reads(entry.name)):
             continue
-        yield Hit(
-            entry.line,
-            f"`{entry.key}` is read from DJLServing {option.since} on; {folder.profile.djl} ignores it",
-            edit=entry.removed(),
-        )
+        message = f"`{entry.key}` is read from DJLServing {option.since} on; {folder.profile.djl} ignores it"
+        yield Hit(entry.line, message, edit=entry.removed())

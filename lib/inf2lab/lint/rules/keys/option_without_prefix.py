@@ -38,9 +38,5 @@ def check(folder: Folder) -> Hits:
             severity, what = Severity.ERROR, "is not seen by the server"
         else:
             severity, what = None, "reaches the handler only by a copy"
-        yield Hit(
-            entry.line,
-            f"`{entry.key}` without `option.` {what}",
-            severity=severity,
-            edit=entry.with_key(f"option.{entry.key}"),
-        )
+        message = f"`{entry.key}` without `option.` {what}"
+        yield Hit(entry.line, message, severity=severity, edit=entry.with_key(f"option.{entry.key}"))

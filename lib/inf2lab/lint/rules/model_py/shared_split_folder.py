@@ -23,13 +23,7 @@ def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None or folder.copies < 2:
         return
-    values = {
-        target.id: node.value
-        for node in ast.walk(own.tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    values = dict(own.assignments)
     for call in own.calls_of("save_pretrained_split"):
         place = argument(call, "save_directory", 1)
         place = values.get(place.id, place) if isinstance(place, ast.Name) else place

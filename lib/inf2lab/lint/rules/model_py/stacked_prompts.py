@@ -25,17 +25,11 @@ def check(folder: Folder) -> Hits:
         return
     for call in own.calls:
         if name_called(call) in ("as_tensor", "tensor", "LongTensor") and call.args and _encodes_each(call.args[0]):
-            yield Hit(
-                call.lineno,
-                ("the token lists of all prompts become one tensor: prompts of unequal length raise ValueError"),
-                file=own.file,
-            )
+            message = "the token lists of all prompts become one tensor: prompts of unequal length raise ValueError"
+            yield Hit(call.lineno, message, file=own.file)
         elif name_called(call) == "tokenizer" and argument(call, "return_tensors") and not argument(call, "padding"):
-            yield Hit(
-                call.lineno,
-                "`return_tensors` without `padding`: prompts of unequal length raise ValueError",
-                file=own.file,
-            )
+            message = "`return_tensors` without `padding`: prompts of unequal length raise ValueError"
+            yield Hit(call.lineno, message, file=own.file)
 
 
 def _encodes_each(node: ast.expr) -> bool:

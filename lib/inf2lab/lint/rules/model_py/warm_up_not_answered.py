@@ -30,9 +30,6 @@ def check(folder: Folder) -> Hits:
         return  # it may be the exception that is meant
     for call in own.calls:
         if name_called(call) in ("get_as_json", "get_as_string", "get_as_bytes", "get_batches"):
-            yield Hit(
-                call.lineno,
-                "the body is read without asking `inputs.is_empty()`: the server's first call has none",
-                file=own.file,
-            )
+            message = "the body is read without asking `inputs.is_empty()`: the server's first call has none"
+            yield Hit(call.lineno, message, file=own.file)
             return

@@ -19,7 +19,5 @@ def check(folder: Folder) -> Hits:
     if folder.own and not folder.own.reads("n_positions"):
         return
     if entry and positions and dims and 0 < positions < dims.max_positions and dims.max_positions < 2**20:
-        yield Hit(
-            entry.line,
-            f"compiled for {positions} of the model's {dims.max_positions} positions: a request for more fails",
-        )
+        message = f"compiled for {positions} of the model's {dims.max_positions} positions: a request for more fails"
+        yield Hit(entry.line, message)

@@ -19,8 +19,5 @@ def check(folder: Folder) -> Hits:
         return
     if entry and positions and dims and positions > dims.max_positions:
         learned = dims.family.positions == "learned"
-        yield Hit(
-            entry.line,
-            f"{positions} positions; {short(dims.name)} has {dims.max_positions}",
-            severity=None if learned else Severity.WARNING,
-        )
+        message = f"{positions} positions; {short(dims.name)} has {dims.max_positions}"
+        yield Hit(entry.line, message, severity=None if learned else Severity.WARNING)

@@ -21,8 +21,5 @@ def check(folder: Folder) -> Hits:
             if entry.line == entry.last and match[2] in entry.source:
                 kept = entry.source[: entry.source.index(match[2])].rstrip()
                 edit = Edit(entry.line, entry.last, (match[2], kept))
-            yield Hit(
-                entry.line,
-                f"the value of `{entry.key}` is `{short(entry.value)}`: a comment needs its own line",
-                edit=edit,
-            )
+            message = f"the value of `{entry.key}` is `{short(entry.value)}`: a comment needs its own line"
+            yield Hit(entry.line, message, edit=edit)

@@ -16,8 +16,5 @@ def check(folder: Folder) -> Hits:
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             inner = value[1:-1]
             plain = inner.isascii() and inner.isprintable() and "\\" not in inner
-            yield Hit(
-                entry.line,
-                f"the quotes are part of the value of `{entry.key}`",
-                edit=entry.with_value(inner) if plain else None,
-            )
+            message = f"the quotes are part of the value of `{entry.key}`"
+            yield Hit(entry.line, message, edit=entry.with_value(inner) if plain else None)

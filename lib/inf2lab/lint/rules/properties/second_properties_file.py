@@ -38,8 +38,5 @@ def check(folder: Folder) -> Hits:
     for file, text in folder.scripts.items():
         for target, lines in written_files(text).items():
             if target.rsplit("/", 1)[-1] == FILE_NAME and len(lines) > 1:
-                yield Hit(
-                    lines[-1],
-                    f"`{short(target)}` is written anew here, and what line {lines[0]} wrote is lost",
-                    file=file,
-                )
+                message = f"`{short(target)}` is written anew here, and what line {lines[0]} wrote is lost"
+                yield Hit(lines[-1], message, file=file)

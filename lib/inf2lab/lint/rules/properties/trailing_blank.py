@@ -21,12 +21,8 @@ def check(folder: Folder) -> Hits:
             java_number = option is not None and option.reader != "handler" and option.kind in ("int", "degree")
             java_number |= table.server_keys.get(entry.key) == "int"
             severe = entry.name in _COMPARED or java_number
-            yield Hit(
-                entry.line,
-                f"the value of `{entry.key}` ends in a blank",
-                severity=Severity.ERROR if severe else None,
-                edit=_cut(entry),
-            )
+            message = f"the value of `{entry.key}` ends in a blank"
+            yield Hit(entry.line, message, severity=Severity.ERROR if severe else None, edit=_cut(entry))
 
 
 def _cut(entry: Entry) -> Edit | None:

@@ -27,9 +27,5 @@ def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         match = _ROUTE.search(request.url)
         if match and match[1] != folder.model_name and "$" not in match[1]:
-            yield Hit(
-                request.line,
-                f"`/predictions/{short(match[1])}` is a 404: the folder's model is `{short(folder.model_name)}`",
-                file=request.file,
-                fix=f"write `/predictions/{short(folder.model_name)}`",
-            )
+            message = f"`/predictions/{short(match[1])}` is a 404: the folder's model is `{short(folder.model_name)}`"
+            yield Hit(request.line, message, file=request.file, fix=f"write `/predictions/{short(folder.model_name)}`")
