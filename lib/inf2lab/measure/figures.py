@@ -4,7 +4,7 @@ Every figure names its lane. What a rehearsal measured never shares axes with th
 chip follows from it. Line style, marker and words say what colour does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from matplotlib.axes import Axes
@@ -32,35 +32,28 @@ BATCHES = tuple(2**power for power in range(10))
 def latencies(results: Sequence[Result]) -> Picture:
     """Draw the share of answers that came within a time, one line a load, with p50 and p99 marked."""
     words = ", ".join(f"{r.load.title} p50 {_ms(r.latency.at(0.5))} p99 {_ms(r.latency.at(0.99))}" for r in results)
-    figure = Picture(6.4, 4, f"{_lane(results)}; latency: {words}")
-    draw_latencies(figure.subplots(), results)
-    return figure
+    return _alone(f"{_lane(results)}; latency: {words}", lambda axes: draw_latencies(axes, results))
 
 
 def throughput(results: Sequence[Result]) -> Picture:
     """Draw answers a second and median latency against clients, with the knee."""
     bend = knee(results)
     words = f"knee at {plural(bend.clients, 'client')}" if bend else "no sweep over clients"
-    figure = Picture(6.4, 4, f"{_lane(results)}; throughput against clients, {words}")
-    draw_throughput(figure.subplots(), results)
-    return figure
+    alt = f"{_lane(results)}; throughput against clients, {words}"
+    return _alone(alt, lambda axes: draw_throughput(axes, results))
 
 
 def chip_rates(plan: Plan, results: Sequence[Result] = ()) -> Picture:
     """Draw tokens a second of one copy against the batch: planned, published, and measured if it was on the chip."""
-    degree = plan.request.tensor_parallel_degree
-    alt = f"{_chip_title(results)}; {_name(plan)}: tokens a second against the batch, plan for degree {degree}"
-    figure = Picture(6.4, 4, f"{alt} and {len(find_published(plan))} published rows")
-    draw_chip_rates(figure.subplots(), plan, results)
-    return figure
+    shown = f"plan for degree {plan.request.tensor_parallel_degree} and {len(find_published(plan))} published rows"
+    alt = f"{_chip_title(results)}; {_name(plan)}: tokens a second against the batch, {shown}"
+    return _alone(alt, lambda axes: draw_chip_rates(axes, plan, results))
 
 
 def chip_cost(plan: Plan, results: Sequence[Result] = ()) -> Picture:
     """Draw the planned price of a million output tokens against the batch, all copies busy."""
     alt = f"{_chip_title(results)}; {_name(plan)}: US dollars for a million tokens against the batch"
-    figure = Picture(6.4, 4, alt)
-    draw_chip_cost(figure.subplots(), plan, results)
-    return figure
+    return _alone(alt, lambda axes: draw_chip_cost(axes, plan, results))
 
 
 def overview(results: Sequence[Result], plan: Plan | None = None) -> Picture:
@@ -135,13 +128,14 @@ def draw_throughput(axes: Axes, results: Sequence[Result]) -> None:
 
 def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> None:
     """Fill axes with tokens a second of one copy: the plan's ranges, published rows, and what the chip gave."""
-    plans = fitting(plan)
-    degree = plan.request.tensor_parallel_degree
     copies = max(1, len(plan.copies))
-    rates = [each.service.tokens_per_s.scaled(1 / copies) for each in plans if each.service.tokens_per_s]
-    batches = [each.request.batch_size for each in plans if each.service.tokens_per_s]
-    _ranges(axes, batches, rates, f"plan, degree {degree}")
-    for number, (label, rows) in enumerate(_by_kind(find_published(plan)).items()):
+    published = find_published(plan)
+
+    def of_one_copy(each: Plan) -> Range | None:
+        return each.service.tokens_per_s and each.service.tokens_per_s.scaled(1 / copies)
+
+    batches = _planned(axes, plan, of_one_copy)
+    for number, (label, rows) in enumerate(_by_kind(published).items()):
         axes.plot(
             [row.batch_size for row in rows],
             [row.tokens_per_s for row in rows],
@@ -150,41 +144,25 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
             markerfacecolor=SAND if number % 2 else "white",
             label=label,
         )
-    measured = [r for r in results if r.target.lane == "inf2" and r.tokens_per_s]
-    if measured:
-        # The load's tokens a second are those of the whole server: of one copy, if it ran one.
-        axes.plot(
-            [r.target.rows for r in measured],
-            [r.tokens_per_s or 0.0 for r in measured],
-            "*",
-            color=RED,
-            markersize=11,
-            label="measured here",
-        )
-    axes.set(xscale="log", yscale="log", xlabel="batch (rows generated together)", ylabel="tokens a second of one copy")
+    # The load's tokens a second are those of the whole server: of one copy, if it ran one.
+    _measured(axes, results, lambda tokens_per_s: tokens_per_s)
+    axes.set(yscale="log", ylabel="tokens a second of one copy")
     axes.set_title(f"{_name(plan)} on {plan.request.instance}\n{_chip_title(results)}", fontsize=10)
-    _plain_ticks(axes, [*batches, *(row.batch_size for row in find_published(plan))])
-    axes.grid(color=GREY, linewidth=0.4)
+    _set_batches(axes, [*batches, *(row.batch_size for row in published)])
     axes.legend(fontsize=8, loc="upper left")
 
 
 def draw_chip_cost(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> None:
     """Fill axes with the plan's price of a million output tokens."""
-    plans = [each for each in fitting(plan) if each.service.usd_per_million_tokens]
-    costs = [each.service.usd_per_million_tokens for each in plans]
-    batches = [each.request.batch_size for each in plans]
-    _ranges(axes, batches, [cost for cost in costs if cost], f"plan, degree {plan.request.tensor_parallel_degree}")
+    batches = _planned(axes, plan, lambda each: each.service.usd_per_million_tokens)
     price = plan.service.usd_per_hour
     words = f"${price:g} an hour, {plan.service.price.name}" if price else "no price in the catalog"
-    measured = [r for r in results if r.target.lane == "inf2" and r.tokens_per_s]
-    if price and measured:
-        dear = [usd_per_million_tokens(price, r.tokens_per_s or 0) for r in measured]
-        axes.plot([r.target.rows for r in measured], dear, "*", color=RED, markersize=11, label="measured here")
-    axes.set(xscale="log", xlabel="batch (rows generated together)", ylabel="US dollars for a million tokens")
+    if price:
+        _measured(axes, results, lambda tokens_per_s: usd_per_million_tokens(price, tokens_per_s))
+    axes.set(ylabel="US dollars for a million tokens")
     axes.set_ylim(bottom=0)
     axes.set_title(f"Price, {len(plan.copies)} copies busy, {words}\n{_chip_title(results)}", fontsize=10)
-    _plain_ticks(axes, batches)
-    axes.grid(color=GREY, linewidth=0.4)
+    _set_batches(axes, batches)
     if batches:
         axes.legend(fontsize=8)
 
@@ -206,16 +184,35 @@ def fitting(plan: Plan) -> list[Plan]:
     return [each for each in plans if each.verdict.fit is not Fit.DOES_NOT_FIT]
 
 
-def _ranges(axes: Axes, batches: Sequence[int], ranges: Sequence[Range], label: str) -> None:
-    if not batches:
+def _alone(alt: str, draw: Callable[[Axes], None]) -> Picture:
+    figure = Picture(6.4, 4, alt)
+    draw(figure.subplots())
+    return figure
+
+
+def _planned(axes: Axes, plan: Plan, value_of: Callable[[Plan], Range | None]) -> list[int]:
+    """Draw the plan's ranges of a value at every batch that fits, and return those batches."""
+    ranges = {each.request.batch_size: found for each in fitting(plan) if (found := value_of(each))}
+    if not ranges:
         axes.text(0.5, 0.5, "no batch fits", transform=axes.transAxes, ha="center")
-        return
-    middle = [each.mid for each in ranges]
-    below = [each.mid - each.low for each in ranges]
-    above = [each.high - each.mid for each in ranges]
+        return []
     axes.errorbar(
-        batches, middle, yerr=[below, above], fmt="o-", color=BLUE, capsize=4, label=f"{label} (bar: what it may be)"
+        list(ranges),
+        [each.mid for each in ranges.values()],
+        yerr=[[each.mid - each.low for each in ranges.values()], [each.high - each.mid for each in ranges.values()]],
+        fmt="o-",
+        color=BLUE,
+        capsize=4,
+        label=f"plan, degree {plan.request.tensor_parallel_degree} (bar: what it may be)",
     )
+    return list(ranges)
+
+
+def _measured(axes: Axes, results: Sequence[Result], value_of: Callable[[float], float]) -> None:
+    """Draw a value of the tokens a second that loads on the chip gave."""
+    found = [(r.target.rows, value_of(r.tokens_per_s)) for r in results if r.target.lane == "inf2" and r.tokens_per_s]
+    if found:
+        axes.plot(*zip(*found, strict=True), "*", color=RED, markersize=11, label="measured here")
 
 
 def _by_kind(rows: Sequence[Latency]) -> dict[str, list[Latency]]:
@@ -227,9 +224,11 @@ def _by_kind(rows: Sequence[Latency]) -> dict[str, list[Latency]]:
     return kinds
 
 
-def _plain_ticks(axes: Axes, values: Sequence[int]) -> None:
-    axes.set_xticks(sorted(set(values)), [str(value) for value in sorted(set(values))])
+def _set_batches(axes: Axes, batches: Sequence[int]) -> None:
+    axes.set(xscale="log", xlabel="batch (rows generated together)")
+    axes.set_xticks(sorted(set(batches)), [str(batch) for batch in sorted(set(batches))])
     axes.minorticks_off()
+    axes.grid(color=GREY, linewidth=0.4)
 
 
 def _lane(results: Sequence[Result]) -> str:

@@ -5,28 +5,21 @@ import html
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from string import Template
 
 from inf2lab.measure import figures
 from inf2lab.measure.result import Result
-from inf2lab.measure.runner import knee
+from inf2lab.measure.runner import Knee, knee
 from inf2lab.measure.server_view import ServerView
 from inf2lab.pictures import Picture
 from inf2lab.planning import Plan, rows
 from inf2lab.words import plural
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 2px solid #bbb; }
-.lane { display: inline-block; border: 3px solid #222; padding: .2rem .8rem; font-weight: bold; }
-.lane.rehearsal { border-style: dashed; } .lane.inf2 { border-style: double; }
-table { border-collapse: collapse; margin: 1rem 0; } th, td { padding: .25rem .7rem; text-align: right; }
-th { border-bottom: 2px solid #222; } td { border-bottom: 1px solid #ccc; }
-th:first-child, td:first-child, .pairs td { text-align: left; } tr.knee td { font-weight: bold; }
-.scroll { overflow-x: auto; }
-figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #444; font-size: .9rem; }
-"""
-# Nothing may be fetched, whatever a prompt or a model's name contains.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+PAGE = Path(__file__).with_name("report.html")
+STAND_INS = (
+    "<p>These times are of this machine, of small stand-in weights and of an emulated chip. They show that the "
+    "measurement works, and what the shape of a curve means. They say <b>nothing</b> about the speed of the chip.</p>"
+)
 NOT_AVAILABLE = "n/a"
 
 
@@ -66,52 +59,19 @@ def table(results: Sequence[Result]) -> str:
 def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerView | None = None) -> str:
     """Return the report as HTML."""
     target, bend = results[0].target, knee(results)
-    lane = target.lane
-    parts = [
-        f"<h1>Load on {html.escape(target.model)}</h1>",
-        f'<p class="lane {lane}">{html.escape(figures.LANES[lane])}</p>',
-    ]
-    if lane == "rehearsal":
-        parts.append(
-            "<p>These times are of this machine, of small stand-in weights and of an emulated chip. They show that "
-            "the measurement works, and what the shape of a curve means. They say <b>nothing</b> about the speed of "
-            "the chip.</p>"
-        )
-    parts += [
-        "<h2>What was sent</h2>",
-        _table(["", ""], _sent(results), kind="pairs"),
-        "<h2>What came back</h2>",
-        _table(
-            *summary(results), strong=[result.load.title for result in results if bend and _is(result, bend.clients)]
-        ),
-        "<p>Times in ms. A percentile is one of the measured values (nearest rank); <i>first</i> and <i>next</i> are "
-        "the median times to the first token and between tokens. <i>n/a</i>: not measured, because the answers did "
-        "not stream or no tokenizer counts them.</p>",
-    ]
-    if bend:
-        parts.append(
-            f"<p><b>The knee</b> is at {plural(bend.clients, 'client')}: the fewest that reach "
-            f"nine tenths of the highest throughput ({bend.top_requests_per_s:.2f} answers a second). More clients "
-            "than that mostly wait in the queue.</p>"
-        )
-    parts += [_figure(figures.latencies(results)), _figure(figures.throughput(results))]
-    if server:
-        parts += ["<h2>What the server noted</h2>", _table(["", "requests", "p50", "p99"], _noted(server))]
-    if plan:
-        parts += [
-            "<h2>The chip: planned and published</h2>",
-            "<p>Nothing in this section was measured by this load.</p>" if lane != "inf2" else "",
-            _figure(figures.chip_rates(plan, results)),
-            _figure(figures.chip_cost(plan, results)),
-            _table(["", ""], rows(plan), kind="pairs"),
-        ]
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>Load on {html.escape(target.model)}</title><style>{STYLE}</style></head>\n"
-        f"<body>\n{body}\n</body></html>\n"
+    strong = [one.load.title for one in results if bend and not one.load.open and one.load.clients == bend.clients]
+    return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        model=html.escape(target.model),
+        lane=target.lane,
+        lane_words=html.escape(figures.LANES[target.lane]),
+        stand_ins=STAND_INS if target.lane == "rehearsal" else "",
+        sent=_table(["", ""], _sent(results), kind="pairs"),
+        came_back=_table(*summary(results), strong=strong),
+        bend=_bend(bend) if bend else "",
+        latencies=_figure(figures.latencies(results)),
+        throughput=_figure(figures.throughput(results)),
+        noted=_noted(server) if server else "",
+        chip=_chip(plan, results) if plan else "",
     )
 
 
@@ -142,12 +102,32 @@ def _sent(results: Sequence[Result]) -> list[tuple[str, str]]:
     ]
 
 
-def _noted(server: ServerView) -> list[tuple[str, ...]]:
-    table = [
+def _bend(bend: Knee) -> str:
+    return (
+        f"<p><b>The knee</b> is at {plural(bend.clients, 'client')}: the fewest that reach "
+        f"nine tenths of the highest throughput ({bend.top_requests_per_s:.2f} answers a second). More clients "
+        "than that mostly wait in the queue.</p>"
+    )
+
+
+def _noted(server: ServerView) -> str:
+    lines = [
         (name, str(times.count), _number(times.at(0.5), 1), _number(times.at(0.99), 1))
         for name, times in (("waiting for a worker", server.queue), ("the model", server.model))
     ]
-    return [*table, *((f"answers {kind}", str(count), "", "") for kind, count in sorted(server.responses.items()))]
+    lines += [(f"answers {kind}", str(count), "", "") for kind, count in sorted(server.responses.items())]
+    return f"<h2>What the server noted</h2>\n{_table(['', 'requests', 'p50', 'p99'], lines)}"
+
+
+def _chip(plan: Plan, results: Sequence[Result]) -> str:
+    parts = [
+        "<h2>The chip: planned and published</h2>",
+        "" if results[0].target.lane == "inf2" else "<p>Nothing in this section was measured by this load.</p>",
+        _figure(figures.chip_rates(plan, results)),
+        _figure(figures.chip_cost(plan, results)),
+        _table(["", ""], rows(plan), kind="pairs"),
+    ]
+    return "\n".join(parts)
 
 
 def _figure(picture: Picture) -> str:
@@ -168,10 +148,6 @@ def _table(
         mark = ' class="knee"' if line[0] in strong else ""
         body += f"<tr{mark}>{cells}</tr>\n"
     return f'<div class="scroll"><table class="{kind}">{f"<tr>{head}</tr>" if head else ""}\n{body}</table></div>'
-
-
-def _is(result: Result, clients: int) -> bool:
-    return not result.load.open and result.load.clients == clients
 
 
 def _number(value: float | None, digits: int) -> str:
