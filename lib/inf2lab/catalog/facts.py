@@ -39,7 +39,6 @@ class Profile:
     why: str
     djl: str
     image: str
-    image_documented: bool  # the tag is named in public documentation, not only derived from the pattern
     sagemaker_tag: str | None  # of the repository djl-inference
     sdk: str
     base: str
@@ -279,7 +278,6 @@ class CloudFacts:
     disk_source: str
     longest_hours: int
     jupyter_port: int
-    inference_port: int
     tunnel_document: str
 
 

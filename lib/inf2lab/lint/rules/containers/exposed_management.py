@@ -20,6 +20,7 @@ BAD = {
 }
 GOOD = BAD | {"run.sh": BAD["run.sh"].replace("--network=host", "-p 127.0.0.1:8080:8080")}
 EXPECT = ["run.sh:1 the host's network: everybody who reaches the host reaches the management API"]
+_OWN = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 MORE = [
     Example(
         bad=BAD | {"run.sh": BAD["run.sh"].replace("--network=host", "-p 8080:8080")},
@@ -27,16 +28,8 @@ MORE = [
         expect=("run.sh:1 `-p 8080:8080` publishes the management API on every address of the host",),
     ),
     Example(
-        bad={
-            "serving.properties": "engine=Python\n",
-            "model.py": HANDLER,
-            "config.properties": "management_address=http://0.0.0.0:8081\n",
-        },
-        good={
-            "serving.properties": "engine=Python\n",
-            "model.py": HANDLER,
-            "config.properties": "management_address=http://127.0.0.1:8081\n",
-        },
+        bad=_OWN | {"config.properties": "management_address=http://0.0.0.0:8081\n"},
+        good=_OWN | {"config.properties": "management_address=http://127.0.0.1:8081\n"},
         expect=("config.properties:1 `management_address=http://0.0.0.0:8081` is open to every address",),
     ),
 ]

@@ -1,6 +1,6 @@
 """A tensor parallel degree that the cores, the runtime or the model's heads do not allow."""
 
-from inf2lab.lint.examples import OPT_1_3B, OPT_13B
+from inf2lab.lint.examples import OLD_OPT_13B, OPT_1_3B, OPT_13B
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 from neuron_rules import check_cores, check_heads, check_listed
 
@@ -18,8 +18,8 @@ EXPECT = [
 ]
 MORE = [
     Example(
-        bad=f"option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-{size}\noption.tensor_parallel_degree=24\n",
-        good=f"option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-{size}\noption.tensor_parallel_degree=8\n",
+        bad=OLD_OPT_13B.replace("13b", size) + "option.tensor_parallel_degree=24\n",
+        good=OLD_OPT_13B.replace("13b", size) + "option.tensor_parallel_degree=8\n",
         expect=(
             f"serving.properties:3 {heads} attention heads cannot be divided by tensor parallel degree 24, and "
             f"generation 0.2 does not pad OPT's heads: use one that divides {heads} ({divisors})",

@@ -20,20 +20,11 @@ BAD = {
 }
 GOOD = BAD | {"run.sh": BAD["run.sh"].replace("--device /dev/neuron1 ", "")}
 EXPECT = ["run.sh:1 2 devices are 4 cores: 2 copies of the model at degree 2"]
+_SMALL = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=8\noption.dtype=f16\n"
 MORE = [
     Example(
-        bad={
-            "serving.properties": (
-                "option.model_id=facebook/opt-66b\noption.tensor_parallel_degree=8\noption.dtype=f16\n"
-            ),
-            "model.py": HANDLER_OF_CHECKPOINT,
-        },
-        good={
-            "serving.properties": (
-                "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=8\noption.dtype=f16\n"
-            ),
-            "model.py": HANDLER_OF_CHECKPOINT,
-        },
+        bad={"serving.properties": _SMALL.replace("13b", "66b"), "model.py": HANDLER_OF_CHECKPOINT},
+        good={"serving.properties": _SMALL, "model.py": HANDLER_OF_CHECKPOINT},
         expect=(
             "serving.properties:2 4 copies of the model start on 32 cores and read 263 GB each: "
             "more than the host's 512 GiB at once",

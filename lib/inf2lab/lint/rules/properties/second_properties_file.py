@@ -15,16 +15,12 @@ BAD = {
 }
 GOOD = {"serving.properties": "option.model_id=facebook/opt-13b\n"}
 EXPECT = ["serving.properties:1 `serving.properties.1` beside this file is never read"]
+_WRITTEN = {"serving.properties": "engine=Python\n"}
+_SCRIPT = "echo engine=Python > serving.properties\necho option.dtype=f16 >> serving.properties\n"
 MORE = [
     Example(
-        bad={
-            "serving.properties": "engine=Python\n",
-            "make.sh": "echo engine=Python > serving.properties\necho option.dtype=f16 > serving.properties\n",
-        },
-        good={
-            "serving.properties": "engine=Python\n",
-            "make.sh": "echo engine=Python > serving.properties\necho option.dtype=f16 >> serving.properties\n",
-        },
+        bad=_WRITTEN | {"make.sh": _SCRIPT.replace(">>", ">")},
+        good=_WRITTEN | {"make.sh": _SCRIPT},
         expect=("make.sh:2 `serving.properties` is written anew here, and what line 1 wrote is lost",),
     )
 ]

@@ -16,18 +16,11 @@ BAD = {
 }
 GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 128}}'}
 EXPECT = ["request.json:1 2048 tokens are asked for; the model is compiled for 256"]
+_OWN = {"model.py": HANDLER_OF_POSITIONS, "request.json": '{"seq_length": 2048, "text": ["Hello"]}'}
 MORE = [
     Example(
-        bad={
-            "serving.properties": "option.n_positions=256\n",
-            "model.py": HANDLER_OF_POSITIONS,
-            "request.json": '{"seq_length": 2048, "text": ["Hello"]}',
-        },
-        good={
-            "serving.properties": "option.n_positions=2048\n",
-            "model.py": HANDLER_OF_POSITIONS,
-            "request.json": '{"seq_length": 2048, "text": ["Hello"]}',
-        },
+        bad=_OWN | {"serving.properties": "option.n_positions=256\n"},
+        good=_OWN | {"serving.properties": "option.n_positions=2048\n"},
         expect=("request.json:1 2048 tokens are asked for; the model is compiled for 256",),
     )
 ]

@@ -15,18 +15,11 @@ BAD = {
 }
 GOOD = BAD | {"request.json": '{"inputs": ["Hello"], "parameters": {"max_new_tokens": 64}}'}
 EXPECT = ["request.json:1 the built-in handler reads `inputs`, which the request does not have"]
+_OWN = {"serving.properties": "engine=Python\n", "model.py": HANDLER_OF_TEXT}
 MORE = [
     Example(
-        bad={
-            "serving.properties": "engine=Python\n",
-            "model.py": HANDLER_OF_TEXT,
-            "request.json": '{"inputs": ["Hello"]}',
-        },
-        good={
-            "serving.properties": "engine=Python\n",
-            "model.py": HANDLER_OF_TEXT,
-            "request.json": '{"text": ["Hello"]}',
-        },
+        bad=_OWN | {"request.json": '{"inputs": ["Hello"]}'},
+        good=_OWN | {"request.json": '{"text": ["Hello"]}'},
         expect=("request.json:1 model.py reads `text`, which the request does not have",),
     )
 ]

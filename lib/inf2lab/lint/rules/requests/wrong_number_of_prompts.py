@@ -16,13 +16,11 @@ BAD = {
 }
 GOOD = BAD | {"request.json": '{"inputs": ["one", "two"]}'}
 EXPECT = ["request.json:1 3 prompts for 2 rows"]
+_OLD = {"serving.properties": OLD_OPT_1_3B + "option.batch_size=2\n"}
 MORE = [
     Example(
-        bad={"serving.properties": OLD_OPT_1_3B + "option.batch_size=2\n", "request.json": '{"inputs": "one"}'},
-        good={
-            "serving.properties": OLD_OPT_1_3B + "option.batch_size=2\n",
-            "request.json": '{"inputs": ["one", "two"]}',
-        },
+        bad=_OLD | {"request.json": '{"inputs": "one"}'},
+        good=_OLD | {"request.json": '{"inputs": ["one", "two"]}'},
         expect=("request.json:1 1 prompt for 2 rows",),
         profile="seed-0.21",
     )
