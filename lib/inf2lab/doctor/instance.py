@@ -60,9 +60,8 @@ def devices(settings: Settings) -> Diagnosis:
     try:
         seen = _neuron_ls()
     except LabError as error:
-        return Diagnosis(
-            subject, Level.MISSING, f"{len(files)} files, but {error}", catalog.trouble("driver-too-old").fix
-        )
+        remedy = catalog.trouble("driver-too-old").fix
+        return Diagnosis(subject, Level.MISSING, f"{len(files)} files, but {error}", remedy)
     if seen is None:
         remedy = "`sudo apt-get install aws-neuronx-tools` (or dnf); the container does not need it"
         return Diagnosis(subject, Level.NOTE, f"{len(files)} files; no neuron-ls to ask", remedy)
@@ -74,7 +73,7 @@ def cores_in_use(settings: Settings) -> Diagnosis | None:
     try:
         seen = _neuron_ls()
     except LabError:
-        return None
+        seen = None
     if seen is None:
         return None
     owners = {process.pid: process.command for device in seen for process in device.processes}

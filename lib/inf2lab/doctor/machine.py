@@ -43,39 +43,30 @@ def packages(settings: Settings) -> Diagnosis:
             wrong.append(f"{name} {installed} instead of {pinned}")
     if not wrong:
         return Diagnosis("packages", Level.OK, f"all {len(pins())} as pinned")
-    return Diagnosis(
-        "packages", Level.MISSING, "; ".join(wrong[:3]), "`make setup` installs what requirements.txt pins"
-    )
+    remedy = "`make setup` installs what requirements.txt pins"
+    return Diagnosis("packages", Level.MISSING, "; ".join(wrong[:3]), remedy)
 
 
 def memory(settings: Settings) -> Diagnosis:
     """Whether the rehearsal has room."""
-    free = psutil.virtual_memory().available / GIB
-    if free >= 2:
-        return Diagnosis("memory", Level.OK, f"{free:.0f} GiB free")
-    return Diagnosis(
-        "memory", Level.NOTE, f"{free:.1f} GiB free", "close other programs: the rehearsal takes about 1.5 GiB"
-    )
+    remedy = "close other programs: the rehearsal takes about 1.5 GiB"
+    return _judge_room("memory", psutil.virtual_memory().available, Level.NOTE, remedy)
 
 
 def disk(settings: Settings) -> Diagnosis:
     """Whether logs and stand-ins fit."""
-    free = shutil.disk_usage(paths.root()).free / GIB
-    if free >= 2:
-        return Diagnosis("disk", Level.OK, f"{free:.0f} GiB free")
-    return Diagnosis("disk", Level.MISSING, f"{free:.1f} GiB free", "free 2 GiB")
+    return _judge_room("disk", shutil.disk_usage(paths.root()).free, Level.MISSING, "free 2 GiB")
 
 
 def port(settings: Settings) -> Diagnosis:
     """Whether the server's port is free."""
+    subject = f"port {settings.port}"
     with socket.socket() as probe:
         probe.settimeout(1)
         taken = probe.connect_ex(("127.0.0.1", settings.port)) == 0
     if not taken:
-        return Diagnosis(f"port {settings.port}", Level.OK, "free")
-    return Diagnosis(
-        f"port {settings.port}", Level.NOTE, "in use", "`inf2lab stop`, or another port: INF2LAB_PORT=8081"
-    )
+        return Diagnosis(subject, Level.OK, "free")
+    return Diagnosis(subject, Level.NOTE, "in use", "`inf2lab stop`, or another port: INF2LAB_PORT=8081")
 
 
 def weights(settings: Settings) -> Diagnosis:
@@ -90,11 +81,16 @@ def weights(settings: Settings) -> Diagnosis:
 
 def worker(settings: Settings) -> Diagnosis:
     """Whether DJL's worker is in the cache."""
-    version = settings.stack.rehearsed_by
+    subject, version = "DJL's worker", settings.stack.rehearsed_by
     if version is None:
-        return Diagnosis(
-            "DJL's worker", Level.MISSING, f"{settings.stack.djl} is not rehearsed", "use profile djl-0.25"
-        )
+        return Diagnosis(subject, Level.MISSING, f"{settings.stack.djl} is not rehearsed", "use profile djl-0.25")
     if worker_is_here(version):
-        return Diagnosis("DJL's worker", Level.OK, f"{version} in the cache")
-    return Diagnosis("DJL's worker", Level.NOTE, f"{version} not fetched yet", "the first start fetches it (170 KB)")
+        return Diagnosis(subject, Level.OK, f"{version} in the cache")
+    return Diagnosis(subject, Level.NOTE, f"{version} not fetched yet", "the first start fetches it (170 KB)")
+
+
+def _judge_room(subject: str, free: int, level_if_less: Level, remedy: str) -> Diagnosis:
+    gib = free / GIB
+    if gib >= 2:
+        return Diagnosis(subject, Level.OK, f"{gib:.0f} GiB free")
+    return Diagnosis(subject, level_if_less, f"{gib:.1f} GiB free", remedy)
