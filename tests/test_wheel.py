@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_REACHED = re.compile(r"Could not find a version|No matching distribution|Connection(Error| refused)")
-DATA = ("*.json", "*.csv", "*.yaml", "*.toml", "*.in", "*.sh", "*.txt", "*.properties")
+DATA = ("*.json", "*.csv", "*.yaml", "*.toml", "*.in", "*.sh", "*.txt", "*.html", "*.jsonl", "*.properties")
 pytestmark = pytest.mark.timeout(600)  # fetching the build backend takes what the network takes
 
 
