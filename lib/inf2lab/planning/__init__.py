@@ -3,7 +3,7 @@
 The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan and a rehearsal agree.
 """
 
-from inf2lab.planning.curve import CurvePoint, read_curve
+from inf2lab.planning.curve import read_curve
 from inf2lab.planning.decode import Range
 from inf2lab.planning.devices import judge_devices
 from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
@@ -15,7 +15,6 @@ from inf2lab.planning.report import as_dict, headlines, rows
 from inf2lab.planning.request import Request, request_of
 
 __all__ = [
-    "CurvePoint",
     "Pace",
     "Plan",
     "Prediction",
