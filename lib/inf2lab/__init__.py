@@ -12,6 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from inf2lab import faces
+
 if TYPE_CHECKING:
     from inf2lab.checks import check, expect_failure
     from inf2lab.endpoint import Endpoint
@@ -39,23 +41,19 @@ __all__ = [
     "write_properties",
 ]
 
-_ROOMS = {
-    "checks": ("check", "expect_failure"),
-    "endpoint": ("Endpoint",),
-    "errors": ("LabError",),
-    "folder": ("ModelFolder", "read_properties", "write_properties"),
-    "paths": ("enter_repository",),
-    "planning": ("article_rules", "plan"),
-    "serving": ("Server",),
-    "settings": ("Settings",),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{room}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = faces.on_demand(
+    __name__,
+    {
+        "checks": ("check", "expect_failure"),
+        "endpoint": ("Endpoint",),
+        "errors": ("LabError",),
+        "folder": ("ModelFolder", "read_properties", "write_properties"),
+        "paths": ("enter_repository",),
+        "planning": ("article_rules", "plan"),
+        "serving": ("Server",),
+        "settings": ("Settings",),
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -61,7 +61,7 @@ print(f"{settings.instance}: {hourly} USD an hour on demand (date and source: li
 
 # %% id="nb03-c07"
 from inf2lab import lint
-from inf2lab.folder.article import write_article
+from inf2lab.folder import write_article
 from inf2lab.lint import Target, annotated
 
 then = Target("seed-0.21", "inf2.48xlarge")  # the article's image and instance

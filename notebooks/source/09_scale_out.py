@@ -272,7 +272,7 @@ show(
 
 # %% id="nb09-c37"
 from inf2lab import aws
-from inf2lab.scale.replica import Replica
+from inf2lab.scale import Replica
 
 here = aws.connect(stage.settings, region=region)  # of the rehearsal: AWS is not asked
 endpoint = aws.endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")

@@ -91,7 +91,7 @@ def start(settings: Settings, folder: ModelFolder, **choices: object) -> ModelSe
 def containers() -> list[str]:
     """The names of every container in the engine whose name is the lab's."""
     words = ("ps", "--all", "--filter", "name=inf2lab-", "--format", "{{.Names}}")
-    return docker.docker(*words, what="docker ps").split()
+    return docker.run_docker(*words, what="docker ps").split()
 
 
 def test_a_container_lives_from_the_command_to_its_end(
@@ -288,7 +288,7 @@ def test_a_model_that_does_not_load_is_one_sentence_and_leaves_a_log(
 
 def test_a_container_that_is_killed_has_failed(settings: MakeSettings, write_folder: WriteFolder) -> None:
     server = start(settings(), write_folder("echo", ECHO))
-    docker.docker("kill", server.container, what="docker kill")
+    docker.run_docker("kill", server.container, what="docker kill")
     status = server.status()
     assert status.state == "failed"
     assert "it was ready, then its process ended" in status.detail
@@ -325,7 +325,7 @@ def test_a_missing_device_is_told_before_anything_starts(
 
 def test_docker_s_own_words_about_a_missing_device_are_understood(image: str, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"a driver that is not loaded.*lsmod"):
-        docker.docker(
+        docker.run_docker(
             "run", "--rm", "--network", "host", "--device", f"{tmp_path}/dev/neuron0", image, what="docker run"
         )
 
@@ -345,7 +345,7 @@ def test_a_strangers_container_of_the_same_name_is_left_alone(
     settings: MakeSettings, write_folder: WriteFolder, image: str
 ) -> None:
     words = ("create", "--name", "inf2lab-echo", "--network", "host", image)
-    stranger = docker.docker(*words, what="docker create").strip()
+    stranger = docker.run_docker(*words, what="docker create").strip()
     try:
         with pytest.raises(ServerError, match="there is a container inf2lab-echo already"):
             start(settings(), write_folder("echo", ECHO))

@@ -35,7 +35,7 @@ def snapshot() -> Path:
     own = standins.repository(MODEL).own()
     if own is None and not os.environ.get("FETCH_MODELS"):
         pytest.skip("SmolLM2 is not here: `inf2lab fetch smollm2-135m`, or set FETCH_MODELS=1 (93 MB)")
-    return own or fetch.fetch(MODEL).snapshot
+    return own or fetch(MODEL).snapshot
 
 
 @pytest.fixture(scope="module")

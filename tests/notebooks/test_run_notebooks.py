@@ -188,7 +188,7 @@ def test_a_model_changes_what_serves_it_and_its_heads_are_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "HuggingFaceTB/SmolLM2-135M-Instruct"
-    monkeypatch.setattr(run_notebooks.weights, "fetch", lambda asked: StandIn(name, name, 134515008, Path("snapshot")))
+    monkeypatch.setattr(run_notebooks, "fetch", lambda asked: StandIn(name, name, 134515008, Path("snapshot")))
     assert run_notebooks.model_parameters("smollm2-135m") == {
         "model_id": name,
         "model_name": "smollm2_135m_instruct",

@@ -198,7 +198,7 @@ def model_parameters(name: str) -> dict[str, Any]:
 
     Raises LabError: an unknown name, weights that cannot be had.
     """
-    standin = fetch.fetch(name)
+    standin = fetch(name)
     print("\n".join(degrees(standin.model_id)))
     folder = re.sub(r"\W+", "_", standin.model_id.rpartition("/")[2].lower())
     print(f"Notebooks with a model folder write and serve models/{folder}; the others keep OPT-13B,")

@@ -16,9 +16,8 @@ from functools import cache
 from pathlib import Path
 
 from inf2lab import catalog
-from inf2lab.folder.article import ARTICLE, PROFILE, write_article
-from inf2lab.lint import RULES, Example, Finding, Target, lint
-from inf2lab.lint.runner import REMOVED, REMOVED_NAME
+from inf2lab.folder import ARTICLE, ARTICLE_PROFILE, write_article
+from inf2lab.lint import REMOVED, REMOVED_NAME, RULES, Example, Finding, Target, lint
 from page_files import DOCS, options, write_pages
 
 TEMPLATE = Path(__file__).with_name("article_defects.in.md")
@@ -85,7 +84,7 @@ def on_article() -> tuple[Finding, ...]:
     found: list[Finding] = []
     for route in ARTICLE:
         with tempfile.TemporaryDirectory() as store:
-            found += lint(write_article(route, store), Target(PROFILE)).findings
+            found += lint(write_article(route, store), Target(ARTICLE_PROFILE)).findings
     return tuple(found)
 
 

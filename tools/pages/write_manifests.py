@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from inf2lab import ModelFolder, Settings
-from inf2lab.scale.kubernetes.deployment import Deployment, render
+from inf2lab.scale.kubernetes import Deployment, render
 from page_files import ROOT
 
 TARGET = ROOT / "deploy" / "kubernetes"

@@ -20,8 +20,7 @@ from inf2lab.aws.moments import Moment
 from inf2lab.aws.roles import Statement, allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import SettingsError
-from inf2lab.folder import Needs
-from inf2lab.folder.needs import LOAD_MARGIN_S
+from inf2lab.folder import LOAD_MARGIN_S, Needs
 from inf2lab.planning import Plan, machine_disk_gib, plan_of, planned_pace
 
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"

@@ -41,12 +41,12 @@ def kubernetes(
     settings: Settings,
 ) -> None:
     """Render the manifests of a folder for Kubernetes, with what they mean and cost; nothing is applied."""
-    from inf2lab.scale.kubernetes import deployment as target
+    from inf2lab.scale.kubernetes import render, summary
 
     with one_sentence():
         settings = replace(settings, copies=copies, image=image)
-        made = target.render(settings, _folder(folder), replicas=(fewest, most), namespace=namespace, cluster=cluster)
-        show_table(("subject", "found"), target.summary(made))
+        made = render(settings, _folder(folder), replicas=(fewest, most), namespace=namespace, cluster=cluster)
+        show_table(("subject", "found"), summary(made))
         if out:
             for path in made.write(out):
                 console.print(f"wrote {paths.shown(path)}")

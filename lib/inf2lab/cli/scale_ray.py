@@ -15,8 +15,7 @@ from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
-    from inf2lab.scale.ray.bench.cluster import RayCluster
-    from inf2lab.scale.ray.spec import RaySpec
+    from inf2lab.scale import RayCluster, RaySpec
 
 
 @with_settings("lane", "profile", "instance", "image", "network", "docker_options")
@@ -42,12 +41,7 @@ def ray(
     On the inf2 lane this instance is the one node, and each replica starts DJLServing's container on its own devices.
     """
     from inf2lab.folder import ModelFolder
-    from inf2lab.scale.kubernetes.text import as_text
-    from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
-    from inf2lab.scale.ray.bench.light_folder import light_folder
-    from inf2lab.scale.ray.bench.record import Stage
-    from inf2lab.scale.ray.manifest import ray_service
-    from inf2lab.scale.ray.spec import RaySpec
+    from inf2lab.scale import NODES, RayCluster, RaySpec, Stage, as_text, light_folder, ray_service
 
     with one_sentence():
         model = ModelFolder(folder.resolve()) if folder else light_folder()

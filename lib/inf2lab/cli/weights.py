@@ -14,19 +14,19 @@ Name = Annotated[str, typer.Argument(help="smollm2-135m, or a model's name on th
 @commands.command()
 def fetch(name: Name, large: Annotated[bool, typer.Option("--large", help="Download more than 1 GB.")] = False) -> None:
     """Bring a model's own weights, which then speak for themselves in the rehearsal."""
-    from inf2lab.weights import fetch
+    from inf2lab import weights
 
     with one_sentence():
-        fetch.fetch(name, large=large, report=console.print)
+        weights.fetch(name, large=large, report=console.print)
 
 
 @commands.command()
 def forget(name: Name) -> None:
     """Remove a model's own weights; a stand-in speaks again. Exit code 1 if there were none."""
-    from inf2lab.weights import fetch
+    from inf2lab import weights
 
     with one_sentence():
-        was_here = fetch.forget(name)
-        console.print(f"{fetch.model_called(name)}: {'removed' if was_here else 'was not here'}")
+        was_here = weights.forget(name)
+        console.print(f"{weights.model_called(name)}: {'removed' if was_here else 'was not here'}")
     if not was_here:
         raise typer.Exit(1)

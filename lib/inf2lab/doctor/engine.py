@@ -8,7 +8,7 @@ from inf2lab import catalog, paths
 from inf2lab.doctor import instance
 from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.errors import EngineError
-from inf2lab.serving import docker
+from inf2lab.serving import has_image, run_docker
 from inf2lab.settings import Settings
 
 # Runs inside the image: {package: version} of the names it is given.
@@ -28,7 +28,7 @@ print(json.dumps(found))
 def engine(settings: Settings) -> Diagnosis:
     """Whether Docker is installed, runs, and lets this user in."""
     try:
-        version = docker.docker("version", "--format", "{{.Server.Version}}", what="docker version")
+        version = run_docker("version", "--format", "{{.Server.Version}}", what="docker version")
     except EngineError as error:
         return Diagnosis("Docker", Level.MISSING, error.said, error.remedy)
     return Diagnosis("Docker", Level.OK, version.strip())
@@ -37,7 +37,7 @@ def engine(settings: Settings) -> Diagnosis:
 def disk(settings: Settings) -> Diagnosis | None:
     """Whether the volume that Docker keeps images on has room; nothing where it is the clone's own, or not here."""
     try:
-        root = Path(docker.docker("info", "--format", "{{.DockerRootDir}}", what="docker info").strip())
+        root = Path(run_docker("info", "--format", "{{.DockerRootDir}}", what="docker info").strip())
     except EngineError:
         return None
     if not root.exists() or root.stat().st_dev == paths.root().stat().st_dev:
@@ -54,11 +54,11 @@ def image(settings: Settings) -> Diagnosis | None:
     if engine(settings).level != Level.OK:
         return None
     try:
-        if not docker.has_image(name):
+        if not has_image(name):
             return Diagnosis("image", Level.NOTE, f"{name} is not here yet", "the first start pulls it")
         own = shlex.split(settings.docker_options)
         run = ("run", "--rm", "--network", "none", *own, "--entrypoint", "python3", name, "-c", _ASK)
-        found = json.loads(docker.docker(*run, *settings.stack.packages, what="docker run"))
+        found = json.loads(run_docker(*run, *settings.stack.packages, what="docker run"))
     except (EngineError, ValueError) as error:
         remedy = "take the profile's own image: leave image= empty"
         said = error.said if isinstance(error, EngineError) else str(error)

@@ -11,9 +11,9 @@ import psutil
 
 from inf2lab import paths
 from inf2lab.doctor.diagnosis import Diagnosis, Level
-from inf2lab.serving.rehearsal import worker_is_here
+from inf2lab.serving import worker_is_here
 from inf2lab.settings import Settings
-from inf2lab.weights import standins
+from inf2lab.weights import STANDINS
 from neuron_rules import GIB
 
 
@@ -71,11 +71,9 @@ def port(settings: Settings) -> Diagnosis:
 
 def weights(settings: Settings) -> Diagnosis:
     """Whether the small models are here."""
-    missing = [
-        name for name in standins.WEIGHTS.values() if not (paths.models() / name / "model.safetensors").is_file()
-    ]
+    missing = [name for name in STANDINS.values() if not (paths.models() / name / "model.safetensors").is_file()]
     if not missing:
-        return Diagnosis("stand-in weights", Level.OK, ", ".join(standins.WEIGHTS.values()))
+        return Diagnosis("stand-in weights", Level.OK, ", ".join(STANDINS.values()))
     return Diagnosis("stand-in weights", Level.MISSING, f"no {', '.join(missing)}", "`git checkout models`")
 
 

@@ -18,8 +18,7 @@ import psutil
 from inf2lab import paths
 from inf2lab.drills.drill import PATIENCE_S, Scene, Sighting, Unavailable, curl
 from inf2lab.folder import ModelFolder, write_properties
-from inf2lab.serving import RehearsalServer, Server, end_orphans
-from inf2lab.serving.ports import free_port
+from inf2lab.serving import RehearsalServer, Server, end_orphans, free_port
 from inf2lab.settings import Settings
 
 NAME = "drill"

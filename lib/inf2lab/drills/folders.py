@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inf2lab.drills.drill import Scene
-from inf2lab.folder.article import ARTICLE
+from inf2lab.folder import ARTICLE
 
 # Answers at once, or sleeps, waits for a file to go away, or dies, as the request asks.
 OBEDIENT = Path(__file__).with_name("obedient.py.txt").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-PROFILE = "seed-0.21"
+ARTICLE_PROFILE = "seed-0.21"
 _COMMANDS = {"run.sh": "run.sh", "call.sh": "call.sh"}
 _FILES = {
     "built-in": {"serving.properties": "built-in.properties", **_COMMANDS},

@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from html import escape
 
-from inf2lab.folder.properties import FILE_NAME
+from inf2lab.folder import FILE_NAME
 from inf2lab.lint.finding import Finding
 from inf2lab.lint.runner import Report
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from inf2lab.folder.properties import FILE_NAME, Edit
+from inf2lab.folder import FILE_NAME, Edit
 from inf2lab.lint.target import Folder
 
 

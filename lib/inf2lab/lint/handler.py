@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from inf2lab.folder.properties import OPTION
+from inf2lab.folder import OPTION
 
 PROPERTY_SOURCES = {"get_properties", "properties"}
 BODY_SOURCES = {"get_as_json"}

@@ -8,8 +8,7 @@ from pathlib import Path
 from inf2lab import catalog
 from inf2lab.errors import FolderError
 from inf2lab.files import write_file
-from inf2lab.folder import Aim
-from inf2lab.folder.properties import FILE_NAME, Edit, parse_properties
+from inf2lab.folder import FILE_NAME, Aim, Edit, parse_properties
 from inf2lab.lint.finding import Finding, Hit, Rule, Severity
 from inf2lab.lint.registry import RULES
 from inf2lab.lint.target import Folder, Target, read_folder

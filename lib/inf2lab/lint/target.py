@@ -8,9 +8,7 @@ from pathlib import Path
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
-from inf2lab.folder import Aim
-from inf2lab.folder.properties import FILE_NAME, Properties, parse_properties
-from inf2lab.folder.stated import Stated, default_handler
+from inf2lab.folder import FILE_NAME, Aim, Properties, Stated, default_handler, parse_properties
 from inf2lab.lint.commands import DockerRun, Request, Words, curl_requests, docker_runs, read_json, shell_commands
 from inf2lab.lint.handler import Handler, parse_handler
 from neuron_rules import ModelDims, NeuronRulesError, core_groups, rule_dims

@@ -4,10 +4,10 @@ from inf2lab import measure
 result = measure.run(measure.Target.of(server), measure.Load(clients=4, requests=40))
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inf2lab.errors import MeasureError
+from inf2lab.faces import on_demand
 from inf2lab.measure.aiperf import aiperf_command, as_typed
 from inf2lab.measure.chip import read_document, read_monitor, recorded, watching
 from inf2lab.measure.client import Traffic
@@ -62,15 +62,11 @@ __all__ = [
     "write_report",
 ]
 
-_DRAWN = {
-    "figures": ("chip_cost", "chip_rates", "fitting", "latencies", "overview", "throughput"),
-    "report": ("page", "summary", "table", "write_report"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load what draws when it is first asked for: Ray's environment and the processes of a load have no matplotlib."""
-    for module, names in _DRAWN.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# What draws comes on demand: Ray's environment and the processes of a load have no matplotlib.
+__getattr__ = on_demand(
+    __name__,
+    {
+        "figures": ("chip_cost", "chip_rates", "fitting", "latencies", "overview", "throughput"),
+        "report": ("page", "summary", "table", "write_report"),
+    },
+)

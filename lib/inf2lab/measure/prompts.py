@@ -11,7 +11,7 @@ from typing import Any
 
 from inf2lab import paths
 from inf2lab.errors import LabError, MeasureError, SettingsError
-from inf2lab.weights import open_tokenizer, standins
+from inf2lab.weights import open_tokenizer, prepare_standin
 
 PROMPTS = Path(__file__).with_name("prompts.txt")
 TRIES = 200  # a text that is cut off may split into other tokens than it had; then another is drawn
@@ -52,7 +52,7 @@ def tokens_of(model_id: str, lane: str) -> Tokens | None:
     """
     if lane == "rehearsal":
         try:
-            return Tokens(standins.prepare(model_id).snapshot)
+            return Tokens(prepare_standin(model_id).snapshot)
         except LabError:
             return None
     own = Path(model_id)

@@ -1,22 +1,47 @@
 """Past one machine: the same model folder on Ray Serve, Kubernetes and SageMaker."""
 
-from inf2lab.scale.kubernetes.text import as_text
-from inf2lab.scale.ray.bench.cluster import RayCluster
-from inf2lab.scale.ray.bench.record import Figures, Stage
-from inf2lab.scale.ray.bench.tables import autoscaling, loss_table, options_table, overhead_table, queue_table
-from inf2lab.scale.ray.manifest import ray_service
-from inf2lab.scale.ray.spec import RaySpec
+from typing import TYPE_CHECKING
+
+from inf2lab.faces import on_demand
+
+if TYPE_CHECKING:
+    from inf2lab.scale.kubernetes.text import as_text
+    from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
+    from inf2lab.scale.ray.bench.light_folder import light_folder
+    from inf2lab.scale.ray.bench.record import Figures, Stage
+    from inf2lab.scale.ray.bench.tables import autoscaling, loss_table, options_table, overhead_table, queue_table
+    from inf2lab.scale.ray.manifest import ray_service
+    from inf2lab.scale.ray.spec import RaySpec
+    from inf2lab.scale.replica import Replica
 
 __all__ = [
+    "NODES",
     "Figures",
     "RayCluster",
     "RaySpec",
+    "Replica",
     "Stage",
     "as_text",
     "autoscaling",
+    "light_folder",
     "loss_table",
     "options_table",
     "overhead_table",
     "queue_table",
     "ray_service",
 ]
+
+# Kubernetes needs none of what the laptop's Ray cluster needs.
+__getattr__ = on_demand(
+    __name__,
+    {
+        "kubernetes.text": ("as_text",),
+        "ray.bench.cluster": ("NODES", "RayCluster"),
+        "ray.bench.light_folder": ("light_folder",),
+        "ray.bench.record": ("Figures", "Stage"),
+        "ray.bench.tables": ("autoscaling", "loss_table", "options_table", "overhead_table", "queue_table"),
+        "ray.manifest": ("ray_service",),
+        "ray.spec": ("RaySpec",),
+        "replica": ("Replica",),
+    },
+)

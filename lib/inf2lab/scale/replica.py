@@ -8,7 +8,7 @@ from inf2lab import catalog
 from inf2lab.catalog import Instance
 from inf2lab.folder import Needs
 from inf2lab.planning import Plan, plan_of
-from inf2lab.serving.docker_run import RunLine
+from inf2lab.serving import RunLine
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,52 @@
 """Start, wait for, look at and stop the server that answers for a model folder, in either lane."""
 
-from inf2lab.serving.container import ContainerServer, stop_labelled
-from inf2lab.serving.docker_run import USER as CONTAINER_USER
-from inf2lab.serving.interface import ModelServer, State, Worker
-from inf2lab.serving.local import end_orphans
-from inf2lab.serving.rehearsal import RehearsalServer
-from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
+from typing import TYPE_CHECKING
+
+from inf2lab.faces import on_demand
+
+if TYPE_CHECKING:
+    from inf2lab.serving.container import ContainerServer, stop_labelled
+    from inf2lab.serving.docker import has_image, run_docker
+    from inf2lab.serving.docker_run import CONTAINER_USER, RunLine
+    from inf2lab.serving.interface import ModelServer, State, Worker
+    from inf2lab.serving.local import end_orphans
+    from inf2lab.serving.ports import claim, free_port
+    from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
+    from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
 
 __all__ = [
     "CONTAINER_USER",
     "ContainerServer",
     "ModelServer",
     "RehearsalServer",
+    "RunLine",
     "Server",
     "State",
     "Worker",
     "all_servers",
+    "claim",
     "end_orphans",
+    "free_port",
+    "has_image",
     "left_over",
     "on_record",
+    "run_docker",
     "stop_everything",
     "stop_labelled",
+    "worker_is_here",
 ]
+
+# Manifests take a container's line from here, and need no package that starts a server or asks it.
+__getattr__ = on_demand(
+    __name__,
+    {
+        "container": ("ContainerServer", "stop_labelled"),
+        "docker": ("has_image", "run_docker"),
+        "docker_run": ("CONTAINER_USER", "RunLine"),
+        "interface": ("ModelServer", "State", "Worker"),
+        "local": ("end_orphans",),
+        "ports": ("claim", "free_port"),
+        "rehearsal": ("RehearsalServer", "worker_is_here"),
+        "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
+    },
+)

@@ -69,7 +69,7 @@ class ContainerServer(ModelServer):
         report(self.typed())
         name = self._line.name
         try:
-            identity = docker.docker(*self.command()[1:], what=f"docker run {name}").split()[-1]
+            identity = docker.run_docker(*self.command()[1:], what=f"docker run {name}").split()[-1]
         except EngineError:
             docker.remove(name, patience_s=0)  # Docker leaves what it could not start
             raise
@@ -137,7 +137,7 @@ class ContainerServer(ModelServer):
         address = f"{management}/models/{self.folder.name}"
         try:
             words = ("exec", self._identity(), "python3", "-c", _ASK, address)
-            return json.loads(docker.docker(*words, what="docker exec"))[0]["models"][0]
+            return json.loads(docker.run_docker(*words, what="docker exec"))[0]["models"][0]
         except (EngineError, ValueError, LookupError, TypeError) as error:
             raise EndpointError(0, "nothing", f"no description of {self.folder.name}: {error}") from error
 

@@ -16,7 +16,7 @@ from inf2lab.errors import ServerError
 from inf2lab.folder import Needs, write_properties
 from inf2lab.serving import docker, processes
 from inf2lab.serving.local import LocalServer
-from inf2lab.weights import standins
+from inf2lab.weights import hub_home
 
 JAVA_OPTIONS = "-Xmx1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # the containers' own, less the gigabyte taken at once
 # Where things lie in the image.
@@ -143,7 +143,7 @@ class DistributionServer(LocalServer):
         mounts: Mapping[str, Path] = {
             f"{STORE}/{self.folder.path.name}:ro": self.folder.path,
             f"{LIBRARY}:ro": paths.root() / "lib",
-            HUB: standins.hub_home(),
+            HUB: hub_home(),
             RUN: self.log_folder,
         }
         inside = {

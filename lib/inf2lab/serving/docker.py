@@ -42,7 +42,7 @@ class Container:
         return self.owner == str(paths.logs())
 
 
-def docker(*words: str, what: str, patience_s: float = PATIENCE_S) -> str:
+def run_docker(*words: str, what: str, patience_s: float = PATIENCE_S) -> str:
     """Run `docker WORDS` and return its output; raises EngineError, which begins with `what`."""
     done = _run(words, what, patience_s)
     if done.returncode:
@@ -85,7 +85,7 @@ def remove(container: str, *, patience_s: float) -> bool:
         return False
     if seen.running:
         seconds = str(max(1, round(patience_s)))
-        docker("stop", "--time", seconds, seen.id, what="docker stop", patience_s=patience_s + PATIENCE_S)
+        run_docker("stop", "--time", seconds, seen.id, what="docker stop", patience_s=patience_s + PATIENCE_S)
     done = _run(("rm", "--force", "--volumes", seen.id), "docker rm", PATIENCE_S)
     if done.returncode and not re.search("no such container|in progress", done.stderr, re.IGNORECASE):
         raise _refusal("docker rm", done.stderr)
@@ -95,7 +95,7 @@ def remove(container: str, *, patience_s: float) -> bool:
 def list_labelled(label: str) -> list[str]:
     """Return the ids of the containers with a label (`name=value`), running or not; raises EngineError."""
     words = ("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
-    return docker(*words, what="docker ps", patience_s=10).split()
+    return run_docker(*words, what="docker ps", patience_s=10).split()
 
 
 def waiter(container: str) -> subprocess.Popen[bytes]:
@@ -136,7 +136,7 @@ def has_image(image: str) -> bool:
 def digest(image: str) -> str | None:
     """Return `repository@sha256:...` of an image that was pulled; None for one that was made here."""
     words = ("image", "inspect", "--format", "{{json .RepoDigests}}", image)
-    names = json.loads(docker(*words, what="docker image inspect")) or []
+    names = json.loads(run_docker(*words, what="docker image inspect")) or []
     return names[0] if names else None
 
 

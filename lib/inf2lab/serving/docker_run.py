@@ -11,12 +11,11 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import SettingsError
-from inf2lab.folder import ModelFolder, Needs
-from inf2lab.folder.needs import COMPILED, INSIDE_PORT, MANAGEMENT_PORT, container_environment
+from inf2lab.folder import COMPILED, INSIDE_PORT, MANAGEMENT_PORT, ModelFolder, Needs, container_environment
 from inf2lab.serving.docker import OWNER
 from inf2lab.settings import Settings
 
-USER = 1000  # `djl` in the image, and the first user of the Neuron AMIs: by number, as names differ between images
+CONTAINER_USER = 1000  # `djl` in the image, the first user of the Neuron AMIs; by number, as images differ in names
 HOST_MANAGEMENT_OFFSET = 10  # on the machine's network; the next port is for a second server
 
 
@@ -93,7 +92,7 @@ class RunLine:
             *(["--device", _device(path, number)] for number, path in enumerate(self.devices)),
             *self._network(),
             *(["-v", f"{folder}:{inside}"] for folder, inside in self.mounts.items()),
-            ["-u", str(USER), *self._groups_of_devices()],
+            ["-u", str(CONTAINER_USER), *self._groups_of_devices()],
             *(["-e", f"{name}={value}"] for name, value in self.environment.items()),
             ["--label", f"{OWNER}={paths.logs()}"],
             *self._further(),

@@ -9,7 +9,7 @@ from inf2lab import catalog, paths
 from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import docker
-from inf2lab.serving.docker_run import USER, RunLine
+from inf2lab.serving.docker_run import CONTAINER_USER, RunLine
 
 
 def check_devices(line: RunLine) -> None:
@@ -30,8 +30,10 @@ def check_readable(folder: ModelFolder) -> None:
     for path in (folder.path, *folder.path.rglob("*")):
         seen = path.stat()
         needed = 0o5 if path.is_dir() else 0o4
-        if seen.st_uid != USER and seen.st_mode & needed != needed:
-            reason = f"the container's user {USER} may not read it: `chmod -R o+rX {paths.shown(folder.path)}`"
+        if seen.st_uid != CONTAINER_USER and seen.st_mode & needed != needed:
+            reason = (
+                f"the container's user {CONTAINER_USER} may not read it: `chmod -R o+rX {paths.shown(folder.path)}`"
+            )
             raise FolderError(paths.shown(path), reason)
 
 
@@ -57,12 +59,12 @@ def make_writable(folders: Iterable[Path]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if os.geteuid() == 0:
-                os.chown(folder, USER, USER)
-            elif os.geteuid() != USER:
+                os.chown(folder, CONTAINER_USER, CONTAINER_USER)
+            elif os.geteuid() != CONTAINER_USER:
                 folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o777)
         except PermissionError:
             row = catalog.trouble("log-folder")
             raise ServerError(
-                f"{paths.shown(folder)} cannot be made writable for the container's user {USER}: "
-                f"`sudo chown -R {USER} {paths.shown(folder)}` ({row.symptom})"
+                f"{paths.shown(folder)} cannot be made writable for the container's user {CONTAINER_USER}: "
+                f"`sudo chown -R {CONTAINER_USER} {paths.shown(folder)}` ({row.symptom})"
             ) from None

@@ -12,7 +12,7 @@ from inf2lab import paths
 from inf2lab.serving import log, ports, processes
 from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
-from inf2lab.weights import standins
+from inf2lab.weights import prepare_standin, worker_environment
 
 # What the command or config.properties says; to DJLServing a variable would be stronger.
 _STATED = ("MODEL_STORE", "LOAD_MODELS", "INFERENCE_ADDRESS", "MANAGEMENT_ADDRESS")
@@ -27,7 +27,7 @@ class LocalServer(ModelServer):
         """Return what the server's environment has beyond this process's: the image's variables and the rehearsal's."""
         stack = self.settings.stack
         return {
-            **standins.worker_environment(),
+            **worker_environment(),
             **{k: v for k, v in stack.container_env.items() if k != "OMP_NUM_THREADS"},  # all cores compute here
             "MODEL_LOADING_TIMEOUT": str(stack.loading_timeout_s),
             "PREDICT_TIMEOUT": str(stack.predict_timeout_s),
@@ -47,7 +47,7 @@ class LocalServer(ModelServer):
         self._claim_port()
         model_id = self.folder.option("model_id")
         if model_id:
-            standin = standins.prepare(model_id)
+            standin = prepare_standin(model_id)
             if standin.is_played:
                 size = f"{standin.parameters / 1e6:.1f} M parameters"
                 report(f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules")

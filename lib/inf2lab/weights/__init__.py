@@ -1,6 +1,17 @@
 """Which weights speak in the rehearsal: stand-ins, a model's own where they are here, and how those are brought."""
 
-from inf2lab.weights import fetch, standins
+from inf2lab.weights.downloads import fetch, forget, model_called
+from inf2lab.weights.standins import STANDINS, hub_home, worker_environment
+from inf2lab.weights.standins import prepare as prepare_standin
 from inf2lab.weights.tokenizer import open_tokenizer
 
-__all__ = ["fetch", "open_tokenizer", "standins"]
+__all__ = [
+    "STANDINS",
+    "fetch",
+    "forget",
+    "hub_home",
+    "model_called",
+    "open_tokenizer",
+    "prepare_standin",
+    "worker_environment",
+]

@@ -3,7 +3,7 @@
 The model folder says `option.model_id=facebook/opt-13b` in both lanes. Here an offline Hugging Face cache leads that
 name to models/tiny-opt, whose configuration carries one more key, `rehearsal_stands_for`, with the named model's
 dimensions: the rehearsal's device checks its rules against those and computes with the small weights. A model that
-`inf2lab fetch` has brought (inf2lab.weights.fetch) stands for itself.
+`inf2lab fetch` has brought (inf2lab.weights.downloads) stands for itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from neuron_rules import STANDS_FOR, ModelDims, architecture
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-WEIGHTS = {"opt": "tiny-opt"}  # architecture -> folder under models/
+STANDINS = {"opt": "tiny-opt"}  # architecture -> folder under models/
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ def _choose(model_id: str) -> _Source:
         )
         raise StandInError(model_id, reason)
     if model_id not in catalog.models():
-        known = ", ".join([*sorted(WEIGHTS.values()), *catalog.models()])
+        known = ", ".join([*sorted(STANDINS.values()), *catalog.models()])
         raise StandInError(model_id, f"the rehearsal does not know this model; use one of {known}")
     named = catalog.model(model_id)
-    if named.architecture not in WEIGHTS:
+    if named.architecture not in STANDINS:
         return _fetched_of(named)
-    shipped = paths.models() / WEIGHTS[named.architecture]
+    shipped = paths.models() / STANDINS[named.architecture]
     if not (shipped / "config.json").is_file():
         reason = f"models/{shipped.name} is incomplete: get it back with `git checkout models/{shipped.name}`"
         raise StandInError(model_id, reason)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inf2lab import ModelFolder
-from inf2lab.folder.article import ARTICLE, PROFILE, write_article
+from inf2lab.folder.article import ARTICLE, ARTICLE_PROFILE, write_article
 from inf2lab.lint import RULES, Severity, Target, lint
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ TRAPS: dict[str, tuple[str, str | Files, str | Files]] = {
 @pytest.mark.parametrize("route", ARTICLE)
 def test_the_articles_files_give_exactly_the_known_defects(route: str, tmp_path: Path) -> None:
     found: dict[tuple[str, int], set[str]] = {}
-    for finding in lint(write_article(route, tmp_path), Target(PROFILE)).findings:
+    for finding in lint(write_article(route, tmp_path), Target(ARTICLE_PROFILE)).findings:
         found.setdefault((finding.file, finding.line), set()).add(finding.rule)
     assert found == FOUND[route]
 
@@ -170,8 +170,8 @@ def test_the_articles_files_give_exactly_the_known_defects(route: str, tmp_path:
 @pytest.mark.parametrize("name", TRAPS)
 def test_a_trap_is_found_and_its_cure_is_not(name: str, lint_files: Lint) -> None:
     rule, bad, good = TRAPS[name]
-    assert rule in {f.rule for f in lint_files(bad, PROFILE).findings}
-    assert rule not in {f.rule for f in lint_files(good, PROFILE).findings}
+    assert rule in {f.rule for f in lint_files(bad, ARTICLE_PROFILE).findings}
+    assert rule not in {f.rule for f in lint_files(good, ARTICLE_PROFILE).findings}
 
 
 def test_every_trap_names_a_rule() -> None:
@@ -191,5 +191,5 @@ def test_the_articles_image_would_refuse_the_notebooks_built_in_folder(root: Pat
     folder = root / "models" / "opt13b_builtin"
     if not folder.exists():
         pytest.skip("the notebooks have not been executed here")
-    errors = {f.rule for f in lint(folder, Target(PROFILE)).findings if f.severity is Severity.ERROR}
+    errors = {f.rule for f in lint(folder, Target(ARTICLE_PROFILE)).findings if f.severity is Severity.ERROR}
     assert errors == {"E001"}

@@ -83,7 +83,7 @@ REFUSED = {
 def test_a_refusal_is_one_sentence_with_what_to_do(fake_docker: Docker, printed: str, said: str) -> None:
     fake_docker(stderr=f"{printed}\n", code=125)
     with pytest.raises(EngineError) as caught:
-        docker.docker("run", "x", what="docker run x")
+        docker.run_docker("run", "x", what="docker run x")
     assert str(caught.value).startswith("docker run x: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -100,7 +100,7 @@ def test_without_docker_the_sentence_says_how_to_get_it(tmp_path: Path, monkeypa
 def test_an_engine_that_hangs_is_not_waited_for(fake_docker: Docker) -> None:
     fake_docker(seconds=5)
     with pytest.raises(EngineError, match="no answer within 0 s; look at the engine"):
-        docker.docker("ps", what="docker ps", patience_s=0.1)
+        docker.run_docker("ps", what="docker ps", patience_s=0.1)
 
 
 def test_a_missing_container_or_image_is_no_error(fake_docker: Docker) -> None:

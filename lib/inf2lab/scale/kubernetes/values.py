@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from inf2lab import catalog
-from inf2lab.folder.needs import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
+from inf2lab.folder import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
 from inf2lab.planning import machine_disk_gib, weights_gib
 from inf2lab.scale.kubernetes.wanted import Wanted
 from inf2lab.scale.replica import Replica

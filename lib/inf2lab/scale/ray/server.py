@@ -15,11 +15,9 @@ import requests
 
 from inf2lab import paths
 from inf2lab.errors import LoadFailed, NotReady, PortInUse, ServerError
-from inf2lab.folder import ModelFolder
-from inf2lab.folder.needs import LOAD_MARGIN_S
+from inf2lab.folder import LOAD_MARGIN_S, ModelFolder
 from inf2lab.scale.ray.spec import RaySpec
-from inf2lab.serving import ContainerServer, RehearsalServer
-from inf2lab.serving.ports import claim, free_port
+from inf2lab.serving import ContainerServer, RehearsalServer, claim, free_port
 from inf2lab.settings import Settings
 
 _ATTEMPTS = 3  # a free port can be taken by a neighbour before the server opens it

@@ -1,6 +1,6 @@
 """Weights and KV cache need more of a core than the runtime leaves."""
 
-from inf2lab.folder.needs import LIBRARY_POSITIONS
+from inf2lab.folder import LIBRARY_POSITIONS
 from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 from inf2lab.words import plural

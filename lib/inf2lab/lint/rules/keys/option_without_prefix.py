@@ -1,7 +1,7 @@
 """A key that the handler or the server reads with `option.` stands there without."""
 
 from inf2lab import catalog
-from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON
+from inf2lab.folder import PLAIN_KEYS_REACH_PYTHON
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "option-without-prefix", Severity.WARNING

@@ -1,6 +1,6 @@
 """model.py reads an option that serving.properties does not set."""
 
-from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON
+from inf2lab.folder import PLAIN_KEYS_REACH_PYTHON
 from inf2lab.lint.examples import HANDLER_OF_MODEL_ID
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 

@@ -2,7 +2,7 @@
 
 import re
 
-from inf2lab.folder.properties import Edit
+from inf2lab.folder import Edit
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "comment-after-value", Severity.ERROR

@@ -2,7 +2,7 @@
 
 import re
 
-from inf2lab.folder.properties import FILE_NAME
+from inf2lab.folder import FILE_NAME
 from inf2lab.lint.commands import written_files
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 

@@ -1,6 +1,6 @@
 """The file is read as Latin-1, so other letters arrive as something else."""
 
-from inf2lab.folder.properties import Edit
+from inf2lab.folder import Edit
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "text-not-ascii", Severity.WARNING

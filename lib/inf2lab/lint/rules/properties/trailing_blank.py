@@ -1,7 +1,7 @@
 """A blank after the value belongs to the value."""
 
 from inf2lab import catalog
-from inf2lab.folder.properties import Edit, Entry
+from inf2lab.folder import Edit, Entry
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "trailing-blank", Severity.WARNING

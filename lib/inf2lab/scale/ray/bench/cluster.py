@@ -25,7 +25,7 @@ from inf2lab.scale.ray.environment import environment, environment_python, hold_
 from inf2lab.scale.ray.spec import FAILED, LIVES, RaySpec
 from inf2lab.serving import ContainerServer, all_servers, stop_labelled
 from inf2lab.settings import Settings
-from inf2lab.weights import standins
+from inf2lab.weights import prepare_standin
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
 PATIENCE_S = 240  # for replicas to come or go, and in the rehearsal also to load: many times what that takes
@@ -249,7 +249,7 @@ class RayCluster:
         folder = ModelFolder(Path(spec.folder))
         if settings.lane == "rehearsal":
             if model_id := folder.option("model_id"):
-                standins.prepare(model_id)
+                prepare_standin(model_id)
             return
         if len(self.cores) > 1:
             raise ServerError(

