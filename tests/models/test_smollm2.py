@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -114,10 +113,9 @@ def test_a_left_padded_batch_gives_the_texts_of_single_runs(tokenizer: PreTraine
 
 
 @pytest.mark.parametrize("amp", ["f32", "f16", "bf16"])
-def test_it_is_on_the_device_within_ten_seconds(reference: PreTrainedModel, load: Load, amp: str) -> None:
-    started = time.process_time()  # of all threads: on a machine that does nothing else it takes no longer
-    load(amp=amp)
-    assert time.process_time() - started < 10
+def test_it_speaks_in_every_number_format(load: Load, amp: str) -> None:
+    prompt = torch.tensor([[1, 2, 3]])
+    assert torch.equal(load(amp=amp).sample(prompt, 8, top_k=1)[:, :3], prompt)
 
 
 def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> None:
