@@ -19,7 +19,8 @@ import requests
 from inf2lab import ModelFolder, Server, Settings
 from inf2lab.doctor import examine
 from inf2lab.errors import EngineError, FolderError, LoadFailed, PortInUse, ServerError
-from inf2lab.serving import ModelServer, Worker, all_servers, docker, left_over, stop_everything
+from inf2lab.serving import ModelServer, all_servers, docker, left_over, stop_everything
+from inf2lab.serving.interface import Worker
 from inf2lab.serving.state import read_state, state_path
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from inf2lab.doctor import engine, instance, machine
 from inf2lab.doctor.diagnosis import Diagnosis, Level
-from inf2lab.doctor.neuron_ls import NeuronDevice, NeuronProcess, parse_neuron_ls
 from inf2lab.settings import Settings
 
-__all__ = ["Diagnosis", "Level", "NeuronDevice", "NeuronProcess", "examine", "parse_neuron_ls"]
+__all__ = ["Diagnosis", "Level", "examine"]
 
 _COMMON = (machine.python, machine.packages)
 _REHEARSAL = (machine.memory, machine.disk, machine.port, machine.weights, machine.worker)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from inf2lab.scale.kubernetes.text import as_text
     from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
     from inf2lab.scale.ray.bench.light_folder import light_folder
-    from inf2lab.scale.ray.bench.record import Figures, Stage
+    from inf2lab.scale.ray.bench.record import Stage
     from inf2lab.scale.ray.bench.tables import autoscaling, loss_table, options_table, overhead_table, queue_table
     from inf2lab.scale.ray.manifest import ray_service
     from inf2lab.scale.ray.spec import RaySpec
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NODES",
-    "Figures",
     "RayCluster",
     "RaySpec",
     "Replica",
@@ -38,7 +37,7 @@ __getattr__ = on_demand(
         "kubernetes.text": ("as_text",),
         "ray.bench.cluster": ("NODES", "RayCluster"),
         "ray.bench.light_folder": ("light_folder",),
-        "ray.bench.record": ("Figures", "Stage"),
+        "ray.bench.record": ("Stage",),
         "ray.bench.tables": ("autoscaling", "loss_table", "options_table", "overhead_table", "queue_table"),
         "ray.manifest": ("ray_service",),
         "ray.spec": ("RaySpec",),

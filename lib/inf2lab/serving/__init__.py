@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.container import ContainerServer, stop_labelled
     from inf2lab.serving.docker import has_image, run_docker
     from inf2lab.serving.docker_run import CONTAINER_USER, RunLine
-    from inf2lab.serving.interface import ModelServer, State, Worker
+    from inf2lab.serving.interface import ModelServer, State
     from inf2lab.serving.local import end_orphans
     from inf2lab.serving.ports import claim, free_port
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
@@ -22,7 +22,6 @@ __all__ = [
     "RunLine",
     "Server",
     "State",
-    "Worker",
     "all_servers",
     "claim",
     "end_orphans",
@@ -43,7 +42,7 @@ __getattr__ = on_demand(
         "container": ("ContainerServer", "stop_labelled"),
         "docker": ("has_image", "run_docker"),
         "docker_run": ("CONTAINER_USER", "RunLine"),
-        "interface": ("ModelServer", "State", "Worker"),
+        "interface": ("ModelServer", "State"),
         "local": ("end_orphans",),
         "ports": ("claim", "free_port"),
         "rehearsal": ("RehearsalServer", "worker_is_here"),

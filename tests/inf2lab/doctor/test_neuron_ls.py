@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inf2lab.doctor import NeuronDevice, NeuronProcess, parse_neuron_ls
+from inf2lab.doctor.neuron_ls import NeuronDevice, NeuronProcess, parse_neuron_ls
 from inf2lab.errors import LabError
 from neuron_rules import GIB
 

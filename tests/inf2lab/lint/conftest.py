@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inf2lab.lint import Finding, Report, Target, lint
+from inf2lab.lint import Finding, Target, lint
+from inf2lab.lint.runner import Report
 
 Files = str | Mapping[str, str]
 Write = Callable[..., Path]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from inf2lab.folder.article import write_article
-from inf2lab.lint import Report, Target, annotated, lint
+from inf2lab.lint import Target, annotated, lint
+from inf2lab.lint.runner import Report
 
 
 @pytest.fixture

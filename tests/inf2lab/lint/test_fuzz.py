@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from inf2lab import catalog
 from inf2lab.folder.article import ARTICLE
-from inf2lab.lint import RULES, Target, as_json, as_sarif, as_text, lint
+from inf2lab.lint import RULES, Target, lint
+from inf2lab.lint.output import as_json, as_sarif, as_text
 
 KEYS = [*catalog.options().options, *catalog.options().server_keys, "x", ""]
 VALUES = [

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from inf2lab.folder.article import write_article
-from inf2lab.lint import RULES, Report, Severity, Target, as_json, as_sarif, as_text, lint, render
+from inf2lab.lint import RULES, Target, lint, render
+from inf2lab.lint.finding import Severity
+from inf2lab.lint.output import as_json, as_sarif, as_text
+from inf2lab.lint.runner import Report
 
 
 @pytest.fixture

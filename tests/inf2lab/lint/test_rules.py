@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inf2lab.lint import RULES, Example, Finding, Severity, Target, lint
+from inf2lab.lint import RULES, Example, Finding, Target, lint
+from inf2lab.lint.finding import Severity
 
 if TYPE_CHECKING:
     from conftest import Lint, Write

@@ -11,7 +11,8 @@ import pytest
 import inf2lab
 from inf2lab import Settings
 from inf2lab.errors import FolderError, SettingsError
-from inf2lab.lint import Severity, Target, lint, lint_paths
+from inf2lab.lint import Target, lint, lint_paths
+from inf2lab.lint.finding import Severity
 
 if TYPE_CHECKING:
     from conftest import Lint, Write

@@ -10,7 +10,8 @@ import pytest
 
 from inf2lab import ModelFolder
 from inf2lab.folder.article import ARTICLE, ARTICLE_PROFILE, write_article
-from inf2lab.lint import RULES, Severity, Target, lint
+from inf2lab.lint import RULES, Target, lint
+from inf2lab.lint.finding import Severity
 
 if TYPE_CHECKING:
     from conftest import Lint

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inf2lab.lint import Severity
 from inf2lab.lint.examples import HANDLER
+from inf2lab.lint.finding import Severity
 
 if TYPE_CHECKING:
     from conftest import Lint

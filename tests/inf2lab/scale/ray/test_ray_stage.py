@@ -10,8 +10,8 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import ServerError, SettingsError
-from inf2lab.scale import Figures, RayCluster, Stage, loss_table, overhead_table, queue_table
-from inf2lab.scale.ray.bench.record import FILE
+from inf2lab.scale import RayCluster, Stage, loss_table, overhead_table, queue_table
+from inf2lab.scale.ray.bench.record import FILE, Figures
 from inf2lab.scale.ray.bench.tables import autoscaling, options_table
 
 
