@@ -68,7 +68,12 @@ class Launch:
             self._taken.close()
 
     def _environment(self) -> dict[str, str]:
-        outside = ("SERVING_", "OPTION_", "MODEL_SERVER_")
+        outside = (
+            "SERVING_",
+            "OPTION_",
+            "MODEL_SERVER_",
+            "OMP_WAIT_POLICY",
+        )  # a handler of the recordings shows its own
         environ = {key: value for key, value in os.environ.items() if not key.startswith(outside)}
         environ |= {"PYTHONPATH": str(ROOT / "lib"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         for module in self.row.get("without_modules", ()):
