@@ -106,11 +106,18 @@ def test_the_base_alone_lints_plans_and_explains(installed: Path, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("words", "extra"),
-    [("status", "rehearsal"), ("serve folder", "rehearsal"), ("load", "rehearsal"), ("scale kubernetes", "scale")],
+    [
+        ("status", "rehearsal"),
+        ("serve folder", "rehearsal"),
+        ("load", "rehearsal"),
+        ("scale kubernetes folder", "scale"),
+    ],
 )
 def test_a_command_without_its_extra_says_how_to_get_it(
     installed: Path, tmp_path: Path, words: str, extra: str
 ) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "serving.properties").write_text("option.model_id=facebook/opt-13b\n")
     said = answer(installed, *words.split(), cwd=tmp_path)
     assert said.returncode == 2
     assert re.fullmatch(rf"inf2lab: `\w+` needs \w+, .*pip install 'inf2lab\[{extra}\]'\n", said.stderr)

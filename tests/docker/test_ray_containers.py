@@ -75,7 +75,7 @@ def containers() -> dict[str, list[str]]:
     form = "{{range .HostConfig.Devices}}{{.PathOnHost}} {{end}}"
     found = {}
     for name in names():
-        paths = docker.docker("inspect", "--format", form, name, what="docker inspect").split()
+        paths = docker.run_docker("inspect", "--format", form, name, what="docker inspect").split()
         found[name] = [Path(path).name for path in paths]
     return found
 
@@ -83,7 +83,7 @@ def containers() -> dict[str, list[str]]:
 def names() -> list[str]:
     """The names of the lab's containers, running or not."""
     words = ("ps", "--all", "--filter", "name=inf2lab-", "--format", "{{.Names}}")
-    return sorted(docker.docker(*words, what="docker ps").split())
+    return sorted(docker.run_docker(*words, what="docker ps").split())
 
 
 def asked(url: str) -> list[str]:
@@ -114,7 +114,7 @@ def test_a_container_that_ends_is_noticed_at_once(spec: RaySpec) -> None:
     ended = threading.Event()
     beside.watch(ended.set)
     assert not ended.wait(0.2)
-    docker.docker("kill", "inf2lab-sees-neuron0", what="docker kill")
+    docker.run_docker("kill", "inf2lab-sees-neuron0", what="docker kill")
     assert ended.wait(60)
     beside.stop(patience_s=1)
     assert containers() == {}
@@ -170,7 +170,7 @@ def test_three_replicas_on_one_instance_live_through_kills_and_leave_nothing(
         assert containers() == full
         assert asked(cluster.url) == DEVICES
 
-        for hurt in (lambda: docker.docker("kill", "inf2lab-sees-neuron4", what="docker kill"), kill_one(cluster)):
+        for hurt in (lambda: docker.run_docker("kill", "inf2lab-sees-neuron4", what="docker kill"), kill_one(cluster)):
             before = living(cluster)
             hurt()
             until(lambda before=before: len(now := living(cluster)) == 3 and now - before)

@@ -55,6 +55,9 @@ def environment(home: Path, haproxy_ports: tuple[int, int] | None = None) -> dic
         "RAY_enable_metrics_collection": "0",  # its exporters listen on every address
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_raylet_start_wait_time_s": str(_PATIENCE_S),  # 30 otherwise, too few on a busy machine
+        # Trap: a proxy that is not up in 5 s is killed by Serve, whose start then fails: a busy machine takes longer.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "55",  # below the 60 s that `serve.start` waits for it
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",  # of either proxy, for `hold_port`
         **_proxy(home / "haproxy", haproxy_ports),
