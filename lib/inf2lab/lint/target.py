@@ -11,7 +11,7 @@ from inf2lab.errors import FolderError
 from inf2lab.folder import FILE_NAME, Aim, Properties, Stated, default_handler, parse_properties
 from inf2lab.lint.commands import DockerRun, Request, Words, curl_requests, docker_runs, read_json, shell_commands
 from inf2lab.lint.handler import Handler, parse_handler
-from neuron_rules import ModelDims, NeuronRulesError, core_groups, rule_dims
+from neuron_rules import ModelDims, NeuronRulesError, core_groups, dtype_bytes, rule_dims
 
 _MAX_BYTES = 4 * 2**20  # a larger file is no text of ours
 
@@ -93,6 +93,11 @@ class Folder(Stated):
         return known.get(model_id) or next(
             (dims for name, dims in known.items() if name.rsplit("/", 1)[-1] == last), None
         )
+
+    @property
+    def read_bytes(self) -> int | None:
+        """Bytes of the model as Hugging Face reads a checkpoint: in 32-bit floats unless told otherwise."""
+        return self.dims.parameters * dtype_bytes("f32") if self.dims else None
 
 
 def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:

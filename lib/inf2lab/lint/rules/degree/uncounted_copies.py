@@ -32,7 +32,6 @@ MORE = [
         instance="trn1.32xlarge",
     )
 ]
-BYTES_F32 = 4  # Hugging Face reads a checkpoint as 32-bit floats unless told otherwise
 
 
 def check(folder: Folder) -> Hits:
@@ -45,8 +44,8 @@ def check(folder: Folder) -> Hits:
             cores = devices * folder.instance.cores_per_chip
             text = f"{devices} devices are {cores} cores: {copies} copies of the model at degree {degree}"
             yield Hit(run.command.first, text, file=run.command.file)
-    if not folder.containers and folder.own and folder.dims and folder.copies > 1 and _reads_whole(folder.own):
-        size = folder.dims.parameters * BYTES_F32
+    if not folder.containers and folder.own and folder.read_bytes and folder.copies > 1 and _reads_whole(folder.own):
+        size = folder.read_bytes
         entry, host_gib = folder.option("tensor_parallel_degree"), folder.instance.host_gib
         if folder.copies * size > host_gib * GIB:
             yield Hit(

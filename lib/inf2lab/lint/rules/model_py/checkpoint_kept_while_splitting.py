@@ -37,12 +37,9 @@ def check(folder: Folder) -> Hits:
         if not isinstance(source, ast.Name) or deleted.get(source.id, 0) > call.lineno:
             continue
         copies = max(1, folder.copies)
-        size = f"{folder.dims.parameters * BYTES_F32 / 1e9:.0f} GB" if folder.dims else "all weights"
+        size = f"{folder.read_bytes / 1e9:.0f} GB" if folder.read_bytes else "all weights"
         yield Hit(
             call.lineno,
             f"`{source.id}` is kept while the split weights are read: {size} for each of {plural(copies, 'worker')}",
             file=own.file,
         )
-
-
-BYTES_F32 = 4  # Hugging Face reads a checkpoint as 32-bit floats unless told otherwise
