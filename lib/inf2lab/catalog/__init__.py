@@ -3,11 +3,23 @@
 Every number from the outside world that inf2lab uses comes from here.
 """
 
-from inf2lab.catalog.facts import HostImage, Instance, Latency, MemoryCase, PackagedWeights, PriceBasis, Profile, Quota
+from inf2lab.catalog.facts import (
+    DriverRange,
+    HostImage,
+    Instance,
+    Latency,
+    MemoryCase,
+    PackagedWeights,
+    PriceBasis,
+    Profile,
+    Quota,
+)
 from inf2lab.catalog.lookups import (
+    accepted_drivers,
     cloud_facts,
     decode_model,
     default_profile,
+    driver_facts,
     find_model,
     find_packaged,
     headroom,
@@ -38,6 +50,7 @@ from inf2lab.catalog.lookups import (
 )
 
 __all__ = [
+    "DriverRange",
     "HostImage",
     "Instance",
     "Latency",
@@ -46,9 +59,11 @@ __all__ = [
     "PriceBasis",
     "Profile",
     "Quota",
+    "accepted_drivers",
     "cloud_facts",
     "decode_model",
     "default_profile",
+    "driver_facts",
     "find_model",
     "find_packaged",
     "headroom",

@@ -41,6 +41,7 @@ class Profile:
     image: str
     sagemaker_tag: str | None  # of the repository djl-inference
     sdk: str
+    runtime: str  # of Neuron, in the image; the drivers that it accepts are `accepted_drivers` of it
     base: str
     java: str
     python: str
@@ -218,6 +219,63 @@ class MemoryCase:
     settings_known: bool
     seen_with: str
     source: str
+
+
+@dataclass(frozen=True)
+class DriverRelease:
+    """What an SDK brings: the driver, which is the host's, and the runtime, which is the container's."""
+
+    sdk: str
+    driver: str
+    runtime: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A driver and a runtime in these bounds do not start together; a bound that is empty leaves that side open."""
+
+    source: str
+    drivers_from: str = ""
+    drivers_below: str = ""
+    runtimes_from: str = ""
+    runtimes_below: str = ""
+
+    def concerns(self, runtime: Version) -> bool:
+        """Whether the runtime is one that it speaks of."""
+        from_, below = self.runtimes_from, self.runtimes_below
+        return not (from_ and runtime < parse_version(from_)) and not (below and runtime >= parse_version(below))
+
+
+@dataclass(frozen=True)
+class DriverFacts:
+    """Which driver came with which SDK, the newest first, and which drivers and runtimes do not go together."""
+
+    preferred_below: str
+    preferred_source: str
+    refusals: tuple[Refusal, ...]
+    releases: Mapping[str, DriverRelease]
+
+
+@dataclass(frozen=True)
+class DriverRange:
+    """The drivers that go with a runtime: `least` shipped with it, and from `below` on (if any) they are refused."""
+
+    runtime: str
+    least: str
+    below: str
+    source: str  # of the refusal
+
+    def accepts(self, driver: str) -> bool:
+        """Whether a driver, as the kernel's module spells it (2.25.4.0 or 2.25.4.0-8a6f...), is in the range."""
+        number = parse_version(driver.partition("-")[0])
+        return parse_version(self.least) <= number and not self.is_too_new(driver)
+
+    def is_too_new(self, driver: str) -> bool:
+        """Whether a driver is one that does not take a runtime as old as this."""
+        return bool(self.below) and parse_version(driver.partition("-")[0]) >= parse_version(self.below)
+
+    def __str__(self) -> str:
+        return f"{self.least} or later" + (f", below {self.below}" if self.below else "")
 
 
 @dataclass(frozen=True)

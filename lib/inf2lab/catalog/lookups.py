@@ -64,6 +64,30 @@ def profile(name: str) -> facts.Profile:
     return rows.find("profile", name, table)
 
 
+@cache
+def driver_facts() -> facts.DriverFacts:
+    """Return which driver came with which SDK, and what goes with what."""
+    return rows.read_row(facts.DriverFacts, "drivers")
+
+
+def accepted_drivers(runtime: str) -> facts.DriverRange:
+    """Return the drivers of a host that go with a container's runtime; raises SettingsError for an unknown runtime.
+
+    An older driver than the one that shipped with it may do, but nobody says so.
+    """
+    table, asked = driver_facts(), facts.parse_version(runtime)
+    shipped = [row.driver for row in table.releases.values() if facts.parse_version(row.runtime)[: len(asked)] == asked]
+    if not shipped:
+        known = ", ".join(dict.fromkeys(row.runtime for row in table.releases.values()))
+        raise SettingsError("runtime", runtime, f"no release of the SDK has it; known are {known}")
+    said = [row for row in table.refusals if row.concerns(asked)]
+    floors = [row.drivers_below for row in said if row.drivers_below]
+    ceilings = [row.drivers_from for row in said if row.drivers_from]
+    least = max([min(shipped, key=facts.parse_version), *floors], key=facts.parse_version)
+    below = min(ceilings, key=facts.parse_version) if ceilings else ""
+    return facts.DriverRange(runtime, least, below, "; ".join(row.source for row in said))
+
+
 def neuron_removed(name: str) -> bool:
     """Whether `name` is a release, however spelled, from which Neuron was removed."""
     return _release(name) >= facts.parse_version(neuron_removed_in())[:2]
