@@ -70,6 +70,16 @@ class Profile:
         """The release of DJLServing, as numbers that compare."""
         return parse_version(self.djl)
 
+    @property
+    def asks_metadata(self) -> bool:
+        """Whether the server in its container asks the instance metadata which chip is there."""
+        return self.cores_found_by == "instance metadata"
+
+    @property
+    def metadata_hops(self) -> int:
+        """How many hops away the instance metadata must answer: a container is one further than its host."""
+        return 2 if self.asks_metadata else 1
+
     def handler_dtype(self, amp: str) -> str:
         """Return how the built-in handler spells `amp` (f16 -> fp16); raises SettingsError if it has no word for it."""
         for spelling, name in self.handler_dtypes.items():
@@ -340,6 +350,17 @@ class CloudFacts:
 
 
 @dataclass(frozen=True)
+class NodeImage:
+    """The machine image of a cluster's nodes, pinned: `last` is the newest whose driver is not refused."""
+
+    alias: str  # as Karpenter spells it
+    driver: str
+    kubernetes: tuple[str, str]  # minor versions that it was made for, first and last: EKS ends them one by one
+    last: str
+    source: str
+
+
+@dataclass(frozen=True)
 class KubernetesFacts:
     """How a cluster names Neuron devices. `node_reserve` is the share of a node that is left to its own services."""
 
@@ -351,6 +372,7 @@ class KubernetesFacts:
     node_reserve: float
     image_gib: int
     identity_agent: str  # where EKS Pod Identity hands out credentials
+    machine_image: NodeImage
 
 
 @dataclass(frozen=True)

@@ -283,6 +283,23 @@ def test_a_node_with_pods_is_not_moved_for_a_new_image(made: Deployment) -> None
     assert disruption["consolidationPolicy"] == "WhenEmpty"
 
 
+@pytest.mark.parametrize("profile", catalog.profiles())
+def test_a_node_s_driver_goes_with_the_container_and_stays(profile: str, folder_of: Callable[..., ModelFolder]) -> None:
+    """The newest machine image has a driver that refuses the container's runtime, and an expiry would bring it."""
+    made, image = render(Settings(profile=profile), folder_of()), catalog.kubernetes_facts().machine_image
+    assert one(made, "EC2NodeClass")["spec"]["amiSelectorTerms"] == [{"alias": image.alias}]
+    assert "latest" not in image.alias
+    assert catalog.accepted_drivers(catalog.profile(profile).runtime).accepts(image.driver)
+    assert one(made, "NodePool")["spec"]["template"]["spec"]["expireAfter"] == "Never"
+    said = " ".join(made.files()["karpenter/nodes.yaml"].decode().replace("# ", "").split())
+    assert f"for Kubernetes {image.kubernetes[0]} to {image.kubernetes[1]}:" in said
+
+
+def test_the_page_names_the_clusters_that_the_pinned_image_was_made_for(root: Path) -> None:
+    first, last = catalog.kubernetes_facts().machine_image.kubernetes
+    assert f"({first} to {last})" in (root / "deploy" / "kubernetes" / "README.md").read_text()
+
+
 @pytest.mark.parametrize(("degree", "copies"), [(1, 1), (2, 1), (8, 1), (8, 3), (24, 1)])
 def test_a_nodes_disk_holds_what_its_pods_may_write(
     folder_of: Callable[..., ModelFolder], degree: int, copies: int

@@ -70,7 +70,12 @@ def values_of(made: Wanted) -> dict[str, Any]:
         "most_nodes": made.most_nodes,
         "replicas": made.placement.replicas,
         "disk_gib": _disk_gib(made),
-        "hops": 2 if _asks_metadata(replica) else 1,
+        "hops": settings.stack.metadata_hops,
+        "profile": settings.profile,
+        "drivers": str(catalog.accepted_drivers(settings.stack.runtime)),
+        "machine_image": facts.machine_image.alias,
+        "image_driver": facts.machine_image.driver,
+        "kubernetes": " to ".join(facts.machine_image.kubernetes),
     }
 
 
@@ -118,13 +123,9 @@ def _folder_mounts(replica: Replica) -> list[dict[str, Any]]:
     ]
 
 
-def _asks_metadata(replica: Replica) -> bool:
-    return replica.settings.stack.cores_found_by == "instance metadata"
-
-
 def _more_egress(replica: Replica) -> list[dict[str, Any]]:
     """Beside names and HTTPS: metadata for a release that asks it, and the agent that gives a pod its identity."""
-    hosts = ["169.254.169.254"] if _asks_metadata(replica) else []
+    hosts = ["169.254.169.254"] if replica.settings.stack.asks_metadata else []
     hosts += [catalog.kubernetes_facts().identity_agent] if replica.weights_on_s3 else []
     http = [{"protocol": "TCP", "port": 80}]
     return [{"to": [{"ipBlock": {"cidr": f"{host}/32"}}], "ports": http} for host in hosts]
