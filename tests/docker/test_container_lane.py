@@ -63,6 +63,7 @@ def handle(inputs: Input):
         "cores": os.environ.get("NEURON_RT_VISIBLE_CORES"),
         "timeouts": [os.environ["MODEL_LOADING_TIMEOUT"], os.environ["PREDICT_TIMEOUT"]],
         "tracking": os.environ["OPT_OUT_TRACKING"],
+        "downloads": [os.environ["HUGGINGFACE_HUB_CACHE"], os.environ["TRANSFORMERS_CACHE"]],
         "writable": {folder: writable(folder) for folder in folders},
     }
     return Output().add_as_json(seen)
@@ -118,6 +119,7 @@ def test_a_container_lives_from_the_command_to_its_end(
     assert seen["cores"] == "0-3"
     assert seen["timeouts"] == ["1200", "240"]
     assert seen["tracking"] == "true"
+    assert seen["downloads"] == ["/cache/huggingface/hub"] * 2, "the image has places of its own for them"
     assert seen["writable"].pop(".") == "Read-only file system"
     assert set(seen["writable"].values()) == {True}
 

@@ -72,6 +72,9 @@ def build(image: str = IMAGE, *, files: Mapping[str, tuple[int, str]] = FILES) -
         "PYTHONUNBUFFERED": "1",
         "INF2LAB_CACHE": CACHE,
         "HF_HUB_OFFLINE": "1",
+        # As the image of 0.25 sets them: a command that says HF_HOME alone loses its downloads with the container.
+        "HUGGINGFACE_HUB_CACHE": "/tmp/.cache/huggingface/hub",
+        "TRANSFORMERS_CACHE": "/tmp/.cache/huggingface/transformers",
         "REHEARSAL_TNX_GENERATION": "0.8",
         "NEURON_CC_FLAGS": "--logfile /tmp/compile.log --temp-dir=/tmp",
     }

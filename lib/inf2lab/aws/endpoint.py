@@ -20,7 +20,7 @@ from inf2lab.aws.moments import Moment
 from inf2lab.aws.roles import Statement, allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import SettingsError
-from inf2lab.folder import LOAD_MARGIN_S, Needs
+from inf2lab.folder import LOAD_MARGIN_S, Needs, cache_variables
 from inf2lab.planning import Plan, machine_disk_gib, plan_of, planned_pace
 
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
@@ -190,10 +190,11 @@ class EndpointRequest:
         source = {"S3Uri": self.folder_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
         # The caller is gone after an invocation's time: a worker that went on would answer nobody.
         patience = str(min(self.needs.predict_s, facts.invocation_s))
+        caches = cache_variables(self.needs.settings.stack, "/tmp/huggingface")
         container = {
             "Image": self.image,
             "ModelDataSource": {"S3DataSource": source},
-            "Environment": self.needs.environment | {"PREDICT_TIMEOUT": patience, "HF_HOME": "/tmp/huggingface"},
+            "Environment": self.needs.environment | caches | {"PREDICT_TIMEOUT": patience},
         }
         variant = {
             "VariantName": VARIANT,

@@ -63,6 +63,7 @@ class Profile:
     loading_timeout_s: int
     predict_timeout_s: int
     container_env: Mapping[str, str]
+    cache_variables: tuple[str, ...]  # that the image sets, and that win over HF_HOME (transformers 4.34, utils/hub.py)
     notes: tuple[str, ...]
 
     @property

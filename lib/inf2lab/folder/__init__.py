@@ -9,6 +9,7 @@ from inf2lab.folder.needs import (
     LOAD_MARGIN_S,
     MANAGEMENT_PORT,
     Needs,
+    cache_variables,
     container_environment,
 )
 from inf2lab.folder.properties import (
@@ -41,6 +42,7 @@ __all__ = [
     "Needs",
     "Properties",
     "Stated",
+    "cache_variables",
     "container_environment",
     "default_handler",
     "parse_properties",

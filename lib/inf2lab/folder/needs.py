@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from inf2lab import paths
+from inf2lab.catalog import Profile
 from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder.model_folder import ModelFolder
 from inf2lab.folder.properties import OPTION, Entry
@@ -150,7 +151,8 @@ class Needs:
     def environment(self) -> dict[str, str]:
         """Variables of a container of its own: management on its loopback, the folder's time-outs."""
         addresses = f"http://0.0.0.0:{INSIDE_PORT}", f"http://127.0.0.1:{MANAGEMENT_PORT}"
-        return container_environment(*addresses, loading_s=self.loading_s, predict_s=self.predict_s)
+        stack = self.settings.stack
+        return container_environment(*addresses, stack, loading_s=self.loading_s, predict_s=self.predict_s)
 
     def _option(self, name: str, default: int, rule: str = _FROM_ONE) -> int:
         entry = self.stated.option(name)
@@ -170,13 +172,20 @@ class Needs:
         return FolderError(paths.shown(self.folder.properties_path), f"{key}={value}: {rule}")
 
 
-def container_environment(inference: str, management: str, *, loading_s: int, predict_s: int) -> dict[str, str]:
+def cache_variables(stack: Profile, home: str) -> dict[str, str]:
+    """Return what sends a download of the hub below `home`, over what the image says of it."""
+    return {"HF_HOME": home} | dict.fromkeys(stack.cache_variables, f"{home}/hub")
+
+
+def container_environment(
+    inference: str, management: str, stack: Profile, *, loading_s: int, predict_s: int
+) -> dict[str, str]:
     """Return what the image is told: addresses, time-outs, where its cache lies."""
     return {
         "SERVING_INFERENCE_ADDRESS": inference,
         "SERVING_MANAGEMENT_ADDRESS": management,
         "MODEL_LOADING_TIMEOUT": str(loading_s),
         "PREDICT_TIMEOUT": str(predict_s),
-        "HF_HOME": "/cache/huggingface",
+        **cache_variables(stack, "/cache/huggingface"),
         "OPT_OUT_TRACKING": "true",  # the image calls home otherwise
     }

@@ -65,7 +65,7 @@ class RunLine:
         """Variables of the container."""
         stack = self.settings.stack  # the folder's own time-outs win in the server
         return container_environment(
-            *self.addresses, loading_s=stack.loading_timeout_s, predict_s=stack.predict_timeout_s
+            *self.addresses, stack, loading_s=stack.loading_timeout_s, predict_s=stack.predict_timeout_s
         )
 
     @property

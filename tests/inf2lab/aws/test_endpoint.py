@@ -175,6 +175,13 @@ def test_what_an_invocation_has_no_time_for_is_said(request_: EndpointRequest) -
     assert environment["SERVING_MANAGEMENT_ADDRESS"] == "http://127.0.0.1:8081"
 
 
+def test_downloads_of_an_endpoint_lie_together(request_: EndpointRequest) -> None:
+    """The image sends them to two places below /tmp, whatever HF_HOME says."""
+    environment = the(request_, "create_model")["PrimaryContainer"]["Environment"]
+    assert environment["HF_HOME"] == "/tmp/huggingface"
+    assert environment["HUGGINGFACE_HUB_CACHE"] == environment["TRANSFORMERS_CACHE"] == "/tmp/huggingface/hub"
+
+
 def test_an_instance_runs_a_worker_on_every_pair_of_cores_and_scales_on_their_number(request_: EndpointRequest) -> None:
     policy = the(request_, "put_scaling_policy")["TargetTrackingScalingPolicyConfiguration"]
     assert (request_.workers, policy["TargetValue"]) == (12, 12.0)

@@ -76,6 +76,14 @@ def test_the_images_of_a_release(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROFILES)
+def test_where_an_image_sends_downloads_against_hf_home(name: str) -> None:
+    """ENV of serving/docker/pytorch-inf2.Dockerfile: none in 0.21, HF_HOME itself from 0.27 on."""
+    older = ("HUGGINGFACE_HUB_CACHE",) if 22 <= minor(name) < 27 else ()
+    newer = ("TRANSFORMERS_CACHE",) if minor(name) > 21 else ()
+    assert PROFILES[name].cache_variables == older + newer
+
+
+@pytest.mark.parametrize("name", PROFILES)
 def test_requests_and_errors(name: str) -> None:
     entry = PROFILES[name]
     assert entry.request.prompts == "inputs"

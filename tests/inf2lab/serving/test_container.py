@@ -60,7 +60,17 @@ def test_the_model_folder_is_mounted_read_only_and_the_logs_are_kept(opt13b: Mod
         f"{opt13b.path.parents[1]}/cache/huggingface:/cache/huggingface",
         f"{opt13b.path.parents[1]}/cache/neuron-compile-cache:/var/tmp/neuron-compile-cache",
     ]
-    assert f"HF_HOME={caches[0].split(':')[1]}" in after(words, "-e")
+
+
+def test_downloads_land_in_the_cache_volume_whatever_the_image_says(opt13b: ModelFolder) -> None:
+    """HF_HOME alone did nothing: the image's two older variables won over it, and 26 GB came anew at each start."""
+    said = dict(word.split("=", 1) for word in after(container(opt13b).command(), "-e"))
+    hub = "/cache/huggingface/hub"
+    assert said["HF_HOME"] == "/cache/huggingface"
+    assert said["HUGGINGFACE_HUB_CACHE"] == said["TRANSFORMERS_CACHE"] == hub
+    later = dict(word.split("=", 1) for word in after(container(opt13b, profile="djl-0.27").command(), "-e"))
+    assert later["TRANSFORMERS_CACHE"] == hub
+    assert "HUGGINGFACE_HUB_CACHE" not in later, "that image sets HF_HOME itself, which the command overrides"
 
 
 def addresses(words: list[str]) -> dict[str, str]:
