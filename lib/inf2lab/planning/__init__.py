@@ -7,7 +7,7 @@ from inf2lab.planning.curve import read_curve
 from inf2lab.planning.decode import Range
 from inf2lab.planning.devices import judge_devices
 from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
-from inf2lab.planning.host import machine_disk_gib, weights_gib
+from inf2lab.planning.host import machine_disk_gib, replica_disk_gib
 from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_request
 from inf2lab.planning.published import article_rules
 from inf2lab.planning.queue import Pace, Prediction, answer_ideally, arrivals, planned_pace, poisson, predict
@@ -38,7 +38,7 @@ __all__ = [
     "predict",
     "read_curve",
     "read_seconds",
+    "replica_disk_gib",
     "request_of",
     "rows",
-    "weights_gib",
 ]

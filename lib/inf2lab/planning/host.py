@@ -9,6 +9,7 @@ from neuron_rules import GIB, dtype_bytes, host_bytes
 
 # OPT-13B, 24 GiB in f16, is documented on the 32 GiB of a trn1.2xlarge; the system and the compiler need the rest.
 USABLE_SHARE = 0.8
+SCRATCH_GIB = 16  # room, not a measurement: the compilers' files in /tmp, their programs, logs
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,15 @@ def weights_gib(request: Request, workers: int) -> float:
     return request.parameters * (2 + dtype_bytes(request.dtype) * workers) / GIB
 
 
+def replica_disk_gib(request: Request, workers: int) -> int:
+    """Return what a replica of so many workers may write: their weights, and what compiling them leaves."""
+    return math.ceil(weights_gib(request, workers) + SCRATCH_GIB)
+
+
 def machine_disk_gib(request: Request, replicas: int, workers: int) -> int:
-    """Return a machine's disk for replicas of so many workers each: their weights, the image, a fifth more."""
+    """Return a machine's disk for replicas of so many workers each: what they write, the image, a fifth more."""
     image = catalog.kubernetes_facts().image_gib
-    return math.ceil(1.2 * (weights_gib(request, workers) * replicas + image))
+    return math.ceil(1.2 * (replica_disk_gib(request, workers) * replicas + image))
 
 
 def host_needs(request: Request, workers: int) -> Host:

@@ -304,10 +304,14 @@ def test_the_page_names_the_clusters_that_the_pinned_image_was_made_for(root: Pa
 def test_a_nodes_disk_holds_what_its_pods_may_write(
     folder_of: Callable[..., ModelFolder], degree: int, copies: int
 ) -> None:
-    """24 GiB of weights a pod and as much for each worker's split copy; a kubelet keeps a tenth and 1 GiB."""
+    """24 GiB of weights a pod, as much for each worker's split copy, and 16 for compilers and logs.
+
+    A pod that asked for the weights alone was thrown out of its node in the middle of a load. A kubelet keeps a tenth
+    of the disk and 1 GiB.
+    """
     made = render(Settings(copies=copies), folder_of(tensor_parallel_degree=degree))
     pod = int(container_of(made)["resources"]["requests"]["ephemeral-storage"].removesuffix("Gi"))
-    assert pod >= 23.9 * (1 + made.replica.workers)
+    assert pod >= 23.9 * (1 + made.replica.workers) + 16
     (disk,) = one(made, "EC2NodeClass")["spec"]["blockDeviceMappings"]
     size = int(disk["ebs"]["volumeSize"].removesuffix("Gi"))
     assert made.placement.replicas * pod <= 0.9 * size - 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.folder import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
-from inf2lab.planning import machine_disk_gib, weights_gib
+from inf2lab.planning import machine_disk_gib, replica_disk_gib
 from inf2lab.scale.kubernetes.wanted import Wanted
 from inf2lab.scale.replica import Replica
 from inf2lab.serving import CONTAINER_USER
@@ -51,7 +51,7 @@ def values_of(made: Wanted) -> dict[str, Any]:
         # Of the replica's share of the node:
         "cpus": str(int(settings.hardware.vcpus * _share(made))),
         "memory_gib": memory_gib(made),
-        "weights_gib": math.ceil(weights_gib(replica.plan.request, replica.workers)),
+        "disk_of_pod_gib": replica_disk_gib(replica.plan.request, replica.workers),
         "loading": _loading(replica),
         "startup_period_s": STARTUP_PERIOD_S,
         "startup_failures": startup_s(replica) // STARTUP_PERIOD_S,
