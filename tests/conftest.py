@@ -70,6 +70,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader's INF2LAB_* variables must not change a test; only the cache of downloads is shared."""
     for name in [name for name in os.environ if name.startswith("INF2LAB_") and name != "INF2LAB_CACHE"]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@
 | INF2LAB_LOGS | server logs, state files, executed runs | `logs/` of the repository |
 | DJL_SERVING_HOME | an unpacked DJLServing, for `inf2lab serve --server djl` | a Docker image is tried |
 | INF2LAB_DEVICES | folder of the Neuron device files | `/dev` |
+| HF_TOKEN | the hub's token for gated models: only whether it is set is looked at, and its name passed on | - |
 | INF2LAB_<PARAMETER> | replaces a notebook parameter's default, e.g. INF2LAB_PORT=8081 | - |
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from inf2lab.errors import LabError
 
 PREFIX = "INF2LAB_"
+HUB_TOKEN = "HF_TOKEN"
 
 
 def root() -> Path:
@@ -77,6 +79,11 @@ def container_cache() -> Path:
 def devices() -> Path:
     """Return the folder with neuron0, neuron1, ...: /dev, unless INF2LAB_DEVICES names another."""
     return Path(os.environ.get(f"{PREFIX}DEVICES") or "/dev").resolve()
+
+
+def has_hub_token() -> bool:
+    """Return whether a token for the hub is set. Its value stays where it is."""
+    return bool(os.environ.get(HUB_TOKEN))
 
 
 def shown(path: Path | str) -> str:

@@ -44,7 +44,7 @@ class Settings:
     copies: int = 1  # of the model, each a worker with cores of its own
     image: str = ""  # the container's image; empty: the profile's
     network: str = "bridge"
-    docker_options: str = ""  # further words for `docker run`, as in "-e HF_TOKEN --shm-size 8g"
+    docker_options: str = ""  # further words for `docker run`, as in "--shm-size 8g"
 
     def __post_init__(self) -> None:
         for field in fields(self):

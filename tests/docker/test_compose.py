@@ -26,8 +26,8 @@ def of_command(words: list[str]) -> dict[str, object]:
         elif key in ("devices", "ports", "volumes"):
             said.setdefault(key, []).append(next(rest))
         elif key in ("environment", "labels"):
-            name, _, value = next(rest).partition("=")
-            said.setdefault(key, {})[name] = value
+            name, equals, value = next(rest).partition("=")
+            said.setdefault(key, {})[name] = value if equals else None
         else:
             said[key] = next(rest)
     return said
@@ -44,6 +44,7 @@ def of_file(path: Path, clone: Path) -> dict[str, object]:
 
 def test_the_compose_file_says_what_the_command_says(clone: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INF2LAB_DEVICES")
+    monkeypatch.setenv("HF_TOKEN", "hf_is_passed_on_by_name")
     folder = ModelFolder.named("opt13b")
     write_properties(folder.properties_path, {"option.tensor_parallel_degree": 2})
     command = Server.of(Settings(lane="inf2")).command()

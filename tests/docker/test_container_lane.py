@@ -403,7 +403,7 @@ def test_without_permission_on_the_socket_the_sentence_says_so(
 def test_the_state_file_holds_no_option_that_may_be_a_secret(
     settings: MakeSettings, write_folder: WriteFolder, clone: Path
 ) -> None:
-    start(settings(also="-e HF_TOKEN=hf_abcdef"), write_folder("echo", ECHO), wait=False)
+    start(settings(also="-e API_KEY=hf_abcdef"), write_folder("echo", ECHO), wait=False)
     for path in (clone / "logs").rglob("*.json"):
         assert "hf_abcdef" not in path.read_text()
         assert json.loads(path.read_text())["lane"] == "inf2"

@@ -19,7 +19,7 @@ from inf2lab.aws.kinds import VARIANT, folder_prefix, scaling_target
 from inf2lab.aws.moments import Moment
 from inf2lab.aws.roles import Statement, allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
-from inf2lab.errors import SettingsError
+from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import LOAD_MARGIN_S, Needs, cache_variables
 from inf2lab.planning import Plan, machine_disk_gib, plan_of, planned_pace
 
@@ -54,7 +54,7 @@ class EndpointRequest:
 
     @property
     def image(self) -> str:
-        """The image in the registry of the region; raises SettingsError for a profile that SageMaker never had."""
+        """The image in the registry of the region; raises SettingsError where SageMaker never had it."""
         facts, stack = catalog.sagemaker_facts(), self.needs.settings.stack
         if self.needs.settings.image:
             return self.needs.settings.image
@@ -62,8 +62,12 @@ class EndpointRequest:
             have = [name for name, row in catalog.profiles().items() if row.sagemaker_tag]
             reason = f"has no image on SageMaker: use one of {', '.join(have)}, or give your own"
             raise SettingsError("profile", stack.name, reason)
-        host = f"{facts.registry_account}.dkr.ecr.{self.region}.amazonaws.com"
-        return f"{host}/{facts.repository}:{stack.sagemaker_tag}"
+        account = facts.registry(self.region, stack.version)
+        if account is None:
+            have = [region for region in facts.registries if facts.registry(region, stack.version)]
+            reason = f"no registry there has DJL {stack.djl} for Neuron: use one of {', '.join(have)}"
+            raise SettingsError("region", self.region, reason)
+        return f"{account}.dkr.ecr.{self.region}.amazonaws.com/{facts.repository}:{stack.sagemaker_tag}"
 
     @property
     def instance_type(self) -> str:
@@ -84,6 +88,18 @@ class EndpointRequest:
     @property
     def _wanted_s(self) -> int:
         return self.needs.all_loaded_s(self.workers) + LOAD_MARGIN_S
+
+    @property
+    def too_slow(self) -> str:
+        """Why SageMaker would give the endpoint up before its workers have loaded, and what to do; else empty."""
+        _, most = catalog.sagemaker_facts().startup_s
+        if self._wanted_s <= most:
+            return ""
+        return (
+            f"{self.workers} x {self.needs.loading_s} s to load, one worker after the other, and {LOAD_MARGIN_S} s "
+            f"beyond are {self._wanted_s} s, and SageMaker waits {most} s at most, billing meanwhile: take "
+            "inf2.8xlarge, where one worker of degree 2 loads, or a larger degree"
+        )
 
     @property
     def volume_gib(self) -> int:
@@ -148,12 +164,8 @@ class EndpointRequest:
                 f"an invocation ends after {facts.invocation_s} s, and a text of n_positions="
                 f"{plan.request.n_positions} takes about {longest:.0f} s: ask for shorter ones"
             )
-        if self._wanted_s > facts.startup_s[1]:
-            each = (facts.startup_s[1] - LOAD_MARGIN_S) // self.workers
-            yield (
-                f"SageMaker waits {facts.startup_s[1]} s at most, and {self.workers} workers load one after the other: "
-                f"each has {each} s, whatever the folder allows ({self.needs.loading_s} s)"
-            )
+        if self.too_slow:
+            yield f"{self.too_slow}. With --confirm this is refused"
         if self._wanted_gib > self.volume_gib:
             yield f"loading may fill {self._wanted_gib} GB of disk, and SageMaker gives {self.volume_gib} GB at most"
         if plan.host.once_gib > plan.host.instance_gib:
@@ -233,10 +245,24 @@ def endpoint_request(
     if needs.settings.hardware.family != "inf2":
         raise SettingsError("instance", needs.settings.instance, "the endpoint is for inf2")
     needs.check()
+    _refuse_gated(needs)
     deadline = cloud.now() + timedelta(hours=hours)
     request = EndpointRequest(new_run_id(cloud), cloud.region, needs, bucket, instances, hours, deadline)
     check((*request.calls, *request.scaling))
     return request
+
+
+def _refuse_gated(needs: Needs) -> None:
+    """Raise FolderError for weights that need a token: CreateModel takes values, no reference to a secret.
+
+    (botocore 1.44.5, ContainerDefinition.Environment: a map of texts, which DescribeModel shows to whoever may ask.)
+    """
+    if catalog.is_gated(needs.model_id):
+        raise FolderError(
+            needs.folder.path,
+            f"option.model_id={needs.model_id} is gated: it asks for HF_TOKEN, and SageMaker would keep the token's "
+            "value readable in the model. Copy the weights to a bucket and write option.model_id=s3://BUCKET/PREFIX/",
+        )
 
 
 def endpoint_rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str, str]]:
@@ -287,6 +313,8 @@ def deploy(
         return Launched(f"{count} calls checked against the services' models; nothing was sent, nothing bills")
     if not cloud.live:
         raise SettingsError("confirm", True, f"{cloud.why}: nothing is asked; use --lane inf2 to spend money")
+    if request.too_slow:
+        raise SettingsError("instance", request.instance_type, request.too_slow)
     refuse_a_second_bill(another)
     _check_bucket(cloud, request)
     now, kind = cloud.now(), request.instance_type

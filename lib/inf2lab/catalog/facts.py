@@ -190,6 +190,13 @@ class ModelEntry:
 
 
 @dataclass(frozen=True)
+class Gated:
+    """Owners on the hub whose models are given out only to who has accepted their terms."""
+
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Latency:
     """One measurement: milliseconds for each output token of a sequence (P50, P99), tokens a second of the batch."""
 
@@ -392,7 +399,8 @@ class SageMakerFacts:
     """Where the images are, and what the service accepts; pairs are (least, most)."""
 
     source: str
-    registry_account: str
+    registries: Mapping[str, str]  # region: account of the registry with DJL's images
+    registry_opened: Mapping[str, str]  # region: the first release that its registry has, where that is not the first
     repository: str
     model_folder: str
     startup_s: tuple[int, int]
@@ -402,6 +410,11 @@ class SageMakerFacts:
     machine_image: str
     metric: str
     dimension: str
+
+    def registry(self, region: str, release: Version) -> str | None:
+        """Return the account whose registry has a release's image in that region; None where there is none."""
+        opened = self.registry_opened.get(region)
+        return None if opened and release < parse_version(opened) else self.registries.get(region)
 
 
 @dataclass(frozen=True)

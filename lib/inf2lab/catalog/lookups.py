@@ -127,6 +127,11 @@ def model(name: str) -> ModelDims:
     return rows.find("model_id", name, models())
 
 
+def is_gated(model_id: str) -> bool:
+    """Whether the hub gives this model's weights only to who shows a token."""
+    return model_id.partition("/")[0] in rows.read_row(facts.Gated, "models", "gated").owners
+
+
 def find_model(name: str) -> facts.ModelEntry:
     """Return the model a person means by `name` (opt-13b, Llama-2-7b-chat-hf, a hub name); raises SettingsError."""
     entries = model_entries()

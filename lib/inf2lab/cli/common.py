@@ -38,10 +38,11 @@ OPTIONS = {
 }
 
 
-def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command with a parameter `settings` the options of these fields, in the order of its `--help`.
 
-    A name that is no field is a parameter of the command's own, and says where among them it stands.
+    A name that is no field is a parameter of the command's own, and says where among them it stands. `defaults` are
+    those in which the command differs from Settings.
     """
     fields = [name for name in names if name in OPTIONS]
 
@@ -50,7 +51,8 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         others = [name for name in own if name not in names]
         at = others.index("settings")
         options = [
-            own.get(name) or Parameter(name, KEYWORD, default=getattr(DEFAULTS, name), annotation=OPTIONS[name])
+            own.get(name)
+            or Parameter(name, KEYWORD, default=(vars(DEFAULTS) | defaults)[name], annotation=OPTIONS[name])
             for name in (*others[:at], *names, *others[at + 1 :])
         ]
 

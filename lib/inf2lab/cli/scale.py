@@ -57,7 +57,7 @@ def kubernetes(
 
 
 @scale.command()
-@with_settings("lane", "region", "profile", "instance")
+@with_settings("lane", "region", "profile", "instance", instance="inf2.8xlarge")
 def sagemaker(
     folder: Folder = None,
     bucket: Annotated[

@@ -16,6 +16,7 @@ from inf2lab.serving.docker import OWNER
 from inf2lab.settings import Settings
 
 CONTAINER_USER = 1000  # `djl` in the image, the first user of the Neuron AMIs; by number, as images differ in names
+_TOKEN = re.compile(r"\b(HF_TOKEN|HUGGING_FACE_HUB_TOKEN)=\S+")
 HOST_MANAGEMENT_OFFSET = 10  # on the machine's network; the next port is for a second server
 
 
@@ -94,6 +95,7 @@ class RunLine:
             *(["-v", f"{folder}:{inside}"] for folder, inside in self.mounts.items()),
             ["-u", str(CONTAINER_USER), *self._groups_of_devices()],
             *(["-e", f"{name}={value}"] for name, value in self.environment.items()),
+            *([["-e", paths.HUB_TOKEN]] if paths.has_hub_token() else []),  # by name: Docker takes the value from here
             ["--label", f"{OWNER}={paths.logs()}"],
             *self._further(),
             [self.image, "serve"],
@@ -126,6 +128,9 @@ class RunLine:
             words = shlex.split(text)
         except ValueError as error:
             raise SettingsError("docker_options", text, f"cannot be cut into words: {error}") from None
+        if _TOKEN.search(text):
+            reason = f"a token's value would stand in logs: set {paths.HUB_TOKEN} in the environment, it is passed on"
+            raise SettingsError("docker_options", _TOKEN.sub(r"\1=***", text), reason)
         return [words] if words else []
 
 

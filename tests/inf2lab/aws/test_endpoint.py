@@ -143,18 +143,59 @@ def test_the_image_is_the_profiles(folder: ModelFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("degree", "seconds", "startup", "warned"),
+    ("degree", "seconds", "startup", "refused"),
     [(24, 240, 300, False), (8, 1000, 3060, False), (2, 240, 2940, False), (2, 1200, 3600, True)],
 )
 def test_timeouts_follow_the_folder_within_the_services_limits(
-    tmp_path: Path, degree: int, seconds: int, startup: int, warned: bool
+    tmp_path: Path, degree: int, seconds: int, startup: int, refused: bool
 ) -> None:
-    """Workers load one after the other: twelve at degree 2 have twelve times as long, and 295 s each at most."""
+    """Workers load one after the other: twelve at degree 2 take twelve times as long."""
     folder = changed(tmp_path, model_loading_timeout=seconds, tensor_parallel_degree=degree)
     request = endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="b")
     assert variant_of(request)["ContainerStartupHealthCheckTimeoutInSeconds"] == startup
     told = [text for text in request.warnings() if "SageMaker waits" in text]
-    assert ["each has 295 s" in text for text in told] == [True] * warned
+    assert ["12 x 1200 s to load" in text for text in told] == [True] * refused
+
+
+def test_an_endpoint_that_cannot_start_in_time_is_refused_before_it_bills(account: Account, tmp_path: Path) -> None:
+    """The default had twelve workers: an hour of an inf2.48xlarge, and then "Failed"."""
+    folder = changed(tmp_path, model_loading_timeout=1200)
+    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
+    with pytest.raises(SettingsError, match=r"12 x 1200 s.* 60 s beyond are 14460 s.*3600 s.*take inf2.8xlarge"):
+        deploy(account.cloud, request, confirm=True, report=QUIET)
+    assert account.left() == []
+    assert aws.open_runs() == []
+
+
+def test_the_commands_own_default_is_one_worker_that_starts_in_time(folder: ModelFolder) -> None:
+    shown = run(str(folder.path))
+    assert "1 to 2 x ml.inf2.8xlarge, 1 workers of degree 2 on each" in shown.output
+    assert "refused" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("region", "profile", "account"),
+    [
+        ("eu-west-1", "djl-0.25", "763104351884"),
+        ("eu-west-2", "djl-0.25", None),
+        ("eu-north-1", "djl-0.25", None),
+        ("eu-north-1", "djl-0.26", "763104351884"),
+        ("ap-south-2", "djl-0.25", "772153158452"),
+        ("ap-northeast-2", "djl-0.29", None),
+    ],
+)
+def test_a_region_whose_registry_lacks_the_image_is_refused_by_name(
+    folder: ModelFolder, region: str, profile: str, account: str | None
+) -> None:
+    """Inf2 is offered there, and the endpoint would fail after its model was made."""
+    needs = Needs(Settings(profile=profile), folder)
+    if account:
+        assert endpoint_request(Cloud(region), needs, bucket="b").image.startswith(f"{account}.dkr.ecr.{region}.")
+        return
+    with pytest.raises(SettingsError, match=rf"region='{region}'.*no registry there has DJL 0\.\d+\.0.*eu-west-1"):
+        endpoint_request(Cloud(region), needs, bucket="b")
+    own = replace(needs, settings=replace(needs.settings, image="my/own:1"))
+    assert endpoint_request(Cloud(region), own, bucket="b").image == "my/own:1"
 
 
 def changed(tmp_path: Path, *, handler: bool = True, **options: object) -> ModelFolder:
@@ -304,7 +345,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
         def play(params: dict[str, Any], **event: Any) -> None:
             for variant in params["ProductionVariants"]:
-                assert variant["InstanceType"] == "ml.inf2.48xlarge"
+                assert variant["InstanceType"] == "ml.inf2.8xlarge"
                 variant["InstanceType"] = "ml.inf1.xlarge"
 
         session.events.register("provide-client-params.sagemaker.CreateEndpointConfig", play)
@@ -313,7 +354,9 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 def deployed(account: Account, folder: ModelFolder) -> tuple[EndpointRequest, aws.Run]:
-    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = endpoint_request(
+        account.cloud, Needs(Settings(lane="inf2", instance="inf2.8xlarge"), folder), bucket="my-bucket"
+    )
     run = deploy(account.cloud, request, confirm=True, report=QUIET).run
     assert run is not None
     return request, run
@@ -358,7 +401,9 @@ def test_a_sweep_leaves_other_endpoints_alone(account: Account, folder: ModelFol
 
 
 def deployed_again(account: Account, folder: ModelFolder, first: aws.Run) -> tuple[EndpointRequest, aws.Run]:
-    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = endpoint_request(
+        account.cloud, Needs(Settings(lane="inf2", instance="inf2.8xlarge"), folder), bucket="my-bucket"
+    )
     request = replace(request, run=f"{first.id}-2")
     run = deploy(account.cloud, request, confirm=True, another=True, report=QUIET).run
     assert run is not None
@@ -379,7 +424,9 @@ def test_a_bucket_that_cannot_be_used_is_refused_before_anything_is_made(
 ) -> None:
     west = {"LocationConstraint": "us-west-2"}
     boto3.client("s3", region_name="us-west-2").create_bucket(Bucket="elsewhere", CreateBucketConfiguration=west)
-    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket=case)
+    request = endpoint_request(
+        account.cloud, Needs(Settings(lane="inf2", instance="inf2.8xlarge"), folder), bucket=case
+    )
     with pytest.raises((SettingsError, aws.NotThere), match=r"is in us-west-2|404"):
         deploy(account.cloud, request, confirm=True, report=QUIET)
     assert account.left() == []
@@ -399,7 +446,9 @@ CALLS = 13  # of a deployment that change something; the last two scale
 def stopped(account: Account, folder: ModelFolder, error: type[BaseException]) -> list[str]:
     """Deploy, which ends with `error`; returns what was reported."""
     said: list[str] = []
-    request = endpoint_request(account.cloud, Needs(Settings(lane="inf2"), folder), bucket="my-bucket")
+    request = endpoint_request(
+        account.cloud, Needs(Settings(lane="inf2", instance="inf2.8xlarge"), folder), bucket="my-bucket"
+    )
     assert len(all_calls(request)) == CALLS
     with pytest.raises(error):
         deploy(account.cloud, request, confirm=True, report=said.append)
@@ -481,7 +530,7 @@ def test_an_endpoint_is_found_without_its_configuration(account: Account, folder
     account.client("sagemaker").delete_endpoint_config(EndpointConfigName=request.name)
     (kind,) = [kind for kind in KINDS if kind.name == ENDPOINT]
     (found,) = kind.find(account.cloud, REGION, frozenset([run.id]))
-    assert found.usd_per_hour == pytest.approx(12.98, abs=0.01)
+    assert found.usd_per_hour == pytest.approx(1.97, abs=0.01)
     assert swept(account, run).clean
     assert account.left() == []
 

@@ -135,5 +135,8 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
             "problem",
             f"a pod's {room} GiB cannot hold the {once:.0f} GiB of weights that loading takes: larger size",
         )
+    if catalog.is_gated(replica.model_id):
+        secret = "make the secret `huggingface` with the key `token` first, as in deploy/kubernetes/README.md"
+        yield "note", f"{replica.model_id} is gated and asks for HF_TOKEN: {secret}"
     if made.fewest == 1:
         yield ("note", "with one replica nobody answers while its node is replaced and the next one loads: --fewest 2")

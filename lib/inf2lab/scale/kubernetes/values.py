@@ -38,6 +38,7 @@ def values_of(made: Wanted) -> dict[str, Any]:
         "image": replica.image,
         "instance": settings.instance,
         "environment": [{"name": name, "value": value} for name, value in replica.environment.items()],
+        "open": not catalog.is_gated(replica.model_id),  # else a pod without the token waits, and says for what
         "port": INSIDE_PORT,
         "management_url": f"http://127.0.0.1:{MANAGEMENT_PORT}/models/{replica.folder.name}",
         "ready": READY,
