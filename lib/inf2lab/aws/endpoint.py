@@ -62,12 +62,12 @@ class EndpointRequest:
             have = [name for name, row in catalog.profiles().items() if row.sagemaker_tag]
             reason = f"has no image on SageMaker: use one of {', '.join(have)}, or give your own"
             raise SettingsError("profile", stack.name, reason)
-        account = facts.registry(self.region, stack.version)
-        if account is None:
-            have = [region for region in facts.registries if facts.registry(region, stack.version)]
+        found = facts.image(self.region, stack)
+        if found is None:
+            have = [region for region in facts.registries if facts.image(region, stack)]
             reason = f"no registry there has DJL {stack.djl} for Neuron: use one of {', '.join(have)}"
             raise SettingsError("region", self.region, reason)
-        return f"{account}.dkr.ecr.{self.region}.amazonaws.com/{facts.repository}:{stack.sagemaker_tag}"
+        return found
 
     @property
     def instance_type(self) -> str:

@@ -411,10 +411,12 @@ class SageMakerFacts:
     metric: str
     dimension: str
 
-    def registry(self, region: str, release: Version) -> str | None:
-        """Return the account whose registry has a release's image in that region; None where there is none."""
-        opened = self.registry_opened.get(region)
-        return None if opened and release < parse_version(opened) else self.registries.get(region)
+    def image(self, region: str, profile: Profile) -> str | None:
+        """Return a profile's image in the registry of a region; None where it is not."""
+        account, opened = self.registries.get(region), self.registry_opened.get(region)
+        if account is None or profile.sagemaker_tag is None or (opened and profile.version < parse_version(opened)):
+            return None
+        return f"{account}.dkr.ecr.{region}.amazonaws.com/{self.repository}:{profile.sagemaker_tag}"
 
 
 @dataclass(frozen=True)

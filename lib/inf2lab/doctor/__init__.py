@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from inf2lab.doctor import engine, instance, machine
+from inf2lab.doctor import engine, instance, machine, registry
 from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.settings import Settings
 
@@ -21,6 +21,7 @@ _CHIP = (
     engine.disk,
     machine.port,
     engine.image,
+    registry.published,
     engine.metadata,
 )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.interface import ModelServer, State
     from inf2lab.serving.local import end_orphans
     from inf2lab.serving.ports import claim, free_port
+    from inf2lab.serving.registry import ask_registry, second_source
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
     from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
 
@@ -23,6 +24,7 @@ __all__ = [
     "Server",
     "State",
     "all_servers",
+    "ask_registry",
     "claim",
     "end_orphans",
     "free_port",
@@ -30,6 +32,7 @@ __all__ = [
     "left_over",
     "on_record",
     "run_docker",
+    "second_source",
     "stop_everything",
     "stop_labelled",
     "worker_is_here",
@@ -45,6 +48,7 @@ __getattr__ = on_demand(
         "interface": ("ModelServer", "State"),
         "local": ("end_orphans",),
         "ports": ("claim", "free_port"),
+        "registry": ("ask_registry", "second_source"),
         "rehearsal": ("RehearsalServer", "worker_is_here"),
         "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
     },

@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from inf2lab import Settings, write_properties
-from inf2lab.doctor import Diagnosis, examine
+from inf2lab.doctor import Diagnosis, examine, registry
 from inf2lab.doctor import instance as checks
+from inf2lab.serving.registry import Published
 from neuron_rules import GIB
 
 DOCUMENTS = Path(__file__).parent / "neuron_ls"
@@ -68,14 +69,20 @@ def instance(clone: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Memory(768 * GIB))
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: Usage(0, 0, 400 * GIB))
     monkeypatch.setattr(checks.os, "getuid", lambda: 1000)
+    says(monkeypatch, there=True)
     return made
+
+
+def says(monkeypatch: pytest.MonkeyPatch, *, there: bool | None) -> None:
+    """Has the image's registry say so."""
+    monkeypatch.setattr(registry, "ask_registry", lambda image: Published(image, there, "said"))
 
 
 def test_an_instance_in_order_lacks_only_the_image(instance: Instance) -> None:
     findings = examine(Settings(lane="inf2", port=instance.port))
     assert [finding.subject for finding in findings] == [
         *("Python", "packages", "user", "Neuron driver", "Neuron devices", "NeuronCores", "memory", "Docker"),
-        *("disk of this clone", f"port {instance.port}", "image"),
+        *("disk of this clone", f"port {instance.port}", "image", "registry"),
     ]
     assert {finding.subject for finding in findings if finding.level != "ok"} == {"image"}
     assert instance.found("Neuron devices").found == "12 with 24 cores and 384 GiB"
@@ -225,6 +232,19 @@ def test_the_packages_of_the_image_are_those_of_the_profile(instance: Instance) 
         "transformers 4.34.10 instead of 4.34.0; pydantic none instead of 1.10.13",
     )
     assert "profile" in finding.remedy
+
+
+@pytest.mark.parametrize(("there", "level"), [(False, "missing"), (None, "note")])
+def test_an_image_that_its_registry_no_longer_has_is_known_with_a_second_source(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, there: bool | None, level: str
+) -> None:
+    says(monkeypatch, there=there)
+    finding = instance.found("registry")
+    assert (finding.level, finding.found) == (level, "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2: said")
+    assert ".amazonaws.com/djl-inference:0.25.0-neuronx-sdk2.15.0" in finding.remedy
+    assert "by digest" in finding.remedy
+    (instance.programs / "docker").unlink()
+    assert instance.found("registry").level == level, "a laptop without Docker asks too"
 
 
 def test_a_release_that_asks_the_metadata_needs_two_hops(instance: Instance) -> None:
