@@ -36,6 +36,9 @@ def kubernetes(
     image: Annotated[str, typer.Option(help="The container's image; left out: the profile's.")] = "",
     namespace: Annotated[str, typer.Option(help="Kubernetes namespace.")] = "inf2lab",
     cluster: Annotated[str, typer.Option(help="The cluster whose network Karpenter uses.")] = "inf2lab",
+    storage_class: Annotated[
+        str, typer.Option(help="Keep weights and programs on a claim of this class (ReadWriteMany, as EFS has).")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Write the manifests there; left out: show them.")] = None,
     *,
     settings: Settings,
@@ -45,7 +48,14 @@ def kubernetes(
 
     with one_sentence():
         settings = replace(settings, copies=copies, image=image)
-        made = render(settings, _folder(folder), replicas=(fewest, most), namespace=namespace, cluster=cluster)
+        made = render(
+            settings,
+            _folder(folder),
+            replicas=(fewest, most),
+            namespace=namespace,
+            cluster=cluster,
+            storage_class=storage_class,
+        )
         show_table(("subject", "found"), summary(made))
         if out:
             for path in made.write(out):

@@ -318,6 +318,26 @@ def test_a_nodes_disk_holds_what_its_pods_may_write(
     assert size >= made.placement.replicas * pod + catalog.kubernetes_facts().image_gib
 
 
+def test_weights_and_programs_are_kept_on_a_claim_if_a_storage_class_is_named(
+    folder_of: Callable[..., ModelFolder],
+) -> None:
+    """They lay in folders that end with the pod, so every pod downloaded and compiled again."""
+    made = render(Settings(), folder_of(), storage_class="efs-sc")
+    claim = one(made, "PersistentVolumeClaim")
+    validate(claim)
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert claim["spec"]["storageClassName"] == "efs-sc"
+    assert int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) >= 48
+    assert "claim.yaml" in yaml.safe_load(made.files()["kustomization.yaml"])["resources"]
+    volumes = {volume["name"]: volume for volume in pod_of(made)["volumes"]}
+    for name in ("cache", "compiled"):
+        assert volumes[name] == {"name": name, "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
+    below = {mount["name"]: mount.get("subPath") for mount in container_of(made)["volumeMounts"]}
+    assert (below["cache"], below["compiled"], below["scratch"]) == ("cache", "compiled", None)
+    with pytest.raises(SettingsError, match="storage class's name"):
+        render(Settings(), folder_of(), storage_class="EFS class")
+
+
 def test_a_pod_whose_memory_cannot_hold_the_model_is_a_problem(folder_of: Callable[..., ModelFolder]) -> None:
     folder = folder_of(dtype="fp16")
     small = dict(target.summary(render(Settings(instance="inf2.xlarge"), folder)))

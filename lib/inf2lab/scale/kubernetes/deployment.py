@@ -33,6 +33,7 @@ FILES = (
 # What the API server takes: a Service's name begins with a letter, a namespace's may begin with a digit. EKS: clusters.
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CLASS = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _CLUSTER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
@@ -48,7 +49,7 @@ class Deployment(Wanted):
     def documents(self) -> dict[str, list[Document]]:
         """Return the YAML files as objects."""
         values = values_of(self)
-        return {name: fill_in(TEMPLATES / name, values) for name in FILES}
+        return {name: fill_in(TEMPLATES / name, values) for name in (*FILES, *values["claim_files"])}
 
     def write(self, folder: Path) -> list[Path]:
         """Write every file below `folder`; returns the paths. What else is there stays."""
@@ -68,6 +69,7 @@ def render(
     replicas: tuple[int, int] = (1, 6),
     namespace: str = "inf2lab",
     cluster: str = "inf2lab",
+    storage_class: str = "",
 ) -> Deployment:
     """Return the rendering of a folder; raises LabError for a folder, a degree or numbers that cannot run."""
     fewest, most = replicas
@@ -77,7 +79,7 @@ def render(
     replica.folder.contents()
     if settings.hardware.family != "inf2":
         raise SettingsError("instance", settings.instance, "the manifests are for inf2; the catalog plans for others")
-    made = Deployment(replica, fewest, most, namespace, cluster)
+    made = Deployment(replica, fewest, most, namespace, cluster, storage_class)
     _check_names(made)
     if not made.placement.replicas:
         raise SettingsError("instance", settings.instance, str(made.placement))
@@ -91,6 +93,8 @@ def _check_names(made: Deployment) -> None:
         raise SettingsError("namespace", made.namespace, plain.replace("letters", "small letters"))
     if not _CLUSTER.fullmatch(made.cluster):
         raise SettingsError("cluster", made.cluster, plain.replace("63", "100"))
+    if made.storage_class and not _CLASS.fullmatch(made.storage_class):
+        raise SettingsError("storage_class", made.storage_class, "must be a storage class's name, as in efs-sc")
     folder = made.replica.folder
     if not _NAME.fullmatch(made.name) or folder.name.strip("_") != folder.name:
         raise FolderError(
@@ -111,6 +115,8 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     yield ("a replica", f"{cores} = {replica.devices} of {settings.hardware.chips} devices of {settings.instance}")
     for placement in replica.placements():
         yield "", str(placement)
+    kept = f"on a claim of class {made.storage_class}: the next pods neither download nor compile"
+    yield "kept", kept if made.storage_class else "nothing: each pod downloads and compiles; --storage-class keeps it"
     workers = f", {replica.workers} workers one after the other" if replica.workers > 1 else ""
     yield ("loading", f"up to {replica.loading_s} s{workers}; the startup probe waits {startup_s(replica)} s")
     room, host = memory_gib(made), replica.plan.host

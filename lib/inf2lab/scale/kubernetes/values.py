@@ -10,6 +10,7 @@ from inf2lab.scale.kubernetes.wanted import Wanted
 from inf2lab.scale.replica import Replica
 from inf2lab.serving import CONTAINER_USER
 
+CLAIM = "claim.yaml"  # rendered where a storage class is named
 METRIC = "model_requests"  # running and waiting, of all pods together
 STARTUP_PERIOD_S = 10
 UNHEARD_S = 15  # until every node has taken an ending pod out of the Service; requests come until then
@@ -27,7 +28,7 @@ def values_of(made: Wanted) -> dict[str, Any]:
     """Return every placeholder's value, by its name; raises LabError for a folder that cannot be read."""
     facts, replica = catalog.kubernetes_facts(), made.replica
     settings, at_once = replica.settings, replica.at_once(replica.workers)
-    return {
+    return _kept(made) | {
         "name": made.name,
         "namespace": made.namespace,
         "cluster": made.cluster,
@@ -77,6 +78,20 @@ def values_of(made: Wanted) -> dict[str, Any]:
         "machine_image": facts.machine_image.alias,
         "image_driver": facts.machine_image.driver,
         "kubernetes": " to ".join(facts.machine_image.kubernetes),
+    }
+
+
+def _kept(made: Wanted) -> dict[str, Any]:
+    """Where weights and programs lie: in folders that end with the pod, or on a claim that all pods share."""
+    asked = bool(made.storage_class)
+    return {
+        "storage_class": made.storage_class,
+        "claim_files": [CLAIM] if asked else [],
+        "claim": {"claimName": f"{made.name}-kept"} if asked else None,
+        "own_folder": None if asked else {},
+        "cache_below": "cache" if asked else None,
+        "compiled_below": "compiled" if asked else None,
+        "kept_gib": replica_disk_gib(made.replica.plan.request, made.replica.workers),
     }
 
 

@@ -15,6 +15,7 @@ class Wanted:
     most: int = 6
     namespace: str = "inf2lab"
     cluster: str = "inf2lab"  # whose subnets, security groups and node role Karpenter takes
+    storage_class: str = ""  # of the volume that keeps weights and programs; empty: they end with the pod
 
     @property
     def name(self) -> str:
