@@ -3,6 +3,7 @@
 In the rehearsal lane nothing here asks AWS. In the inf2 lane a launch is a dry run unless `confirm=True`.
 """
 
+from inf2lab.aws.commands import Ran, run_command
 from inf2lab.aws.connection import Cloud, connect
 from inf2lab.aws.deadline import extend
 from inf2lab.aws.endpoint import deploy, endpoint_request, endpoint_rows
@@ -26,7 +27,8 @@ from inf2lab.aws.errors import (
 from inf2lab.aws.instance import LaunchRequest, describe_calls, launch, launch_request
 from inf2lab.aws.invocation import invoke
 from inf2lab.aws.lookups import Image, look_up_image, offering, quota
-from inf2lab.aws.prices import price_table
+from inf2lab.aws.moments import Moment
+from inf2lab.aws.prices import PriceTable, price_table
 from inf2lab.aws.review_of_instance import review
 from inf2lab.aws.runs import Run, all_runs, open_runs, run_on_record
 from inf2lab.aws.sweeper import SweepReport, sweep, sweep_on_record
@@ -40,13 +42,16 @@ __all__ = [
     "LaunchFailed",
     "LaunchRequest",
     "ModelFailed",
+    "Moment",
     "NoAccess",
     "NoCapacity",
     "NoImage",
     "NotAllowed",
     "NotThere",
+    "PriceTable",
     "Protected",
     "QuotaTooSmall",
+    "Ran",
     "Run",
     "RunOnRecord",
     "StillInUse",
@@ -69,6 +74,7 @@ __all__ = [
     "price_table",
     "quota",
     "review",
+    "run_command",
     "run_on_record",
     "sweep",
     "sweep_on_record",

@@ -34,6 +34,7 @@ class Cloud:
     ahead: timedelta = timedelta(0)  # AWS's clock minus this machine's
     pause: Callable[[float], None] = field(default=lambda seconds: time.sleep(seconds), repr=False)
     why: str = "rehearsal lane"
+    clock: Callable[[], Moment] = field(default=lambda: Moment.now(UTC), repr=False)  # this machine's
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -48,7 +49,7 @@ class Cloud:
 
     def now(self) -> Moment:
         """Return the time by AWS's clock, which is what schedules go by."""
-        return (Moment.now(UTC) + self.ahead).replace(microsecond=0)
+        return (self.clock() + self.ahead).replace(microsecond=0)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return boto3's client, made once for each service and region."""

@@ -4,6 +4,7 @@ Every number from the outside world that inf2lab uses comes from here.
 """
 
 from inf2lab.catalog.facts import (
+    Claim,
     DriverRange,
     HostImage,
     Instance,
@@ -16,6 +17,7 @@ from inf2lab.catalog.facts import (
 )
 from inf2lab.catalog.lookups import (
     accepted_drivers,
+    claims,
     cloud_facts,
     decode_model,
     default_profile,
@@ -51,6 +53,7 @@ from inf2lab.catalog.lookups import (
 )
 
 __all__ = [
+    "Claim",
     "DriverRange",
     "HostImage",
     "Instance",
@@ -61,6 +64,7 @@ __all__ = [
     "Profile",
     "Quota",
     "accepted_drivers",
+    "claims",
     "cloud_facts",
     "decode_model",
     "default_profile",

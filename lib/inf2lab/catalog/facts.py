@@ -355,6 +355,7 @@ class CloudFacts:
     longest_hours: int
     jupyter_port: int
     tunnel_document: str
+    command_document: str  # runs a script on an instance
 
 
 @dataclass(frozen=True)
@@ -447,6 +448,18 @@ class Trouble:
     pattern: str
     cause: str
     fix: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is said of the chip or of AWS: where, on which basis, and the step of a proof that would show it."""
+
+    id: str
+    claim: str
+    said_in: tuple[str, ...]
+    basis: str  # documented or reasoned
+    step: str  # empty where no step of a proof shows it
     source: str
 
 

@@ -219,6 +219,11 @@ def sagemaker_facts() -> facts.SageMakerFacts:
     return rows.read_row(facts.SageMakerFacts, "scale", "sagemaker")
 
 
+def claims() -> tuple[facts.Claim, ...]:
+    """Return what is said of the chip and of AWS, in the order of the data file."""
+    return rows.read_rows(facts.Claim, "claims", "rows")
+
+
 @cache
 def troubles() -> Mapping[str, facts.Trouble]:
     """Return what goes wrong on an instance, by id, in the order of the data file."""

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from inf2lab.doctor import engine, instance, machine, registry
 from inf2lab.doctor.diagnosis import Diagnosis, Level
+from inf2lab.doctor.neuron_ls import parse_neuron_ls
 from inf2lab.settings import Settings
 
-__all__ = ["Diagnosis", "Level", "examine"]
+__all__ = ["Diagnosis", "Level", "examine", "parse_neuron_ls"]
 
 _COMMON = (machine.python, machine.packages)
 _REHEARSAL = (machine.memory, machine.disk, machine.port, machine.weights, machine.worker)

@@ -29,6 +29,7 @@ class RunLine:
     log_folder: Path
     image: str
     first_device: int | None = None  # of the machine, for one of several replicas; None: the only one, from 0 on
+    home: Path | None = None  # of the clone's folders on another machine; None: this one
 
     @property
     def name(self) -> str:
@@ -44,8 +45,8 @@ class RunLine:
     @property
     def devices(self) -> list[Path]:
         """The machine's device files that the copies sit on: neighbours."""
-        first = self.first_device or 0
-        return [paths.devices() / f"neuron{number}" for number in range(first, first + self.needs.devices)]
+        first, place = self.first_device or 0, Path("/dev") if self.home else paths.devices()
+        return [place / f"neuron{number}" for number in range(first, first + self.needs.devices)]
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -72,9 +73,10 @@ class RunLine:
     @property
     def mounts(self) -> dict[Path, str]:
         """Folders of this machine and where the container sees them: the model read-only, logs and caches to write."""
-        cache = paths.container_cache()
+        cache = self.home / "cache" if self.home else paths.container_cache()
+        name = self.folder.path.name
         return {
-            self.folder.path: f"/opt/ml/model/{self.folder.path.name}:ro",
+            self.home / "models" / name if self.home else self.folder.path: f"/opt/ml/model/{name}:ro",
             self.log_folder: "/opt/djl/logs",
             cache / "huggingface": "/cache/huggingface",
             cache / "neuron-compile-cache": COMPILED,
@@ -95,8 +97,10 @@ class RunLine:
             *(["-v", f"{folder}:{inside}"] for folder, inside in self.mounts.items()),
             ["-u", str(CONTAINER_USER), *self._groups_of_devices()],
             *(["-e", f"{name}={value}"] for name, value in self.environment.items()),
-            *([["-e", paths.HUB_TOKEN]] if paths.has_hub_token() else []),  # by name: Docker takes the value from here
-            ["--label", f"{OWNER}={paths.logs()}"],
+            *(
+                [["-e", paths.HUB_TOKEN]] if paths.has_hub_token() and not self.home else []
+            ),  # by name: Docker takes the value from here
+            ["--label", f"{OWNER}={self.home / 'logs' if self.home else paths.logs()}"],
             *self._further(),
             [self.image, "serve"],
         ]
@@ -118,7 +122,7 @@ class RunLine:
 
     def _groups_of_devices(self) -> list[str]:
         """The groups that own device files which not everybody may open (a udev rule can say GROUP=neuron, 0660)."""
-        found = [path.stat() for path in self.devices if path.exists()]
+        found = [path.stat() for path in self.devices if not self.home and path.exists()]
         closed = sorted({seen.st_gid for seen in found if seen.st_mode & 0o006 != 0o006})
         return [word for group in closed for word in ("--group-add", str(group))]
 

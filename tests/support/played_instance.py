@@ -1,0 +1,160 @@
+"""An Inf2 instance that is played: its programs, its memory, its disk, its clock, and Session Manager's way to it.
+
+What it refuses is what a real one refuses (tests/support/played_machine.py). Time passes only where somebody waits or
+a program takes it, so a load of forty minutes is over in a second, and the same on every machine.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+
+from inf2lab import catalog
+from inf2lab.aws import Moment
+from tests.support import played_machine
+
+BEGIN = Moment(2026, 11, 28, 12, tzinfo=UTC)
+PLAYED = re.compile(r"/home/|/sys/module/neuron|/sys/fs/cgroup|/dev/neuron|/opt/aws/neuron/bin|/tmp/inf2lab")
+GOOD_DRIVER, NEW_DRIVER, OLD_DRIVER = "2.25.4.0", "2.31.7.0", "2.5.0.0"
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **options: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+@dataclass
+class PlayedInstance:
+    """One machine in a folder of its own. `scripts` are what Session Manager was given to run, in order."""
+
+    folder: Path
+    scripts: list[str] = field(default_factory=list)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls,
+        folder: Path,
+        *,
+        instance: str = "inf2.xlarge",
+        profile: str = "djl-0.25",
+        driver: str = GOOD_DRIVER,
+        gone: bool = False,
+        **changes: Any,
+    ) -> PlayedInstance:
+        """Make the machine's folder: programs, devices, driver and state; `gone` takes the image from the registry."""
+        row, stack = catalog.instance(instance), catalog.profile(profile)
+        drivers = catalog.accepted_drivers(stack.runtime)
+        state = {
+            "now": BEGIN.timestamp(),
+            "folder": str(folder),
+            "driver": driver,
+            "driver_fits": drivers.accepts(driver),
+            "driver_is_newer": drivers.is_too_new(driver),
+            "runtime": f"{stack.runtime}.15.0",
+            "devices": row.chips,
+            "host_gib": row.host_gib,
+            "disk_mb_s": 125,  # gp3 as it comes
+            "network_mb_s": 80,
+            "compile_s": 7.2,  # a layer of a program; with it OPT-13B takes forty minutes
+            "token_ms": 12.0,
+            "device_bytes": 4 * 10**9,
+            "image_bytes": 9 * 10**9,
+            "image_env": dict.fromkeys(getattr(stack, "cache_variables", ()), "/tmp/.cache/huggingface/hub"),
+            "packages": dict(stack.packages),
+            "gone": [stack.image] if gone else [],
+            "pulled": [],
+            "containers": {},
+            "load_failure_code": stack.error_codes["load_failure_exit_code"] or 0,
+            "models": {
+                name: {"parameters": entry.parameters, "layers": entry.dims.layers}
+                for name, entry in catalog.model_entries().items()
+            },
+        }
+        machine = cls(folder)
+        machine.programs.mkdir(parents=True)
+        for name in played_machine.PROGRAMS:
+            path = machine.programs / name
+            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{played_machine.__file__}" {name} "$@"\n')
+            path.chmod(0o755)
+        for name, text in {"sys/module/neuron/version": f"{driver}\n"}.items():
+            (folder / name).parent.mkdir(parents=True)
+            (folder / name).write_text(text)
+        (folder / "dev").mkdir()
+        for number in range(row.chips):
+            (folder / "dev" / f"neuron{number}").touch()
+        machine.write(state | changes)
+        return machine
+
+    @property
+    def programs(self) -> Path:
+        """The folder that stands first on its PATH."""
+        return self.folder / "bin"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of whatever runs on it."""
+        return {"PATH": f"{self.programs}:/usr/bin:/bin", "PLAYED_MACHINE": str(self.folder), "HOME": str(self.folder)}
+
+    def read(self) -> dict[str, Any]:
+        """Its state."""
+        return json.loads((self.folder / "state.json").read_text())
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write its state."""
+        (self.folder / "state.json").write_text(json.dumps(state))
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass on it."""
+        state = self.read()
+        self.write(state | {"now": state["now"] + seconds})
+
+    def clock(self) -> Moment:
+        """Return the time on it."""
+        return Moment.fromtimestamp(self.read()["now"], UTC)
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a script as its agent does, with its own paths in place of the machine's."""
+        self.scripts.append(script)
+        command = ["/bin/sh", "-c", PLAYED.sub(lambda match: f"{self.folder}{match[0]}", script)]
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+    def attach(self, session: boto3.Session) -> None:
+        """Answer Session Manager's commands of a session's clients: moto runs none."""
+        session.events.register("before-send.ssm.SendCommand", self._send)
+        session.events.register("before-send.ssm.GetCommandInvocation", self._look)
+
+    def _send(self, request: Any, **event: Any) -> AWSResponse:
+        asked = json.loads(request.body)
+        (script,), command = asked["Parameters"]["commands"], str(uuid.uuid4())
+        done = self.run(script)
+        self.answers[command] = {
+            "CommandId": command,
+            "Status": "Failed" if done.returncode else "Success",
+            "ResponseCode": done.returncode,
+            "StandardOutputContent": done.stdout[:24000],
+            "StandardErrorContent": done.stderr[:24000],
+        }
+        return _answer(request, {"Command": {"CommandId": command}})
+
+    def _look(self, request: Any, **event: Any) -> AWSResponse:
+        return _answer(request, self.answers[json.loads(request.body)["CommandId"]])
+
+
+def _answer(request: Any, content: dict[str, Any]) -> AWSResponse:
+    request.refused = True  # moto is not asked
+    headers = {"content-type": "application/x-amz-json-1.1"}
+    return AWSResponse(request.url, 200, headers, _Raw(json.dumps(content).encode()))
