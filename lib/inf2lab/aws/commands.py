@@ -5,6 +5,7 @@ GetCommandInvocation), so a script prints what is wanted and no more.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from inf2lab import catalog
 from inf2lab.aws.calls import Call, settle
@@ -37,7 +38,7 @@ def run_command(cloud: Cloud, instance_id: str, script: str, *, patience_s: int)
 
     A script that fails is no error here: its exit code says so.
     """
-    asked = {
+    asked: dict[str, Any] = {
         "InstanceIds": [instance_id],
         "DocumentName": catalog.cloud_facts().command_document,
         "TimeoutSeconds": DELIVERY_S,

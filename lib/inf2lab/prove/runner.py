@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from inf2lab import aws
@@ -36,7 +37,7 @@ class _Proof:
         site = Site(self.cloud, self.plan, launched, ends)
         for step in STEPS:
             site.begin()
-            if self.step(step, lambda step=step: step.check(site) or step.name, site) is None:
+            if self.step(step, partial(_ask, step, site), site) is None:
                 return
 
     def launch(self, another: bool) -> str:
@@ -110,6 +111,11 @@ class _Proof:
         if run := aws.run_on_record(self.plan.request.run):
             yield run.instance_id
             yield from run.volumes
+
+
+def _ask(step: Step, site: Site) -> str:
+    step.check(site)
+    return step.name
 
 
 def prove(

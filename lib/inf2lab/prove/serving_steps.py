@@ -111,7 +111,7 @@ done
 
 def _memory(text: str) -> dict[str, float]:
     """Return what monitor and kernel say of memory, each where it says anything."""
-    found = {}
+    found: dict[str, float] = {}
     for line in text.splitlines():
         if line.startswith("{"):
             used = read_document(json.loads(line)).device_bytes
