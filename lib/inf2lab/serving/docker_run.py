@@ -97,9 +97,7 @@ class RunLine:
             *(["-v", f"{folder}:{inside}"] for folder, inside in self.mounts.items()),
             ["-u", str(CONTAINER_USER), *self._groups_of_devices()],
             *(["-e", f"{name}={value}"] for name, value in self.environment.items()),
-            *(
-                [["-e", paths.HUB_TOKEN]] if paths.has_hub_token() and not self.home else []
-            ),  # by name: Docker takes the value from here
+            *self._hub_token(),
             ["--label", f"{OWNER}={self.home / 'logs' if self.home else paths.logs()}"],
             *self._further(),
             [self.image, "serve"],
@@ -119,6 +117,10 @@ class RunLine:
         if self.settings.network == "host":
             return [["--network", "host"]]
         return [["-p", f"127.0.0.1:{self.settings.port}:{INSIDE_PORT}"]]
+
+    def _hub_token(self) -> list[list[str]]:
+        """The hub's token by name: Docker takes its value from the environment here, so another machine has none."""
+        return [["-e", paths.HUB_TOKEN]] if paths.has_hub_token() and not self.home else []
 
     def _groups_of_devices(self) -> list[str]:
         """The groups that own device files which not everybody may open (a udev rule can say GROUP=neuron, 0660)."""
