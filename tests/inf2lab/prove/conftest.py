@@ -14,6 +14,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from inf2lab import Settings, aws
 from inf2lab.prove import Evidence, ProofPlan, plan_proof, prove
+from inf2lab.serving.registry import Published
 from tests.support import played_aws
 from tests.support.played_instance import PlayedInstance
 
@@ -78,6 +79,8 @@ def proving(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         "process_request",
         lambda self, request: None if hasattr(request, "refused") else play(self, request),
     )
+    there = Published("image", True, "the registry has it")
+    monkeypatch.setattr("inf2lab.prove.proof_plan.ask_registry", lambda image: there)
     with mock_aws():
         played_aws.put_in(["us-east-2", "us-west-2"])
         made = Proving(tmp_path, played_aws.new_session(), PlayedInstance.make(tmp_path / "machine"))

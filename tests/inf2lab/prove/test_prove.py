@@ -11,6 +11,7 @@ import pytest
 from inf2lab import aws
 from inf2lab.errors import SettingsError
 from inf2lab.prove import Outcome, read_evidence
+from inf2lab.serving.registry import Published
 from tests.support.played_instance import NEW_DRIVER
 
 if TYPE_CHECKING:
@@ -99,6 +100,16 @@ def test_a_plan_beyond_a_cap_is_refused_before_anything_is_rented(
     assert proving.left() == []
 
 
+def test_an_image_that_the_registry_has_no_more_is_said_before_anything_is_rented(
+    proving: Proving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Published("image", False, "registry-1.docker.io has no such image")
+    monkeypatch.setattr("inf2lab.prove.proof_plan.ask_registry", lambda image: gone)
+    with pytest.raises(SettingsError, match=r"has no such image.*0\.25\.0-neuronx-sdk2\.15\.0; see docs/image\.md"):
+        proving.plan()
+    assert proving.left() == []
+
+
 def test_the_cheapest_instance_that_serves_the_model_is_taken(proving: Proving) -> None:
     assert proving.plan().request.instance == "inf2.xlarge"
 
@@ -107,7 +118,7 @@ def test_when_the_minutes_are_over_it_stops_without_a_verdict_and_sweeps(proving
     proving.exchange(compile_s=50)
     evidence = proving(max_minutes=55)
     assert (evidence.stopped_at.step, evidence.stopped_at.outcome) == ("load", Outcome.STOPPED)
-    assert "the minutes that were allowed are over" in evidence.stopped_at.said
+    assert "55 minutes that were allowed are over" in evidence.stopped_at.said
     assert evidence.steps[-1].outcome == "passed"
     assert proving.left() == []
 
