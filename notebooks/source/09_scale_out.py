@@ -22,9 +22,9 @@
 # | **Cost** | nothing here; on AWS every instance of a cluster bills by the hour |
 
 # %% [markdown] id="nb09-c02"
-# One copy of the model lives on **one** instance: NeuronCores of two machines cannot share a layer. So beyond one
-# instance you do not make the model larger. You make more **replicas** of it, and something must place them, route
-# requests to them and replace the lost.
+# One copy of the model lives on **one** instance: NeuronCores of two Inf2 machines cannot share a layer. (Those of Trn1
+# can.) So beyond one instance you do not make the model larger. You make more **replicas** of it, and something must
+# place them, route requests to them and replace the lost.
 #
 # Do not write that yourself. Engines for it exist. This notebook runs **Ray Serve**, because it runs here as well.
 
@@ -155,9 +155,13 @@ print(f"streams that came short: {shrunk.failed}")
 # replica goes only when requests have been fewer for a while.
 
 # %% id="nb09-c21" tags=["nbval-ignore-output"]
+print(f"first new replica after {grown.first_s:.1f} s, all of them after {grown.all_s:.1f} s")
 scale.autoscaling(grown, shrunk)
 
 # %% [markdown] id="nb09-c22"
+# `upscale_delay_s`, 1 second of the table above, is the smaller part: Serve looks at its queues now and then, and a
+# replica has to start its server. On the chip add the load, minutes of it.
+#
 # ## Kill something
 #
 # Four replicas under load. First one replica is killed, then only the **server** beside one, then a whole **node**.
@@ -263,19 +267,23 @@ def show(rows, subjects):
 
 
 show(
-    kubernetes.summary(kubernetes.render(settings, folder)),
+    kubernetes.summary(kubernetes.render(settings, folder, replicas=(1, 7))),
     ["a replica", "loading", "ending", "nodes", "price"],
 )
 
 # %% [markdown] id="nb09-c36"
-# And SageMaker, where AWS operates all of it. The same folder, and again only shown:
+# And SageMaker, where AWS operates all of it. The same folder, and again only shown. It waits an hour at most until an
+# endpoint answers, and workers load one after the other: so a small instance with one worker, not twelve of them.
 
 # %% id="nb09-c37"
+import dataclasses
+
 from inf2lab import aws
 from inf2lab.scale import Replica
 
+small = dataclasses.replace(settings, instance="inf2.8xlarge")
 here = aws.connect(stage.settings, region=region)  # of the rehearsal: AWS is not asked
-endpoint = aws.endpoint_request(here, Replica(settings, folder), bucket="YOUR-BUCKET")
+endpoint = aws.endpoint_request(here, Replica(small, folder), bucket="YOUR-BUCKET")
 show(aws.endpoint_rows(here, endpoint), ["instances", "time-outs", "price", "note"])
 
 # %% [markdown] id="nb09-c38"

@@ -6,7 +6,7 @@ EventBridge deletes it, whatever happens here.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -21,7 +21,8 @@ from inf2lab.aws.roles import Statement, allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import LOAD_MARGIN_S, Needs, cache_variables
-from inf2lab.planning import Plan, machine_disk_gib, plan_of, planned_pace
+from inf2lab.planning import Plan, machine_disk_gib, plan_of, plan_request, planned_pace
+from inf2lab.words import plural
 
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
 EXECUTION_ROLE = "<execution role arn>"
@@ -158,10 +159,11 @@ class EndpointRequest:
         """Yield what will disappoint on SageMaker."""
         facts, plan = catalog.sagemaker_facts(), self.plan
         yield from plan.problems
-        longest = planned_pace(plan).seconds
+        whole = replace(plan.request, input_tokens=1, output_tokens=plan.request.n_positions - 1)
+        longest = planned_pace(plan_request(whole)).seconds
         if longest > facts.invocation_s:
             yield (
-                f"an invocation ends after {facts.invocation_s} s, and a text of n_positions="
+                f"an invocation ends after {facts.invocation_s} s, and an answer that fills n_positions="
                 f"{plan.request.n_positions} takes about {longest:.0f} s: ask for shorter ones"
             )
         if self.too_slow:
@@ -273,7 +275,7 @@ def endpoint_rows(cloud: Cloud, request: EndpointRequest) -> Iterator[tuple[str,
     yield "folder", f"{', '.join(sorted(needs.folder.contents()))} -> {request.folder_uri}"
     yield "image", request.image
     few, many = request.instances
-    workers = f"{request.workers} workers of degree {needs.degree} on each"
+    workers = f"{plural(request.workers, 'worker')} of degree {needs.degree} on each"
     yield "instances", f"{few} to {many} x {request.instance_type}, {workers}; {request.volume_gib} GB of disk"
     yield "quota", f"of SageMaker, apart from EC2's: {many} x {request.instance_type} for endpoint usage"
     invocation_s = catalog.sagemaker_facts().invocation_s

@@ -169,7 +169,7 @@ def test_an_endpoint_that_cannot_start_in_time_is_refused_before_it_bills(accoun
 
 def test_the_commands_own_default_is_one_worker_that_starts_in_time(folder: ModelFolder) -> None:
     shown = run(str(folder.path))
-    assert "1 to 2 x ml.inf2.8xlarge, 1 workers of degree 2 on each" in shown.output
+    assert "1 to 2 x ml.inf2.8xlarge, 1 worker of degree 2 on each" in shown.output
     assert "refused" not in shown.output
 
 
