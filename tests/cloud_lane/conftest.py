@@ -19,8 +19,8 @@ REGION = "us-east-2"
 def moto_server() -> Iterator[dict[str, str]]:
     """The environment that leads boto3, in any process, to an AWS played on 127.0.0.1; its state ends with the test.
 
-    It knows the base Neuron images and their SSM parameters in us-east-2 and us-west-2. Quota and price look-ups fail
-    in it, as they do for somebody without those permissions.
+    It knows the base Neuron images in us-east-2 and us-west-2, and plays the first boot of what is launched. Quota and
+    price look-ups fail in it, as they do for somebody without those permissions.
     """
     if Path("/etc/inf2lab/run").exists():
         pytest.skip("this machine is an instance that inf2lab launched: it launches no other")

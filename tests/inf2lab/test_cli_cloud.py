@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS played by moto; waiting takes no time."""
     for name, value in played_aws.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
     monkeypatch.setattr("inf2lab.aws.connection.time.sleep", lambda seconds: None)
     monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
     with mock_aws():
@@ -37,15 +39,25 @@ LAUNCH = ("launch", "--lane", "inf2", "--instance", "inf2.xlarge", "--hours", "1
 def test_the_rehearsal_shows_the_request_and_asks_nobody() -> None:
     result = run("launch", "--hours", "2")
     assert result.exit_code == 0, result.output
-    for said in ("ec2.run_instances(", "resolve:ssm:/aws/service/neuron", "together", "nothing was sent"):
+    for said in ("ec2.run_instances(", "ami-of-neuron-sdk-2.27.1", "together", "nothing was sent"):
         assert said in result.stdout
+
+
+def test_the_default_is_the_smallest_that_loads_opt_13b_and_a_first_try_for_less_is_offered_first() -> None:
+    """The article's size costs 13 dollars an hour, and this lane's container uses one of its twelve chips."""
+    shown = run("launch", "--repository", "https://example.com/x.git").stdout
+    assert "InstanceType='inf2.8xlarge'" in shown
+    assert "a first try: facebook/opt-1.3b on inf2.xlarge, 0.76 USD an hour" in shown
+    command = "inf2lab launch --lane inf2 --instance inf2.xlarge --hours 2 --region us-east-2"
+    assert f"{command} --repository https://example.com/x.git --confirm" in shown
+    assert shown.index("a first try") < shown.index("nothing was sent")
 
 
 def test_json_holds_every_parameter_of_every_call() -> None:
     result = run("launch", "--json")
     calls = json.loads(result.stdout)
-    assert [call["operation"] for call in calls][7] == "run_instances"
-    assert calls[7]["parameters"]["UserData"].startswith("#!/bin/bash")
+    assert [call["operation"] for call in calls][8] == "run_instances"
+    assert calls[8]["parameters"]["UserData"].startswith("#!/bin/bash")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
     python tests/support/played_aws.py            prints the variables to set, then serves until it is stopped
     python tests/support/played_aws.py --port 0   on a free port
 
-It is moto with the Neuron images and their SSM parameters put in. It knows no quota, capacity or price.
+It is moto with the Neuron images and a first boot put in: an instance of a run says at once that it is ready, and
+Session Manager reaches it. It knows no quota, capacity or price.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -20,20 +22,29 @@ import types
 from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.session
 
 from inf2lab import catalog
+from inf2lab.aws.first_boot import READY
+from inf2lab.aws.runs import RUN_TAG, STATUS_TAG
 
 ACCOUNT = "123456789012"
 REGION = "us-east-2"
-# Two of each family: the newest is what the parameter names; names follow the published pattern.
+# By family and SDK, with the day in the name. The newest one's driver refuses every container of the catalog.
 IMAGES = {
-    "ubuntu-24.04": {"ami-0ubuntu2026new": "20260814", "ami-0ubuntu2026old": "20260301"},
-    "amazon-linux-2023": {"ami-0amazon2026new": "20260814"},
+    "ubuntu-24.04": {
+        "ami-0ubuntu2026new": ("20260814", "2.32.0"),
+        "ami-0ubuntu2026may": ("20260525", "2.30.0"),
+        "ami-0ubuntu2026fit": ("20260120", "2.27.1"),
+        "ami-0ubuntu2026old": ("20260115", "2.27.1"),
+    },
+    "amazon-linux-2023": {"ami-0amazon2026new": ("20260814", "2.32.0"), "ami-0amazon2026fit": ("20260120", "2.27.1")},
 }
+PROGRAMS = Path(__file__).with_name("played_programs")  # what a launch looks for on this machine
 # What the command line and boto3 need to find it; the keys are moto's own examples.
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -47,24 +58,23 @@ HOSTS = {"iam": "iam", "pricing": "api.pricing.{region}"}
 
 
 def put_in(regions: list[str]) -> None:
-    """Puts images, SSM parameters and Session Manager's policy into moto's state of this process."""
+    """Puts images, the first boot and Session Manager's policy into moto's state of this process."""
     _stand_in_for_a_validator()
     from moto.ec2.models import ec2_backends
     from moto.ec2.models.amis import Ami
     from moto.iam.models import AWSManagedPolicy, iam_backends
-    from moto.ssm.models import Parameter, ssm_backends
 
+    play_first_boot()
     for region in regions:
         images = ec2_backends[ACCOUNT][region].amis
-        parameters = ssm_backends[ACCOUNT][region]._parameters
         for family, rows in IMAGES.items():
             entry = catalog.host_image(family)
-            for image_id, day in rows.items():
+            for image_id, (day, sdk) in rows.items():
                 images[image_id] = Ami(
                     ec2_backends[ACCOUNT][region],
                     image_id,
                     name=entry.name_pattern.replace("*", f" {day}"),
-                    description="with Neuron SDK 2.32.0",
+                    description=f"Deep Learning Base AMI with Neuron SDK {sdk}",
                     owner_id="898082745236",
                     owner_alias="amazon",
                     public=True,
@@ -74,24 +84,33 @@ def put_in(regions: list[str]) -> None:
                     creation_date=datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC),
                     region_name=region,
                 )
-            newest = max(rows, key=lambda image_id: rows[image_id])
-            parameters[entry.parameter].append(
-                Parameter(
-                    account_id=ACCOUNT,
-                    name=entry.parameter,
-                    value=newest,
-                    parameter_type="String",
-                    description=None,
-                    allowed_pattern=None,
-                    keyid=None,
-                    last_modified_date=datetime.now(UTC),
-                    version=1,
-                    data_type="text",
-                )
-            )
     account = iam_backends[ACCOUNT]["aws"]
     policy = AWSManagedPolicy("AmazonSSMManagedInstanceCore", account_id=ACCOUNT, region="aws", path="/")
     account.managed_policies[policy.arn] = policy
+
+
+@cache
+def play_first_boot() -> None:
+    """Has moto tag an instance of a run as its first boot would, and name every instance as Session Manager does."""
+    from moto.ec2.models.instances import InstanceBackend
+    from moto.ssm.responses import SimpleSystemManagerResponse
+
+    start = InstanceBackend.run_instances
+
+    def run_instances(self: Any, *args: Any, **options: Any) -> Any:
+        made = start(self, *args, **options)
+        for instance in made.instances:
+            if any(tag["key"] == RUN_TAG for tag in instance.get_tags()):
+                self.create_tags([instance.id], {STATUS_TAG: READY})
+        return made
+
+    def describe_instance_information(self: Any) -> str:
+        asked = [row["Values"] for row in json.loads(self.body)["Filters"] if row["Key"] == "InstanceIds"]
+        rows = [{"InstanceId": name, "PingStatus": "Online"} for names in asked for name in names]
+        return json.dumps({"InstanceInformationList": rows})
+
+    InstanceBackend.run_instances = run_instances
+    SimpleSystemManagerResponse.describe_instance_information = describe_instance_information
 
 
 def _stand_in_for_a_validator() -> None:
@@ -205,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, value in ENVIRONMENT.items():
             if name.startswith("AWS_"):
                 print(f"export {name}={value}")
+        print(f"export PATH={PROGRAMS}:{os.environ['PATH']}")
         print("# ready", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever(poll_interval=0.1)

@@ -8,6 +8,7 @@ from inf2lab.aws.connection import Cloud, connect
 from inf2lab.aws.deadline import extend
 from inf2lab.aws.endpoint import deploy, endpoint_request, endpoint_rows
 from inf2lab.aws.errors import (
+    BootFailed,
     ClockSkew,
     CloudError,
     LaunchFailed,
@@ -17,6 +18,7 @@ from inf2lab.aws.errors import (
     NoImage,
     NotAllowed,
     NotThere,
+    NoWayIn,
     Protected,
     QuotaTooSmall,
     RunOnRecord,
@@ -24,17 +26,20 @@ from inf2lab.aws.errors import (
     Throttled,
     WrongRegion,
 )
+from inf2lab.aws.first_try import first_try
+from inf2lab.aws.images import Image, look_up_image
 from inf2lab.aws.instance import LaunchRequest, describe_calls, launch, launch_request
 from inf2lab.aws.invocation import invoke
-from inf2lab.aws.lookups import Image, look_up_image, offering, quota
+from inf2lab.aws.lookups import look_up_subnet, offering, quota
 from inf2lab.aws.moments import Moment
 from inf2lab.aws.prices import PriceTable, price_table
 from inf2lab.aws.review_of_instance import review
 from inf2lab.aws.runs import Run, all_runs, open_runs, run_on_record
 from inf2lab.aws.sweeper import SweepReport, sweep, sweep_on_record
-from inf2lab.aws.tunnel import token_command, tunnel_command
+from inf2lab.aws.tunnel import fill_commands, token_command, tunnel_command
 
 __all__ = [
+    "BootFailed",
     "ClockSkew",
     "Cloud",
     "CloudError",
@@ -46,6 +51,7 @@ __all__ = [
     "NoAccess",
     "NoCapacity",
     "NoImage",
+    "NoWayIn",
     "NotAllowed",
     "NotThere",
     "PriceTable",
@@ -65,10 +71,13 @@ __all__ = [
     "endpoint_request",
     "endpoint_rows",
     "extend",
+    "fill_commands",
+    "first_try",
     "invoke",
     "launch",
     "launch_request",
     "look_up_image",
+    "look_up_subnet",
     "offering",
     "open_runs",
     "price_table",

@@ -13,6 +13,8 @@ CloudError            base; says which call, what AWS answered and what to do
 ├── StillInUse        something else holds on to it
 ├── NotThere          it does not exist, or not yet, or not any more
 ├── ModelFailed       an endpoint's model answered with an error
+├── NoWayIn           this machine lacks a program without which nobody gets into the instance
+├── BootFailed        the instance runs, and its first boot went wrong or takes too long
 ├── RunOnRecord       an earlier run was not swept yet
 └── LaunchFailed      a launch stopped half-way and was undone
 """
@@ -83,6 +85,14 @@ class ModelFailed(CloudError):
     """The model of a SageMaker endpoint answered with an error, or not in time."""
 
 
+class NoWayIn(CloudError):
+    """A program is missing here without which nobody gets into the instance."""
+
+
+class BootFailed(CloudError):
+    """An instance runs and bills, and its first boot went wrong, or was not heard of in time."""
+
+
 class RunOnRecord(CloudError):
     """A run is on record that was not swept: a second bill would start."""
 
@@ -147,9 +157,7 @@ RULES = (
         NoCapacity,
         "try another region, a smaller size, or later; the quota is not the reason",
     ),
-    Rule(
-        r"InvalidAMIID\.\w+", NoImage, "leave the image out to take the newest base image, or name one of this region"
-    ),
+    Rule(r"InvalidAMIID\.\w+", NoImage, "leave the image out to have one looked up, or name one of this region"),
     Rule(
         r"Throttling(Exception)?|ThrottledException|RequestLimitExceeded|TooManyRequestsException|RequestThrottled",
         Throttled,

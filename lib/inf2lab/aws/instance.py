@@ -1,5 +1,6 @@
 """One instance that ends itself: the request as data, before any call is sent, and the launch that sends it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -9,11 +10,14 @@ from inf2lab.aws.calls import STEP_S, Call, Launched, refuse_a_second_bill, send
 from inf2lab.aws.connection import Cloud, Report
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError, NoCapacity, NotThere
+from inf2lab.aws.first_boot import INSTALLED, READY, wait_for_agent, wait_for_first_boot
+from inf2lab.aws.images import Image
 from inf2lab.aws.kinds import IAM_PATH
-from inf2lab.aws.lookups import Image, Offering
+from inf2lab.aws.lookups import Offering, Subnet
 from inf2lab.aws.moments import Moment
-from inf2lab.aws.roles import NOT_YET, allow, create_role
-from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
+from inf2lab.aws.roles import NOT_YET, allow, create_role, grant
+from inf2lab.aws.runs import RUN_TAG, STATUS_TAG, Run, name_of, new_run_id, tags_of
+from inf2lab.aws.tunnel import check_programs, fill_commands
 from inf2lab.aws.user_data import user_data
 from inf2lab.errors import SettingsError
 
@@ -39,6 +43,7 @@ class LaunchRequest:
     deadline: Moment
     disk_gib: int
     spot: bool
+    repository: str
     user_data: str
     calls: tuple[Call, ...]
 
@@ -46,6 +51,11 @@ class LaunchRequest:
     def run_instances(self) -> Call:
         """The call that starts the bill."""
         return next(call for call in self.calls if call.operation == "run_instances")
+
+    @property
+    def disk(self) -> Mapping[str, Any]:
+        """The root volume, as it is asked for."""
+        return self.run_instances.parameters["BlockDeviceMappings"][0]["Ebs"]
 
     def __str__(self) -> str:
         return str(self.run_instances)
@@ -61,10 +71,12 @@ def launch_request(
     spot: bool = False,
     disk_gib: int | None = None,
     repository: str = "",
+    subnet: Subnet | None = None,
     run: str | None = None,
 ) -> LaunchRequest:
     """Return the request for one instance that ends itself after `hours`; nothing is sent.
 
+    Without a `subnet` it is one of the default network's.
     Raises SettingsError on a number of hours or GiB that makes no sense.
     """
     facts = catalog.cloud_facts()
@@ -77,20 +89,19 @@ def launch_request(
     run = run or new_run_id(cloud)
     deadline = cloud.now() + timedelta(hours=hours)
     values = {"Run": run, "Deadline": str(deadline), "User": image.user, "Port": str(facts.jupyter_port)}
-    script = user_data(values | {"Repository": repository})
-    tags = tags_of(run, deadline)
-    root = {"VolumeSize": disk, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    values |= {"Instance": instance, "DriverBelow": image.accepted.below, "Repository": repository}
+    script, tags = user_data(values), tags_of(run, deadline)
     parameters: dict[str, Any] = {
         "InstanceType": instance,
         "ImageId": image.id,
         "MinCount": 1,
         "MaxCount": 1,
         "ClientToken": run,
-        "BlockDeviceMappings": [{"DeviceName": image.root_device, "Ebs": root}],
+        "BlockDeviceMappings": [{"DeviceName": image.root_device, "Ebs": _disk(disk)}],
         "MetadataOptions": {
             "HttpEndpoint": "enabled",
             "HttpTokens": "required",
-            "HttpPutResponseHopLimit": 2,
+            "HttpPutResponseHopLimit": image.stack.metadata_hops,
             "InstanceMetadataTags": "enabled",
         },
         "InstanceInitiatedShutdownBehavior": "terminate",
@@ -103,12 +114,24 @@ def launch_request(
         options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
         parameters["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
         parameters["TagSpecifications"].append({"ResourceType": "spot-instances-request", "Tags": tags})
-    zones = offered.zones if offered else ()
-    calls = _list_calls(run, deadline, parameters)
-    return LaunchRequest(run, cloud.region, instance, image, zones, hours, deadline, disk, spot, script, calls)
+    if subnet:
+        parameters["SubnetId"] = subnet.id
+    zones = offered.zones if offered and not subnet else ()
+    calls = _list_calls(cloud, run, deadline, parameters, subnet)
+    return LaunchRequest(
+        run, cloud.region, instance, image, zones, hours, deadline, disk, spot, repository, script, calls
+    )
 
 
-def _list_calls(run: str, deadline: Moment, run_instances: dict[str, Any]) -> tuple[Call, ...]:
+def _disk(gib: int) -> dict[str, Any]:
+    facts = catalog.cloud_facts()
+    speed = {"VolumeType": "gp3", "Throughput": facts.disk_mib_per_s, "Iops": facts.disk_iops}
+    return {"VolumeSize": gib, **speed, "Encrypted": True, "DeleteOnTermination": True}
+
+
+def _list_calls(
+    cloud: Cloud, run: str, deadline: Moment, run_instances: dict[str, Any], subnet: Subnet | None
+) -> tuple[Call, ...]:
     """Return the role and profile of the instance, its watchdog's role, its group, the instance, and its clock."""
     role, tags = name_of(run, "instance"), tags_of(run)
     profile = {"InstanceProfileName": role}
@@ -117,13 +140,19 @@ def _list_calls(run: str, deadline: Moment, run_instances: dict[str, Any]) -> tu
         "Description": "inf2lab: no way in; Session Manager is the way",
         "TagSpecifications": [{"ResourceType": "security-group", "Tags": tags}],
     }
+    if subnet:
+        group["VpcId"] = subnet.vpc
     ours = {"StringEquals": {f"aws:ResourceTag/{RUN_TAG}": run}}
+    its_status = ours | {"ForAllValues:StringEquals": {"aws:TagKeys": [STATUS_TAG]}}
     return (
         create_role(run, "instance", "ec2.amazonaws.com"),
         Call("iam", "attach_role_policy", {"RoleName": role, "PolicyArn": SSM_POLICY}, settles=NOT_YET),
+        grant(run, "instance", "status", allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*", its_status)),
         Call("iam", "create_instance_profile", profile | {"Path": IAM_PATH, "Tags": tags}),
         Call("iam", "add_role_to_instance_profile", profile | {"RoleName": role}, settles=NOT_YET),
-        *create_watchdog(run, "terminate", allow("ec2:TerminateInstances", "*", ours)),
+        *create_watchdog(
+            run, "terminate", allow("ec2:TerminateInstances", "*", ours), account=cloud.account or "<account id>"
+        ),
         Call("ec2", "create_security_group", group, gives={GROUP: "GroupId"}),
         Call(
             "ec2",
@@ -146,11 +175,19 @@ def describe_calls(request: LaunchRequest) -> str:
 
 
 def launch(
-    cloud: Cloud, request: LaunchRequest, *, confirm: bool = False, another: bool = False, report: Report = print
+    cloud: Cloud,
+    request: LaunchRequest,
+    *,
+    confirm: bool = False,
+    another: bool = False,
+    tunnel: bool = True,
+    report: Report = print,
 ) -> Launched:
     """Send the request if `confirm`; else ask AWS whether it would be allowed (a dry run), which costs nothing.
 
-    Raises CloudError; what was created until then is removed first. `another` allows a second run at once.
+    Raises CloudError; what was created until then is removed first. `another` allows a second run at once; without a
+    `tunnel` this machine needs no programs for a way in, and the instance no repository. Returns when the first boot is
+    done; BootFailed leaves the instance, so that its log can be read.
     """
     if not cloud.live:
         if confirm:
@@ -160,6 +197,11 @@ def launch(
     if not confirm:
         return _dry_run(cloud, request)
     refuse_a_second_bill(another)
+    if tunnel:
+        check_programs()
+    if tunnel and not request.repository:
+        lines = fill_commands("<instance id>", request.region, request.image.user)
+        report(f"without a repository the instance is empty; once it runs, these four lines fill it:\n{lines}\n")
     run = Run(request.run, request.region, request.instance, cloud.now(), request.deadline).write()
     report(f"run {run.id} in {run.region}: {request.hours} h, until {run.deadline}")
 
@@ -174,6 +216,9 @@ def launch(
     with undo_on_failure(cloud, run, report, patience_s=PATIENCE_S):
         send(cloud, request.calls, report, make=make)
         run = _wait_until_it_runs(cloud, run)
+    report(f"  {run.instance_id} runs; its first boot follows")
+    wait_for_agent(cloud, run, report)
+    wait_for_first_boot(cloud, run, READY if request.repository else INSTALLED, report)
     return Launched(f"{run.instance_id} runs in {run.region} until {run.deadline}", run)
 
 

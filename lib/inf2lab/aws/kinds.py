@@ -1,6 +1,6 @@
 """The kinds of thing that a run can leave behind: how each is found by its tag, what it bills, how it is removed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -105,10 +105,14 @@ def folder_prefix(run: str) -> str:
     return f"inf2lab/{run}/"
 
 
-def volume_rate(row: Row) -> float:
-    """Return US dollars an hour of a volume, at gp3's rate."""
+def volume_rate(row: Mapping[str, Any], *, usd_per_gib_month: float | None = None) -> float:
+    """Return US dollars an hour of a volume, as it is asked for or listed, at gp3's rates: size and bought speed."""
     facts = catalog.cloud_facts()
-    return row["Size"] * facts.prices["gp3_usd_per_gib_month"].value / facts.hours_per_month
+    gib = facts.prices["gp3_usd_per_gib_month"].value if usd_per_gib_month is None else usd_per_gib_month
+    month = (row.get("Size") or row["VolumeSize"]) * gib
+    for name, price in {"Throughput": "gp3_usd_per_mib_per_s_month", "Iops": "gp3_usd_per_iops_month"}.items():
+        month += max(0, (row.get(name) or 0) - facts.disk_free[name]) * facts.prices[price].value
+    return month / facts.hours_per_month
 
 
 def _list_tagged(cloud: Cloud, region: str, runs: Runs, operation: str, key: str, **more: Any) -> Iterator[Row]:

@@ -1,25 +1,11 @@
-"""What is asked before launching: image, offering, quota. Each answer says where it comes from."""
+"""What is asked before launching: offering, quota, network. Each answer says where it comes from."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from inf2lab import catalog
 from inf2lab.aws.connection import Cloud
-from inf2lab.aws.errors import CloudError, NoAccess, NoImage, NotAllowed, NotThere, WrongRegion
-
-
-@dataclass(frozen=True)
-class Image:
-    """A machine image: what goes into the request as `id`, its root device, and the user who logs in."""
-
-    id: str
-    name: str
-    root_device: str
-    user: str
-    source: str
-
-    def __str__(self) -> str:
-        return f"{self.id}\n  {self.name}\n  from {self.source}"
+from inf2lab.aws.errors import CloudError, NoAccess, NotAllowed, WrongRegion
 
 
 @dataclass(frozen=True)
@@ -55,49 +41,32 @@ class QuotaAnswer:
         return f"{self.quota.name} ({self.quota.code}): {self.needed} vCPUs needed; {has} ({self.source})"
 
 
-def look_up_image(cloud: Cloud, *, image_id: str = "", family: str | None = None) -> Image:
-    """Return the image to launch: the given id, else the newest of a family of base Neuron images; raises NoImage.
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet to launch in: its network, its zone, and whether an instance in it gets a public address.
 
-    AWS names the newest in a public SSM parameter. If that fails, the newest by name and date is taken.
+    Zone and answer are empty where AWS was not asked.
     """
-    row = catalog.host_image(family)
+
+    id: str
+    vpc: str
+    zone: str = ""
+    public: bool | None = None
+
+    def __str__(self) -> str:
+        said = {True: "public addresses", False: PRIVATE, None: "not asked for its addresses"}[self.public]
+        return f"{self.id} of {self.vpc}{f' in {self.zone}' if self.zone else ''}: {said}"
+
+
+PRIVATE = "no public addresses: it needs a NAT gateway, or what deploy/cloudformation/README.md lists"
+
+
+def look_up_subnet(cloud: Cloud, subnet_id: str) -> Subnet:
+    """Return a subnet, whose network the security group must be in; raises NotThere."""
     if not cloud.live:
-        if image_id:
-            return Image(image_id, "not looked up", row.root_device, row.user, "image_id")
-        alias = f"resolve:ssm:{row.parameter}"  # EC2 resolves this itself
-        return Image(alias, f"the newest that matches {row.name_pattern}", row.root_device, row.user, row.source)
-    source = "image_id"
-    if not image_id:
-        try:
-            answer = cloud.call("ssm", "get_parameter", Name=row.parameter)
-            image_id, source = answer["Parameter"]["Value"], f"the SSM parameter {row.parameter}"
-        except (NotThere, NotAllowed) as error:
-            return _newest(cloud, row, f"DescribeImages, because the SSM parameter failed ({error.code})")
-    return _described(cloud, row, image_id, source)
-
-
-def _described(cloud: Cloud, row: catalog.HostImage, image_id: str, source: str) -> Image:
-    call = "ec2 describe_images"
-    try:
-        found = cloud.call("ec2", "describe_images", ImageIds=[image_id], IncludeDeprecated=True)["Images"]
-    except NotAllowed as error:
-        return Image(image_id, "not looked up", row.root_device, row.user, f"{source}; AWS: {error.code}")
-    if not found or found[0].get("State", "available") != "available":
-        raise NoImage(call, "no such image", f"{image_id} from {source}", _NO_IMAGE)
-    return Image(image_id, found[0].get("Name", ""), found[0]["RootDeviceName"], row.user, source)
-
-
-def _newest(cloud: Cloud, row: catalog.HostImage, source: str) -> Image:
-    filters = [{"Name": "name", "Values": [row.name_pattern]}, {"Name": "state", "Values": ["available"]}]
-    owners = list(catalog.cloud_facts().image_owners)
-    found = cloud.call("ec2", "describe_images", Owners=owners, Filters=filters, IncludeDeprecated=True)["Images"]
-    if not found:
-        raise NoImage("ec2 describe_images", "no such image", f"none matches {row.name_pattern}", _NO_IMAGE)
-    best = max(found, key=lambda image: image["CreationDate"])
-    return Image(best["ImageId"], best["Name"], best["RootDeviceName"], row.user, source)
-
-
-_NO_IMAGE = "name another with image_id, or leave it empty for the newest base image"
+        return Subnet(subnet_id, "vpc-of-the-subnet")
+    (row,) = cloud.call("ec2", "describe_subnets", SubnetIds=[subnet_id])["Subnets"]
+    return Subnet(subnet_id, row["VpcId"], row["AvailabilityZone"], row["MapPublicIpOnLaunch"])
 
 
 def offering(cloud: Cloud, instance: str) -> Offering:

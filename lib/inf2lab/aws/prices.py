@@ -7,6 +7,7 @@ from inf2lab import catalog
 from inf2lab.aws.calls import price
 from inf2lab.aws.connection import Cloud
 from inf2lab.aws.instance import LaunchRequest
+from inf2lab.aws.kinds import volume_rate
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ def price_table(cloud: Cloud, request: LaunchRequest) -> PriceTable:
         instance_from += "; spot is at most that"
     wanted = {"productFamily": "Storage", "volumeApiName": "gp3", "regionCode": request.region}
     disk, disk_from = _ask(cloud, wanted, gib_month.value, f"{gib_month.region}, since {gib_month.since}")
+    rate = volume_rate(request.disk, usd_per_gib_month=disk)
     rows = (
         PriceRow(request.instance, instance, instance_from),
-        PriceRow(f"disk, {request.disk_gib} GiB gp3", disk * request.disk_gib / facts.hours_per_month, disk_from),
+        PriceRow(f"disk, {request.disk_gib} GiB gp3, {request.disk['Throughput']} MiB/s", rate, disk_from),
         PriceRow("public IPv4 address", address.value, f"since {address.since}"),
     )
     return PriceTable(rows, request.hours, f"{request.deadline:%Y-%m-%d %H:%M:%S} UTC")

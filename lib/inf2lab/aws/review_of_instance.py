@@ -45,9 +45,15 @@ def review(request: LaunchRequest) -> list[Point]:
         ),
         Point("no port is open from outside", "authorize_security_group_ingress" not in operations),
         Point(
-            "metadata asks for a token, two hops away at most",
-            metadata["HttpTokens"] == "required" and metadata["HttpPutResponseHopLimit"] == 2,
-            "DJLServing in a container reads the instance type there: one hop is too few",
+            "metadata asks for a token, no further away than the container needs it",
+            metadata["HttpTokens"] == "required"
+            and metadata["HttpPutResponseHopLimit"] == request.image.stack.metadata_hops,
+            "only DJLServing 0.21 asks it from inside the container, which is one hop more",
+        ),
+        Point(
+            "no newer driver is taken than the container's runtime allows",
+            not request.image.release or request.image.accepted.accepts(request.image.release.driver),
+            "a driver of 2.29 or later refuses a runtime before 2.33",
         ),
         Point(
             "Jupyter listens on loopback, with a token",

@@ -13,9 +13,14 @@ NOT_YET = r"NoSuchEntity.*"  # said of a role that was created a moment ago
 Statement = dict[str, Any]
 
 
-def create_role(run: str, part: str, service: str, *, gives: str = "") -> Call:
-    """Return the call that makes a role of a run for a service; `gives` is the placeholder of its ARN."""
-    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+def create_role(run: str, part: str, service: str, *, gives: str = "", only: Mapping[str, Any] | None = None) -> Call:
+    """Return the call that makes a role of a run for a service; `gives` is the placeholder of its ARN.
+
+    `only` is the condition on which the service may take it.
+    """
+    trust: Statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    if only:
+        trust["Condition"] = only
     parameters = {
         "RoleName": name_of(run, part),
         "Path": IAM_PATH,

@@ -17,7 +17,7 @@ from inf2lab.aws.moments import NEVER, Moment
 from inf2lab.files import write_file
 
 PREFIX = "inf2lab-"  # of every name
-RUN_TAG, DEADLINE_TAG = "inf2lab:run", "inf2lab:deadline"
+RUN_TAG, DEADLINE_TAG, STATUS_TAG = "inf2lab:run", "inf2lab:deadline", "inf2lab:status"
 REHEARSED_RUN = "rehearsal"  # the run id of a request that is never sent
 
 

@@ -1,9 +1,33 @@
 """The way in: Session Manager forwards one port of the instance's loopback to this machine's."""
 
 import shlex
+import shutil
 
 from inf2lab import catalog
+from inf2lab.aws.errors import NoWayIn
 from inf2lab.errors import SettingsError
+
+PROGRAMS = {"aws": "the AWS command line, version 2", "session-manager-plugin": "the Session Manager plugin for it"}
+REMEDY = "install it from AWS's own page, or launch from CloudShell, which has both: nothing was started"
+
+
+def check_programs() -> None:
+    """Raise NoWayIn if this machine lacks what the commands below need: an instance that nobody gets into bills too."""
+    missing = [f"{name} ({what})" for name, what in PROGRAMS.items() if shutil.which(name) is None]
+    if missing:
+        raise NoWayIn("launch", "not on this machine", " and ".join(missing), REMEDY)
+
+
+def fill_commands(instance_id: str, region: str, user: str) -> str:
+    """Return the four lines that bring the repository onto an instance that has none, and start JupyterLab."""
+    return "\n".join(
+        (
+            f"aws ssm start-session --region {region} --target {instance_id}",
+            f"sudo -iu {user}",
+            "git clone URL ~/inf2lab",
+            "sudo systemctl start inf2lab-jupyter",
+        )
+    )
 
 
 def tunnel_command(instance_id: str, region: str, *, port: int | None = None, local_port: int | None = None) -> str:

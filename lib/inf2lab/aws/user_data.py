@@ -16,7 +16,7 @@ def template() -> str:
 
 
 def user_data(values: Mapping[str, str]) -> str:
-    """Return the script with Run, Deadline, User, Port and Repository put in.
+    """Return the script with Run, Deadline, User, Port, Instance, DriverBelow and Repository put in.
 
     Raises SettingsError on a value with a sign that a shell would read.
     """

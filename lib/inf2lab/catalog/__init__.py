@@ -6,7 +6,7 @@ Every number from the outside world that inf2lab uses comes from here.
 from inf2lab.catalog.facts import (
     Claim,
     DriverRange,
-    HostImage,
+    DriverRelease,
     Instance,
     Latency,
     MemoryCase,
@@ -24,6 +24,7 @@ from inf2lab.catalog.lookups import (
     driver_facts,
     find_model,
     find_packaged,
+    fitting_releases,
     headroom,
     host_image,
     instance,
@@ -55,7 +56,7 @@ from inf2lab.catalog.lookups import (
 __all__ = [
     "Claim",
     "DriverRange",
-    "HostImage",
+    "DriverRelease",
     "Instance",
     "Latency",
     "MemoryCase",
@@ -71,6 +72,7 @@ __all__ = [
     "driver_facts",
     "find_model",
     "find_packaged",
+    "fitting_releases",
     "headroom",
     "host_image",
     "instance",

@@ -247,6 +247,9 @@ class DriverRelease:
     driver: str
     runtime: str
 
+    def __str__(self) -> str:
+        return f"SDK {self.sdk} (driver {self.driver})"
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -266,12 +269,23 @@ class Refusal:
 
 @dataclass(frozen=True)
 class DriverFacts:
-    """Which driver came with which SDK, the newest first, and which drivers and runtimes do not go together."""
+    """Which driver came with which SDK, the newest first, and which drivers and runtimes do not go together.
 
+    Of those that go together, the ones up to `read_up_to` are best known, and those from `preferred_below` on least.
+    """
+
+    read_up_to: str
+    read_source: str
     preferred_below: str
     preferred_source: str
     refusals: tuple[Refusal, ...]
     releases: Mapping[str, DriverRelease]
+
+    def rank(self, release: DriverRelease) -> tuple[bool, bool, Version]:
+        """Return a key by which a better known driver is greater than another."""
+        driver = parse_version(release.driver)
+        known, preferred = driver <= parse_version(self.read_up_to), driver < parse_version(self.preferred_below)
+        return known, preferred, parse_version(release.sdk)
 
 
 @dataclass(frozen=True)
@@ -298,10 +312,9 @@ class DriverRange:
 
 @dataclass(frozen=True)
 class HostImage:
-    """A family of machine images: the SSM parameter that names the newest, the pattern of its names, its login user."""
+    """A family of machine images: the pattern of its names, its login user, its root device."""
 
     name: str
-    parameter: str
     name_pattern: str
     user: str
     root_device: str
@@ -339,8 +352,21 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class FirstTry:
+    """The least that can be launched and serves: a small model on the smallest instance."""
+
+    instance: str
+    model_id: str
+    model_name: str
+    hours: int
+
+
+@dataclass(frozen=True)
 class CloudFacts:
-    """What launching takes; `prices` by what they are for, the unit in their names."""
+    """What launching takes; `prices` by what they are for, the unit in their names.
+
+    `disk_free` is the speed of a volume that its size pays for; `disk_mib_per_s` and `disk_iops` are what is asked for.
+    """
 
     default_image: str
     images: Mapping[str, HostImage]
@@ -350,8 +376,15 @@ class CloudFacts:
     pricing_region: str
     prices: Mapping[str, UnitPrice]
     hours_per_month: int
+    instance: str
+    instance_source: str
+    first_try: FirstTry
     disk_gib: int
     disk_source: str
+    disk_mib_per_s: int
+    disk_iops: int
+    disk_free: Mapping[str, int]
+    disk_speed_source: str
     longest_hours: int
     jupyter_port: int
     tunnel_document: str

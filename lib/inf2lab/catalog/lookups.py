@@ -88,6 +88,12 @@ def accepted_drivers(runtime: str) -> facts.DriverRange:
     return facts.DriverRange(runtime, least, below, "; ".join(row.source for row in said))
 
 
+def fitting_releases(accepted: facts.DriverRange) -> list[facts.DriverRelease]:
+    """Return the SDKs whose driver is accepted, the best known first."""
+    fit = (row for row in driver_facts().releases.values() if accepted.accepts(row.driver))
+    return sorted(fit, key=driver_facts().rank, reverse=True)
+
+
 def neuron_removed(name: str) -> bool:
     """Whether `name` is a release, however spelled, from which Neuron was removed."""
     return _release(name) >= facts.parse_version(neuron_removed_in())[:2]

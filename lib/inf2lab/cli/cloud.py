@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from inf2lab import catalog
 from inf2lab.cli.common import console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
@@ -16,12 +17,13 @@ Region = Annotated[str, typer.Option(help="AWS region.", envvar=["INF2LAB_REGION
 
 
 @commands.command()
-@with_settings("lane", "instance")
+@with_settings("lane", "instance", "profile", instance=catalog.cloud_facts().instance)
 def launch(
     settings: Settings,
     region: Region = DEFAULT_REGION,
     hours: Annotated[int, typer.Option(help="The instance ends itself after so many hours.")] = 4,
-    image: Annotated[str, typer.Option(help="Machine image (ami-...); left out: the newest base Neuron one.")] = "",
+    image: Annotated[str, typer.Option(help="Machine image (ami-...); left out: one whose driver fits.")] = "",
+    subnet: Annotated[str, typer.Option(help="Subnet (subnet-...); left out: one of the default network's.")] = "",
     spot: Annotated[bool, typer.Option("--spot", help="Cheaper, and AWS may take it back.")] = False,
     disk: Annotated[int | None, typer.Option(help="GiB of the root volume.")] = None,
     repository: Annotated[str, typer.Option(help="Address that the instance clones this repository from.")] = "",
@@ -37,7 +39,7 @@ def launch(
     with one_sentence():
         here = aws.connect(settings, region=region)
         offered = aws.offering(here, settings.instance)
-        found = aws.look_up_image(here, image_id=image)
+        found = aws.look_up_image(here, image_id=image, profile=settings.profile)
         request = aws.launch_request(
             here,
             settings.instance,
@@ -47,15 +49,20 @@ def launch(
             spot=spot,
             disk_gib=disk,
             repository=repository,
+            subnet=aws.look_up_subnet(here, subnet) if subnet else None,
         )
         if as_json:
             print(json.dumps([asdict(call) for call in request.calls], indent=2))
             return
         console.print(f"{here}\n{offered}\n{aws.quota(here, settings.instance, spot=spot)}\n{found}\n")
         console.print(f"{aws.describe_calls(request)}\n\n{request}\n\n{aws.price_table(here, request)}\n")
+        if not confirm:
+            console.print(f"{aws.first_try(region, repository)}\n")
         done = aws.launch(here, request, confirm=confirm, another=another, report=console.print)
         console.print(str(done))
         if done.run:
+            if not repository:
+                console.print(f"{aws.fill_commands(done.run.instance_id, region, found.user)}\n")
             console.print(aws.tunnel_command(done.run.instance_id, region))
             console.print(aws.token_command(done.run.instance_id, region))
 

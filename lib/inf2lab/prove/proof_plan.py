@@ -95,7 +95,7 @@ def plan_proof(
     folder = write_folder(chosen, store)
     chosen = replace(chosen, instance=instance or smallest_instance(chosen, folder))
     offered = aws.offering(cloud, chosen.instance)
-    image = aws.look_up_image(cloud)
+    image = aws.look_up_image(cloud, profile=settings.profile)
     hours = math.ceil(max_minutes / 60)
     request = aws.launch_request(cloud, chosen.instance, image, hours=hours, offered=offered, disk_gib=DISK_GIB)
     planned = ProofPlan(chosen, folder, request, aws.price_table(cloud, request), max_usd, max_minutes)

@@ -42,7 +42,10 @@ class _Proof:
 
     def launch(self, another: bool) -> str:
         """Rent the instance, and return its id."""
-        run = aws.launch(self.cloud, self.plan.request, confirm=True, another=another, report=self.report).run
+        launched = aws.launch(
+            self.cloud, self.plan.request, confirm=True, another=another, tunnel=False, report=self.report
+        )
+        run = launched.run
         assert run is not None  # only a dry run has none
         return run.instance_id
 

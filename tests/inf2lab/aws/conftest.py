@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -162,6 +163,7 @@ def played(monkeypatch: pytest.MonkeyPatch, no_network: None) -> Iterator[Played
         lambda self, request: None if hasattr(request, "refused") else play(self, request),
     )
     monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
+    monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
     with mock_aws():
         played_aws.put_in(list(WHITE_BOX))
         yield PlayedAws(played_aws.new_session())

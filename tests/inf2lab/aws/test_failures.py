@@ -16,7 +16,7 @@ from tests.support import played_aws
 if TYPE_CHECKING:
     from conftest import Launching, PlayedAws
 
-CALLS = 10  # of a launch that change something
+CALLS = 11  # of a launch that change something
 
 
 def launch_fails(launching: Launching, **choices: object) -> aws.LaunchFailed:
@@ -56,7 +56,7 @@ def test_2_no_capacity_in_any_zone(played: PlayedAws, launching: Launching) -> N
 
 def test_3_the_image_is_gone(played: PlayedAws) -> None:
     here = played.cloud()
-    with pytest.raises(aws.NoImage, match=r"ami-0123456789abcdef0.*newest base image"):
+    with pytest.raises(aws.NoImage, match=r"ami-0123456789abcdef0.*leave the image out"):
         aws.look_up_image(here, image_id="ami-0123456789abcdef0")
 
 
@@ -152,7 +152,7 @@ def test_7_killed_between_any_two_calls(played: PlayedAws, launching: Launching,
     assert aws.open_runs() == []
 
 
-@pytest.mark.parametrize("number", [1, 7, 8, CALLS])
+@pytest.mark.parametrize("number", [1, 8, 9, CALLS])
 def test_7_an_interrupt_undoes_the_launch(played: PlayedAws, launching: Launching, number: int) -> None:
     played.interrupt(number)
     with pytest.raises(KeyboardInterrupt):
@@ -206,7 +206,7 @@ def test_10_the_clock_jumps_during_a_launch(played: PlayedAws, launching: Launch
     played.fail("ec2", "RequestExpired", "Request has expired", only_if="Action=RunInstances")
     played.fail("ec2", "RequestExpired", "Request has expired", only_if="Filter")
     here = played.cloud()
-    image = aws.Image("ami-0ubuntu2026new", "", "/dev/sda1", "ubuntu", "test")
+    image = aws.Image("ami-0ubuntu2026fit", "", "/dev/sda1", "ubuntu", "test")
     request = aws.launch_request(here, "inf2.xlarge", image, hours=1)
     with pytest.raises(aws.LaunchFailed, match=r"could not be undone.*inf2lab sweep"):
         aws.launch(here, request, confirm=True, report=lambda line: None)
@@ -318,7 +318,7 @@ def test_15_a_volume_is_in_use_elsewhere(played: PlayedAws, launching: Launching
     """A disk of ours hangs on an instance that is not ours: neither is touched, and both are accounted for."""
     run = launching()
     ec2 = played.client("ec2")
-    stranger = ec2.run_instances(ImageId="ami-0ubuntu2026new", InstanceType="t3.micro", MinCount=1, MaxCount=1)[
+    stranger = ec2.run_instances(ImageId="ami-0ubuntu2026fit", InstanceType="t3.micro", MinCount=1, MaxCount=1)[
         "Instances"
     ][0]["InstanceId"]
     tags = [{"ResourceType": "volume", "Tags": [{"Key": "inf2lab:run", "Value": run.id}]}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,13 +20,15 @@ def test_the_instance_is_as_requested(played: PlayedAws, launching: Launching) -
     ec2 = played.client("ec2")
     (group,) = ec2.describe_instances(InstanceIds=[run.instance_id])["Reservations"]
     (instance,) = group["Instances"]
-    assert (instance["InstanceType"], instance["ImageId"]) == ("inf2.xlarge", "ami-0ubuntu2026new")
+    assert (instance["InstanceType"], instance["ImageId"]) == ("inf2.xlarge", "ami-0ubuntu2026fit")
     assert instance["MetadataOptions"]["HttpTokens"] == "required"
-    assert instance["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
+    assert instance["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
     assert instance["Placement"]["AvailabilityZone"] == "us-east-2a"
     assert instance["IamInstanceProfile"]["Arn"].endswith(f"inf2lab-{run.id}-instance")
     tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
-    assert tags == {"Name": f"inf2lab-{run.id}", "inf2lab:run": run.id, "inf2lab:deadline": str(run.deadline)}
+    assert tags == {"Name": f"inf2lab-{run.id}", "inf2lab:run": run.id, "inf2lab:deadline": str(run.deadline)} | {
+        "inf2lab:status": "ready"
+    }
     shutdown = ec2.describe_instance_attribute(
         InstanceId=run.instance_id, Attribute="instanceInitiatedShutdownBehavior"
     )
@@ -160,6 +162,183 @@ def test_an_instance_launches_no_other(no_network: None, monkeypatch: pytest.Mon
     assert str(aws.launch(here, request)) == "this machine is the instance: nothing was sent"
     with pytest.raises(SettingsError, match="your own machine"):
         aws.launch(here, request, confirm=True)
+
+
+def started(here: aws.Cloud, request: aws.LaunchRequest) -> list[str]:
+    """Launch for good; returns what the reader is told."""
+    told: list[str] = []
+    aws.launch(here, request, confirm=True, report=told.append)
+    return told
+
+
+def test_an_instance_that_nobody_could_get_into_is_not_started(
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the AWS command line and its plugin there is no tunnel: that is seen before anything bills."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    here = played.cloud()
+    with pytest.raises(aws.NoWayIn, match=r"aws .*session-manager-plugin .*CloudShell.*nothing was started"):
+        aws.launch(here, launching.request(here), confirm=True)
+    assert played.left() == []
+    assert aws.all_runs() == []
+    assert aws.launch(here, launching.request(here)).run is None, "a dry run needs neither"
+
+
+def test_without_a_repository_the_four_lines_are_said_before_anything_is_sent(
+    played: PlayedAws, launching: Launching
+) -> None:
+    """The default launch gave a machine with nothing on it, and no way told to fill it."""
+    here = played.cloud()
+    first, *more = started(here, launching.request(here))
+    assert first.splitlines()[1:5] == [
+        "aws ssm start-session --region us-east-2 --target <instance id>",
+        "sudo -iu ubuntu",
+        "git clone URL ~/inf2lab",
+        "sudo systemctl start inf2lab-jupyter",
+    ]
+    assert any("run_instances: done" in line for line in more)
+    assert launching.sweep().clean
+    told = started(here, launching.request(here, repository="https://example.com/x.git"))
+    assert not [line for line in told if "git clone" in line]
+
+
+def becomes(played: PlayedAws, *statuses: str) -> None:
+    """Have the instance's tag say one status after the other, at each look; the last one stays."""
+    left = list(statuses)
+
+    def change(parsed: dict[str, Any], **event: Any) -> None:
+        for group in parsed.get("Reservations", ()):
+            for row in group["Instances"]:
+                row["Tags"] = [tag for tag in row["Tags"] if tag["Key"] != "inf2lab:status"]
+                row["Tags"] += [{"Key": "inf2lab:status", "Value": left[0]}] if left[0] else []
+        if len(left) > 1:
+            left.pop(0)
+
+    played.session.events.register("after-call.ec2.DescribeInstances", change)
+
+
+def test_a_launch_returns_when_the_first_boot_is_done_and_says_each_step(
+    played: PlayedAws, launching: Launching
+) -> None:
+    """It used to end before Session Manager reached the instance, with a tunnel that led nowhere for minutes."""
+    becomes(played, "", "", "booted", "booted", "installed", "ready")
+    here = played.cloud()
+    told = started(here, launching.request(here, repository="https://example.com/x.git"))
+    steps = [line.split()[0] for line in told if line.startswith(("  booted", "  installed", "  ready"))]
+    assert steps == ["booted:", "installed:", "ready:"]
+    assert "  Session Manager reaches it" in told
+    assert len(played.pauses) == 4
+
+
+def test_an_instance_without_a_repository_is_done_when_it_is_installed(played: PlayedAws, launching: Launching) -> None:
+    becomes(played, "booted", "booted", "installed")
+    here = played.cloud()
+    assert started(here, launching.request(here))[-1].startswith("  installed")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        (("booted", "booted", "failed: driver 2.31.7.0 refuses the runtime"), "driver 2.31.7.0 refuses the runtime"),
+        (("booted",), "is not installed after 20 minutes"),
+        (("",), "nothing heard"),
+    ],
+    ids=["it failed", "it hangs", "it never spoke"],
+)
+def test_a_first_boot_that_goes_wrong_is_said_with_what_to_do(
+    played: PlayedAws, launching: Launching, statuses: tuple[str, ...], said: str
+) -> None:
+    """The instance stays, so that its log can be read; the run is on record, and both ways out are named."""
+    becomes(played, *statuses)
+    here = played.cloud()
+    with pytest.raises(aws.BootFailed, match=said) as caught:
+        started(here, launching.request(here))
+    (run,) = aws.open_runs()
+    for words in (f"--target {run.instance_id}", "/var/log/inf2lab-first-boot.log", str(run.deadline), "inf2lab sweep"):
+        assert words in str(caught.value)
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+def test_an_instance_that_ends_during_its_first_boot_is_not_waited_for(played: PlayedAws, launching: Launching) -> None:
+    here = played.cloud()
+    looks = [0]
+
+    def end(parsed: dict[str, Any], **event: Any) -> None:
+        looks[0] += 1
+        if looks[0] > 1:
+            parsed["Reservations"] = []
+
+    played.session.events.register("after-call.ec2.DescribeInstances", end)
+    with pytest.raises(aws.BootFailed, match=r"has ended by itself.*launch again"):
+        started(here, launching.request(here))
+
+
+def test_a_subnet_without_a_way_out_is_noticed(
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Session Manager's agent never calls in from a private subnet that has neither NAT nor endpoints."""
+    here = played.cloud()
+    played.fail("ssm.DescribeInstanceInformation", "AccessDeniedException")
+    assert "  whether Session Manager reaches it is not known: AccessDeniedException" in started(
+        here, launching.request(here)
+    )
+    played.heal()
+    launching.sweep()
+    offline = {
+        "after-call.ssm.DescribeInstanceInformation": lambda parsed, **event: parsed.update(InstanceInformationList=[])
+    }
+    for name, answer in offline.items():
+        played.session.events.register(name, answer)
+    here = played.cloud()
+    with pytest.raises(aws.BootFailed, match=r"did not reach i-.*NAT gateway or VPC endpoints"):
+        started(here, launching.request(here))
+
+
+def test_a_chosen_subnet_takes_group_and_instance_into_its_network(played: PlayedAws, launching: Launching) -> None:
+    here, ec2 = played.cloud(), played.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="us-east-2c")["Subnet"]["SubnetId"]
+    started(here, launching.request(here, subnet=aws.look_up_subnet(here, made)))
+    (run,) = aws.open_runs()
+    (group,) = ec2.describe_instances(InstanceIds=[run.instance_id])["Reservations"]
+    (instance,) = group["Instances"]
+    assert (instance["SubnetId"], instance["VpcId"]) == (made, vpc)
+    assert launching.sweep().clean
+
+
+@pytest.mark.parametrize(("profile", "hops"), [("djl-0.25", 1), ("lmi-0.30", 1), ("seed-0.21", 2)])
+def test_metadata_is_as_near_as_the_container_allows(profile: str, hops: int) -> None:
+    """Two hops let every container ask for the instance's credentials; only DJLServing 0.21 needs to ask anything."""
+    here = aws.connect(Settings(), region="us-east-2")
+    request = aws.launch_request(here, "inf2.xlarge", aws.look_up_image(here, profile=profile), hours=1)
+    assert request.run_instances.parameters["MetadataOptions"]["HttpPutResponseHopLimit"] == hops
+    assert all(point.holds for point in aws.review(request))
+
+
+def test_the_instance_may_write_its_own_status_and_no_other_tag(played: PlayedAws, launching: Launching) -> None:
+    """A deadline in a tag that the instance itself could move would be none."""
+    run = launching()
+    policy = played.client("iam").get_role_policy(RoleName=f"inf2lab-{run.id}-instance", PolicyName="status")
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "ec2:CreateTags"
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/inf2lab:run": run.id},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["inf2lab:status"]},
+    }
+
+
+def test_only_a_schedule_of_this_account_may_take_the_watchdog_s_role(played: PlayedAws, launching: Launching) -> None:
+    run = launching()
+    role = played.client("iam").get_role(RoleName=f"inf2lab-{run.id}-deadline")["Role"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": played.cloud().account}}
+
+
+def test_the_disk_is_asked_for_with_its_speed(played: PlayedAws, launching: Launching) -> None:
+    (disk,) = launching.request(played.cloud()).run_instances.parameters["BlockDeviceMappings"]
+    assert (disk["Ebs"]["Throughput"], disk["Ebs"]["Iops"]) == (500, 6000)
 
 
 def test_a_zone_without_a_default_network_is_passed_over(played: PlayedAws, launching: Launching) -> None:

@@ -1,4 +1,4 @@
-"""Image, offering, quota and price: what AWS says, what the catalog says when AWS does not, and who said it."""
+"""Offering, network, quota and price: what AWS says, what the catalog says when AWS does not, and who said it."""
 
 from __future__ import annotations
 
@@ -13,55 +13,13 @@ from inf2lab import Settings, aws, catalog
 if TYPE_CHECKING:
     from conftest import Launching, PlayedAws
 
-PARAMETER = catalog.host_image().parameter
+FAST_USD = (500 - 125) * 0.04 + (6000 - 3000) * 0.005  # a month of the speed that is bought for the disk
 
 
 @pytest.fixture
 def offline(no_network: None) -> aws.Cloud:
     """The rehearsal lane; a connection would be an error."""
     return aws.connect(Settings(), region="us-east-2")
-
-
-def test_the_image_is_the_parameter_s(played: PlayedAws) -> None:
-    image = aws.look_up_image(played.cloud())
-    assert (image.id, image.root_device, image.user) == ("ami-0ubuntu2026new", "/dev/sda1", "ubuntu")
-    assert PARAMETER in image.source
-
-
-@pytest.mark.parametrize("code", ["ParameterNotFound", "AccessDeniedException"])
-def test_without_the_parameter_it_is_the_newest_by_name(played: PlayedAws, code: str) -> None:
-    played.fail("ssm.GetParameter", code)
-    image = aws.look_up_image(played.cloud())
-    assert image.id == "ami-0ubuntu2026new"
-    assert image.name == "Deep Learning Base Neuron AMI (Ubuntu 24.04) 20260814"
-    assert f"DescribeImages, because the SSM parameter failed ({code})" in image.source
-
-
-def test_an_image_of_one_s_own_goes_before(played: PlayedAws) -> None:
-    image = aws.look_up_image(played.cloud(), image_id="ami-0ubuntu2026old")
-    assert (image.id, image.source) == ("ami-0ubuntu2026old", "image_id")
-
-
-def test_another_family_has_another_root_device_and_user(played: PlayedAws) -> None:
-    image = aws.look_up_image(played.cloud(), family="amazon-linux-2023")
-    assert (image.id, image.root_device, image.user) == ("ami-0amazon2026new", "/dev/xvda", "ec2-user")
-
-
-def test_an_image_that_may_not_be_described_is_taken_by_the_catalog_s_word(played: PlayedAws) -> None:
-    played.fail("ec2.DescribeImages", "UnauthorizedOperation")
-    image = aws.look_up_image(played.cloud())
-    assert (image.id, image.root_device) == ("ami-0ubuntu2026new", "/dev/sda1")
-    assert "UnauthorizedOperation" in image.source
-
-
-def test_no_image_at_all_says_what_to_name(played: PlayedAws) -> None:
-    with pytest.raises(aws.NoImage, match="none matches Deep Learning Base Neuron AMI"):
-        aws.look_up_image(played.cloud("eu-west-1"))
-
-
-def test_the_rehearsal_s_image_is_an_alias_that_ec2_resolves(offline: aws.Cloud) -> None:
-    assert aws.look_up_image(offline).id == f"resolve:ssm:{PARAMETER}"
-    assert aws.look_up_image(offline, image_id="ami-1").id == "ami-1"
 
 
 def test_an_offering_names_its_zones(played: PlayedAws) -> None:
@@ -75,6 +33,19 @@ def test_who_may_not_ask_gets_the_dated_table(played: PlayedAws) -> None:
     offered = aws.offering(played.cloud(), "inf2.48xlarge")
     assert offered.zones == ()
     assert offered.source == "table of 2026-11-22; AWS: UnauthorizedOperation"
+
+
+def test_a_subnet_brings_its_network_and_says_whether_it_has_a_way_out(played: PlayedAws, offline: aws.Cloud) -> None:
+    """Without the choice, an account that has no default network cannot launch at all."""
+    here, ec2 = played.cloud(), played.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="us-east-2b")["Subnet"]["SubnetId"]
+    subnet = aws.look_up_subnet(here, made)
+    assert (subnet.vpc, subnet.zone, subnet.public) == (vpc, "us-east-2b", False)
+    assert "NAT gateway" in str(subnet)
+    with pytest.raises(aws.NotThere):
+        aws.look_up_subnet(here, "subnet-0123456789abcdef0")
+    assert aws.look_up_subnet(offline, "subnet-1").public is None
 
 
 @pytest.mark.parametrize("instance", catalog.cloud_facts().regions.by_instance)
@@ -134,8 +105,8 @@ def test_the_price_is_aws_s_when_it_answers(played: PlayedAws, launching: Launch
         table = aws.price_table(here, request)
     instance, disk, address = table.rows
     assert (instance.usd_per_hour, instance.source) == (0.76, "AWS, now")
-    assert disk.usd_per_hour == pytest.approx(512 * 0.09 / 730)
-    assert table.usd == pytest.approx(0.76 + 512 * 0.09 / 730 + address.usd_per_hour)
+    assert disk.usd_per_hour == pytest.approx((512 * 0.09 + FAST_USD) / 730)
+    assert table.usd == pytest.approx(0.76 + (512 * 0.09 + FAST_USD) / 730 + address.usd_per_hour)
 
 
 def test_a_price_list_with_two_prices_is_not_guessed_at(played: PlayedAws, launching: Launching) -> None:
@@ -153,8 +124,8 @@ def test_a_price_list_with_two_prices_is_not_guessed_at(played: PlayedAws, launc
 def test_the_rehearsal_s_price_is_the_article_s_instance_for_four_hours(offline: aws.Cloud) -> None:
     request = aws.launch_request(offline, "inf2.48xlarge", aws.look_up_image(offline), hours=4)
     table = aws.price_table(offline, request)
-    assert table.usd == pytest.approx(4 * (12.981 + 512 * 0.08 / 730 + 0.005))
-    assert table.usd_per_hour_stopped == pytest.approx(512 * 0.08 / 730)
+    assert table.usd == pytest.approx(4 * (12.981 + (512 * 0.08 + FAST_USD) / 730 + 0.005))
+    assert table.usd_per_hour_stopped == pytest.approx((512 * 0.08 + FAST_USD) / 730)
     assert "if only stopped" in str(table)
 
 

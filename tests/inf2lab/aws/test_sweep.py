@@ -52,7 +52,7 @@ def test_a_spot_request_is_cancelled(played: PlayedAws, launching: Launching) ->
     """It would start an instance after the sweep."""
     run, ec2 = launching(), played.client("ec2")
     ec2.request_spot_instances(
-        LaunchSpecification={"ImageId": "ami-0ubuntu2026new", "InstanceType": "inf2.xlarge"},
+        LaunchSpecification={"ImageId": "ami-0ubuntu2026fit", "InstanceType": "inf2.xlarge"},
         TagSpecifications=tags(run.id, "spot-instances-request"),
     )
     (waiting,) = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
@@ -81,9 +81,9 @@ def test_what_remains_has_a_price(played: PlayedAws, launching: Launching) -> No
 
 def test_what_carries_no_tag_or_another_is_not_touched(played: PlayedAws, launching: Launching) -> None:
     ec2 = played.client("ec2")
-    plain = ec2.run_instances(ImageId="ami-0ubuntu2026new", InstanceType="inf2.xlarge", MinCount=1, MaxCount=1)
+    plain = ec2.run_instances(ImageId="ami-0ubuntu2026fit", InstanceType="inf2.xlarge", MinCount=1, MaxCount=1)
     other = ec2.run_instances(
-        ImageId="ami-0ubuntu2026new",
+        ImageId="ami-0ubuntu2026fit",
         InstanceType="inf2.xlarge",
         MinCount=1,
         MaxCount=1,

@@ -86,7 +86,7 @@ def test_the_runtimes_own_words_are_kept(proving: Proving) -> None:
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        ({"max_usd": 0.5}, "max_usd=0.5: it may cost 0.7"),
+        ({"max_usd": 0.5}, "max_usd=0.5: it may cost 0.8"),
         ({"max_minutes": 20}, "max_minutes=20: the steps are planned to take"),
         ({"max_minutes": 0}, "must be above 0"),
         ({"instance": "inf2.48xlarge"}, "it may cost 13"),
