@@ -10,6 +10,7 @@ from .degrees import DegreeCheck, check_cores, check_degree, check_heads, check_
 from .dims import STANDS_FOR, ModelDims, rule_dims
 from .errors import IncompleteConfig, NeuronRulesError, UnknownName
 from .generations import GENERATIONS, Generation, generation
+from .limits import computed_activation, refused_int8, refused_unroll, refused_variants
 from .memory import (
     CONTEXT_RESERVE_GIB,
     CORE_BYTES,
@@ -59,6 +60,7 @@ __all__ = [
     "check_degree",
     "check_heads",
     "check_listed",
+    "computed_activation",
     "context_buckets",
     "core_groups",
     "core_tensors",
@@ -72,6 +74,9 @@ __all__ = [
     "padded_vocab",
     "parse_visible_cores",
     "placed_kv_heads",
+    "refused_int8",
+    "refused_unroll",
+    "refused_variants",
     "rule_dims",
     "sum_bytes",
     "token_buckets",

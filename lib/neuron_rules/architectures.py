@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from .errors import UnknownName
 
@@ -25,11 +25,22 @@ class Architecture:
     attention_bias: bool = True
     ffn_bias: bool = True
     lm_head_bias: bool = False
+    works_with: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # config attributes: the one value that the library computes
+    activation: str | None = None  # config attribute with its name; None is gelu_new, whatever the model says
+    only_gelu_new: bool = False  # another gelu is computed as gelu_new, with a warning
+    splits_layers: bool = True  # `unroll` may put fewer than all layers into a program
+    wants_f32: bool = False  # the vendor advises against f16
 
 
 def _keys(**names: str) -> Mapping[str, tuple[str, ...]]:
     """Config keys by dimension; several keys of one dimension are written with a `|` between them."""
     return MappingProxyType({dimension: tuple(keys.split("|")) for dimension, keys in names.items()})
+
+
+def _values(**values: Any) -> Mapping[str, Any]:
+    return MappingProxyType(values)
 
 
 _GPT2_KEYS = _keys(
@@ -79,11 +90,42 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         family.name: family
         for family in (
-            Architecture("bloom", "BLOOM", _BLOOM_KEYS, "alibi"),
-            Architecture("gpt2", "GPT-2", _GPT2_KEYS, "learned"),
-            Architecture("gpt_neox", "GPT-NeoX", _NEOX_KEYS, "rotary"),
             Architecture(
-                "gptj", "GPT-J", _GPT2_KEYS, "rotary", norms_per_layer=1, attention_bias=False, lm_head_bias=True
+                "bloom",
+                "BLOOM",
+                _BLOOM_KEYS,
+                "alibi",
+                works_with=_values(apply_residual_connection_post_layernorm=False),
+            ),
+            Architecture(
+                "gpt2",
+                "GPT-2",
+                _GPT2_KEYS,
+                "learned",
+                works_with=_values(scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False),
+                activation="activation_function",
+            ),
+            # f32: release notes of transformers-neuronx 0.10 to 0.13; the rest: gptneox/model.py of 0.4 to 0.13
+            Architecture(
+                "gpt_neox",
+                "GPT-NeoX",
+                _NEOX_KEYS,
+                "rotary",
+                works_with=_values(use_parallel_residual=True, attention_bias=True, rope_scaling=None),
+                activation="hidden_act",
+                only_gelu_new=True,
+                splits_layers=False,
+                wants_f32=True,
+            ),
+            Architecture(
+                "gptj",
+                "GPT-J",
+                _GPT2_KEYS,
+                "rotary",
+                norms_per_layer=1,
+                attention_bias=False,
+                lm_head_bias=True,
+                activation="activation_function",
             ),
             Architecture(
                 "llama",
@@ -94,8 +136,19 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 gated_ffn=True,
                 attention_bias=False,
                 ffn_bias=False,
+                works_with=_values(attention_bias=False, mlp_bias=False, rope_scaling=None),
+                activation="hidden_act",
             ),
-            Architecture("opt", "OPT", _OPT_KEYS, "learned", position_offset=2),
+            # facebook/opt-350m norms afterwards
+            Architecture(
+                "opt",
+                "OPT",
+                _OPT_KEYS,
+                "learned",
+                position_offset=2,
+                works_with=_values(do_layer_norm_before=True, enable_bias=True),
+                activation="activation_function",
+            ),
         )
     }
 )

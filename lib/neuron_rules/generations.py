@@ -37,6 +37,7 @@ class Generation:
     sample_arguments: Mapping[str, tuple[str, ...]]  # by architecture, in order
     constructor_arguments: Mapping[str, tuple[str, ...]]  # beyond the five that all have
     context_buckets: bool  # the prompt has programs of its own instead of one position at a time
+    eight_bit: frozenset[str]  # architectures whose matrices may be stored in eight bits
     matrix_dtypes: tuple[str, ...]  # eight-bit storage of the layers' matrices: amp `f16-u8-f16`, or NeuronConfig's s8
 
 
@@ -62,6 +63,7 @@ GENERATIONS: Mapping[str, Generation] = MappingProxyType(
             sample_arguments=_by_architecture(_ARCHITECTURES_02, _SAMPLE_02),
             constructor_arguments=_by_architecture(_ARCHITECTURES_02, ("init_n_active_tokens",)),
             context_buckets=False,
+            eight_bit=frozenset(_ARCHITECTURES_02),
             matrix_dtypes=("u8",),
         ),
         "0.8": Generation(
@@ -83,6 +85,8 @@ GENERATIONS: Mapping[str, Generation] = MappingProxyType(
                 llama=("context_length_estimate", "context_unroll", "neuron_config", "prefixed_length"),
             ),
             context_buckets=True,
+            # gptj/model.py and gptneox/model.py of every release from 0.4 to 0.13 raise NotImplementedError
+            eight_bit=frozenset({"bloom", "gpt2", "llama", "opt"}),
             matrix_dtypes=("s8",),
         ),
     }

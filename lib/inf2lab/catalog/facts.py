@@ -121,11 +121,24 @@ def _latest(table: Mapping[str, Any], release: Version) -> Any:
 
 
 @dataclass(frozen=True)
+class ServerKey:
+    """One key of serving.properties without `option.`, which the server itself reads."""
+
+    name: str
+    kind: str  # int or text
+    since: str
+
+    def known_in(self, release: Version) -> bool:
+        """Whether that release reads the key."""
+        return parse_version(self.since) <= release
+
+
+@dataclass(frozen=True)
 class OptionTable:
     """Every key of serving.properties that a release may read."""
 
     options: Mapping[str, Option]
-    server_keys: Mapping[str, str]  # keys without `option.` and their kind
+    server_keys: Mapping[str, ServerKey]
     engines: tuple[str, ...]
     incomplete_from: Version  # from here on the handler reads options that nobody has listed
 
@@ -186,7 +199,30 @@ class ModelEntry:
     dims: ModelDims
     parameters: int
     tied: bool
-    model_type: str  # what its config.json says
+    config: Mapping[str, Any]  # what its config.json says of `model_type` and of all that decides who can read it
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """A model that is asked for and not planned here: what its config.json says, as far as it decides."""
+
+    name: str
+    model_type: str
+    variant: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """What models of one configuration take to be read; `when` are keys of config.json, nested ones with a dot."""
+
+    name: str
+    model_type: str
+    when: Mapping[str, Any] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)  # the least that reads it
+    advised: Mapping[str, str] = field(default_factory=dict)  # below it loads, and computes something else
+    because: str = ""
+    runs_on: str = ""  # where it runs today; empty where a generation here serves it
+    names: str = ""  # pattern by which a model that is not listed is guessed
 
 
 @dataclass(frozen=True)

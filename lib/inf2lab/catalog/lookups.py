@@ -10,11 +10,12 @@ from typing import Any
 
 from inf2lab.catalog import facts, rows
 from inf2lab.errors import SettingsError
-from neuron_rules import ModelDims
+from neuron_rules import ModelDims, refused_variants
 
 _RELEASE = re.compile(r"(?:djl-|lmi-|seed-)?(\d{1,6})\.(\d{1,6})(?:\.\d{1,6})*")
 # What a model's name may carry beside the size: who published it, its format, how it was tuned.
-_BESIDE = re.compile(r"^meta-|-(hf|chat|instruct|base|v0\.\d)(?=-|$)")
+_BESIDE = re.compile(r"^meta-|-(hf|chat|instruct|base|fp16|bf16|it|pt|split)(?=-|$)")
+_RELEASED = re.compile(r"-?v\d+(\.\d+)?(?=-|$)")
 
 
 @cache
@@ -141,16 +142,52 @@ def is_gated(model_id: str) -> bool:
 def find_model(name: str) -> facts.ModelEntry:
     """Return the model a person means by `name` (opt-13b, Llama-2-7b-chat-hf, a hub name); raises SettingsError."""
     entries = model_entries()
-    for key, entry in entries.items():
-        if name.lower() in (key.lower(), key.rpartition("/")[2].lower()):
-            return entry
-    meant = [key for key in entries if _short(key) == _short(name)]
-    if meant and len({replace(entries[key].dims, name="") for key in meant}) == 1:
-        return entries[meant[0]]
+    if key := _named(name, entries):
+        return entries[key]
+    if reason := _not_planned(described(name) or {}):
+        raise SettingsError("model", name, reason)
     close = difflib.get_close_matches(_short(name), [_short(key) for key in entries], 3)
     near = [key for key in entries if _short(key) in close]
     known = f"did you mean {' or '.join(near)}? if not," if near else f"known are {', '.join(entries)};"
     raise SettingsError("model", name, f"{known} use a folder with a config.json")
+
+
+@cache
+def other_models() -> Mapping[str, facts.OtherModel]:
+    """Return the models that are asked for and not planned here, by public name."""
+    return rows.read_table(facts.OtherModel, "models", "others")
+
+
+@cache
+def model_kinds() -> Mapping[str, facts.ModelKind]:
+    """Return what each kind of model takes to be read, by the kind's name."""
+    return rows.read_table(facts.ModelKind, "models", "kinds")
+
+
+def kinds_of(config: Mapping[str, Any]) -> tuple[facts.ModelKind, ...]:
+    """Return every kind that a model with that configuration is of; none where nobody has listed its type."""
+    return tuple(kind for kind in model_kinds().values() if _matches(kind, config))
+
+
+def planned(name: str) -> ModelDims | None:
+    """Return the dimensions of the model that `name` means where they are listed, or None."""
+    key = _named(name, model_entries())
+    return models()[key] if key else None
+
+
+def described(name: str) -> Mapping[str, Any] | None:
+    """Return what is known of the configuration of the model that `name` means, or None.
+
+    A model that is listed nowhere is guessed by its name, and `guessed` says so.
+    """
+    entries, others = model_entries(), other_models()
+    if key := _named(name, entries):
+        return entries[key].config
+    if key := _named(name, others):
+        return {"model_type": others[key].model_type, **others[key].variant}
+    last = name.rstrip("/").rpartition("/")[2]
+    guesses = [kind for kind in model_kinds().values() if kind.names and re.search(kind.names, last, re.IGNORECASE)]
+    return _config(guesses[-1]) if guesses else None
 
 
 @cache
@@ -253,15 +290,78 @@ def _release(name: str) -> tuple[int, ...]:
     return (int(match[1]), int(match[2])) if match else ()
 
 
+def _named(name: str, table: Mapping[str, Any]) -> str | None:
+    """Return the key that a person means: whole, without its owner, or by its short name where that is no other's."""
+    for key in table:
+        if name.lower() in (key.lower(), key.rpartition("/")[2].lower()):
+            return key
+    meant = [key for key in table if _short(key) == _short(name)]
+    if not meant and not _RELEASED.search(name.lower()):  # without a release's number the first release is meant
+        meant = [key for key in table if _RELEASED.sub("", _short(key)) == _short(name)][:1]
+    alike = {_like(table[key]) for key in meant}
+    return meant[0] if len(alike) == 1 else None
+
+
+def _like(entry: facts.ModelEntry | facts.OtherModel) -> object:
+    return replace(entry.dims, name="") if isinstance(entry, facts.ModelEntry) else entry.model_type
+
+
 def _short(name: str) -> str:
     text = name.strip().rstrip("/").rpartition("/")[2].lower()
     while (shorter := _BESIDE.sub("", text)) != text:
         text = shorter
-    return re.sub(r"[-_]", "", text)
+    return re.sub(r"-(?!v\d)|_", "", text)
+
+
+def _matches(kind: facts.ModelKind, config: Mapping[str, Any]) -> bool:
+    return kind.model_type == config.get("model_type") and all(
+        _reach(config, key) == value for key, value in kind.when.items()
+    )
+
+
+def _reach(config: Any, key: str) -> Any:
+    """Return a nested value; a key that is absent is no null."""
+    for part in key.split("."):
+        if not isinstance(config, Mapping) or part not in config:
+            return _reach
+        config = config[part]
+    return config
+
+
+def _config(kind: facts.ModelKind) -> Mapping[str, Any]:
+    """Return the smallest configuration that is of that kind."""
+    found: dict[str, Any] = {"model_type": kind.model_type, "guessed": True}
+    for key, value in kind.when.items():
+        place = found
+        *outer, last = key.split(".")
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return found
+
+
+def nowhere(config: Mapping[str, Any]) -> str:
+    """Return where a model runs that no generation of this stack serves; empty for one that some generation may."""
+    kind = next((kind for kind in kinds_of(config) if kind.runs_on), None)
+    if kind is None:
+        return ""
+    return f"not on this stack: no generation serves `{kind.model_type}`; it runs today on {kind.runs_on}"
+
+
+def _not_planned(config: Mapping[str, Any]) -> str:
+    if reason := nowhere(config):
+        return reason
+    if not config or "guessed" in config:
+        return ""
+    if refused := next(refused_variants(config), None):
+        return f"not on this stack: {refused}"
+    reading = [p.name for p in profiles().values() if config["model_type"] in p.architectures]
+    return f"a `{config['model_type']}` whose sizes are not listed here (handlers from {reading[0]} on have a class)"
 
 
 def _model_entry(name: str, row: Mapping[str, Any]) -> facts.ModelEntry:
     """Return an entry whose row says dimensions and the rest side by side."""
-    own = {key: row[key] for key in ("parameters", "tied")} | {"model_type": row.get("model_type", row["architecture"])}
-    dims = {"name": name} | {key: value for key, value in row.items() if key not in own}
+    config = {"model_type": row.get("model_type", row["architecture"])} | row.get("variant", {})
+    own = {key: row[key] for key in ("parameters", "tied")} | {"config": config}
+    dims = {"name": name} | {key: value for key, value in row.items() if key not in {*own, "model_type", "variant"}}
     return rows.build(facts.ModelEntry, own | {"dims": dims}, f"models.models.{name}")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,17 +28,31 @@ def doctor(settings: Settings) -> None:
 
 @commands.command()
 def plan(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A model folder, whose values hold where no option says another.")
+    ] = None,
+    commands: Annotated[
+        list[Path] | None,
+        typer.Argument(help="What starts it, with its variables: a script, compose, Kubernetes, SageMaker, .env."),
+    ] = None,
     model: Annotated[
-        str, typer.Option(help="Short name (opt-13b), name on the hub, or a folder with config.json.")
-    ] = DEFAULTS.model_id,
+        str | None,
+        typer.Option(
+            help=f"Short name (opt-13b), name on the hub, or a folder with config.json; else {DEFAULTS.model_id}."
+        ),
+    ] = None,
     instance: Instance = DEFAULTS.instance,
     profile: Profile = DEFAULTS.profile,
     tp: Annotated[int | None, typer.Option(help="Tensor parallel degree; left out: the smallest that fits.")] = None,
-    batch: Annotated[int, typer.Option(help="Rows that are generated together.")] = 1,
-    n_positions: Annotated[int, typer.Option(help="Longest text, prompt and answer together.")] = 2048,
+    batch: Annotated[int | None, typer.Option(help="Rows that are generated together; left out: 1.")] = None,
+    n_positions: Annotated[
+        int | None, typer.Option(help="Longest text, prompt and answer together; left out: 2048.")
+    ] = None,
     prompt: Annotated[int, typer.Option("--input", help="Tokens of a prompt.")] = 0,
     answer: Annotated[int, typer.Option("--output", help="Tokens of an answer.")] = 0,
-    dtype: Annotated[str, typer.Option(help="Number format of weights and cache: f16, bf16, f32.")] = "f16",
+    dtype: Annotated[
+        str | None, typer.Option(help="Number format of weights and cache: f16, bf16, f32; left out: f16.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="int8 stores the layers' matrices in eight bits.")] = None,
     devices: Annotated[str | None, typer.Option(help="A list of --device flags to judge: 0,10,2,4.")] = None,
     price_basis: Annotated[str, typer.Option(help="on-demand or reserved.")] = "on-demand",
@@ -57,21 +71,21 @@ def plan(
     """Say what a configuration means before it is paid for: degrees, memory, copies, time, cost."""
     from inf2lab import planning
 
+    asked = {
+        "model": model,
+        "tensor_parallel_degree": tp,
+        "batch_size": batch,
+        "n_positions": n_positions,
+        "dtype": dtype,
+        "weights": weights,
+    }
+    choices: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    choices |= {"input_tokens": prompt, "output_tokens": answer, "devices": devices, "price_basis": price_basis}
     with one_sentence():
-        made = planning.plan_for(
-            model,
-            profile=profile,
-            instance=instance,
-            tensor_parallel_degree=tp,
-            batch_size=batch,
-            n_positions=n_positions,
-            input_tokens=prompt,
-            output_tokens=answer,
-            dtype=dtype,
-            weights=weights,
-            devices=devices,
-            price_basis=price_basis,
-        )
+        if folder:
+            made = planning.plan_of_files(folder, commands or [], Settings(profile=profile, instance=instance), choices)
+        else:
+            made = planning.plan_for(**{"model": DEFAULTS.model_id} | choices, profile=profile, instance=instance)
         needed = None
         if rate is not None:
             points = planning.read_curve(curve) if curve else None

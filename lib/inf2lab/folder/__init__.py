@@ -1,7 +1,9 @@
 """The model folder: what DJLServing mounts and both lanes share, byte for byte; the only reader of what it means."""
 
 from inf2lab.folder.article import ARTICLE, ARTICLE_PROFILE, write_article
-from inf2lab.folder.model_folder import Aim, ModelFolder
+from inf2lab.folder.containers import Container, containers_in, docker_runs, variables_of
+from inf2lab.folder.environment import Variable, key_of, merge
+from inf2lab.folder.model_folder import Aim, ModelFolder, read_config
 from inf2lab.folder.needs import (
     COMPILED,
     INSIDE_PORT,
@@ -22,6 +24,7 @@ from inf2lab.folder.properties import (
     read_properties,
     write_properties,
 )
+from inf2lab.folder.shell import Words, shell_commands
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON, Stated, default_handler
 
 __all__ = [
@@ -36,17 +39,27 @@ __all__ = [
     "OPTION",
     "PLAIN_KEYS_REACH_PYTHON",
     "Aim",
+    "Container",
     "Edit",
     "Entry",
     "ModelFolder",
     "Needs",
     "Properties",
     "Stated",
+    "Variable",
+    "Words",
     "cache_variables",
     "container_environment",
+    "containers_in",
     "default_handler",
+    "docker_runs",
+    "key_of",
+    "merge",
     "parse_properties",
+    "read_config",
     "read_properties",
+    "shell_commands",
+    "variables_of",
     "write_article",
     "write_properties",
 ]

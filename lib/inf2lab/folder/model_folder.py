@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from inf2lab import catalog, paths
 from inf2lab.errors import FolderError
+from inf2lab.folder.environment import Variable, merge
 from inf2lab.folder.properties import FILE_NAME, Properties, load_properties, read_properties
 from inf2lab.folder.stated import Stated, name_in_urls
 
@@ -60,15 +63,21 @@ class ModelFolder:
         values = self.properties() if self.properties_path.exists() else {}
         return values.get(f"option.{name}") or values.get(name) or default
 
-    def stated(self, aim: Aim) -> Stated:
-        """Return what its files state under the aim's profile, on its instance; raises FolderError, SettingsError."""
+    def stated(self, aim: Aim, variables: Iterable[Variable] = ()) -> Stated:
+        """Return what its files and the container's variables state under the aim's profile, on its instance.
+
+        Raises FolderError, SettingsError.
+        """
         files = [file.name for file in self.path.iterdir() if file.is_file()] if self.path.is_dir() else []
+        profile = catalog.profile(aim.profile)
+        properties = load_properties(self.properties_path) if FILE_NAME in files else Properties()
         return Stated(
             name=self.path.name,
-            profile=catalog.profile(aim.profile),
+            profile=profile,
             instance=catalog.instance(aim.instance),
-            properties=load_properties(self.properties_path) if FILE_NAME in files else Properties(),
+            properties=merge(properties, variables, profile.version),
             files=frozenset(files),
+            config=read_config(self.path / "config.json") if "config.json" in files else None,
         )
 
     def check(self) -> ModelFolder:
@@ -103,3 +112,13 @@ class ModelFolder:
             )
             raise FolderError(self.path, reason)
         return found
+
+
+def read_config(file: Path) -> object:
+    """Return what a config.json says, or None where it is none; raises FolderError if it cannot be read."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        raise FolderError(file, f"cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError):
+        return None

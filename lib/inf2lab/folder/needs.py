@@ -3,15 +3,19 @@
 A value that cannot be is one FolderError, whoever asks: file, key, value, rule and remedy.
 """
 
+import re
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 
 from inf2lab import paths
 from inf2lab.catalog import Profile
-from inf2lab.errors import FolderError, ServerError
+from inf2lab.errors import FolderError, ServerError, SettingsError
+from inf2lab.folder.containers import variables_in
+from inf2lab.folder.environment import Variable
 from inf2lab.folder.model_folder import ModelFolder
-from inf2lab.folder.properties import OPTION, Entry
-from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON, Stated
+from inf2lab.folder.properties import FILE_NAME, OPTION, Entry
+from inf2lab.folder.stated import Stated
 from inf2lab.settings import Settings
 from neuron_rules import core_groups
 
@@ -20,20 +24,44 @@ LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions
 INSIDE_PORT = 8080
 MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
 COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
+_SECRET = re.compile("TOKEN|SECRET|PASSWORD|CREDENTIAL|_KEY")
 _FROM_ONE = "write a number from 1 on"
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a scheduler must know of a folder. Settings say the machine; all the rest is read from the folder, once."""
+    """What a scheduler must know of a folder. Settings say the machine; all the rest is read from the folder, once.
+
+    `variables` are those of a container that somebody else starts.
+    """
 
     settings: Settings
     folder: ModelFolder
+    variables: tuple[Variable, ...] = ()
 
     @cached_property
     def stated(self) -> Stated:
-        """The folder's files, parsed; raises FolderError."""
-        return self.folder.stated(self.settings)
+        """The folder's files, parsed, and what the container's variables add; raises FolderError, SettingsError."""
+        return self.folder.stated(self.settings, (*self.variables, *self.given))
+
+    @cached_property
+    def further_words(self) -> list[str]:
+        """Further words for `docker run`; raises SettingsError where they are no words."""
+        text = self.settings.docker_options
+        try:
+            return shlex.split(text)
+        except ValueError as error:
+            raise SettingsError("docker_options", text, f"cannot be cut into words: {error}") from None
+
+    @cached_property
+    def given(self) -> tuple[Variable, ...]:
+        """The variables among those words, which every lane and every rendering gives the server."""
+        return variables_in(self.further_words, "docker_options")
+
+    @property
+    def given_values(self) -> dict[str, str]:
+        """Their values, without secrets and without those that the caller's own environment has."""
+        return {one.name: one.value for one in self.given if one.known and not _SECRET.search(one.name)}
 
     def check(self) -> None:
         """Raise FolderError for a value that cannot be, or ServerError where the instance has too few cores."""
@@ -46,8 +74,9 @@ class Needs:
 
     @property
     def model_id(self) -> str:
-        """The model's name; where the folder names none, the settings'."""
-        return self.stated.text("model_id") or self.settings.model_id
+        """The model's name; where the folder names none and is not the model's own, the settings'."""
+        own = str(self.folder.path) if self.stated.config is not None else self.settings.model_id
+        return self.stated.text("model_id") or own
 
     @property
     def weights_on_s3(self) -> str:
@@ -86,19 +115,13 @@ class Needs:
 
     @property
     def rows(self) -> int:
-        """Rows that the model is compiled for: 1 unless stated; those of a rolling batch 32.
-
-        From 0.22.1 on the server's own `batch_size` reaches a handler of the folder's too (djl-serving, PyModel).
-        """
-        stated = self.stated
-        if stated.own_file and stated.release >= PLAIN_KEYS_REACH_PYTHON:
-            return self._option("batch_size", self.gathers)
-        return self._option(stated.rows_option, 32 if stated.rolling and stated.built_in else 1)
+        """Rows that the model is compiled for: 1 unless stated; those of a rolling batch 32, from 0.26 on."""
+        return self._number(self.stated.rows_entry, self.stated.rows or 1)
 
     @property
     def gathers(self) -> int:
         """Requests that the server gathers into one batch, by its own `batch_size`: 1 unless stated."""
-        return self._number(self.stated.properties.last("batch_size"), 1)
+        return self._number(self.stated.gathers, 1)
 
     @property
     def n_positions(self) -> int:
@@ -116,8 +139,7 @@ class Needs:
         if meant in stated.rules.dtypes:
             return meant
         accepted = stated.profile.handler_dtypes if stated.built_in else stated.rules.dtypes
-        entry = stated.option("dtype")
-        raise self._refusal(entry.key if entry else "dtype", word, f"write one of {', '.join(accepted)}")
+        raise self._refusal(stated.option("dtype"), word, f"write one of {', '.join(accepted)}")
 
     @property
     def loading_s(self) -> int:
@@ -144,15 +166,16 @@ class Needs:
         together; else a worker takes one after the other.
         """
         if self.stated.rolling:
-            return workers * self._option("max_rolling_batch_size", 32)
+            return workers * min(self.rows, self._option("max_rolling_batch_size", self.rows))
         return workers * self.gathers
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables of a container of its own: management on its loopback, the folder's time-outs."""
+        """Variables of a container of its own: management on its loopback, the folder's time-outs, those given."""
         addresses = f"http://0.0.0.0:{INSIDE_PORT}", f"http://127.0.0.1:{MANAGEMENT_PORT}"
         stack = self.settings.stack
-        return container_environment(*addresses, stack, loading_s=self.loading_s, predict_s=self.predict_s)
+        own = container_environment(*addresses, stack, loading_s=self.loading_s, predict_s=self.predict_s)
+        return own | self.given_values
 
     def _option(self, name: str, default: int, rule: str = _FROM_ONE) -> int:
         entry = self.stated.option(name)
@@ -165,11 +188,14 @@ class Needs:
         if entry is None:
             return default
         if entry.number is None or entry.number < 1:
-            raise self._refusal(entry.key, entry.value, rule)
+            raise self._refusal(entry, entry.value, rule)
         return entry.number
 
-    def _refusal(self, key: str, value: str, rule: str) -> FolderError:
-        return FolderError(paths.shown(self.folder.properties_path), f"{key}={value}: {rule}")
+    def _refusal(self, entry: Entry | None, value: str, rule: str) -> FolderError:
+        where = paths.shown(self.folder.properties_path)
+        if entry and entry.file != FILE_NAME:
+            where = f"{entry.file}:{entry.line}"
+        return FolderError(where, f"{entry.written if entry else 'dtype'}={value}: {rule}")
 
 
 def cache_variables(stack: Profile, home: str) -> dict[str, str]:

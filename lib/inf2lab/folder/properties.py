@@ -29,13 +29,23 @@ class Edit:
 
 @dataclass(frozen=True)
 class Entry:
-    """One key and its value, on lines `line` to `last`; `source` is the text of those lines without the last end."""
+    """One key and its value, on lines `line` to `last`; `source` is the text of those lines without the last end.
+
+    `file` is another one where a variable of the container gives the value, and `variable` its name.
+    """
 
     key: str
     value: str
     line: int
     last: int
     source: str
+    file: str = FILE_NAME
+    variable: str = ""
+
+    @property
+    def written(self) -> str:
+        """The key as it stands in its file."""
+        return self.variable or self.key
 
     @property
     def name(self) -> str:
@@ -77,25 +87,31 @@ class Entry:
 
 @dataclass(frozen=True)
 class Properties:
-    """A parsed file: `entries` in order, comments as (line, text), and lines whose \\u escape Java refuses."""
+    """A parsed file: `entries` in order, comments as (line, text), and lines whose \\u escape Java refuses.
+
+    `given` stands in the container's environment, and counts where the file does not say the key.
+    """
 
     entries: tuple[Entry, ...] = ()
     comments: tuple[tuple[int, str], ...] = ()
     bad_escapes: tuple[int, ...] = ()
     lines: tuple[str, ...] = field(default=(), repr=False)
+    given: tuple[Entry, ...] = ()
 
     def last(self, *keys: str) -> Entry | None:
         """The entry that counts for the first of `keys` that is set: the last one with that key."""
         for key in keys:
-            for entry in reversed(self.entries):
+            for entry in (*reversed(self.entries), *self.given):
                 if entry.key == key:
                     return entry
         return None
 
-    def effective(self) -> Iterator[Entry]:
-        """The entries whose value counts, in file order."""
+    def effective(self, *, given: bool = True) -> Iterator[Entry]:
+        """The entries whose value counts, in file order; with `given` those of the environment after them."""
         last = {entry.key: entry for entry in self.entries}
-        return (entry for entry in self.entries if last[entry.key] is entry)
+        yield from (entry for entry in self.entries if last[entry.key] is entry)
+        if given:
+            yield from (entry for entry in self.given if self.last(entry.key) is entry)
 
     def values(self) -> dict[str, str]:
         """Return every key's value, in the order in which the keys first stand."""

@@ -1,14 +1,16 @@
 """What the files of a model folder state, by the rules of one release; where they state no value of a kind: None."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from inf2lab import catalog
 from inf2lab.folder.properties import OPTION, Entry, Properties
 from neuron_rules import GENERATIONS, Generation
 
+_OTHER_LOADERS = ("optimum", "vllm", "nxdi")
 IMAGE_SERVICE = (0, 23)  # first release whose handler also serves pictures
 PLAIN_KEYS_REACH_PYTHON = (0, 22, 1)  # from here on the server copies keys without `option.` to the handler
 _NEURON_HANDLER = re.compile(r"djl_python\.transformers?[-_]neuronx")
@@ -33,6 +35,7 @@ class Stated:
     instance: catalog.Instance
     properties: Properties
     files: frozenset[str]
+    config: object = None  # the folder's own config.json
 
     @property
     def model_name(self) -> str:
@@ -134,11 +137,52 @@ class Stated:
         return (self.text("rolling_batch") or "disable") != "disable"
 
     @property
+    def model_config(self) -> Mapping[str, Any]:
+        """What is known of the model's configuration: from config.json in the folder, else by the model's name."""
+        if isinstance(self.config, dict):
+            return self.config
+        return catalog.described(self.text("model_id") or "") or {}
+
+    @property
+    def obstacles(self) -> tuple[catalog.Obstacle, ...]:
+        """What keeps the profile's image from serving the model with the handler that the folder has."""
+        if not (self.built_in or self.own_file) or (self.text("model_loader") or "tnx") in _OTHER_LOADERS:
+            return ()
+        found = catalog.obstacles(self.model_config, self.profile)
+        return tuple(one for one in found if self.built_in or not one.in_handler)
+
+    @property
+    def in_8bit(self) -> bool:
+        """Whether the layers' matrices are kept in eight bits; from 0.25 on any way of quantizing is that."""
+        named = self.built_in and self.release >= (0, 25) and self.option("quantize") is not None
+        return named or (self.text("load_in_8bit") or "").lower() == "true"
+
+    @property
+    def gathers(self) -> Entry | None:
+        """The line by which the server gathers requests of several clients into one call."""
+        known = catalog.options().server_keys["max_dynamic_batch_size"].known_in(self.release)
+        return self.properties.last("batch_size", *(["max_dynamic_batch_size"] if known else []))
+
+    @property
     def rows_option(self) -> str:
-        """The option that says how many rows the model is compiled for."""
-        return "max_rolling_batch_size" if self.built_in and self.rolling else "batch_size"
+        """The option that says how many rows the model is compiled for.
+
+        0.24 takes that of a rolling batch wherever it stands, 0.25 never, and later releases while one runs.
+        """
+        stated = self.rolling if self.release >= (0, 26) else self.option("max_rolling_batch_size") is not None
+        rolls = self.built_in and self.release[:2] != (0, 25) and stated
+        return "max_rolling_batch_size" if rolls else "batch_size"
+
+    @property
+    def rows_entry(self) -> Entry | None:
+        """The line that says so; the server's own copy reaches the handler, and in 0.22 beats the option."""
+        entry = self.properties.last(OPTION + self.rows_option)
+        if self.rows_option != "batch_size" or self.release < PLAIN_KEYS_REACH_PYTHON:
+            return entry
+        copied = self.gathers if self.gathers and not self.gathers.variable else None  # SERVING_* stay the server's
+        return copied or entry if self.release < (0, 23) else entry or copied
 
     @property
     def rows(self) -> int | None:
         """Rows of the compiled batch."""
-        return self.number(self.rows_option)
+        return self.rows_entry.number if self.rows_entry else self.number(self.rows_option)

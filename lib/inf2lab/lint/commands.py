@@ -1,61 +1,13 @@
-"""`docker run` and `curl` commands in a shell script, as far as rules need them."""
+"""The requests in a shell script's `curl` commands, and the files that it writes, as far as rules need them."""
 
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_LONGEST = 200  # lines of one command; a quote that never closes is not followed further
-_FLAGS = re.compile(r"-[itdPq]+|--(?:rm|privileged|init|interactive|tty|detach|read-only|publish-all|quiet)")
-_SHORT = {"e": "env", "v": "volume", "p": "publish", "u": "user", "w": "workdir", "l": "label", "h": "hostname"}
-_SHORT |= {"m": "memory"}
-_SEPARATORS = {"&&", "||", ";", "|", "&"}
+from inf2lab.folder import Words
+
 _OUTPUT = re.compile(r"(?<![>\d])(?:1?>)\s*[\"']?([^\s\"';|&>]+)")
-
-
-@dataclass(frozen=True)
-class Words:
-    """One command as words, from line `first` of `file` on; `text` is its source."""
-
-    file: str
-    first: int
-    words: tuple[str, ...]
-    text: str
-
-    def line_of(self, fragment: str) -> int:
-        """The line on which `fragment` stands, or the command's first."""
-        before, found, _ = self.text.partition(fragment)
-        return self.first + (before.count("\n") if found else 0)
-
-
-@dataclass(frozen=True)
-class DockerRun:
-    """A `docker run`: the image and the options that decide whether DJLServing works."""
-
-    command: Words
-    image: str
-    options: tuple[tuple[str, str], ...]
-
-    def all(self, *names: str) -> tuple[str, ...]:
-        """The values of every option with one of these long names."""
-        return tuple(value for name, value in self.options if name in names)
-
-    @property
-    def env(self) -> dict[str, str]:
-        """Variables given with -e."""
-        return dict(value.partition("=")[::2] for value in self.all("env"))
-
-    @property
-    def devices(self) -> tuple[int, ...]:
-        """Numbers of the Neuron devices as the container sees them."""
-        seen = (value.split(":")[1 if ":" in value else 0] for value in self.all("device"))
-        return tuple(int(m[1]) for path in seen if (m := re.fullmatch(r"/dev/neuron(\d{1,4})", path)))
-
-    @property
-    def on_host_network(self) -> bool:
-        """Whether the container shares the host's network."""
-        return "host" in self.all("network", "net")
 
 
 @dataclass(frozen=True)
@@ -67,16 +19,6 @@ class Request:
     body: object
     url: str = ""
     json_type: bool = True
-
-
-def docker_runs(commands: tuple[Words, ...]) -> Iterator[DockerRun]:
-    """The `docker run` commands among `commands`."""
-    for command in commands:
-        words = list(command.words)
-        for at in range(len(words) - 1):
-            if words[at].rsplit("/", 1)[-1] in ("docker", "podman", "nerdctl") and words[at + 1] == "run":
-                yield _docker_run(command, words[at + 2 :])
-                break
 
 
 def curl_requests(commands: tuple[Words, ...]) -> Iterator[Request]:
@@ -106,23 +48,6 @@ def read_json(text: str) -> object:
         return None
 
 
-def shell_commands(file: str, text: str) -> tuple[Words, ...]:
-    """The commands of a script: continuation lines joined, quotes followed over lines; never raises."""
-    found, lines, at = [], text.splitlines(), 0
-    while at < len(lines):
-        words, taken = _command(lines, at)
-        source = "\n".join(lines[at : at + taken])
-        part: list[str] = []
-        for word in [*words, ";"]:
-            if word in _SEPARATORS:
-                found += [Words(file, at + 1, tuple(part), source)] if part else []
-                part = []
-            else:
-                part.append(word)
-        at += taken
-    return tuple(found)
-
-
 def written_files(text: str) -> dict[str, list[int]]:
     """Files that a script writes anew with `>`, each with the lines that do it."""
     written: dict[str, list[int]] = {}
@@ -131,38 +56,3 @@ def written_files(text: str) -> dict[str, list[int]]:
             for target in _OUTPUT.findall(line):
                 written.setdefault(target, []).append(number)
     return written
-
-
-def _command(lines: list[str], at: int) -> tuple[list[str], int]:
-    text = ""
-    for taken in range(1, min(_LONGEST, len(lines) - at) + 1):
-        line = lines[at + taken - 1]
-        if line.rstrip().endswith("\\") and "#" not in line:
-            text += line.rstrip()[:-1] + " "
-            continue
-        text += line
-        try:
-            return shlex.split(text, comments=True), taken
-        except ValueError:
-            text += "\n"
-    return [], 1
-
-
-def _docker_run(command: Words, words: list[str]) -> DockerRun:
-    options: list[tuple[str, str]] = []
-    at = 0
-    while at < len(words) and words[at].startswith("-"):
-        word = words[at]
-        at += 1
-        if _FLAGS.fullmatch(word):
-            continue
-        if word.startswith("--"):
-            name, given, value = word[2:].partition("=")
-        else:
-            name, value = _SHORT.get(word[1:2], word[1:2]), word[2:]
-            given = value
-        if not given and at < len(words):
-            value = words[at]
-            at += 1
-        options.append((name, value))
-    return DockerRun(command, words[at] if at < len(words) else "", tuple(options))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from inf2lab.folder import FILE_NAME, Edit
+from inf2lab.folder import FILE_NAME, Edit, Entry
 from inf2lab.lint.target import Folder
 
 
@@ -50,10 +50,10 @@ class Example:
 class Hit:
     """What a rule's `check` yields: the place and the words; the registry adds code, name and severity.
 
-    `severity` and `fix` stand in for the rule's own SEVERITY and CURE.
+    `at` is a line, or the entry that stands there. `severity` and `fix` stand in for the rule's own SEVERITY and CURE.
     """
 
-    line: int
+    at: int | Entry
     message: str
     file: str = FILE_NAME
     fix: str | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from inf2lab import catalog
 from inf2lab.errors import FolderError
 from inf2lab.files import write_file
-from inf2lab.folder import FILE_NAME, Aim, Edit, parse_properties
+from inf2lab.folder import FILE_NAME, Aim, Edit, Entry, parse_properties
 from inf2lab.lint.finding import Finding, Hit, Rule, Severity
 from inf2lab.lint.registry import RULES
 from inf2lab.lint.target import Folder, Target, read_folder
@@ -85,7 +85,8 @@ def check(folder: Folder, code: str) -> tuple[Finding, ...]:
 def _findings(folder: Folder) -> tuple[Finding, ...]:
     allowed = _allowed(folder)
     codes = [c for c, rule in RULES.items() if not allowed & {c.lower(), rule.NAME}]
-    return tuple(sorted((f for code in codes for f in check(folder, code)), key=_place))
+    found = dict.fromkeys(f for started in folder.as_started() for code in codes for f in check(started, code))
+    return tuple(sorted(found, key=_place))
 
 
 def _place(finding: Finding) -> tuple[bool, str, int, int, str]:
@@ -93,15 +94,16 @@ def _place(finding: Finding) -> tuple[bool, str, int, int, str]:
 
 
 def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
+    file, line = (hit.at.file, hit.at.line) if isinstance(hit.at, Entry) else (hit.file, hit.at)
     return Finding(
-        file=hit.file,
-        line=hit.line,
+        file=file,
+        line=line,
         rule=code,
         name=rule.NAME,
         severity=hit.severity or rule.SEVERITY,
         message=_clean(hit.message),
         fix=_clean(hit.fix or rule.CURE),
-        edit=hit.edit,
+        edit=hit.edit if file == FILE_NAME else None,  # only the folder's own file is mended
     )
 
 

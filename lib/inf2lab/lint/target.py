@@ -1,19 +1,37 @@
 """Everything a rule may look at: the model folder's files, parsed, and the facts of the profile and instance."""
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
-from inf2lab.folder import FILE_NAME, Aim, Properties, Stated, default_handler, parse_properties
-from inf2lab.lint.commands import DockerRun, Request, Words, curl_requests, docker_runs, read_json, shell_commands
+from inf2lab.folder import (
+    FILE_NAME,
+    Aim,
+    Container,
+    Properties,
+    Stated,
+    Words,
+    containers_in,
+    default_handler,
+    merge,
+    parse_properties,
+    read_config,
+    shell_commands,
+)
+from inf2lab.lint.commands import Request, curl_requests, read_json
 from inf2lab.lint.handler import Handler, parse_handler
 from neuron_rules import ModelDims, NeuronRulesError, core_groups, dtype_bytes, rule_dims
 
 _MAX_BYTES = 4 * 2**20  # a larger file is no text of ours
+_COMPOSE = re.compile(r"(?:docker-)?compose\.ya?ml")
+_NO_SCRIPTS = (".json", ".properties", ".yaml", ".yml", ".py", ".env")
 
 
 @dataclass(frozen=True)
@@ -26,24 +44,28 @@ class Target:
 
 @dataclass(frozen=True)
 class Folder(Stated):
-    """A model folder as the rules see it: what it states, its handler read, and the `scripts` given with it."""
+    """A model folder as the rules see it: what it states, its handler read, and what starts it.
+
+    `scripts` and `containers` are of the files given with it.
+    """
 
     handler: Handler | None = None
     scripts: dict[str, str] = field(default_factory=dict)
+    containers: tuple[Container, ...] = ()
     requests: tuple[Request, ...] = ()
     server: Properties = field(default_factory=Properties)
     requirements: tuple[str, ...] = ()
-    config: object = None
 
     @cached_property
     def commands(self) -> tuple[Words, ...]:
         """Every command of the scripts."""
         return tuple(c for file, text in self.scripts.items() for c in shell_commands(file, text))
 
-    @cached_property
-    def containers(self) -> tuple[DockerRun, ...]:
-        """Every `docker run` of the scripts."""
-        return tuple(docker_runs(self.commands))
+    def as_started(self) -> Iterator[Folder]:
+        """Yield the folder as each of its containers configures it; the folder itself where none does."""
+        serving = [one.variables for one in self.containers if one.serves]
+        for variables in dict.fromkeys(serving) or [()]:
+            yield replace(self, properties=merge(self.properties, variables, self.release))
 
     @cached_property
     def all_requests(self) -> tuple[Request, ...]:
@@ -65,7 +87,8 @@ class Folder(Stated):
     @property
     def copies(self) -> int:
         """Workers, each with a copy of the model: groups of cores of the devices that a script passes, or of all."""
-        passed = [len(set(run.devices)) for run in self.containers if run.devices]
+        seen = [len(run.visible(self.instance.chips)) for run in self.containers]
+        passed = [count for count in seen if count]
         return self.copies_on(max(passed, default=self.instance.chips))
 
     def copies_on(self, devices: int) -> int:
@@ -83,16 +106,21 @@ class Folder(Stated):
                 return None
             sizes = (found.hidden, found.layers, found.heads, found.ffn, found.vocab, found.kv_heads)
             return found if all(0 < size < 2**24 for size in sizes) else None
-        model_id = self.text("model_id")
+        return catalog.planned(self.meant) if self.meant else None
+
+    @property
+    def meant(self) -> str | None:
+        """The model's name: the code's own word counts where it does not ask the file."""
         if self.own and self.own.models and not self.own.reads("model_id"):
-            model_id = self.own.models[0][0]  # the code's own word counts where it does not ask the file
-        if not model_id:
-            return None
-        known = catalog.models()
-        last = model_id.rstrip("/").rsplit("/", 1)[-1]
-        return known.get(model_id) or next(
-            (dims for name, dims in known.items() if name.rsplit("/", 1)[-1] == last), None
-        )
+            return self.own.models[0][0]
+        return self.text("model_id")
+
+    @property
+    def model_config(self) -> Mapping[str, Any]:
+        """What is known of the model's configuration; a name in the code counts too."""
+        if isinstance(self.config, dict):
+            return self.config
+        return catalog.described(self.meant or "") or {}
 
     @property
     def read_bytes(self) -> int | None:
@@ -115,8 +143,10 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
     code = default_handler(name, names)
     if FILE_NAME not in names and code is None:
         raise FolderError(path, f"has neither {FILE_NAME} nor model.py: nothing says what to serve")
-    others = [*(f for f in files if f.suffix == ".sh" or f.name == "request.json"), *map(Path, also)]
+    own = (f for f in files if f.suffix == ".sh" or f.name == "request.json" or _COMPOSE.fullmatch(f.name))
+    others = [*own, *map(Path, also)]
     texts = {_shown(file, path): _read(file) for file in others}
+    started = {_shown(f, path): containers_in(_shown(f, path), texts[_shown(f, path)], f.parent) for f in others}
     return Folder(
         name=name,
         profile=profile,
@@ -124,14 +154,15 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
         properties=parse_properties(_read(path / FILE_NAME, "latin-1")) if FILE_NAME in names else Properties(),
         handler=parse_handler(code, _read(path / code), profile.python) if code else None,
         files=names,
-        scripts={n: t for n, t in texts.items() if not n.endswith((".json", ".properties"))},
-        requests=tuple(Request(n, 1, read_json(t)) for n, t in texts.items() if n.endswith(".json")),
+        scripts={n: t for n, t in texts.items() if not n.endswith(_NO_SCRIPTS)},
+        containers=tuple(container for found in started.values() for container in found),
+        requests=tuple(Request(n, 1, read_json(t)) for n, t in texts.items() if n.endswith(".json") and not started[n]),
         server=parse_properties(
             next((t for n, t in texts.items() if n.endswith(".properties")), None)
             or (_read(path / "config.properties", "latin-1") if "config.properties" in names else "")
         ),
         requirements=tuple(_read(path / "requirements.txt").splitlines()) if "requirements.txt" in names else (),
-        config=_config(path / "config.json") if "config.json" in names else None,
+        config=read_config(path / "config.json") if "config.json" in names else None,
     )
 
 
@@ -145,10 +176,3 @@ def _read(file: Path, encoding: str = "utf-8") -> str:
             return stream.read(_MAX_BYTES).decode(encoding, errors="replace")
     except OSError as error:
         raise FolderError(file, f"cannot be read ({error.strerror})") from error
-
-
-def _config(file: Path) -> object:
-    try:
-        return json.loads(_read(file))
-    except (ValueError, RecursionError):
-        return None

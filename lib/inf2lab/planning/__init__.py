@@ -8,7 +8,7 @@ from inf2lab.planning.decode import Range
 from inf2lab.planning.devices import judge_devices
 from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
 from inf2lab.planning.host import machine_disk_gib, replica_disk_gib
-from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_request
+from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_of_files, plan_request
 from inf2lab.planning.published import article_rules
 from inf2lab.planning.queue import Pace, Prediction, answer_ideally, arrivals, planned_pace, poisson, predict
 from inf2lab.planning.report import as_dict, headlines, rows
@@ -32,6 +32,7 @@ __all__ = [
     "plan",
     "plan_for",
     "plan_of",
+    "plan_of_files",
     "plan_request",
     "planned_pace",
     "poisson",

@@ -1,12 +1,12 @@
 """A plan: everything that follows from the parameters before anything is started."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from inf2lab import catalog
 from inf2lab.errors import SettingsError
-from inf2lab.folder import ModelFolder, Needs
+from inf2lab.folder import ModelFolder, Needs, Variable, variables_of
 from inf2lab.planning.decode import Decode, decode
 from inf2lab.planning.degrees import Degrees, check, judge_degrees
 from inf2lab.planning.devices import Copy, DeviceList, copies_of, judge_devices, parse_devices
@@ -14,10 +14,10 @@ from inf2lab.planning.host import Host, host_needs
 from inf2lab.planning.memory import Memory, judge
 from inf2lab.planning.published import PublicRule, public_rules
 from inf2lab.planning.report import html, rows
-from inf2lab.planning.request import Request, request_for, request_of
+from inf2lab.planning.request import INT8, Request, request_for, request_of
 from inf2lab.planning.service import Choice, Service, cheapest, service, smallest_fitting_degree
 from inf2lab.settings import Settings
-from neuron_rules import CoreBytes, DegreeCheck, Fit, MemoryVerdict, placed_kv_heads
+from neuron_rules import CoreBytes, DegreeCheck, Fit, Generation, MemoryVerdict, placed_kv_heads, refused_int8
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,10 +67,14 @@ class Plan:
             found.append(
                 f"n_positions={self.request.n_positions}: the model has {limit} positions, use at most {limit}"
             )
-        if self.request.class_missing:
-            title = self.request.generation.title
-            found.append(f"{title} has no class for {self.request.model.family.title}: choose a later profile")
+        found += [one.text for one in self.request.obstacles if not one.loads]
+        if self.request.weights == INT8 and (refused := refused_int8(*self._of_library)):
+            found.append(refused)
         return tuple(found)
+
+    @property
+    def _of_library(self) -> tuple[str, Generation]:
+        return self.request.model.architecture, self.request.generation
 
     def __str__(self) -> str:
         return "\n".join(f"{subject:<13} {found}" for subject, found in rows(self))
@@ -115,21 +119,30 @@ def plan_request(request: Request, *, devices: Iterable[int] | None = None, pric
     )
 
 
-def plan_of(folder: ModelFolder, settings: Settings) -> Plan:
-    """Return the plan of what a model folder states, under the settings' profile and on their instance.
+def plan_of(folder: ModelFolder, settings: Settings, variables: Iterable[Variable] = (), **choices: Any) -> Plan:
+    """Return the plan of what a model folder and the container's variables state, under the settings' profile.
 
-    Raises FolderError for a value that cannot be, SettingsError for a model that the catalog does not know.
+    `choices` as in `plan_for` win over what is stated. Raises FolderError for a value that cannot be, SettingsError
+    for a model that the catalog does not know.
     """
-    needs = Needs(settings, folder)
-    return plan_for(
-        needs.model_id,
-        profile=settings.profile,
-        instance=settings.instance,
-        tensor_parallel_degree=needs.degree,
-        batch_size=needs.rows,
-        n_positions=needs.n_positions,
-        dtype=needs.dtype,
-    )
+    needs = Needs(settings, folder, tuple(variables))
+    stated: dict[str, Any] = {
+        "model": needs.model_id,
+        "profile": settings.profile,
+        "instance": settings.instance,
+        "tensor_parallel_degree": needs.degree,
+        "batch_size": needs.rows,
+        "n_positions": needs.n_positions,
+        "dtype": needs.dtype,
+        "weights": INT8 if needs.stated.in_8bit else None,
+        "built_in": needs.stated.built_in,
+    }
+    return plan_for(**(stated | choices))
+
+
+def plan_of_files(path: Path, commands: Iterable[Path], settings: Settings, choices: Mapping[str, Any]) -> Plan:
+    """Return the plan of the folder at `path` as `commands` start it; raises as `plan_of`, and for several starts."""
+    return plan_of(ModelFolder(path.resolve()).check(), settings, variables_of(commands), **choices)
 
 
 def plan_for(
@@ -169,11 +182,10 @@ def _warnings(request: Request) -> list[str]:
             f"degree {request.tensor_parallel_degree} does not divide the {model.kv_heads} key/value heads: they are "
             f"repeated to {placed}, and the KV cache grows with them"
         )
-    entry = catalog.model_entries().get(model.name)
-    model_type = entry.model_type if entry else model.architecture
-    if model_type not in request.stack.architectures:
-        accepted = ", ".join(request.stack.architectures)
-        found.append(f"the built-in handler of {request.stack.name} takes {accepted}; this model is a {model_type}")
+    found += [one.text for one in request.obstacles if one.loads]
+    if model.family.wants_f32 and request.dtype == "f16":
+        found.append(f"the vendor advises f32 for {model.family.title}, which is sensitive to f16")
     if request.stack.tnx_generation is None:
-        found.append(f"rules of {request.generation.title} are used; {request.stack.name} has a later library")
+        own = request.stack.packages["transformers-neuronx"]
+        found.append(f"rules of {request.generation.title} are used; {request.stack.name} has {own}")
     return found

@@ -55,8 +55,16 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
             "other rules",
             f"{rule.name} {verdict} it, and would take {rule.smallest_degree or 'no degree'}: {rule.text}",
         )
+    for problem in further_problems(plan):
+        yield "problem", problem
     for warning in plan.warnings:
         yield "note", warning
+
+
+def further_problems(plan: Plan) -> Iterator[str]:
+    """Yield the problems that are neither the degree's nor the memory's, which have rows of their own."""
+    told = {plan.verdict.text, *(reason.text for reason in plan.tensor_parallel.asked.reasons)}
+    return (problem for problem in plan.problems if problem not in told)
 
 
 def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -77,9 +85,8 @@ def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
         if service.usd_per_million_tokens and service.tokens_per_s:
             rate, cost = _range(service.tokens_per_s), _range(service.usd_per_million_tokens)
             yield "all copies", f"{rate} tokens/s; {cost} USD for a million of them"
-    for problem in plan.problems[len(asked.reasons) :]:
-        if problem != memory.verdict.text:
-            yield "problem", problem
+    for problem in further_problems(plan):
+        yield "problem", problem
     if request.lengths[0] + request.lengths[1] > request.n_positions:
         yield "note", plan.warnings[0]
 

@@ -4,6 +4,7 @@ Unlike `Settings` it holds what no rule allows too: a plan says why, where setti
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
-from neuron_rules import GENERATIONS, Generation, ModelDims, NeuronRulesError, rule_dims
+from neuron_rules import GENERATIONS, Generation, ModelDims, NeuronRulesError, refused_variants, rule_dims
 
 INT8 = "int8"
 
@@ -30,6 +31,7 @@ class Request:
     output_tokens: int = 0
     dtype: str = "f16"
     weights: str | None = None
+    obstacles: tuple[catalog.Obstacle, ...] = ()  # why the profile does not serve this model
 
     @property
     def instance(self) -> str:
@@ -56,12 +58,6 @@ class Request:
         return GENERATIONS[self.stack.degree_rules]
 
     @property
-    def class_missing(self) -> bool:
-        """Whether the profile's own library has no model class for this architecture."""
-        known = self.model.architecture in self.generation.architectures
-        return not known and self.stack.tnx_generation == self.generation.name
-
-    @property
     def matrix_dtype(self) -> str | None:
         """How the layers' matrices are stored where it is not `dtype`."""
         return self.generation.matrix_dtypes[0] if self.weights == INT8 else None
@@ -86,8 +82,11 @@ def request_for(
     output_tokens: int = 0,
     dtype: str = "f16",
     weights: str | None = None,
+    built_in: bool = True,
 ) -> Request:
     """Build a request from names: `model` is a short name, a name on the hub, or a folder with a config.json.
+
+    Without `built_in` a handler of one's own serves, whose library alone must know the model.
 
     Raises SettingsError for what is no name or no number at all; what a rule forbids is the plan's to say.
     """
@@ -99,8 +98,9 @@ def request_for(
     for name, value in {"input": input_tokens, "output": output_tokens}.items():
         if value < 0:
             raise SettingsError(name, value, "must not be negative; leave it out for half of n_positions")
+    dims, config = model_of(model)
     made = Request(
-        model=model_dims(model),
+        model=dims,
         hardware=catalog.instance(instance.lower()),  # AWS's tables write Inf2.48xlarge
         stack=stack,
         tensor_parallel_degree=tensor_parallel_degree,
@@ -110,6 +110,7 @@ def request_for(
         output_tokens=output_tokens,
         dtype=stack.handler_dtypes.get(dtype.lower(), dtype.lower()),  # fp16 is the handler's spelling of f16
         weights=None if weights in (None, "none", dtype) else weights,
+        obstacles=_obstacles(config, stack, built_in),
     )
     if made.dtype not in made.generation.dtypes:
         raise SettingsError("dtype", dtype, f"use one of {', '.join(made.generation.dtypes)}")
@@ -128,25 +129,41 @@ def request_of(settings: Settings) -> Request:
         batch_size=settings.batch_size,
         n_positions=settings.n_positions,
         dtype=settings.dtype,
+        obstacles=_obstacles(catalog.described(settings.model_id) or {}, settings.stack, built_in=False),
     )
 
 
-def model_dims(name: str) -> ModelDims:
-    """Return the dimensions of the model that `name` means; a folder's config.json wins; raises SettingsError."""
+def model_of(name: str) -> tuple[ModelDims, Mapping[str, Any]]:
+    """Return dimensions and configuration of the model that `name` means; a folder's config.json wins.
+
+    Raises SettingsError.
+    """
     config_path = Path(name) / "config.json"
     if config_path.is_file():
         return _read_config(config_path)
     if Path(name).is_dir():
         raise SettingsError("model", name, "this folder has no config.json: give the model's own folder or its name")
-    return catalog.find_model(name).dims
+    entry = catalog.find_model(name)
+    return entry.dims, entry.config
 
 
-def _read_config(path: Path) -> ModelDims:
+def _obstacles(config: Mapping[str, Any], stack: catalog.Profile, built_in: bool) -> tuple[catalog.Obstacle, ...]:
+    """Return what stands in the way of serving, by the profile's versions and by the chip's library."""
+    found = [one for one in catalog.obstacles(config, stack) if built_in or not one.in_handler]
+    for refusal in refused_variants(config, besides=("rope_scaling",)):
+        said, _, remedy = refusal.partition(": ")
+        found.append(catalog.Obstacle(said, remedy))
+    return tuple(found)
+
+
+def _read_config(path: Path) -> tuple[ModelDims, Mapping[str, Any]]:
     try:
         config: dict[str, Any] = json.loads(path.read_text())
-        if config.get("model_type") == "mistral":  # Llama's layers under another name
-            config["model_type"] = "llama"
-        return rule_dims(config)
+        if reason := catalog.nowhere(config):
+            raise SettingsError("model", str(path), reason)
+        # Mistral has Llama's layers under another name
+        kind = "llama" if config.get("model_type") == "mistral" else config.get("model_type", "")
+        return rule_dims(config | {"model_type": kind}), config
     except (OSError, ValueError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, NeuronRulesError) else f"is not a model's configuration ({error})"
         raise SettingsError("model", str(path), reason) from error

@@ -1,5 +1,6 @@
 """One replica of a model folder, placed: its plan, the container that runs it, and how many an instance holds."""
 
+import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +43,8 @@ class Replica(Needs):
     @property
     def line(self) -> RunLine:
         """The same container as `docker run` starts it."""
-        settings = replace(self.settings, lane="inf2", network="bridge", docker_options="")
+        given = shlex.join(word for variable in self.given for word in ("-e", variable.text))
+        settings = replace(self.settings, lane="inf2", network="bridge", docker_options=given)
         return RunLine(settings, self.folder, Path("/"), self.image)
 
     @cached_property

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import ServerError
-from inf2lab.folder import Needs, write_properties
+from inf2lab.folder import write_properties
 from inf2lab.serving import docker, processes
 from inf2lab.serving.local import LocalServer
 from inf2lab.weights import hub_home
@@ -63,7 +63,7 @@ class DistributionServer(LocalServer):
         if self.home is None:  # inside the container; only loopback is published
             host, port, store = "0.0.0.0", 8080, STORE
         address = f"http://{host}:{port}"
-        degree = Needs(self.settings, self.folder).degree
+        degree = self.needs.degree
         return {
             "inference_address": address,
             "management_address": address,

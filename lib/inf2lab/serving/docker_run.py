@@ -129,11 +129,7 @@ class RunLine:
         return [word for group in closed for word in ("--group-add", str(group))]
 
     def _further(self) -> list[list[str]]:
-        text = self.settings.docker_options
-        try:
-            words = shlex.split(text)
-        except ValueError as error:
-            raise SettingsError("docker_options", text, f"cannot be cut into words: {error}") from None
+        words, text = self.needs.further_words, self.settings.docker_options
         if _TOKEN.search(text):
             reason = f"a token's value would stand in logs: set {paths.HUB_TOKEN} in the environment, it is passed on"
             raise SettingsError("docker_options", _TOKEN.sub(r"\1=***", text), reason)

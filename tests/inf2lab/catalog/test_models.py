@@ -94,4 +94,4 @@ def test_an_unknown_name_is_answered_with_the_near_ones() -> None:
 
 def test_mistral_is_planned_as_llama_and_keeps_its_own_type() -> None:
     entry = catalog.find_model("mistral-7b")
-    assert (entry.dims.architecture, entry.model_type) == ("llama", "mistral")
+    assert (entry.dims.architecture, entry.config["model_type"]) == ("llama", "mistral")

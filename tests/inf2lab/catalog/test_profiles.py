@@ -32,10 +32,10 @@ SAGEMAKER = {
     29: "2.19.1",
     30: "2.20.1",
 }
-FAMILIES = {21: 2, 22: 3, 23: 3, 24: 6, 25: 6, 26: 7, 27: 7, 28: 7} | dict.fromkeys(range(29, 35), 8)
-# How many options the handler of a release reads, by the table of options in the facts.
-HANDLER_OPTIONS = {21: 6, 22: 7, 23: 8, 24: 15, 25: 19, 26: 25, 27: 32, 28: 42, 29: 42} | dict.fromkeys(
-    range(30, 35), 46
+FAMILIES = {21: 2, 22: 3, 23: 3, 24: 6, 25: 6, 26: 7} | dict.fromkeys(range(27, 35), 8)
+# How many options the handler of a release reads: *properties.py in properties_manager of its tag.
+HANDLER_OPTIONS = {21: 6, 22: 7, 23: 8, 24: 15, 25: 19, 26: 25, 27: 32, 28: 42, 29: 44, 30: 50, 31: 58} | dict.fromkeys(
+    range(32, 35), 60
 )
 
 

@@ -96,9 +96,43 @@ def test_the_requests_are_those_of_the_handler_that_serves(
     assert needs(values, handler=handler).stated.shape == shape
 
 
-def test_a_rolling_batch_has_its_rows_from_as_many_requests(needs: Callable[..., Needs]) -> None:
-    found = needs({**BUILT_IN, "option.rolling_batch": "auto"})
-    assert (found.rows, found.at_once(2)) == (32, 64)
+@pytest.mark.parametrize(
+    ("profile", "values", "rows"),
+    [
+        ("djl-0.24", {"option.max_rolling_batch_size": 4}, 4),
+        (
+            "djl-0.25",
+            {"option.rolling_batch": "auto"},
+            1,
+        ),  # compiled for batch_size; the rolling batch has no more rows
+        ("djl-0.25", {"option.rolling_batch": "auto", "option.batch_size": 4}, 4),
+        ("djl-0.26", {"option.rolling_batch": "auto"}, 32),
+        ("djl-0.29", {"option.rolling_batch": "auto", "option.max_rolling_batch_size": 8}, 8),
+        ("djl-0.32", {}, 32),
+    ],
+)
+def test_a_rolling_batch_has_its_rows_from_as_many_requests(
+    needs: Callable[..., Needs], profile: str, values: dict[str, object], rows: int
+) -> None:
+    found = needs({**BUILT_IN, **values}, profile=profile)
+    assert found.rows == rows
+    assert found.at_once(2) == (2 * rows if found.stated.rolling else 2)
+
+
+@pytest.mark.parametrize(
+    ("profile", "key", "rows"),
+    [
+        ("djl-0.25", "batch_size", 4),
+        ("djl-0.29", "max_dynamic_batch_size", 4),
+        ("djl-0.25", "max_dynamic_batch_size", 1),
+    ],
+)
+def test_the_built_in_handler_is_compiled_for_the_servers_own_batch_too(
+    needs: Callable[..., Needs], profile: str, key: str, rows: int
+) -> None:
+    """DJL's own tests from 0.27 on state the batch without `option.`, and it is compiled for as many rows."""
+    found = needs({**BUILT_IN, key: 4}, profile=profile)
+    assert (found.rows, found.gathers) == (rows, rows)
 
 
 def test_requests_that_are_gathered_are_answered_at_once(needs: Callable[..., Needs]) -> None:

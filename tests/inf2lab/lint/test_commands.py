@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inf2lab.folder.article import ARTICLE
-from inf2lab.lint.commands import curl_requests, docker_runs, shell_commands, written_files
+from inf2lab.folder import ARTICLE, docker_runs, shell_commands
+from inf2lab.lint.commands import curl_requests, written_files
 
 
 def test_the_articles_docker_command() -> None:

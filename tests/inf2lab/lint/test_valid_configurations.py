@@ -320,7 +320,7 @@ VALID = {
         "djl-0.26",
         "inf2.24xlarge",
         written(
-            model_id="mistralai/Mistral-7B-Instruct-v0.2",
+            model_id="mistralai/Mistral-7B-v0.1",
             tensor_parallel_degree=4,
             n_positions=1024,
             max_rolling_batch_size=4,

@@ -104,7 +104,7 @@ def load(made: Plan, weights: dict[str, torch.Tensor]) -> Any:
     elif request.matrix_dtype == "u8":
         amp = f"{amp}-u8-{amp}"
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="torch_dtype of the configuration")
+        warnings.filterwarnings("ignore", message="torch_dtype of the configuration|hidden_act='gelu' is ignored")
         model = kind(
             stand_in(request.model),
             batch_size=request.batch_size,
@@ -122,6 +122,8 @@ def agree(made: Plan, weights: dict[str, torch.Tensor]) -> str:
     """Load what was planned and compare; returns how the device answered."""
     try:
         report = load(made, weights)
+    except NotImplementedError as refusal:  # the one limit of these families that the grid reaches
+        return "int8 refused" if str(refusal) in made.problems else f"not in the plan: {refusal}"
     except RuntimeError as error:
         text = str(error)
         if not made.tensor_parallel.asked.ok:
@@ -163,7 +165,8 @@ def test_plan_and_device_agree(model: str, monkeypatch: pytest.MonkeyPatch, answ
 
 
 def test_the_grid_held_every_answer(answers: dict[str, int]) -> None:
+    assert not [answer for answer in answers if answer.startswith("not in the plan")]
     if sum(answers.values()) < CONFIGURATIONS:
         pytest.skip("counts what the tests above have seen: run the whole file")
     assert sum(answers.values()) == CONFIGURATIONS
-    assert min(answers.get(answer, 0) for answer in ("loaded", "degree refused", "memory refused")) >= 5
+    assert min(answers.get(answer, 0) for answer in ("loaded", "degree refused", "memory refused", "int8 refused")) >= 5

@@ -110,7 +110,7 @@ def test_a_model_that_the_generation_has_no_class_for_is_judged_with_prompt_prog
         "llama-3-70b", profile="seed-0.21", instance="inf2.24xlarge", tensor_parallel_degree=12, batch_size=1
     )
     assert made.verdict.fit is Fit.UNCERTAIN
-    assert any("has no class for Llama" in problem for problem in made.problems)
+    assert any("`llama` is read from transformers-neuronx 0.5 on" in problem for problem in made.problems)
 
 
 def test_what_would_fit_fits(plan_of: PlanOf) -> None:

@@ -65,9 +65,36 @@ def test_warnings(plan_of: PlanOf) -> None:
     longer = plan_of("llama-2-7b", n_positions=8192, input_tokens=8000, output_tokens=400)
     assert any("8400 tokens and n_positions is 8192" in warning for warning in longer.warnings)
     assert any("trained on 4096 positions" in warning for warning in longer.warnings)
-    assert any("this model is a mistral" in warning for warning in plan_of("mistral-7b").warnings)
-    assert any("lmi-0.30 has a later library" in warning for warning in plan_of(profile="lmi-0.30").warnings)
+    assert any("sensitive to f16" in warning for warning in plan_of("pythia-2.8b").warnings)
+    assert any(warning.endswith("lmi-0.30 has 0.12.313") for warning in plan_of(profile="lmi-0.30").warnings)
     assert plan_of().warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "profile", "said"),
+    [
+        ("mistral-7b", "djl-0.25", "no class for `mistral`"),
+        ("Llama-3.1-8B-Instruct", "djl-0.28", "transformers 4.43.0 on, and the image of 0.28.0 has 4.36.2"),
+        ("open-calm-7b", "djl-0.25", "use_parallel_residual=False"),
+        ("Mistral-7B-Instruct-v0.2", "djl-0.26", "sliding_window null"),
+    ],
+)
+def test_a_model_that_the_release_cannot_read_is_a_problem_with_versions_and_the_way_out(
+    plan_of: PlanOf, model: str, profile: str, said: str
+) -> None:
+    problems = [found for subject, found in rows(plan_of(model, profile=profile)) if subject == "problem"]
+    assert any(said in problem and ("take " in problem or "use one" in problem) for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "refused"),
+    [("gpt-j-6b", "int8", True), ("pythia-2.8b", "int8", True), ("opt-13b", "int8", False), ("gpt-j-6b", None, False)],
+)
+def test_int8_is_a_problem_for_the_families_that_the_library_does_not_quantize(
+    plan_of: PlanOf, model: str, weights: str | None, refused: bool
+) -> None:
+    problems = plan_of(model, weights=weights, tensor_parallel_degree=4, n_positions=512).problems
+    assert any("stores no int8 weights" in problem for problem in problems) is refused
 
 
 @pytest.mark.parametrize("profile", catalog.profiles())

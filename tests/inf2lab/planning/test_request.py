@@ -10,7 +10,7 @@ import pytest
 
 from inf2lab import Settings, catalog
 from inf2lab.errors import SettingsError
-from inf2lab.planning.request import model_dims, request_for
+from inf2lab.planning.request import model_of, request_for
 from inf2lab.planning.request import request_of as request_of_settings
 
 if TYPE_CHECKING:
@@ -43,19 +43,19 @@ def test_a_stand_in_is_planned_as_the_model_it_stands_for(tmp_path: Path) -> Non
         "hidden_size": 5120,
         "name": "facebook/opt-13b",
     }
-    dims = model_dims(str(write_config(tmp_path, rehearsal_stands_for=named)))
+    dims, _ = model_of(str(write_config(tmp_path, rehearsal_stands_for=named)))
     assert (dims.name, dims.hidden) == ("facebook/opt-13b", 5120)
 
 
 def test_a_mistral_folder_is_planned_with_llamas_layers(tmp_path: Path) -> None:
     sizes = {"intermediate_size": 256, "num_key_value_heads": 2}
-    dims = model_dims(str(write_config(tmp_path, model_type="mistral", **sizes)))
-    assert (dims.architecture, dims.kv_heads) == ("llama", 2)
+    dims, config = model_of(str(write_config(tmp_path, model_type="mistral", **sizes)))
+    assert (dims.architecture, dims.kv_heads, config["model_type"]) == ("llama", 2, "mistral")
 
 
 def test_the_models_own_repository_folder_is_planned() -> None:
     folder = Path(__file__).resolve().parents[3] / "models" / "tiny-opt"
-    assert model_dims(str(folder)).architecture == "opt"
+    assert model_of(str(folder))[0].architecture == "opt"
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_the_models_own_repository_folder_is_planned() -> None:
 def test_a_config_that_cannot_be_used_says_why(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(SettingsError, match=said):
-        model_dims(str(tmp_path))
+        model_of(str(tmp_path))
 
 
 def test_a_folder_without_a_config_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"this folder has no config\.json"):
-        model_dims(str(tmp_path))
+        model_of(str(tmp_path))
 
 
 @pytest.mark.parametrize(

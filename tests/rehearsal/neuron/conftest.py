@@ -49,6 +49,7 @@ CONFIGS: dict[str, Callable[..., PretrainedConfig]] = {
     "bloom": lambda: BloomConfig(hidden_size=48, n_layer=2, n_head=6, vocab_size=VOCAB),
     "gpt2": lambda: GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=VOCAB, n_positions=256, eos_token_id=2),
     "gpt_neox": lambda: GPTNeoXConfig(
+        hidden_act="gelu_new",
         hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,

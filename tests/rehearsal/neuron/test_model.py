@@ -113,6 +113,14 @@ def test_each_generation_has_its_own_arguments(
         construct(config, amp="f32", **{name: 4})
 
 
+def test_neox_computes_gelu_as_gelu_new_and_says_so(tiny_config: Tiny) -> None:
+    config = tiny_config("gpt_neox")
+    config.hidden_act = "gelu"
+    with pytest.warns(UserWarning, match="hidden_act='gelu' is ignored: 'gelu_new' is computed"):
+        model = GPTNeoXForSampling(config, n_positions=128)
+    assert model.spec.activation == "gelu_new"
+
+
 def test_neox_takes_no_unroll(tiny_config: Tiny) -> None:
     with pytest.raises(NotImplementedError, match="unroll=2"):
         GPTNeoXForSampling(tiny_config("gpt_neox"), n_positions=128, unroll=2)

@@ -17,7 +17,14 @@ from transformers import PreTrainedModel, Starcoder2Config
 from neuron_rules import Architecture, architectures, generations
 
 # --- the seventh architecture: what goes into neuron_rules/architectures.py ...
-RULES = Architecture("starcoder2", "StarCoder2", architectures.LLAMA_KEYS, "rotary")
+RULES = Architecture(
+    "starcoder2",
+    "StarCoder2",
+    architectures.LLAMA_KEYS,
+    "rotary",
+    works_with={"use_bias": True, "sliding_window": None},
+    activation="hidden_act",
+)
 
 # ... into emulated_neuron/specs.py ...
 FAMILY = specs.Family(
@@ -32,9 +39,7 @@ FAMILY = specs.Family(
         up=("mlp.c_fc",),
         down="mlp.c_proj",
     ),
-    activation="hidden_act",
     norm_eps="norm_epsilon",
-    supported={"use_bias": True, "sliding_window": None},
 )
 
 

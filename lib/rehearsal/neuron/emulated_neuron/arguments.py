@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emulated_neuron import dtypes
 from emulated_neuron.environment import RehearsalError
-from neuron_rules import Generation, ModelDims, bucket_for
+from neuron_rules import Generation, ModelDims, bucket_for, refused_int8, refused_unroll
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -54,11 +54,18 @@ def override(config: PretrainedConfig, overrides: dict[str, Any]) -> None:
             setattr(config, key, value)
 
 
-def check_unroll(unroll: int | None, layers: int) -> None:
+def check_unroll(architecture: str, unroll: int | None, layers: int) -> None:
     """Raise ValueError unless `unroll` divides the layers."""
     # DJL passes the text of serving.properties: `layers % "4"` is the TypeError that the real package ends in.
-    if unroll is not None and layers % unroll:
-        raise ValueError(f"unroll={unroll} does not divide num_layers={layers}")
+    if refusal := refused_unroll(architecture, unroll, layers):
+        raise ValueError(refusal)
+
+
+def check_int8(architecture: str, neuron_config: Any, generation: Generation) -> None:
+    """Raise NotImplementedError where this family's matrices cannot be stored in eight bits."""
+    refusal = refused_int8(architecture, generation)
+    if refusal and getattr(neuron_config, "quant", None):
+        raise NotImplementedError(refusal)
 
 
 def choose_amp(amp: str | None, config: PretrainedConfig, generation: Generation) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from emulated_neuron import dtypes
 from emulated_neuron.arguments import (
+    check_int8,
     check_position,
     check_unroll,
     choose_amp,
@@ -76,6 +77,7 @@ class ModelForSampling:
         self.config, self.batch_size, self.tp_degree, self.unroll = config, batch_size, tp_degree, unroll
         self.spec = Spec.from_config(config)
         self.rule_dims = rule_dims(config.to_dict())
+        check_int8(self.architecture, self.options.get("neuron_config"), generation)
         if self.default_amp is None and amp is not None:
             warnings.warn(f"torch_dtype of the configuration is ignored: amp={amp!r} is used", stacklevel=2)
         self.amp = choose_amp(amp or self.default_amp, config, generation)
@@ -117,7 +119,7 @@ class ModelForSampling:
         if self._weights is None:
             state = "to_neuron() was called before" if self._decoder else "no weights are loaded"
             raise RuntimeError(f"{state}: open a checkpoint with from_pretrained() and call to_neuron() once")
-        check_unroll(self.unroll, self.rule_dims.layers)
+        check_unroll(self.architecture, self.unroll, self.rule_dims.layers)
         if self.matrix_dtype == "u8" and self.unroll not in (None, self.rule_dims.layers):
             raise NotImplementedError(f"amp={self.amp!r} needs all layers in one program: leave out unroll")
         if self.config_stands_for:

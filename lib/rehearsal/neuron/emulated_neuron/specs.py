@@ -5,12 +5,13 @@ A seventh architecture is one more entry of FAMILIES, one in neuron_rules.archit
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from neuron_rules import ModelDims
+from neuron_rules import Architecture, ModelDims, computed_activation, refused_variants
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -41,12 +42,10 @@ class Family:
     """What distinguishes the computation; the names of config attributes stand for their values."""
 
     layout: Layout
-    activation: str | None = None  # config attribute with its name; None is gelu_new
     norm: Literal["layer", "rms"] = "layer"
     norm_eps: str | None = None  # config attribute; None is 1e-5
     residual: Literal["sequential", "parallel"] = "sequential"
     rotary_pairs: Literal["halves", "neighbours"] = "halves"
-    supported: Mapping[str, Any] = field(default_factory=dict)  # config attributes: the one value that works
 
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
@@ -66,7 +65,6 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 down="mlp.dense_4h_to_h",
             ),
             norm_eps="layer_norm_epsilon",
-            supported={"apply_residual_connection_post_layernorm": False},
         ),
         "gpt2": Family(
             Layout(
@@ -83,9 +81,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 down="mlp.c_proj",
                 transposed=True,
             ),
-            activation="activation_function",
             norm_eps="layer_norm_epsilon",
-            supported={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
         ),
         "gpt_neox": Family(
             Layout(
@@ -101,10 +97,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 down="mlp.dense_4h_to_h",
                 lm_head="embed_out",
             ),
-            activation="hidden_act",
             norm_eps="layer_norm_eps",
             residual="parallel",
-            supported={"use_parallel_residual": True, "attention_bias": True, "rope_scaling": None},
         ),
         "gptj": Family(
             Layout(
@@ -117,7 +111,6 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 up=("mlp.fc_in",),
                 down="mlp.fc_out",
             ),
-            activation="activation_function",
             norm_eps="layer_norm_epsilon",
             residual="parallel",
             rotary_pairs="neighbours",
@@ -134,10 +127,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 up=("mlp.gate_proj", "mlp.up_proj"),
                 down="mlp.down_proj",
             ),
-            activation="hidden_act",
             norm="rms",
             norm_eps="rms_norm_eps",
-            supported={"attention_bias": False, "mlp_bias": False, "rope_scaling": None},
         ),
         "opt": Family(
             Layout(
@@ -151,9 +142,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 out="self_attn.out_proj",
                 up=("fc1",),
                 down="fc2",
-            ),
-            activation="activation_function",
-            supported={"do_layer_norm_before": True, "enable_bias": True},  # facebook/opt-350m norms afterwards
+            )
         ),
     }
 )
@@ -173,27 +162,27 @@ class Spec:
     @classmethod
     def from_config(cls, config: PretrainedConfig) -> Spec:
         """Read a configuration; raises NotImplementedError for the variants that the real package refuses too."""
-        family = FAMILIES[config.model_type]
-        _refuse_variants(config, family.supported)
-        dims = ModelDims.from_config(config.to_dict())
+        family, values = FAMILIES[config.model_type], config.to_dict()
+        for refusal in refused_variants(values):
+            raise NotImplementedError(refusal)
+        dims = ModelDims.from_config(values)
         rotary = dims.family.positions == "rotary"
         return cls(
             dims=dims,
             family=family,
-            activation=getattr(config, family.activation) if family.activation else "gelu_new",
+            activation=_activation(config, dims.family),
             norm_eps=float(getattr(config, family.norm_eps)) if family.norm_eps else 1e-5,
             rotary_dim=_rotary_dim(config, dims.head_dim) if rotary else 0,
             rotary_base=_first(config, ("rope_theta", "rotary_emb_base"), 10000.0),
         )
 
 
-def _refuse_variants(config: PretrainedConfig, supported: Mapping[str, Any]) -> None:
-    for attribute, value in supported.items():
-        found = getattr(config, attribute, value)
-        if found != value:
-            raise NotImplementedError(
-                f"{config.model_type} with {attribute}={found!r} is not supported: use one with {attribute}={value!r}"
-            )
+def _activation(config: PretrainedConfig, family: Architecture) -> str:
+    name = getattr(config, family.activation) if family.activation else "gelu_new"
+    computed = computed_activation(family, name)
+    if computed != name:
+        warnings.warn(f"{family.activation}={name!r} is ignored: {computed!r} is computed", stacklevel=3)
+    return computed
 
 
 def _rotary_dim(config: PretrainedConfig, head_dim: int) -> int:

@@ -30,11 +30,11 @@ def check(folder: Folder) -> Hits:
     entry = folder.option("rolling_batch")
     if entry and entry.value.strip().lower() in _OFF:
         message = f"{folder.profile.djl} starts a rolling batch for any value, `{entry.value.strip()}` too"
-        yield Hit(entry.line, message, edit=entry.removed())
+        yield Hit(entry, message, edit=entry.removed())
     rolling, batch = folder.option("max_rolling_batch_size"), folder.properties.last("option.batch_size")
     if rolling and batch and rolling.value.strip() != batch.value.strip():
         yield Hit(
-            rolling.line,
-            f"in {folder.profile.djl} `{rolling.key}={short(rolling.value)}` "
-            f"replaces `{batch.key}={short(batch.value)}`",
+            rolling,
+            f"in {folder.profile.djl} `{rolling.written}={short(rolling.value)}` "
+            f"replaces `{batch.written}={short(batch.value)}`",
         )

@@ -25,7 +25,7 @@ def check(folder: Folder) -> Hits:
         entry = folder.properties.last(key)
         if entry and entry.number is not None and entry.number > 1:
             message = f"`{key}={entry.number}`: two processes cannot share NeuronCores"
-            yield Hit(entry.line, message, edit=entry.with_value("1"))
+            yield Hit(entry, message, edit=entry.with_value("1"))
 
 
 def _imports(handler: Handler) -> set[str]:

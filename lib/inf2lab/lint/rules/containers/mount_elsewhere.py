@@ -28,6 +28,7 @@ MORE = [
     )
 ]
 _STORE = "/opt/ml/model"
+_MODEL_FROM_ELSEWHERE = {"SERVING_MODEL_STORE", "SERVING_LOAD_MODELS", "HF_MODEL_ID"}
 
 
 def check(folder: Folder) -> Hits:
@@ -39,7 +40,7 @@ def check(folder: Folder) -> Hits:
             m[1] for value in run.all("mount") if (m := re.search(r"(?:target|dst|destination)=([^,]+)", value))
         ]
         inside = any(t.rstrip("/") == _STORE or t.startswith(f"{_STORE}/") for t in targets)
-        if not inside and "SERVING_MODEL_STORE" not in run.env:
+        if not inside and not run.env.keys() & _MODEL_FROM_ELSEWHERE:
             where = next((v for v in run.all("volume")), "docker")
             message = f"nothing is mounted at {_STORE}: the server finds no model"
             yield Hit(run.command.line_of(where), message, file=run.command.file)

@@ -24,4 +24,4 @@ def check(folder: Folder) -> Hits:
         checks.append(check_heads(degree, folder.dims, folder.rules))
     if not any(verdict.reasons for verdict in checks):
         for note in (note for verdict in checks for note in verdict.notes):
-            yield Hit(entry.line, note)
+            yield Hit(entry, note)

@@ -28,14 +28,14 @@ def check(folder: Folder) -> Hits:
     step = degree if folder.release >= _FIRST_CORE else 1
     for name in names:
         if re.fullmatch(r"\d+", name):
-            yield Hit(entry.line, f"`{short(name)}` is a GPU: the load ends in `No GPU device detected.`")
+            yield Hit(entry, f"`{short(name)}` is a GPU: the load ends in `No GPU device detected.`")
     for first, second in itertools.pairwise(starts):
         if second - first < step:
-            yield Hit(entry.line, f"nc{first} and nc{second} share cores at degree {degree}")
+            yield Hit(entry, f"nc{first} and nc{second} share cores at degree {degree}")
     last_core = (starts[-1] if step == degree else starts[-1] * degree) + degree - 1 if starts else 0
     if last_core >= folder.instance.cores:
         yield Hit(
-            entry.line,
+            entry,
             f"nc{starts[-1]} at degree {degree} ends at core {last_core}; "
             f"{folder.instance.name} has {folder.instance.cores}",
         )

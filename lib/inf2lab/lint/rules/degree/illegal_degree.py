@@ -52,4 +52,4 @@ def check(folder: Folder) -> Hits:
     exact = folder.profile.tnx_generation is not None or folder.profile.degree_rules != "0.2"
     for reason in (reason for verdict in checks for reason in verdict.reasons):
         unsure = reason.rule == "degree" and not exact
-        yield Hit(entry.line, reason.text, fix=reason.remedy, severity=Severity.WARNING if unsure else None)
+        yield Hit(entry, reason.text, fix=reason.remedy, severity=Severity.WARNING if unsure else None)

@@ -34,11 +34,11 @@ def check(folder: Folder) -> Hits:
         batch_size=rows,
         n_positions=positions,
         dtype=amp,
-        matrix_dtype="s8" if _in_8bit(folder) else None,
+        matrix_dtype="s8" if folder.in_8bit else None,
     )
     if judge_memory(core).fit is Fit.DOES_NOT_FIT:
         yield Hit(
-            entry.line if entry else 1,
+            entry or 1,
             f"{_name(dims.name)} at degree {degree}, {plural(rows, 'row')}, {positions} positions and {amp} "
             f"needs {core.total / GIB:.2f} GiB of a core's 16",
             # What is left to a default may be set elsewhere, as by OPTION_DTYPE in the container's environment.
@@ -49,10 +49,6 @@ def check(folder: Folder) -> Hits:
 def _stated(folder: Folder) -> bool:
     rows = ("max_rolling_batch_size",) if folder.rolling else ()
     return all(folder.option(name) for name in ("tensor_parallel_degree", "dtype", *rows))
-
-
-def _in_8bit(folder: Folder) -> bool:
-    return (folder.text("load_in_8bit") or "").lower() == "true" or folder.option("quantize") is not None
 
 
 def _name(name: str) -> str:

@@ -39,7 +39,7 @@ def check(folder: Folder) -> Hits:
     if not degree or degree < 1 or not (folder.built_in or folder.own):
         return
     for run in folder.containers:
-        devices = len(set(run.devices))
+        devices = len(run.visible(folder.instance.chips))
         if (copies := folder.copies_on(devices)) > 1:
             cores = devices * folder.instance.cores_per_chip
             text = f"{devices} devices are {cores} cores: {copies} copies of the model at degree {degree}"
@@ -49,7 +49,7 @@ def check(folder: Folder) -> Hits:
         entry, host_gib = folder.option("tensor_parallel_degree"), folder.instance.host_gib
         if folder.copies * size > host_gib * GIB:
             yield Hit(
-                entry.line if entry else 1,
+                entry or 1,
                 f"{folder.copies} copies of the model start on {folder.copies * degree} cores and read "
                 f"{size / 1e9:.0f} GB each: more than the host's {host_gib} GiB at once",
             )

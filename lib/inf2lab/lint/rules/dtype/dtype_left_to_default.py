@@ -13,5 +13,5 @@ EXPECT = ["serving.properties:1 no `option.dtype`: 0.25.0 takes fp32, twice the 
 
 def check(folder: Folder) -> Hits:
     if folder.built_in and folder.option("dtype") is None and folder.profile.handler_default_dtype == "fp32":
-        line = folder.entry_point.line if folder.entry_point else 1
-        yield Hit(line, f"no `option.dtype`: {folder.profile.djl} takes fp32, twice the memory of fp16")
+        place = folder.entry_point or 1
+        yield Hit(place, f"no `option.dtype`: {folder.profile.djl} takes fp32, twice the memory of fp16")

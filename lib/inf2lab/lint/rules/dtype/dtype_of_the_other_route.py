@@ -37,7 +37,7 @@ def check(folder: Folder) -> Hits:
     if folder.built_in and word not in words:
         meant = next((spelling for spelling, amp in words.items() if amp == word), None)
         yield Hit(
-            entry.line,
+            entry,
             f"the built-in handler of {folder.profile.djl} does not know `{short(word)}`; it takes {', '.join(words)}",
             fix=f"write `{meant}`" if meant else None,
             edit=entry.with_value(meant) if meant and meant != word else None,
@@ -45,7 +45,7 @@ def check(folder: Folder) -> Hits:
     elif folder.own and _handed_on(folder.own) and word not in folder.rules.dtypes:
         meant = catalog.profile(catalog.default_profile()).handler_dtypes.get(word)
         yield Hit(
-            entry.line,
+            entry,
             f"{folder.own.file} hands `{short(word)}` to transformers-neuronx, "
             f"which takes {', '.join(folder.rules.dtypes)}",
             fix=f"write `{meant}`" if meant else None,

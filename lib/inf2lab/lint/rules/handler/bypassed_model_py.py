@@ -16,4 +16,4 @@ EXPECT = ["serving.properties:1 `option.entryPoint` wins, so model.py is never r
 
 def check(folder: Folder) -> Hits:
     if folder.entry_point and folder.handler and folder.built_in:
-        yield Hit(folder.entry_point.line, f"`{folder.entry_point.key}` wins, so {folder.handler.file} is never run")
+        yield Hit(folder.entry_point, f"`{folder.entry_point.written}` wins, so {folder.handler.file} is never run")

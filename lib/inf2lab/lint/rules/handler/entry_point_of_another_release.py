@@ -32,4 +32,4 @@ def check(folder: Folder) -> Hits:
     misspelled = value.startswith("djl_python.") and difflib.SequenceMatcher(None, value, right).ratio() > 0.85
     if value != right and (folder.built_in or misspelled):
         message = f"DJLServing {folder.profile.djl} has no module `{short(value)}`"
-        yield Hit(entry.line, message, fix=f"write `{right}`", edit=entry.with_value(right))
+        yield Hit(entry, message, fix=f"write `{right}`", edit=entry.with_value(right))

@@ -25,7 +25,7 @@ def check(folder: Folder) -> Hits:
     entry = folder.entry_point
     name = folder.profile.entry_point
     if entry and entry.value.strip() in _ON_CPU:
-        yield Hit(entry.line, f"`{entry.value.strip()}` does not use NeuronCores", fix=f"write `{name}`")
+        yield Hit(entry, f"`{entry.value.strip()}` does not use NeuronCores", fix=f"write `{name}`")
     degree = folder.properties.last("option.tensor_parallel_degree")
     if not entry and not folder.handler and folder.profile.automatic_handler and not degree:
         message = "no `option.entryPoint` and no degree: the Neuron handler is not chosen"

@@ -28,4 +28,4 @@ def check(folder: Folder) -> Hits:
         return
     value = entry.value.strip()
     if value.endswith(".py") and "/" not in value and value not in folder.files:
-        yield Hit(entry.line, f"there is no file `{short(value)}` in the folder")
+        yield Hit(entry, f"there is no file `{short(value)}` in the folder")

@@ -16,4 +16,4 @@ def check(folder: Folder) -> Hits:
     if entry and entry.value.strip() and entry.value.strip() not in catalog.options().engines:
         meant = entry.value.strip().lower() == "python"
         message = f"`{short(entry.value)}` is not an engine of DJL"
-        yield Hit(entry.line, message, edit=entry.with_value("Python") if meant else None)
+        yield Hit(entry, message, edit=entry.with_value("Python") if meant else None)

@@ -12,5 +12,5 @@ EXPECT = ["serving.properties:2 `option.revision` has no value"]
 
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
-        if not entry.value.strip():
-            yield Hit(entry.line, f"`{short(entry.key)}` has no value")
+        if not entry.value.strip() and not entry.variable:
+            yield Hit(entry, f"`{short(entry.written)}` has no value")

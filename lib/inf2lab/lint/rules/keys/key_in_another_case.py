@@ -27,4 +27,4 @@ def check(folder: Folder) -> Hits:
         if not prefix and right not in table.server_keys and name == right:
             continue
         edit = None if folder.properties.last(known) else entry.with_key(known)
-        yield Hit(entry.line, f"`{entry.key}` is not seen: it is spelled `{known}`", fix=f"write `{known}`", edit=edit)
+        yield Hit(entry, f"`{entry.written}` is not seen: it is spelled `{known}`", fix=f"write `{known}`", edit=edit)

@@ -30,7 +30,7 @@ def check(folder: Folder) -> Hits:
     table = catalog.options()
     for entry in folder.properties.effective():
         option = None if entry.is_option or entry.key in table.server_keys else table.options.get(entry.key)
-        if option is None or folder.properties.last(f"option.{entry.key}"):
+        if option is None or folder.properties.last(f"option.{entry.written}"):
             continue
         if folder.release < PLAIN_KEYS_REACH_PYTHON:
             severity, what = Severity.ERROR, f"is not handed on by {folder.profile.djl}"
@@ -38,5 +38,5 @@ def check(folder: Folder) -> Hits:
             severity, what = Severity.ERROR, "is not seen by the server"
         else:
             severity, what = None, "reaches the handler only by a copy"
-        message = f"`{entry.key}` without `option.` {what}"
-        yield Hit(entry.line, message, severity=severity, edit=entry.with_key(f"option.{entry.key}"))
+        message = f"`{entry.written}` without `option.` {what}"
+        yield Hit(entry, message, severity=severity, edit=entry.with_key(f"option.{entry.written}"))

@@ -30,8 +30,8 @@ def check(folder: Folder) -> Hits:
         unsure = not close and (not entry.is_option or folder.release >= table.incomplete_from)
         prefix = "" if close and close[0] in table.server_keys and not entry.is_option else "option."
         yield Hit(
-            entry.line,
-            f"`{short(entry.key)}` is read by nothing in DJLServing {folder.profile.djl}",
+            entry,
+            f"`{short(entry.written)}` is read by nothing in DJLServing {folder.profile.djl}",
             fix=f"did you mean `{prefix}{close[0]}`?" if close else None,
             severity=Severity.NOTE if unsure else None,
         )

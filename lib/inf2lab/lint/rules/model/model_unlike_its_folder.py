@@ -25,4 +25,4 @@ def check(folder: Folder) -> Hits:
     named = _SIZE.findall(re.sub(r"(?<=\d)[_-](?=\d+[bm])", ".", folder.name.lower()))
     meant = _SIZE.findall(entry.value.lower())
     if named and meant and named[-1] != meant[-1]:
-        yield Hit(entry.line, f"folder `{short(folder.name)}` serves `{short(entry.value)}`")
+        yield Hit(entry, f"folder `{short(folder.name)}` serves `{short(entry.value)}`")

@@ -13,7 +13,6 @@ EXPECT = ["serving.properties:1 no `option.model_id`, and no config.json in the 
 
 def check(folder: Folder) -> Hits:
     given = folder.option("model_id") or folder.option("s3url") or "config.json" in folder.files
-    variables = {name for run in folder.containers for name in run.env}
-    if folder.built_in and not given and not variables & {"OPTION_MODEL_ID", "HF_MODEL_ID"}:
-        line = folder.entry_point.line if folder.entry_point else 1
-        yield Hit(line, "no `option.model_id`, and no config.json in the folder")
+    if folder.built_in and not given:
+        place = folder.entry_point or 1
+        yield Hit(place, "no `option.model_id`, and no config.json in the folder")

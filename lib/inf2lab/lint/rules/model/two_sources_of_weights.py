@@ -16,4 +16,4 @@ EXPECT = ["serving.properties:3 `option.s3url` and `option.model_id` (line 2) bo
 def check(folder: Folder) -> Hits:
     entry, model = folder.properties.last("option.s3url"), folder.properties.last("option.model_id")
     if entry and model and entry.value.strip() and model.value.strip():
-        yield Hit(entry.line, f"`option.s3url` and `option.model_id` (line {model.line}) both name the weights")
+        yield Hit(entry, f"`option.s3url` and `option.model_id` (line {model.line}) both name the weights")

@@ -18,9 +18,8 @@ def check(folder: Folder) -> Hits:
     if own is None:
         return
     plain = {entry.key for entry in folder.properties.entries}
-    known = _ALWAYS | {entry.name for entry in folder.properties.entries if entry.is_option}
+    known = _ALWAYS | {entry.name for entry in folder.properties.effective() if entry.is_option}
     known |= plain if folder.release >= PLAIN_KEYS_REACH_PYTHON else set()
-    known |= {name.removeprefix("OPTION_").lower() for run in folder.containers for name in run.env}
     converted = {id(call.args[0]) for name in ("int", "float") for call in own.calls_of(name) if call.args}
     for read in own.options[0]:
         bare = not read.required and not read.has_default and id(read.node) in converted

@@ -31,7 +31,7 @@ def check(folder: Folder) -> Hits:
                 if entry.name == "tensor_parallel_degree"
                 else "the line does nothing"
             )
-            yield Hit(entry.line, f"{own.file} never reads `{short(entry.name)}`: {does}")
+            yield Hit(entry, f"{own.file} never reads `{short(entry.name)}`: {does}")
 
 
 def _may_read_all(handler: Handler) -> bool:

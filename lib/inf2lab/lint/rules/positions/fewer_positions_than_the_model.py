@@ -20,4 +20,4 @@ def check(folder: Folder) -> Hits:
         return
     if entry and positions and dims and 0 < positions < dims.max_positions and dims.max_positions < 2**20:
         message = f"compiled for {positions} of the model's {dims.max_positions} positions: a request for more fails"
-        yield Hit(entry.line, message)
+        yield Hit(entry, message)

@@ -20,4 +20,4 @@ def check(folder: Folder) -> Hits:
     if entry and positions and dims and positions > dims.max_positions:
         learned = dims.family.positions == "learned"
         message = f"{positions} positions; {short(dims.name)} has {dims.max_positions}"
-        yield Hit(entry.line, message, severity=None if learned else Severity.WARNING)
+        yield Hit(entry, message, severity=None if learned else Severity.WARNING)

@@ -15,5 +15,5 @@ EXPECT = ["serving.properties:1 no `option.n_positions`: 0.25.0 compiles for 128
 def check(folder: Folder) -> Hits:
     default = catalog.options().options["n_positions"].default_in(folder.release)
     if folder.built_in and folder.option("n_positions") is None and default:
-        line = folder.entry_point.line if folder.entry_point else 1
-        yield Hit(line, f"no `option.n_positions`: {folder.profile.djl} compiles for {default} positions")
+        place = folder.entry_point or 1
+        yield Hit(place, f"no `option.n_positions`: {folder.profile.djl} compiles for {default} positions")

@@ -15,11 +15,11 @@ _COMMENT = re.compile(r"(.*?)[ \t]+([#!].*)")
 
 
 def check(folder: Folder) -> Hits:
-    for entry in folder.properties.effective():
+    for entry in folder.properties.effective(given=False):
         if match := _COMMENT.fullmatch(entry.value):
             edit = None
             if entry.line == entry.last and match[2] in entry.source:
                 kept = entry.source[: entry.source.index(match[2])].rstrip()
                 edit = Edit(entry.line, entry.last, (match[2], kept))
             message = f"the value of `{entry.key}` is `{short(entry.value)}`: a comment needs its own line"
-            yield Hit(entry.line, message, edit=edit)
+            yield Hit(entry, message, edit=edit)

@@ -23,6 +23,4 @@ def check(folder: Folder) -> Hits:
         if last and last is not entry:
             # Where the values are equal nothing is lost with the line; elsewhere a person has to choose.
             edit = entry.removed() if last.value == entry.value else None
-            yield Hit(
-                entry.line, f"`{entry.key}` is set again on line {last.line}, and only that one counts", edit=edit
-            )
+            yield Hit(entry, f"`{entry.key}` is set again on line {last.line}, and only that one counts", edit=edit)

@@ -11,10 +11,10 @@ EXPECT = ["serving.properties:1 the quotes are part of the value of `option.mode
 
 
 def check(folder: Folder) -> Hits:
-    for entry in folder.properties.effective():
+    for entry in folder.properties.effective(given=False):
         value = entry.value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             inner = value[1:-1]
             plain = inner.isascii() and inner.isprintable() and "\\" not in inner
             message = f"the quotes are part of the value of `{entry.key}`"
-            yield Hit(entry.line, message, edit=entry.with_value(inner) if plain else None)
+            yield Hit(entry, message, edit=entry.with_value(inner) if plain else None)

@@ -17,5 +17,5 @@ def check(folder: Folder) -> Hits:
     for entry in folder.properties.entries:
         for number in range(entry.line + 1, entry.last + 1):
             if _KEY.match(folder.properties.lines[number - 1]):
-                yield Hit(entry.line, f"`{entry.key}` goes on in line {number}, which looks like a key of its own")
+                yield Hit(entry, f"`{entry.key}` goes on in line {number}, which looks like a key of its own")
                 break

@@ -27,6 +27,6 @@ def check(folder: Folder) -> Hits:
     if lines and lines[0].startswith(_MARK):
         edit = Edit(1, 1, (lines[0].removeprefix(_MARK),))
         yield Hit(1, "a byte order mark is read as part of the first key", severity=Severity.ERROR, edit=edit)
-    for entry in folder.properties.effective():
+    for entry in folder.properties.effective(given=False):
         if not entry.source.removeprefix(_MARK).isascii():
-            yield Hit(entry.line, f"`{short(entry.key)}` holds letters outside ASCII, which Java reads as Latin-1")
+            yield Hit(entry, f"`{short(entry.key)}` holds letters outside ASCII, which Java reads as Latin-1")

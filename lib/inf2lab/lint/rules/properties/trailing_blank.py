@@ -15,14 +15,14 @@ _COMPARED = {"dtype", "entryPoint", "engine", "model_id", "s3url", "handler"}  #
 
 def check(folder: Folder) -> Hits:
     table = catalog.options()
-    for entry in folder.properties.effective():
+    for entry in folder.properties.effective(given=False):
         if entry.value != entry.value.rstrip(" \t\f") and entry.value.strip():
             option = table.options.get(entry.name)
             java_number = option is not None and option.reader != "handler" and option.kind in ("int", "degree")
-            java_number |= table.server_keys.get(entry.key) == "int"
+            java_number |= entry.key in table.server_keys and table.server_keys[entry.key].kind == "int"
             severe = entry.name in _COMPARED or java_number
             message = f"the value of `{entry.key}` ends in a blank"
-            yield Hit(entry.line, message, severity=Severity.ERROR if severe else None, edit=_cut(entry))
+            yield Hit(entry, message, severity=Severity.ERROR if severe else None, edit=_cut(entry))
 
 
 def _cut(entry: Entry) -> Edit | None:

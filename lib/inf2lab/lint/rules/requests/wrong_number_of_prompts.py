@@ -9,7 +9,7 @@ WHY = (
     "The model is compiled for a fixed number of rows. Up to 0.23.0 a request must fill them exactly; "
     "from 0.24.0 on fewer are filled up and more are refused."
 )
-CURE = "Send as many prompts as `option.batch_size` says."
+CURE = "Send as many prompts as the model has rows: `option.batch_size`, or the server's own where that is not set."
 BAD = {
     "serving.properties": OPT_1_3B + "option.batch_size=2\noption.n_positions=128\n",
     "request.json": '{"inputs": ["one", "two", "three"]}',

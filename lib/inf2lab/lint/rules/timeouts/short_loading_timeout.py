@@ -29,7 +29,7 @@ def check(folder: Folder) -> Hits:
     entry, default = folder.properties.last("option.model_loading_timeout"), folder.profile.loading_timeout_s
     if entry and entry.number is not None and 0 < entry.number < generous:
         yield Hit(
-            entry.line,
+            entry,
             f"{entry.number} s to load win over what the container allows; images from 0.22.1 on allow {generous} s",
         )
     given = any("MODEL_LOADING_TIMEOUT" in run.env for run in folder.containers)

@@ -24,7 +24,8 @@ def check(folder: Folder) -> Hits:
     table = catalog.options()
     for entry in folder.properties.effective():
         option = table.options.get(entry.name) if entry.key not in table.server_keys else None
-        kind = option.kind if option else table.server_keys.get(entry.key)
+        known = option or table.server_keys.get(entry.key)
+        kind = known.kind if known else None
         value = entry.value.strip()
         if kind not in ("int", "degree") or not value or entry.number is not None:
             continue
@@ -32,4 +33,4 @@ def check(folder: Folder) -> Hits:
             continue
         if option and option.reader == "handler" and not folder.built_in:
             continue
-        yield Hit(entry.line, f"`{entry.key}` is `{short(value)}`, not a whole number")
+        yield Hit(entry, f"`{entry.written}` is `{short(value)}`, not a whole number")

@@ -22,4 +22,4 @@ _COUNTS = {
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         if entry.name in _COUNTS and entry.number is not None and entry.number < 1:
-            yield Hit(entry.line, f"`{entry.key}` is {entry.number}: it must be 1 or more")
+            yield Hit(entry, f"`{entry.written}` is {entry.number}: it must be 1 or more")

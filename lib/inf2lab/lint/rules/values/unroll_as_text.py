@@ -14,4 +14,4 @@ _LAST = (0, 25, 0)
 def check(folder: Folder) -> Hits:
     entry = folder.option("unroll")
     if entry and folder.built_in and folder.release <= _LAST:
-        yield Hit(entry.line, f"`{entry.key}` reaches the library as the text `{short(entry.value)}`")
+        yield Hit(entry, f"`{entry.written}` reaches the library as the text `{short(entry.value)}`")

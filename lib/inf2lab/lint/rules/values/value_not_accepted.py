@@ -28,5 +28,5 @@ def check(folder: Folder) -> Hits:
         accepted = ("true", "false") if option.kind == "bool" else option.choices_in(folder.release)
         if accepted and entry.value.strip().lower() not in accepted:
             yield Hit(
-                entry.line, f"`{entry.key}` is `{short(entry.value)}`; {folder.profile.djl} takes {', '.join(accepted)}"
+                entry, f"`{entry.written}` is `{short(entry.value)}`; {folder.profile.djl} takes {', '.join(accepted)}"
             )

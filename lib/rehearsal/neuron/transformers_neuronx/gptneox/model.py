@@ -8,6 +8,8 @@ from emulated_neuron.environment import refuse_before
 from emulated_neuron.model import ModelForSampling
 from transformers import PretrainedConfig
 
+from neuron_rules import refused_unroll
+
 refuse_before("0.8", __name__)
 
 
@@ -19,5 +21,5 @@ class GPTNeoXForSampling(ModelForSampling):
     def __init__(self, config: PretrainedConfig, *args: Any, **kwargs: Any) -> None:
         """As ModelForSampling; `unroll` raises NotImplementedError unless it is None."""
         super().__init__(config, *args, **kwargs)
-        if self.unroll is not None:
-            raise NotImplementedError(f"unroll={self.unroll!r} is not supported for GPT-NeoX: leave it out")
+        if refusal := refused_unroll(self.architecture, self.unroll, self.rule_dims.layers):
+            raise NotImplementedError(refusal)

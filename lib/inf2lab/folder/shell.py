@@ -1,0 +1,54 @@
+"""A shell script as commands: continuation lines joined, quotes followed over lines, each word with its place."""
+
+import shlex
+from dataclasses import dataclass
+
+_LONGEST = 200  # lines of one command; a quote that never closes is not followed further
+_SEPARATORS = {"&&", "||", ";", "|", "&"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """One command as words, from line `first` of `file` on; `text` is its source."""
+
+    file: str
+    first: int
+    words: tuple[str, ...]
+    text: str
+
+    def line_of(self, fragment: str) -> int:
+        """The line on which `fragment` stands, or the command's first."""
+        before, found, _ = self.text.partition(fragment)
+        return self.first + (before.count("\n") if found else 0)
+
+
+def shell_commands(file: str, text: str) -> tuple[Words, ...]:
+    """The commands of a script: continuation lines joined, quotes followed over lines; never raises."""
+    found, lines, at = [], text.splitlines(), 0
+    while at < len(lines):
+        words, taken = _command(lines, at)
+        source = "\n".join(lines[at : at + taken])
+        part: list[str] = []
+        for word in [*words, ";"]:
+            if word in _SEPARATORS:
+                found += [Words(file, at + 1, tuple(part), source)] if part else []
+                part = []
+            else:
+                part.append(word)
+        at += taken
+    return tuple(found)
+
+
+def _command(lines: list[str], at: int) -> tuple[list[str], int]:
+    text = ""
+    for taken in range(1, min(_LONGEST, len(lines) - at) + 1):
+        line = lines[at + taken - 1]
+        if line.rstrip().endswith("\\") and "#" not in line:
+            text += line.rstrip()[:-1] + " "
+            continue
+        text += line
+        try:
+            return shlex.split(text, comments=True), taken
+        except ValueError:
+            text += "\n"
+    return [], 1
