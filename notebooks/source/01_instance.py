@@ -18,7 +18,7 @@
 # | **You will do** | choose an instance, look up image, quota and price, read the launch request word by word, set its end |
 # | **You will be able to** | start an Inferentia2 instance that cannot be forgotten, and say beforehand what it costs at most |
 # | **Before you start** | [00 Start here](00_start_here.ipynb); run this notebook on **your own machine** in both lanes |
-# | **Time** | 20 minutes to read, seconds to run; on AWS the instance needs about 5 minutes to start |
+# | **Time** | 20 minutes to read, seconds to run; on AWS the first boot takes some minutes, and every step of it is said |
 # | **Cost** | nothing in the rehearsal, and nothing in the inf2 lane either until you set `confirm = True` |
 
 # %% [markdown] id="nb01-c02"
@@ -27,11 +27,14 @@
 #
 # In the rehearsal lane this notebook asks nobody. You see the exact request that AWS would get. In the `inf2` lane
 # it asks AWS, and by default it only asks whether you *would* be allowed.
+#
+# **Before you pay:** this stack has ended. Support for transformers-neuronx ended in September 2025, and DJLServing
+# removed Neuron in 0.35. Rent the chip to learn how the parts fit, or to keep a service alive; start nothing new on it.
 
 # %% id="nb01-c03" tags=["parameters"]
 lane: str = "rehearsal"
 profile: str = "djl-0.25"
-instance: str = "inf2.48xlarge"
+instance: str = "inf2.8xlarge"
 region: str = "us-east-2"
 hours: int = 4
 image_id: str = ""
@@ -41,7 +44,8 @@ confirm: bool = False
 
 # %% [markdown] id="nb01-c04"
 # `hours` is how long the instance may live. `confirm` is the switch that spends money. `repository` is the address
-# that the instance clones this repository from; leave it empty to copy it there yourself.
+# that the instance clones this repository from, without a password. Leave it empty, and the instance is empty too: then
+# four lines, which you will see below, fill it.
 
 # %% id="nb01-c05"
 from inf2lab import Settings, check, enter_repository, expect_failure
@@ -62,6 +66,7 @@ print(cloud)
 # **Predict, then run.** One of them has enough cores and a host that is too small. Which?
 
 # %% id="nb01-c07"
+from inf2lab.aws import first_try
 from inf2lab.planning import plan_for
 
 for size in ("inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"):
@@ -70,11 +75,15 @@ for size in ("inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"):
     room = "enough" if host.once_gib <= machine.host_gib else "too small"
     print(f"{size:14}{machine.usd_per_hour:7.3f} USD/h  copies of the model: {len(made.copies):2}", end="  ")
     print(f"host {machine.host_gib:3} GiB, {host.once_gib:3.0f} to load: {room}")
+print(first_try(region, repository))
 
 # %% [markdown] id="nb01-c08"
 # Look at the last column. inf2.xlarge has two cores like inf2.8xlarge, but 16 GiB of host memory. For OPT-13B,
-# **inf2.8xlarge** is the smallest that works. The article takes the largest. Each copy of the model answers
-# requests of its own, so with the largest you buy twelve.
+# **inf2.8xlarge** is the smallest that works, and this notebook launches it. The article takes the largest, with room
+# for twelve copies; the container of notebook 05 starts one.
+#
+# Is it your first time? Then try less first, with the two lines above: a small OPT on the smallest instance shows
+# everything for under a dollar an hour. (`inf2lab prove` does the same by itself, and ends it.)
 #
 # ## Is it offered here?
 #
@@ -119,18 +128,21 @@ if limit.enough is False:
 # ## Which image?
 #
 # The host needs three things: the Neuron driver, its tools, and Docker. The libraries are in the container. So you
-# take AWS's **base** Neuron image, and you never write its number down: AWS names the newest one in a public
-# parameter. The article's own image, of March 2023, is long hidden.
+# take one of AWS's **base** Neuron images. **Not the newest**: since SDK 2.31, of July 2026, the driver is 2.29 or later,
+# and AWS's release notes say that it refuses a runtime before 2.33. The container of 2023 has 2.18. Nothing would load.
+#
+# So an image is looked up whose SDK has an older driver. Its description names the SDK; a table says which driver that is.
 
 # %% id="nb01-c15"
 from inf2lab.aws import look_up_image
 
-image = look_up_image(cloud, image_id=image_id)
+image = look_up_image(cloud, image_id=image_id, profile=settings.profile)
 print(image)
 
 # %% [markdown] id="nb01-c16"
-# If the parameter cannot be read, the newest image with the right name is taken. An `image_id` of your own goes
-# before both.
+# If no such image is left, the launch ends here, and nothing was started. An `image_id` of your own goes before, if
+# its driver fits. Nobody of us has seen the chip: that the runtime of 2023 starts on this driver is what AWS's documents
+# and the driver's source say, not what we saw. (A container of a newer stack needs the opposite: driver 2.29 or later.)
 #
 # ## The request, word by word
 #
@@ -148,9 +160,10 @@ print(request)
 # Four lines decide about your bill and your safety:
 #
 # - `InstanceInitiatedShutdownBehavior`: **terminate**. The default, *stop*, keeps the disk, and the disk's bill.
-# - `DeleteOnTermination`: the disk ends with the instance. 512 GiB, because image and checkpoints fill 100.
-# - `HttpPutResponseHopLimit`: **2**. DJLServing 0.21 finds its chip by asking the metadata service. From inside a
-#   container that is one hop more than the default allows.
+# - `DeleteOnTermination`: the disk ends with the instance. 512 GiB, because image and checkpoints fill 100; faster than
+#   the default, because a first load writes and reads 26 GB twice while the instance bills.
+# - `HttpPutResponseHopLimit`: **1**: no container reaches the instance's credentials. Only DJLServing 0.21 needs 2: it
+#   finds its chip by asking the metadata service, and a container is one hop further away.
 # - `TagSpecifications`: everything carries the run's name from its first moment. Notebook 99 finds it by that.
 #
 # ## Everything else that is created
@@ -173,15 +186,20 @@ print(describe_calls(request))
 # %% id="nb01-c21"
 script = request.user_data.splitlines()
 print("\n".join(script[5:23]))
-print(f"... {len(script) - 23} more lines: Docker, the repository, JupyterLab on 127.0.0.1 with a token")
+print(
+    f"... {len(script) - 23} more lines: the driver is held, Docker, the repository, JupyterLab with a token"
+)
 
 # %% [markdown] id="nb01-c22"
 # A timer runs this every minute. It needs no permission and no network. With *terminate* above, switching off **is**
 # the end. `inf2lab extend --hours 2` moves both clocks.
 #
+# The lines below it hold the driver, so that no upgrade brings a newer one. Each step is written into a tag of the
+# instance: *booted*, *installed*, *ready*, or *failed* and why. The launch waits for it, and tells you.
+#
 # ## What it costs
 #
-# **Predict, then run.** Four hours of an inf2.48xlarge: about how much? And what does it cost a day if you only
+# **Predict, then run.** Four hours of an inf2.8xlarge: about how much? And what does it cost a day if you only
 # *stop* it?
 
 # %% id="nb01-c23"
@@ -210,8 +228,9 @@ for point in points:
 # ## Send it
 #
 # **From here on it can cost money.** In the rehearsal lane nothing is sent. In the inf2 lane, without `confirm`, AWS
-# is asked in a *dry run* whether it would be allowed. With `confirm = True` the calls above are made, in that order.
-# If one fails, the ones before it are undone.
+# is asked in a *dry run* whether it would be allowed. With `confirm = True` it first looks whether your machine has the
+# programs for the way in. Then the calls above are made, in that order; if one fails, the ones before it are undone. It
+# returns when the first boot is done. If that fails, the instance stays, so that you can read its log.
 
 # %% id="nb01-c27" tags=["nbval-ignore-output"]
 from inf2lab.aws import launch
@@ -226,19 +245,23 @@ print(done)
 # ## The way in
 #
 # No port is open. Session Manager brings Jupyter's port to your machine, and nothing else. (It needs the AWS command
-# line and its Session Manager plugin.) Type the first line in one terminal and leave it running. The second one shows
-# the token that Jupyter asks for.
+# line and its Session Manager plugin.)
+#
+# If you gave no `repository`, four lines fill the instance first. The session begins as a user of its own, so the second
+# line changes to yours; `URL` is your copy's address. Then come two commands: type the first one in one terminal and
+# leave it running. The second one shows the token that Jupyter asks for.
 
 # %% id="nb01-c29" tags=["nbval-ignore-output"]
-from inf2lab.aws import token_command
+from inf2lab.aws import fill_commands, token_command
 
 name = done.run.instance_id if done.run else "i-0123456789abcdef0"
+print("" if repository else f"{fill_commands(name, region, image.user)}\n")
 print(tunnel_command(name, region))
 print(token_command(name, region))
 print("then open http://127.0.0.1:8888")
 
 # %% [markdown] id="nb01-c30"
-# Then go on with notebook 02 **there**, with `lane = "inf2"`. Come back here, to this machine, for
+# Then go on with notebook 02 **there**: its JupyterLab knows the lane and the instance already. Come back here, to this machine, for
 # [99 Clean up](99_clean_up.ipynb): your machine keeps the record of what was started where.
 #
 # If your company wants CloudFormation, `deploy/cloudformation/inf2lab.yaml` asks for the same things. A test holds
@@ -263,7 +286,7 @@ check(
 #
 # **If you started it:** [99 Clean up](99_clean_up.ipynb) ends it now, or `inf2lab sweep` in a terminal.
 #
-# **Try it:** set `instance = "inf2.8xlarge"` and `hours = 1`, and run again. What is the least that an evening with
-# OPT-13B can cost?
+# **Try it:** set `instance = "inf2.48xlarge"`, as the article does, and run again. What does an evening with OPT-13B cost
+# there, and how many of its chips would notebook 05 leave idle?
 #
 # Next: [02 Plan how the model is split](02_plan.ipynb)

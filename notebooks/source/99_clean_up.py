@@ -82,8 +82,9 @@ swept = aws.sweep_on_record(settings)
 print(swept)
 
 # %% [markdown] id="nb99-c12"
-# On the instance itself there is no record. There, `sudo shutdown -h now` ends it: notebook 01 has set that a shutdown
-# terminates. Then run this notebook on your own machine, for the proof.
+# On the instance itself there is no record. There, `sudo shutdown -h now` ends it, in JupyterLab's terminal or in a
+# Session Manager session: notebook 01 has set that a shutdown terminates. Then run this notebook on your own machine,
+# for the proof.
 #
 # If something is left, the lines above say what, what it bills an hour, and why it did not go. Run the cell again: a
 # sweep may be repeated and interrupted as often as you like. In a terminal it is `inf2lab sweep`.
