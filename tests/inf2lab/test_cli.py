@@ -44,6 +44,7 @@ COMMANDS = [
     "launch",
     "extend",
     "sweep",
+    "prove",
 ]
 
 

@@ -13,16 +13,23 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import pytest
 from botocore.awsrequest import AWSResponse
 
 from inf2lab import catalog
 from inf2lab.aws import Moment
+from inf2lab.doctor import instance
+from neuron_rules import GIB
 from tests.support import played_machine
 
 BEGIN = Moment(2026, 11, 28, 12, tzinfo=UTC)
@@ -48,14 +55,14 @@ class PlayedInstance:
         cls,
         folder: Path,
         *,
-        instance: str = "inf2.xlarge",
+        instance_type: str = "inf2.xlarge",
         profile: str = "djl-0.25",
         driver: str = GOOD_DRIVER,
         gone: bool = False,
         **changes: Any,
     ) -> PlayedInstance:
         """Make the machine's folder: programs, devices, driver and state; `gone` takes the image from the registry."""
-        row, stack = catalog.instance(instance), catalog.profile(profile)
+        row, stack = catalog.instance(instance_type), catalog.profile(profile)
         drivers = catalog.accepted_drivers(stack.runtime)
         state = {
             "now": BEGIN.timestamp(),
@@ -63,6 +70,7 @@ class PlayedInstance:
             "driver": driver,
             "driver_fits": drivers.accepts(driver),
             "driver_is_newer": drivers.is_too_new(driver),
+            "instance": instance_type,
             "runtime": f"{stack.runtime}.15.0",
             "devices": row.chips,
             "host_gib": row.host_gib,
@@ -125,6 +133,52 @@ class PlayedInstance:
         """Return the time on it."""
         return Moment.fromtimestamp(self.read()["now"], UTC)
 
+    @contextmanager
+    def on_it(self, monkeypatch: pytest.MonkeyPatch, port: int) -> Iterator[None]:
+        """Make this process one that runs on it: its programs, devices, memory, disk and clock, and what listens there.
+
+        Whoever waits for a server passes two minutes at least: a look costs three programs.
+        """
+        server: list[ThreadingHTTPServer] = []
+
+        def listen() -> None:
+            ready = any(how == "ready" for how in self.containers().values())
+            if ready and not server:
+                server.append(_serve(self, port))
+            elif server and not ready:
+                server.pop().shutdown()
+
+        def sleep(seconds: float) -> None:
+            self.pause(max(seconds, 120))
+            listen()
+
+        clock = SimpleNamespace(monotonic=lambda: self.read()["now"], sleep=sleep)
+        monkeypatch.setattr("inf2lab.serving.interface.time", clock)
+        for name, value in {**self.environment, "INF2LAB_DEVICES": str(self.folder / "dev")}.items():
+            monkeypatch.setenv(name, value)
+        gib = self.read()["host_gib"] * GIB
+        monkeypatch.setattr(instance, "DRIVER", self.folder / "sys/module/neuron")
+        monkeypatch.setattr(instance, "TOOLS", str(self.folder / "nowhere"))
+        instance.query_for_packages.cache_clear()
+        monkeypatch.setattr(instance.psutil, "virtual_memory", lambda: SimpleNamespace(total=gib, available=gib))
+        monkeypatch.setattr(
+            instance.shutil, "disk_usage", lambda path: SimpleNamespace(total=0, used=0, free=400 * GIB)
+        )
+        monkeypatch.setattr(instance.os, "getuid", lambda: 1000)
+        listen()
+        try:
+            yield
+        finally:
+            instance.query_for_packages.cache_clear()
+            for one in server:
+                one.shutdown()
+
+    def containers(self) -> dict[str, str]:
+        """What each container that was not stopped does now: loading, ready, or how it ended."""
+        state = self.read()
+        known = state["containers"].items()
+        return {name: played_machine.look(state, one) for name, one in known if not one.get("stopped")}
+
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script as its agent does, with its own paths in place of the machine's."""
         self.scripts.append(script)
@@ -152,6 +206,33 @@ class PlayedInstance:
 
     def _look(self, request: Any, **event: Any) -> AWSResponse:
         return _answer(request, self.answers[json.loads(request.body)["CommandId"]])
+
+
+def _serve(machine: PlayedInstance, port: int) -> ThreadingHTTPServer:
+    """Listen on a port of 127.0.0.1 as the container's published port does; an answer takes the machine's time."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._say("{}")
+
+        def do_POST(self) -> None:
+            data = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            text, seconds = played_machine.answer(machine.read(), data)
+            machine.pause(seconds)
+            self._say(text)
+
+        def _say(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stays silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    return server
 
 
 def _answer(request: Any, content: dict[str, Any]) -> AWSResponse:

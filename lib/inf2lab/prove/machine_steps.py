@@ -9,7 +9,7 @@ from inf2lab.doctor import parse_neuron_ls
 from inf2lab.errors import LabError
 from inf2lab.prove.site import Refuted, Site, last_words
 
-TOOLS = "PATH=$PATH:/opt/aws/neuron/bin"  # not on the PATH of Session Manager's commands
+TOOLS = "export PATH=$PATH:/opt/aws/neuron/bin\n"  # not on the PATH of Session Manager's commands
 RUNTIME = "aws-neuronx-runtime-lib"
 _NRT_INIT = Path(__file__).with_name("nrt_init.py.txt")
 
@@ -44,7 +44,7 @@ echo "runtime=$(docker run --rm --network none --entrypoint dpkg-query {image} \
 
 def find_cores(site: Site) -> None:
     """Count what neuron-ls shows, and compare with the catalog."""
-    ran = site.run(f"{TOOLS} neuron-ls --json-output", patience_s=60)
+    ran = site.run(f"{TOOLS}neuron-ls --json-output", patience_s=60)
     if not ran.ok:
         raise Refuted(f"neuron-ls ended with code {ran.code}: {last_words(ran)}")
     try:

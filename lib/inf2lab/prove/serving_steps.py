@@ -84,7 +84,7 @@ id=$(docker inspect --format '{{{{.Id}}}}' {site.plan.line.name})
 for file in system.slice/docker-$id.scope/memory.peak memory/docker/$id/memory.max_usage_in_bytes; do
   if [ -f /sys/fs/cgroup/$file ]; then echo "host=$(cat /sys/fs/cgroup/$file)"; fi
 done
-{TOOLS} timeout 20 neuron-monitor | head -n 1
+{TOOLS}timeout 20 neuron-monitor | head -n 1
 """
     ran = site.run(script, patience_s=1800)
     times: dict[int, list[float]] = {length: [] for length in LENGTHS}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner, Result
 
-from inf2lab import aws
+from inf2lab import aws, catalog
 from inf2lab.cli import app
 
 if TYPE_CHECKING:
@@ -25,6 +25,13 @@ def test_the_plan_names_steps_price_and_end_and_asks_nobody() -> None:
     assert result.exit_code == 0, result.output
     for said in ("prove djl-0.25 on inf2.xlarge", "USD as planned", "5  OPT-1.3B loads", "nothing was sent"):
         assert said in result.stdout
+
+
+@pytest.mark.parametrize("profile", catalog.profiles())
+def test_every_profile_can_be_planned(profile: str) -> None:
+    result = run("--profile", profile)
+    assert result.exit_code == 0, result.output
+    assert catalog.profile(profile).image in result.stdout
 
 
 @pytest.mark.parametrize(

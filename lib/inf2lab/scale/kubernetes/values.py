@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from inf2lab import catalog
+from inf2lab.errors import SettingsError
 from inf2lab.folder import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
 from inf2lab.planning import machine_disk_gib, replica_disk_gib
 from inf2lab.scale.kubernetes.wanted import Wanted
@@ -28,6 +29,7 @@ def values_of(made: Wanted) -> dict[str, Any]:
     """Return every placeholder's value, by its name; raises LabError for a folder that cannot be read."""
     facts, replica = catalog.kubernetes_facts(), made.replica
     settings, at_once = replica.settings, replica.at_once(replica.workers)
+    machine_image = _machine_image(settings.stack)
     return _kept(made) | {
         "name": made.name,
         "namespace": made.namespace,
@@ -75,10 +77,19 @@ def values_of(made: Wanted) -> dict[str, Any]:
         "hops": settings.stack.metadata_hops,
         "profile": settings.profile,
         "drivers": str(catalog.accepted_drivers(settings.stack.runtime)),
-        "machine_image": facts.machine_image.alias,
-        "image_driver": facts.machine_image.driver,
-        "kubernetes": " to ".join(facts.machine_image.kubernetes),
+        "machine_image": machine_image.alias,
+        "image_driver": machine_image.driver,
+        "kubernetes": " to ".join(machine_image.kubernetes),
     }
+
+
+def _machine_image(stack: catalog.Profile) -> catalog.NodeImage:
+    """Return the nodes' pinned image; raises SettingsError for one whose driver refuses the container's runtime."""
+    image, accepted = catalog.kubernetes_facts().machine_image, catalog.accepted_drivers(stack.runtime)
+    if not accepted.accepts(image.driver):
+        reason = f"has driver {image.driver}, and runtime {stack.runtime} of {stack.name} goes with {accepted}"
+        raise SettingsError("machine_image", image.alias, f"{reason}: pin one whose driver fits, never the newest")
+    return image
 
 
 def _kept(made: Wanted) -> dict[str, Any]:

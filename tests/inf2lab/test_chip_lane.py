@@ -1,0 +1,155 @@
+"""The chip's lane whole, on a played instance: launch, look, serve, wait, ask, sweep; and what stops it where."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
+from typer.testing import CliRunner, Result
+
+import write_manifests
+from inf2lab import ModelFolder, aws, catalog
+from inf2lab.cli import app
+from inf2lab.serving.registry import Published
+from tests.support import played_aws
+from tests.support.played_instance import NEW_DRIVER, PlayedInstance
+
+
+@dataclass
+class Lane:
+    """A laptop with an account, a clone with the folder that notebook 04 writes, and the instance that is launched."""
+
+    machine: PlayedInstance
+    folder: ModelFolder
+    monkeypatch: pytest.MonkeyPatch
+    port: int
+
+    def here(self, *words: str, code: int = 0) -> str:
+        """Run a command on the laptop, and return what it prints."""
+        return self._run(words, {}, code)
+
+    def there(self, *words: str, code: int = 0) -> str:
+        """Run a command on the instance, whose first boot has said which lane and instance it is."""
+        variables = {"INF2LAB_LANE": "inf2", "INF2LAB_INSTANCE": self.instance, "INF2LAB_PORT": str(self.port)}
+        with self.monkeypatch.context() as patch, self.machine.on_it(patch, self.port):
+            return self._run(words, variables, code)
+
+    @property
+    def instance(self) -> str:
+        """The instance that is launched when none is named."""
+        return self.machine.read()["instance"]
+
+    def exchange(self, **choices: Any) -> None:
+        """Put another machine in the place of the one that is there."""
+        folder = self.machine.folder.with_name("another")
+        self.machine = PlayedInstance.make(folder, instance_type=self.instance, **choices)
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the handler, or add a line to serving.properties where there is nothing to replace."""
+        path = self.folder.handler_path if old else self.folder.properties_path
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new) if old else f"{text}{new}\n")
+
+    def _run(self, words: tuple[str, ...], variables: dict[str, str], code: int) -> str:
+        result: Result = CliRunner(env={"COLUMNS": "400", "NO_COLOR": "1", **variables}).invoke(app, list(words))
+        assert result.exit_code == code, result.output + str(result.exception)
+        return result.output
+
+
+@pytest.fixture
+def lane(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int) -> Iterator[Lane]:
+    """The lane with nothing wrong in it."""
+    for name, value in played_aws.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
+    monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
+    monkeypatch.setattr("inf2lab.aws.connection.time.sleep", lambda seconds: None)
+    for place in ("inf2lab.doctor.registry", "inf2lab.prove.proof_plan"):
+        monkeypatch.setattr(f"{place}.ask_registry", lambda image: Published(image, True, "it is there"))
+    (clone / "requirements.txt").write_text(f"psutil=={psutil.__version__}\n")
+    folder = write_manifests.folder_of_the_notebook(clone / "models")
+    play = BotocoreStubber.process_request
+    monkeypatch.setattr(
+        BotocoreStubber,
+        "process_request",
+        lambda self, request: None if hasattr(request, "refused") else play(self, request),
+    )
+    with mock_aws():
+        played_aws.put_in(["us-east-2"])
+        yield Lane(
+            PlayedInstance.make(tmp_path / "machine", instance_type="inf2.8xlarge"), folder, monkeypatch, free_port
+        )
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One of the seven that blocked the way, put back: how, where it is met, in which words, and whether that bills."""
+
+    put_back: Callable[[Lane], object]
+    meet: Callable[[Lane], str]
+    words: str
+    billed: bool = False
+
+
+def only_the_newest_image(lane: Lane) -> None:
+    """AWS has the image of the newest SDK and no other."""
+    from moto.ec2.models import ec2_backends
+
+    images = ec2_backends[played_aws.ACCOUNT]["us-east-2"].amis
+    for name in [name for name, image in images.items() if "2.32.0" not in image.description]:
+        del images[name]
+
+
+def nodes_of_the_newest_image(lane: Lane) -> None:
+    """The pin of a cluster's nodes is taken away."""
+    facts = catalog.kubernetes_facts()
+    newest = replace(facts, machine_image=replace(facts.machine_image, alias="al2023@latest", driver=NEW_DRIVER))
+    lane.monkeypatch.setattr("inf2lab.scale.kubernetes.values.catalog.kubernetes_facts", lambda: newest)
+
+
+LAUNCH = ("launch", "--lane", "inf2", "--confirm")
+FAULTS = {
+    "B1 AWS has only images with the newest driver": Fault(
+        only_the_newest_image, lambda lane: lane.here(*LAUNCH, code=2), r"no image fits.*below 2\.29"
+    ),
+    "B1 an image with the newest driver is named": Fault(
+        lambda lane: None,
+        lambda lane: lane.here(*LAUNCH, "--image", "ami-0ubuntu2026new", code=2),
+        r"the driver does not fit.*2\.30\.2\.0.*below 2\.29",
+    ),
+    "B2 a cluster's nodes take the newest image": Fault(
+        nodes_of_the_newest_image,
+        lambda lane: lane.here("scale", "kubernetes", str(lane.folder.path), code=2),
+        r"al2023@latest.*has driver 2\.31\.7\.0.*below 2\.29",
+    ),
+    "B6 an endpoint of twelve workers": Fault(
+        lambda lane: None,
+        lambda lane: lane.here(
+            *("scale", "sagemaker", str(lane.folder.path), "--instance", "inf2.48xlarge"),
+            *("--bucket", "lab", "--lane", "inf2", "--confirm"),
+            code=2,
+        ),
+        r"12 x \d+ s to load.*SageMaker waits 3600 s at most.*inf2\.8xlarge",
+    ),
+    "B7 a launch without a repository": Fault(
+        lambda lane: None, lambda lane: lane.here(*LAUNCH), r"these four lines fill it(?s:.*)git clone", billed=True
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_put_back_stops_at_its_place_in_its_words(name: str, lane: Lane) -> None:
+    fault = FAULTS[name]
+    fault.put_back(lane)
+    said = fault.meet(lane)
+    assert re.search(fault.words, said), said
+    assert fault.billed or not aws.all_runs(), "it stops before anything is rented"
