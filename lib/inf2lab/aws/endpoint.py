@@ -4,20 +4,20 @@ The folder lies uncompressed on S3 and arrives as /opt/ml/model, byte for byte. 
 EventBridge deletes it, whatever happens here.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
 from inf2lab import catalog
+from inf2lab.aws.bucket import check_name, check_place, may_read
 from inf2lab.aws.calls import Call, Launched, check, price, refuse_a_second_bill, send, undo_on_failure
 from inf2lab.aws.connection import Cloud, Report
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError
 from inf2lab.aws.kinds import VARIANT, folder_prefix, scaling_target
 from inf2lab.aws.moments import Moment
-from inf2lab.aws.roles import Statement, allow, create_role, grant
+from inf2lab.aws.roles import allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import LOAD_MARGIN_S, Needs, cache_variables
@@ -30,7 +30,6 @@ COOL_DOWN_S = (60, 600)  # before one more instance, before one less
 STEP_S = 30
 SERVICE_S = 1800  # to get an instance, beside the time to start
 PATIENCE_S = 300  # of the undoing
-BUCKET = re.compile(r"[a-zA-Z0-9.\-_]{1,255}")  # as botocore checks it, but only when a call is sent
 # What the API of CreateModel asks of an execution role; logs only of this endpoint, files only of this folder.
 IMAGE = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
 LOGS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
@@ -177,14 +176,14 @@ class EndpointRequest:
         """Return the role of the endpoint and that of the schedule which deletes it."""
         group = f"arn:aws:logs:{self.region}:*:log-group:/aws/sagemaker/Endpoints/{self.name}*"
         may = [
-            *_allow_reading(self.bucket, folder_prefix(self.run)),
+            *may_read(self.bucket, folder_prefix(self.run)),
             allow(["ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"], "*"),
             allow(IMAGE, "*"),
             allow(LOGS, group),
         ]
         if weights := self.needs.weights_on_s3:
             bucket, _, below = weights.partition("/")
-            may += _allow_reading(bucket, below)
+            may += may_read(bucket, below)
         end = allow(["sagemaker:DeleteEndpoint"], f"arn:aws:sagemaker:{self.region}:*:endpoint/{self.name}")
         return (
             create_role(self.run, "sagemaker", "sagemaker.amazonaws.com", gives=EXECUTION_ROLE),
@@ -242,8 +241,7 @@ def endpoint_request(
     if not 1 <= few <= many:
         raise SettingsError("instances", f"{few},{many}", "must be two numbers from 1 on, the fewest first")
     check_hours(hours)
-    if not BUCKET.fullmatch(bucket):
-        raise SettingsError("bucket", bucket, "must be a bucket's name alone, as in my-bucket")
+    check_name(bucket)
     if needs.settings.hardware.family != "inf2":
         raise SettingsError("instance", needs.settings.instance, "the endpoint is for inf2")
     needs.check()
@@ -318,7 +316,7 @@ def deploy(
     if request.too_slow:
         raise SettingsError("instance", request.instance_type, request.too_slow)
     refuse_a_second_bill(another)
-    _check_bucket(cloud, request)
+    check_place(cloud, request.bucket)
     now, kind = cloud.now(), request.instance_type
     run = Run(request.run, request.region, kind, now, request.deadline, bucket=request.bucket).write()
     report(f"run {run.id} in {run.region}: until {run.deadline}")
@@ -327,13 +325,6 @@ def deploy(
         _wait_until_in_service(cloud, request, report)
         send(cloud, request.scaling, report)
     return Launched(f"{request.name} is in service until {run.deadline}; `inf2lab sweep` ends it", run)
-
-
-def _check_bucket(cloud: Cloud, request: EndpointRequest) -> None:
-    """Raise if the bucket is not there or in another region, which SageMaker would say after a quarter of an hour."""
-    there = cloud.call("s3", "head_bucket", Bucket=request.bucket).get("BucketRegion", request.region)
-    if there != request.region:
-        raise SettingsError("bucket", request.bucket, f"is in {there}: name one in {request.region}")
 
 
 def _wait_until_in_service(cloud: Cloud, request: EndpointRequest, report: Report) -> None:
@@ -352,9 +343,3 @@ def _wait_until_in_service(cloud: Cloud, request: EndpointRequest, report: Repor
             raise CloudError("sagemaker create_endpoint", state, reason, "its log is in CloudWatch, /aws/sagemaker")
         cloud.pause(STEP_S)
     raise CloudError("sagemaker create_endpoint", told, "it did not come into service", "see /aws/sagemaker")
-
-
-def _allow_reading(bucket: str, prefix: str) -> tuple[Statement, Statement]:
-    place = f"arn:aws:s3:::{bucket}"
-    below = {"StringLike": {"s3:prefix": f"{prefix}*"}}
-    return allow(["s3:GetObject"], f"{place}/{prefix}*"), allow(["s3:ListBucket"], place, below)

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from inf2lab import catalog
+from inf2lab.aws.bucket import check_name, check_place, may_read
 from inf2lab.aws.calls import STEP_S, Call, Launched, refuse_a_second_bill, send, settle, undo_on_failure
 from inf2lab.aws.connection import Cloud, Report
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError, NoCapacity, NotThere
 from inf2lab.aws.first_boot import INSTALLED, READY, wait_for_agent, wait_for_first_boot
+from inf2lab.aws.idle import watch_idle
 from inf2lab.aws.images import Image
-from inf2lab.aws.kinds import IAM_PATH
+from inf2lab.aws.kinds import IAM_PATH, KEPT_PREFIX
 from inf2lab.aws.lookups import Offering, Subnet
 from inf2lab.aws.moments import Moment
 from inf2lab.aws.roles import NOT_YET, allow, create_role, grant
@@ -27,7 +29,7 @@ TERMINATE_TARGET = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
 GROUP, INSTANCE = "<security group id>", "<instance id>"
 START_S = 300
 PATIENCE_S = 60  # of the undoing
-SUBJECTS = ("RoleName", "InstanceProfileName", "GroupName", "InstanceType", "Name")
+SUBJECTS = ("RoleName", "InstanceProfileName", "GroupName", "InstanceType", "AlarmName", "Name")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class LaunchRequest:
     disk_gib: int
     spot: bool
     repository: str
+    bucket: str
     user_data: str
     calls: tuple[Call, ...]
 
@@ -72,11 +75,14 @@ def launch_request(
     disk_gib: int | None = None,
     repository: str = "",
     subnet: Subnet | None = None,
+    bucket: str = "",
+    idle_minutes: int = 0,
     run: str | None = None,
 ) -> LaunchRequest:
     """Return the request for one instance that ends itself after `hours`; nothing is sent.
 
-    Without a `subnet` it is one of the default network's.
+    Without a `subnet` it is one of the default network's. A `bucket` of yours takes weights and compiled programs for
+    the next session; after `idle_minutes` without work an alarm ends the instance.
     Raises SettingsError on a number of hours or GiB that makes no sense.
     """
     facts = catalog.cloud_facts()
@@ -86,10 +92,13 @@ def launch_request(
         raise SettingsError("disk_gib", disk, "must be from 100 (image and checkpoints) to 16384 (gp3's largest)")
     if catalog.instance(instance).family != "inf2":
         raise SettingsError("instance", instance, "this lane launches inf2 instances; the catalog plans for others")
+    if bucket:
+        check_name(bucket)
     run = run or new_run_id(cloud)
     deadline = cloud.now() + timedelta(hours=hours)
     values = {"Run": run, "Deadline": str(deadline), "User": image.user, "Port": str(facts.jupyter_port)}
     values |= {"Instance": instance, "DriverBelow": image.accepted.below, "Repository": repository}
+    values |= {"Bucket": bucket, "Prefix": KEPT_PREFIX}
     script, tags = user_data(values), tags_of(run, deadline)
     parameters: dict[str, Any] = {
         "InstanceType": instance,
@@ -118,8 +127,12 @@ def launch_request(
         parameters["SubnetId"] = subnet.id
     zones = offered.zones if offered and not subnet else ()
     calls = _list_calls(cloud, run, deadline, parameters, subnet)
+    if bucket:
+        calls = (calls[0], grant(run, "instance", "keep", *may_read(bucket, KEPT_PREFIX, write=True)), *calls[1:])
+    if idle_minutes:
+        calls = (*calls, watch_idle(run, cloud.region, instance, INSTANCE, idle_minutes))
     return LaunchRequest(
-        run, cloud.region, instance, image, zones, hours, deadline, disk, spot, repository, script, calls
+        run, cloud.region, instance, image, zones, hours, deadline, disk, spot, repository, bucket, script, calls
     )
 
 
@@ -202,7 +215,10 @@ def launch(
     if tunnel and not request.repository:
         lines = fill_commands("<instance id>", request.region, request.image.user)
         report(f"without a repository the instance is empty; once it runs, these four lines fill it:\n{lines}\n")
-    run = Run(request.run, request.region, request.instance, cloud.now(), request.deadline).write()
+    if request.bucket:
+        check_place(cloud, request.bucket)
+    now, kept = cloud.now(), request.bucket
+    run = Run(request.run, request.region, request.instance, now, request.deadline, kept=kept).write()
     report(f"run {run.id} in {run.region}: {request.hours} h, until {run.deadline}")
 
     def make(cloud: Cloud, call: Call) -> Any:

@@ -15,7 +15,9 @@ Runs = frozenset[str]
 
 EVERYWHERE = "every region"
 IAM_PATH = "/inf2lab/"  # of roles and profiles, by which they are listed
+KEPT_PREFIX = "inf2lab/kept/"  # in a person's own bucket: what a session leaves for the next one
 VARIANT = "all"  # of an endpoint: it has one
+KEPT = "kept file"
 ENDPOINT = "endpoint"  # the kind whose removal AWS may refuse while it bills
 BILLS_NOTHING = ("Deleting", "Failed")  # every other state has instances, UpdateRollbackFailed too
 UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")  # DeleteEndpoint is refused until they end
@@ -57,6 +59,7 @@ class Kind:
     remove: Remove
     regional: bool = True  # else it is looked for once
     needed_by_endpoint: bool = False  # stays while an endpoint of its run is there
+    on_request: bool = False  # was kept on purpose: it goes only when that is asked for
 
 
 def list_instances(cloud: Cloud, region: str, runs: Iterable[str] = (), *, alive: bool = False) -> Iterator[Row]:
@@ -164,6 +167,14 @@ def _instance_rate(name: str) -> float:
     return (hardware.usd_per_hour or 0.0) if hardware else 0.0
 
 
+def _find_alarms(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
+    usd = catalog.cloud_facts().prices["alarm_usd_per_month"].value / catalog.cloud_facts().hours_per_month
+    for row in cloud.pages("cloudwatch", "describe_alarms", "MetricAlarms", region=region, AlarmNamePrefix=PREFIX):
+        run = run_of(cloud.call("cloudwatch", "list_tags_for_resource", region=region, ResourceARN=row["AlarmArn"]))
+        if run in runs:
+            yield Found("alarm", row["AlarmName"], region, run, row["StateValue"], usd)
+
+
 def _find_addresses(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
     rate = catalog.cloud_facts().prices["address_usd_per_hour"].value
     for row in _list_tagged(cloud, region, runs, "describe_addresses", "Addresses"):
@@ -221,6 +232,15 @@ def _find_files(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
         rows = cloud.pages("s3", "list_objects_v2", "Contents", region=region, Bucket=bucket, Prefix=folder_prefix(run))
         for row in rows:
             yield Found("file on S3", row["Key"], region, run, "there", note=bucket)
+
+
+def _find_kept(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
+    records = [record for run in sorted(runs) if (record := run_on_record(run)) and record.region == region]
+    facts = catalog.cloud_facts()
+    rate = facts.prices["s3_usd_per_gb_month"].value / facts.hours_per_month / 1e9
+    for bucket, run in {record.kept: record.id for record in records if record.kept}.items():
+        for row in cloud.pages("s3", "list_objects_v2", "Contents", region=region, Bucket=bucket, Prefix=KEPT_PREFIX):
+            yield Found(KEPT, row["Key"], region, run, "kept", row["Size"] * rate, note=bucket)
 
 
 def _list_buckets(cloud: Cloud, region: str, runs: Runs) -> Iterator[tuple[str, str]]:
@@ -293,14 +313,13 @@ def _sagemaker_kind(name: str, noun: str, operation: str) -> Kind:
     return Kind(name, find, _by("sagemaker", operation, f"{noun}Name"), needed_by_endpoint=True)
 
 
-def _iam_kind(name: str, noun: str, remove: Remove, **more: bool) -> Kind:
+def _iam_kind(name: str, noun: str, lists: str, gets: str, remove: Remove, **more: bool) -> Kind:
     """Return the kind of roles or of profiles, which are the same in every region and are listed without their tags."""
-    snake = name.replace(" ", "_")
 
     def find(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
-        rows = cloud.pages("iam", f"list_{snake}s", f"{noun}s", PathPrefix=IAM_PATH)
+        rows = cloud.pages("iam", lists, f"{noun}s", PathPrefix=IAM_PATH)
         for named in [{f"{noun}Name": row[f"{noun}Name"]} for row in rows]:
-            run = run_of(cloud.call("iam", f"get_{snake}", **named)[noun])
+            run = run_of(cloud.call("iam", gets, **named)[noun])
             if run in runs:
                 yield Found(name, named[f"{noun}Name"], EVERYWHERE, run, "there")
 
@@ -321,11 +340,13 @@ KINDS = (
         _by("ec2", "cancel_spot_instance_requests", "SpotInstanceRequestIds", many=True),
     ),
     Kind("instance", _find_instances, _by("ec2", "terminate_instances", "InstanceIds", many=True)),
+    Kind("alarm", _find_alarms, _by("cloudwatch", "delete_alarms", "AlarmNames", many=True)),
     Kind("schedule", _find_schedules, _by("scheduler", "delete_schedule_group", "Name"), needed_by_endpoint=True),
     Kind("address", _find_addresses, _by("ec2", "release_address", "AllocationId")),
     Kind("volume", _find_volumes, _by("ec2", "delete_volume", "VolumeId")),
     Kind("snapshot", _find_snapshots, _by("ec2", "delete_snapshot", "SnapshotId")),
     Kind("security group", _find_security_groups, _by("ec2", "delete_security_group", "GroupId")),
-    _iam_kind("instance profile", "InstanceProfile", _remove_profile),
-    _iam_kind("role", "Role", _remove_role, needed_by_endpoint=True),
+    _iam_kind("instance profile", "InstanceProfile", "list_instance_profiles", "get_instance_profile", _remove_profile),
+    _iam_kind("role", "Role", "list_roles", "get_role", _remove_role, needed_by_endpoint=True),
+    Kind(KEPT, _find_kept, _remove_file, on_request=True),
 )

@@ -34,6 +34,7 @@ class Run:
     volumes: tuple[str, ...] = ()
     swept: Moment | None = None
     bucket: str = ""  # of a SageMaker run, where its copy of the model folder lies
+    kept: str = ""  # of an instance, the bucket that takes weights and compiled programs for the next one
 
     @property
     def path(self) -> Path:

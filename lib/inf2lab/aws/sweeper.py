@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 
+from inf2lab import catalog
 from inf2lab.aws.connection import Cloud, Report, connect
 from inf2lab.aws.errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
 from inf2lab.aws.kinds import (
     ENDPOINT,
+    KEPT_PREFIX,
     KINDS,
     Found,
     Kind,
@@ -42,6 +45,7 @@ class SweepReport:
     problems: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     not_ours: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -61,8 +65,9 @@ class SweepReport:
         lines += [f"  problem: {text}" for text in self.problems]
         lines += [f"  could not look: {text}" for text in self.unknown]
         lines += [f"  not touched: {text}" for text in self.not_ours]
+        lines += [f"  kept on purpose: {text}" for text in self.kept]
         if self.clean:
-            lines.append("nothing is left, nothing bills: 0 USD/h")
+            lines.append("nothing else is left" if self.kept else "nothing is left, nothing bills: 0 USD/h")
         elif self.remaining:
             lines.append(f"{len(self.remaining)} left, {self.usd_per_hour:.4f} USD/h: sweep again")
         return "\n".join(lines)
@@ -73,11 +78,13 @@ def sweep(
     runs: Sequence[Run],
     *,
     regions: Iterable[str] = (),
+    kept: bool = False,
     patience_s: float = PATIENCE_S,
     report: Report = print,
 ) -> SweepReport:
     """Remove everything of these runs in their regions (and `regions`), wait, look again, and say what remains.
 
+    What was kept for the next session stays, and is named with its price, unless `kept` asks for it too.
     Raises NoAccess or ClockSkew when AWS does not answer us at all; nothing is taken for gone then.
     """
     ids = frozenset(run.id for run in runs)
@@ -86,12 +93,13 @@ def sweep(
         return SweepReport(regions=where)
     work = _Work(cloud, ids, where, patience_s, report)
     runs = [_note_volumes(cloud, run) for run in runs]
-    for kind in KINDS:
+    kinds = [kind for kind in KINDS if kept or not kind.on_request]
+    for kind in kinds:
         work.remove_all(kind)
         if kind.name == ENDPOINT:
             work.keep_what_ends(kind)
     work.unknown.clear()  # only the last look counts
-    remaining = [found for kind in KINDS for found in work.look(kind)]
+    remaining = [found for kind in kinds for found in work.look(kind)]
     remaining += _find_untagged_volumes(cloud, runs, {found.id for found in remaining})
     left = {found.key for found in remaining}
     result = SweepReport(
@@ -102,13 +110,14 @@ def sweep(
         tuple(text for name, text in work.problems.items() if name in left),
         tuple(dict.fromkeys(work.unknown)),
         tuple(_list_not_ours(cloud, where, ids)),
+        tuple(_list_kept(work)),
     )
     _record(cloud, runs, result)
     return result
 
 
 def sweep_on_record(
-    settings: Settings, *, run: str = "", regions: Sequence[str] = (), report: Report = print
+    settings: Settings, *, run: str = "", regions: Sequence[str] = (), kept: bool = False, report: Report = print
 ) -> SweepReport:
     """Sweep every run on record, or the named one; raises CloudError, SettingsError.
 
@@ -121,7 +130,7 @@ def sweep_on_record(
         runs = [Run(run, where) for where in regions]
     if settings.lane != "inf2" or not runs:
         return SweepReport()
-    return sweep(connect(settings, region=runs[-1].region), runs, regions=regions, report=report)
+    return sweep(connect(settings, region=runs[-1].region), runs, regions=regions, kept=kept, report=report)
 
 
 class _Work:
@@ -233,6 +242,18 @@ def _list_not_ours(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) ->
                 for name, run in search(cloud, region, ids):
                     again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
                     yield f"{name} in {region} is of run {run}; {again}"
+
+
+def _list_kept(work: "_Work") -> Iterator[str]:
+    """Yield what was kept on purpose for the next session, and what it bills."""
+    (kind,) = [kind for kind in KINDS if kind.on_request]
+    for bucket, found in groupby(work.look(kind), key=lambda one: one.note):
+        rates = [one.usd_per_hour for one in found]
+        month = sum(rates) * catalog.cloud_facts().hours_per_month
+        yield (
+            f"{len(rates)} files in s3://{bucket}/{KEPT_PREFIX}, about {month:.2f} USD a month; "
+            "`inf2lab sweep --kept` deletes them"
+        )
 
 
 @contextmanager

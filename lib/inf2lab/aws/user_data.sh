@@ -152,7 +152,7 @@ Restart=on-failure
 WantedBy=multi-user.target
 END
 systemctl daemon-reload
-
+${Keep}
 # 6. The repository, if its address was given. Else put it into ~/inf2lab, then start inf2lab-jupyter.
 systemctl enable inf2lab-setup.service inf2lab-jupyter.service
 repository='${Repository}'

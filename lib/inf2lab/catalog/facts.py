@@ -398,6 +398,15 @@ class FirstTry:
 
 
 @dataclass(frozen=True)
+class Idle:
+    """What an alarm can watch, and from how much of a processor on somebody is at work."""
+
+    period_s: int
+    minutes: tuple[int, int]  # least, most
+    busy_vcpus: float
+
+
+@dataclass(frozen=True)
 class CloudFacts:
     """What launching takes; `prices` by what they are for, the unit in their names.
 
@@ -411,6 +420,7 @@ class CloudFacts:
     regions: Regions
     pricing_region: str
     prices: Mapping[str, UnitPrice]
+    idle: Idle
     hours_per_month: int
     instance: str
     instance_source: str
@@ -436,6 +446,28 @@ class NodeImage:
     kubernetes: tuple[str, str]  # minor versions that it was made for, first and last: EKS ends them one by one
     last: str
     source: str
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One statement of a policy: what the lab calls, what AWS asks for by the way, on what, and why."""
+
+    sid: str
+    why: str
+    resources: tuple[str, ...]
+    actions: tuple[str, ...] = ()  # one for each call that the lab makes
+    implied: tuple[str, ...] = ()  # asked for by those calls, or made by `by`
+    condition: Mapping[str, Any] = field(default_factory=dict)
+    by: str = "inf2lab"  # who calls
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What a person needs of an account for the lab, and for who deploys the stack beside it."""
+
+    otherwise_named: Mapping[str, str]  # a call: the action that allows it
+    statements: Mapping[str, Permission]
+    stack: Mapping[str, Permission]
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,11 @@ def cloud_facts() -> facts.CloudFacts:
     return rows.read_row(facts.CloudFacts, "cloud")
 
 
+def permissions() -> facts.Permissions:
+    """Return what the lab may do in an account, call by call."""
+    return rows.read_row(facts.Permissions, "permissions")
+
+
 def host_image(name: str | None = None) -> facts.HostImage:
     """Return one family of images, the default one without a name; raises SettingsError with the known names."""
     return rows.find("image", name or cloud_facts().default_image, cloud_facts().images)

@@ -27,6 +27,10 @@ def launch(
     spot: Annotated[bool, typer.Option("--spot", help="Cheaper, and AWS may take it back.")] = False,
     disk: Annotated[int | None, typer.Option(help="GiB of the root volume.")] = None,
     repository: Annotated[str, typer.Option(help="Address that the instance clones this repository from.")] = "",
+    bucket: Annotated[
+        str, typer.Option(help="S3 bucket of yours that keeps weights and programs.", envvar="INF2LAB_BUCKET")
+    ] = "",
+    idle: Annotated[int, typer.Option(help="End it after so many minutes without work, too; 0: not.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print every call with all its parameters as JSON, and end.")
     ] = False,
@@ -50,6 +54,8 @@ def launch(
             disk_gib=disk,
             repository=repository,
             subnet=aws.look_up_subnet(here, subnet) if subnet else None,
+            bucket=bucket,
+            idle_minutes=idle,
         )
         if as_json:
             print(json.dumps([asdict(call) for call in request.calls], indent=2))
@@ -91,12 +97,14 @@ def extend(
 def sweep(
     run: Annotated[str, typer.Option(help="A run that is not on record here; needs --region.")] = "",
     region: Annotated[list[str] | None, typer.Option(help="Look there too; may be repeated.")] = None,
+    kept: Annotated[bool, typer.Option("--kept", help="Delete what was kept in a bucket, too.")] = False,
 ) -> None:
     """Terminate what was launched from here, remove what it left, prove it. Exit code 1 while anything is left."""
     from inf2lab import aws
 
     with one_sentence():
-        swept = aws.sweep_on_record(Settings(lane="inf2"), run=run, regions=list(region or ()), report=console.print)
+        there = list(region or ())
+        swept = aws.sweep_on_record(Settings(lane="inf2"), run=run, regions=there, kept=kept, report=console.print)
     console.print(str(swept))
     if not swept.clean:
         raise typer.Exit(1)

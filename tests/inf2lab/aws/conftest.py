@@ -118,6 +118,8 @@ class PlayedAws:
             rows = schedules.list_schedule_groups()["ScheduleGroups"]
             found += [f"schedules {one['Name']}" for one in rows if one["Name"] != "default"]
             found += [f"schedule {one['Name']}" for one in schedules.list_schedules()["Schedules"]]
+            alarms = self.client("cloudwatch", region).describe_alarms()["MetricAlarms"]
+            found += [f"alarm {one['AlarmName']}" for one in alarms]
             stacks = self.client("cloudformation", region).describe_stacks()["Stacks"]
             found += [f"stack {one['StackName']}" for one in stacks]
         iam = self.client("iam")

@@ -16,7 +16,7 @@ from tests.support import played_aws
 if TYPE_CHECKING:
     from conftest import Launching, PlayedAws
 
-CALLS = 11  # of a launch that change something
+CALLS = 13  # of a launch with every option that change something
 
 
 def launch_fails(launching: Launching, **choices: object) -> aws.LaunchFailed:
@@ -138,12 +138,20 @@ def test_6_what_never_becomes_consistent_is_given_up(played: PlayedAws, launchin
     assert played.left() == []
 
 
+def every_option(played: PlayedAws) -> dict[str, object]:
+    """The options of a launch that make more calls, with the bucket that one of them wants."""
+    where = {"LocationConstraint": "us-east-2"}
+    played.client("s3").create_bucket(Bucket="my-bucket", CreateBucketConfiguration=where)
+    return {"bucket": "my-bucket", "idle_minutes": 60}
+
+
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
 def test_7_killed_between_any_two_calls(played: PlayedAws, launching: Launching, number: int) -> None:
     """The kernel dies: nothing is undone. The record was written before, and the tags came with each call."""
+    options = every_option(played)
     played.kill(number)
     with pytest.raises(SystemExit):
-        launching()
+        launching(**options)
     assert played.left() != []
     assert len(aws.open_runs()) == 1
     played.heal()
@@ -152,11 +160,12 @@ def test_7_killed_between_any_two_calls(played: PlayedAws, launching: Launching,
     assert aws.open_runs() == []
 
 
-@pytest.mark.parametrize("number", [1, 8, 9, CALLS])
+@pytest.mark.parametrize("number", [1, 2, 9, 10, CALLS])
 def test_7_an_interrupt_undoes_the_launch(played: PlayedAws, launching: Launching, number: int) -> None:
+    options = every_option(played)
     played.interrupt(number)
     with pytest.raises(KeyboardInterrupt):
-        launching()
+        launching(**options)
     assert played.left() == []
     assert aws.open_runs() == []
 

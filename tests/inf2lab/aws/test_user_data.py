@@ -28,6 +28,8 @@ VALUES = {
     "Instance": "inf2.8xlarge",
     "DriverBelow": "2.29",
     "Repository": "",
+    "Bucket": "",
+    "Prefix": "inf2lab/kept/",
 }
 REPOSITORY = "https://example.com/x.git"
 
@@ -45,14 +47,18 @@ def can_verify() -> bool:
     return "--recursive-errors" in done.stdout
 
 
-def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
-    scripts = {"user-data": user_data(VALUES), **files_in(user_data(VALUES))}
+KEEPING = VALUES | {"Bucket": "my-bucket"}
+
+
+@pytest.mark.parametrize(("values", "count"), [(VALUES, 3), (KEEPING, 4)], ids=["plain", "keeping"])
+def test_shellcheck_finds_nothing(tmp_path: Path, values: dict[str, str], count: int) -> None:
+    scripts = {"user-data": user_data(values), **files_in(user_data(values))}
     written = []
     for name, text in scripts.items():
         if text.startswith("#!"):
             written.append(tmp_path / Path(name).name)
             written[-1].write_text(text)
-    assert len(written) == 3
+    assert len(written) == count
     done = subprocess.run(
         [Path(sys.executable).with_name("shellcheck"), *written], capture_output=True, text=True, check=False
     )
@@ -63,13 +69,16 @@ def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
 def test_systemd_accepts_every_unit(tmp_path: Path) -> None:
     """Programs that are on the instance only are replaced by one that is here."""
     units = []
-    for path, text in files_in(user_data(VALUES)).items():
+    for path, text in files_in(user_data(KEEPING)).items():
         if path.startswith("/etc/systemd"):
             units.append(tmp_path / Path(path).name)
-            units[-1].write_text(re.sub(r"^(ExecStart\w*=-?)\S+", r"\1/bin/true", text, flags=re.MULTILINE))
+            units[-1].write_text(re.sub(r"^(Exec\w*=-?)\S+", r"\1/bin/true", text, flags=re.MULTILINE))
     assert {unit.name for unit in units} == {
+        "inf2lab-bring.service",
+        "inf2lab-bring.timer",
         "inf2lab-deadline.service",
         "inf2lab-deadline.timer",
+        "inf2lab-kept.service",
         "inf2lab-failed@.service",
         "inf2lab-setup.service",
         "inf2lab-jupyter.service",
@@ -377,3 +386,42 @@ def signature(url: str, headers: dict[str, str], body: bytes) -> str:
     request = AWSRequest("POST", f"{url}/", data=body, headers=headers)
     request.context["timestamp"] = headers["x-amz-date"]
     return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+
+
+def test_what_is_kept_is_fetched_before_the_notebooks_and_brought_while_they_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights and programs died with the instance, so each session paid for the download and the compilation."""
+    made = files_in(user_data(KEEPING))
+    assert not [path for path in files_in(user_data(VALUES)) if "keep" in path or "kept" in path]
+    unit = made["/etc/systemd/system/inf2lab-kept.service"]
+    assert "Before=inf2lab-jupyter.service" in unit
+    assert unit.index("ExecStart=/usr/local/sbin/inf2lab-keep fetch") < unit.index(
+        "ExecStop=/usr/local/sbin/inf2lab-keep"
+    )
+    assert "OnUnitActiveSec=10min" in made["/etc/systemd/system/inf2lab-bring.timer"]
+    assert said_by(made["/usr/local/sbin/inf2lab-keep"], "fetch", tmp_path, monkeypatch) == [
+        f"s3://my-bucket/inf2lab/kept/{part} {tmp_path}/inf2lab/cache/{part}"
+        for part in ("huggingface/", "neuron-compile-cache/")
+    ]
+    assert said_by(made["/usr/local/sbin/inf2lab-keep"], "bring", tmp_path, monkeypatch) == [], "there is nothing yet"
+    (tmp_path / "inf2lab" / "cache" / "huggingface").mkdir(parents=True)
+    assert said_by(made["/usr/local/sbin/inf2lab-keep"], "bring", tmp_path, monkeypatch) == [
+        f"{tmp_path}/inf2lab/cache/huggingface/ s3://my-bucket/inf2lab/kept/huggingface/"
+    ]
+
+
+def said_by(script: str, word: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """From where to where the script has the AWS command line copy, with the home folder elsewhere."""
+    (home / "bin").mkdir(exist_ok=True)
+    played, calls = home / "bin" / "aws", home / "calls"
+    played.write_text(f'#!/bin/sh\necho "$@" >>{calls}\n')
+    played.chmod(0o755)
+    calls.write_text("")
+    monkeypatch.setenv("PATH", f"{home}/bin:/usr/bin:/bin")
+    text = script.replace("/home/ubuntu", str(home))
+    assert text != script
+    subprocess.run(["bash", "-c", text, "inf2lab-keep", word], check=True)
+    lines = calls.read_text().splitlines()
+    assert all(line.startswith("s3 sync --only-show-errors --exclude */blobs/*") for line in lines)
+    return [" ".join(line.split()[-2:]) for line in lines]
