@@ -9,7 +9,9 @@ from typing import Any
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from inf2lab import catalog
 from inf2lab.errors import EndpointDown, EndpointError
+from inf2lab.folder import LOAD_MARGIN_S
 from inf2lab.shapes import article_body
 
 
@@ -47,12 +49,18 @@ class Answer:
             raise EndpointError(self.status, f"but no JSON ({error})", self.text[:200]) from error
 
 
+def patience_s() -> float:
+    """Return how long a client waits for an answer that the server gives up on by itself."""
+    return catalog.loading_facts().predict_s + LOAD_MARGIN_S
+
+
 class Endpoint:
     """One model behind DJLServing: Endpoint("http://127.0.0.1:8080", "opt13b").generate(["Hello"], seq_length=64)."""
 
-    def __init__(self, url: str, model: str, *, timeout_s: float = 360) -> None:
-        """`timeout_s` bounds each request; the article's container gives up after 360 s as well."""
-        self.base_url, self.model, self.timeout_s = url.rstrip("/"), model, timeout_s
+    def __init__(self, url: str, model: str, *, timeout_s: float | None = None) -> None:
+        """`timeout_s` bounds each request; by default it is longer than the server's own, which says why it gave up."""
+        self.base_url, self.model = url.rstrip("/"), model
+        self.timeout_s = timeout_s or patience_s()
 
     @property
     def url(self) -> str:

@@ -10,7 +10,9 @@ from .degrees import DegreeCheck, check_cores, check_degree, check_heads, check_
 from .dims import STANDS_FOR, ModelDims, rule_dims
 from .errors import IncompleteConfig, NeuronRulesError, UnknownName
 from .generations import GENERATIONS, Generation, generation
+from .host import HostPeak, HostRates, host_peak
 from .limits import computed_activation, refused_int8, refused_unroll, refused_variants
+from .loading import LoadRates, Span, load_seconds, load_steps
 from .memory import (
     CONTEXT_RESERVE_GIB,
     CORE_BYTES,
@@ -47,10 +49,14 @@ __all__ = [
     "DegreeCheck",
     "Fit",
     "Generation",
+    "HostPeak",
+    "HostRates",
     "IncompleteConfig",
+    "LoadRates",
     "MemoryVerdict",
     "ModelDims",
     "NeuronRulesError",
+    "Span",
     "UnknownName",
     "all_reduces_per_step",
     "architecture",
@@ -67,8 +73,11 @@ __all__ = [
     "dtype_bytes",
     "generation",
     "host_bytes",
+    "host_peak",
     "judge_memory",
     "legal_degrees",
+    "load_seconds",
+    "load_steps",
     "padded",
     "padded_heads",
     "padded_vocab",

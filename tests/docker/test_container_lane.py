@@ -117,7 +117,7 @@ def test_a_container_lives_from_the_command_to_its_end(
     assert seen["folder"] == "/opt/ml/model/tells"
     assert seen["devices"] == ["/dev/neuron0", "/dev/neuron1"]
     assert seen["cores"] == "0-3"
-    assert seen["timeouts"] == ["1200", "240"]
+    assert seen["timeouts"] == ["7200", "360"]
     assert seen["tracking"] == "true"
     assert seen["downloads"] == ["/cache/huggingface/hub"] * 2, "the image has places of its own for them"
     assert seen["writable"].pop(".") == "Read-only file system"
@@ -230,7 +230,7 @@ def test_a_long_load_says_now_and_then_that_it_goes_on(settings: MakeSettings, w
 
     def hear(line: str) -> None:
         said.append(line)
-        if "still loading, of at most 1200 s: " in line:
+        if "still loading, of at most 7260 s: " in line:
             (folder.path / "heard").touch()
 
     server.wait_ready(report=hear)

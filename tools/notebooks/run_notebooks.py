@@ -28,7 +28,7 @@ from typing import Any
 import papermill
 from nbformat import NotebookNode
 
-from inf2lab import paths
+from inf2lab import catalog, paths
 from inf2lab.errors import LabError
 from inf2lab.settings import Settings
 from inf2lab.weights import fetch
@@ -56,6 +56,7 @@ MAIN_PATH_ENDS = (
 )
 KEPT_RUNS = 5
 KERNEL_LOG = "kernels.log"
+QUICK_CELL_S = 900  # of a cell in the rehearsal
 # A laptop draws 2048 tokens of a real model in minutes: with --model less is asked of it, by default.
 LESS = {"seq_length": 256, "output_tokens": 8}
 _STAMP = re.compile(r"\d{8}-\d{6}(-\d+)?")
@@ -223,6 +224,11 @@ def degrees(model_id: str) -> list[str]:
     return [*lines, f"This run uses degree {used}, unless -p tensor_parallel_degree changes it."]
 
 
+def cell_timeout_s(lane: str | None) -> int:
+    """How long a cell may take: on the chip one may pull the image, load, and load again what was killed."""
+    return 2 * catalog.loading_facts().first_load_s if lane == "inf2" else QUICK_CELL_S
+
+
 def all_parameters(notebooks: list[NotebookNode]) -> dict[str, Parameter]:
     """Every parameter that a notebook declares; raises NotebookToolError when two disagree on a type."""
     found: dict[str, Parameter] = {}
@@ -263,7 +269,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cwd", type=Path, default=ROOT, help="folder that the kernels start in")
     parser.add_argument("--keep", type=int, default=KEPT_RUNS, metavar="N", help="runs to keep, this one included")
     parser.add_argument(
-        "--cell-timeout", type=int, default=900, metavar="SECONDS", help="a cell that takes longer fails"
+        "--cell-timeout",
+        type=int,
+        metavar="SECONDS",
+        help=f"a cell that takes longer fails ({QUICK_CELL_S}; on the chip twice a first load)",
     )
     return parser.parse_args(arguments)
 
@@ -287,7 +296,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = Run(
         new_run_folder(options.out or paths.logs() / "runs", keep=options.keep),
         options.cwd,
-        options.cell_timeout,
+        options.cell_timeout or cell_timeout_s(values.get("lane") or paths.parameter_from_environment("lane")),
         time.time(),
         model,
     )

@@ -21,7 +21,8 @@ def load_model(properties):
     """Return the compiled model, its tokenizer and its batch size, as serving.properties asks."""
     rows = int(properties.get("batch_size", 2))
     amp = properties.get("dtype", "f16")
-    checkpoint = AutoModelForCausalLM.from_pretrained(properties["model_id"], low_cpu_mem_usage=True)
+    checkpoint = AutoModelForCausalLM.from_pretrained(
+        properties["model_id"], torch_dtype="auto", low_cpu_mem_usage=True)
     for part in checkpoint.modules():
         if isinstance(part, torch.nn.Linear):
             part.to(dtypes.to_torch_dtype(amp))

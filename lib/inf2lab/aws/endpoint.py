@@ -169,7 +169,7 @@ class EndpointRequest:
             yield f"{self.too_slow}. With --confirm this is refused"
         if self._wanted_gib > self.volume_gib:
             yield f"loading may fill {self._wanted_gib} GB of disk, and SageMaker gives {self.volume_gib} GB at most"
-        if plan.host.once_gib > plan.host.instance_gib:
+        if plan.host.peak_gib > plan.host.instance_gib:
             yield plan.host.text
 
     def _roles(self) -> tuple[Call, ...]:

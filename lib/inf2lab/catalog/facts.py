@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inf2lab.errors import SettingsError
-from neuron_rules import ModelDims
+from neuron_rules import HostRates, LoadRates, ModelDims
 
 Version = tuple[int, ...]
 
@@ -60,7 +60,7 @@ class Profile:
     error_codes: Mapping[str, int | None]  # None where nobody measured
     worker: str | None  # version of DJL's Python worker that is this profile's own
     rehearsed_by: str | None
-    loading_timeout_s: int
+    loading_timeout_s: int  # the image's own, which the lab's commands override
     predict_timeout_s: int
     container_env: Mapping[str, str]
     cache_variables: tuple[str, ...]  # that the image sets, and that win over HF_HOME (transformers 4.34, utils/hub.py)
@@ -88,6 +88,22 @@ class Profile:
                 return spelling
         accepted = ", ".join(self.handler_dtypes.values())
         raise SettingsError("dtype", amp, f"the built-in handler of {self.name} takes one of {accepted}")
+
+
+@dataclass(frozen=True)
+class LoadingFacts:
+    """How long everybody waits for a load and for an answer where no folder says otherwise, and how fast loads are."""
+
+    first_load_s: int
+    warm_load_s: int  # with weights and compiled programs that were kept
+    predict_s: int
+    rates: LoadRates
+    host: HostRates
+    built_in_copies: Mapping[str, int]  # since which release
+
+    def copies_in(self, release: Version) -> int:
+        """Return the whole copies that the built-in handler of that release holds while it reads."""
+        return _latest(self.built_in_copies, release)
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,12 @@ def decode_model() -> Mapping[str, Any]:
 
 
 @cache
+def loading_facts() -> facts.LoadingFacts:
+    """Return how long to wait for a load and an answer, and the bounds of what a load's steps take."""
+    return rows.read_row(facts.LoadingFacts, "loading")
+
+
+@cache
 def cloud_facts() -> facts.CloudFacts:
     """Return what launching takes: images, quotas, regions, prices of what is not the instance."""
     return rows.read_row(facts.CloudFacts, "cloud")

@@ -60,7 +60,9 @@ def load(
     tokenizer: Annotated[
         Path | None, typer.Option(help="The model's tokenizer.json or its folder; left out: the folder's own model.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a request has failed.")] = 360,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which a request has failed; left out: more than the server's.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of prompts, lengths and arrivals.")] = 0,
     processes: Annotated[int, typer.Option(help="That share the work of sending.")] = 1,
     json_file: Annotated[
@@ -76,6 +78,7 @@ def load(
 ) -> None:
     """Measure a running endpoint: latency, throughput, tokens, errors. Exit code 1 if a request failed."""
     from inf2lab import measure
+    from inf2lab.endpoint import patience_s
     from inf2lab.serving import Server
 
     with one_sentence():
@@ -106,7 +109,7 @@ def load(
             arrivals=arrivals.value,
             warm_up=warm_up,
             seed=seed,
-            timeout_s=timeout,
+            timeout_s=timeout or (server.endpoint.timeout_s if server else patience_s()),
             processes=processes,
         )
         if aiperf:

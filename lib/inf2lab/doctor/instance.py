@@ -14,7 +14,7 @@ from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.doctor.neuron_ls import NeuronDevice, parse_neuron_ls
 from inf2lab.errors import LabError
 from inf2lab.folder import ModelFolder
-from inf2lab.planning import plan, plan_of
+from inf2lab.planning import host_needs, plan, plan_of
 from inf2lab.serving import CONTAINER_USER
 from inf2lab.settings import Settings
 from neuron_rules import GIB
@@ -92,13 +92,12 @@ def memory(settings: Settings) -> Diagnosis:
     except LabError as error:
         remedy = f"see `inf2lab lint {paths.shown(folder.path)}`"
         return Diagnosis("memory", Level.NOTE, f"{total:.0f} GiB; {error}", remedy)
-    share = settings.copies / max(1, len(made.copies))
-    once, split = made.host.once_gib * share, made.host.split_gib * share
-    if once <= total:
-        return Diagnosis("memory", Level.OK, f"{total:.0f} GiB; loading takes about {once:.0f}")
-    level = Level.NOTE if split <= total else Level.MISSING
-    row = catalog.trouble("host-memory")
-    return Diagnosis("memory", level, f"{total:.0f} GiB; loading takes about {once:.0f}", row.fix)
+    host = host_needs(made.request, settings.copies)
+    found = f"{total:.0f} GiB; loading takes up to {host.peak_gib:.0f}, {made.request.read.text}"
+    if host.peak_gib <= total:
+        return Diagnosis("memory", Level.OK, found)
+    level = Level.NOTE if host.split_gib <= total else Level.MISSING
+    return Diagnosis("memory", level, found, catalog.trouble("host-memory").fix)
 
 
 def disk(settings: Settings) -> Diagnosis:

@@ -13,6 +13,7 @@ from inf2lab.folder.needs import (
     Needs,
     cache_variables,
     container_environment,
+    timeouts,
 )
 from inf2lab.folder.properties import (
     FILE_NAME,
@@ -24,6 +25,7 @@ from inf2lab.folder.properties import (
     read_properties,
     write_properties,
 )
+from inf2lab.folder.reading import Reading, as_notebook_04, reading_of
 from inf2lab.folder.shell import Words, shell_commands
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON, Stated, default_handler
 
@@ -45,9 +47,11 @@ __all__ = [
     "ModelFolder",
     "Needs",
     "Properties",
+    "Reading",
     "Stated",
     "Variable",
     "Words",
+    "as_notebook_04",
     "cache_variables",
     "container_environment",
     "containers_in",
@@ -58,7 +62,9 @@ __all__ = [
     "parse_properties",
     "read_config",
     "read_properties",
+    "reading_of",
     "shell_commands",
+    "timeouts",
     "variables_of",
     "write_article",
     "write_properties",

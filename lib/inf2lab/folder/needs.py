@@ -3,23 +3,25 @@
 A value that cannot be is one FolderError, whoever asks: file, key, value, rule and remedy.
 """
 
+import ast
 import re
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
 
-from inf2lab import paths
+from inf2lab import catalog, paths
 from inf2lab.catalog import Profile
 from inf2lab.errors import FolderError, ServerError, SettingsError
 from inf2lab.folder.containers import variables_in
 from inf2lab.folder.environment import Variable
 from inf2lab.folder.model_folder import ModelFolder
 from inf2lab.folder.properties import FILE_NAME, OPTION, Entry
+from inf2lab.folder.reading import Reading, reading_of
 from inf2lab.folder.stated import Stated
 from inf2lab.settings import Settings
 from neuron_rules import core_groups
 
-LOAD_MARGIN_S = 60  # of a probe, beyond the server's own patience: the server is to give up first, and to say why
+LOAD_MARGIN_S = 60  # beyond the server's own patience, of who waits for it: it is to give up first, and to say why
 LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions
 INSIDE_PORT = 8080
 MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
@@ -141,15 +143,21 @@ class Needs:
         accepted = stated.profile.handler_dtypes if stated.built_in else stated.rules.dtypes
         raise self._refusal(stated.option("dtype"), word, f"write one of {', '.join(accepted)}")
 
+    @cached_property
+    def reading(self) -> Reading:
+        """How the handler takes the checkpoint through the host's memory; raises FolderError."""
+        own = self.stated.own_file
+        return reading_of(self.stated, self._code(own) if own else None)
+
     @property
     def loading_s(self) -> int:
-        """Seconds that the server gives one worker to load: the profile's unless stated."""
-        return self._timeout("model_loading_timeout", self.settings.stack.loading_timeout_s)
+        """Seconds that the server gives one worker to load: those of a first load unless stated."""
+        return self._timeout("model_loading_timeout", catalog.loading_facts().first_load_s)
 
     @property
     def predict_s(self) -> int:
-        """Seconds that the server gives an answer: the profile's unless stated."""
-        return self._timeout("predict_timeout", self.settings.stack.predict_timeout_s)
+        """Seconds that the server gives an answer: the catalog's unless stated."""
+        return self._timeout("predict_timeout", catalog.loading_facts().predict_s)
 
     def all_loaded_s(self, workers: int) -> int:
         """Return the seconds in which so many workers have loaded, or given up: one after the other.
@@ -158,6 +166,15 @@ class Needs:
         `parallel_loading` is read for MPI only (djl-serving, PyModel.createAllPyProcesses).
         """
         return workers * self.loading_s
+
+    def ready_s(self, workers: int) -> int:
+        """Return how long to wait for so many workers: the server is to give up first, and to say why."""
+        return self.all_loaded_s(workers) + LOAD_MARGIN_S
+
+    @property
+    def client_s(self) -> int:
+        """Seconds that a client waits for an answer: the server is to give up first here too."""
+        return self.predict_s + LOAD_MARGIN_S
 
     def at_once(self, workers: int) -> int:
         """Return the requests that so many workers work on at once.
@@ -177,12 +194,21 @@ class Needs:
         own = container_environment(*addresses, stack, loading_s=self.loading_s, predict_s=self.predict_s)
         return own | self.given_values
 
+    def _code(self, name: str) -> ast.Module:
+        """The handler's code; what cannot be read loads nothing."""
+        try:
+            return ast.parse((self.folder.path / name).read_text(encoding="utf-8"))
+        except (OSError, SyntaxError, ValueError):
+            return ast.Module([], [])
+
     def _option(self, name: str, default: int, rule: str = _FROM_ONE) -> int:
         entry = self.stated.option(name)
         return self._number(entry, self.stated.number(name) or default, rule)
 
     def _timeout(self, name: str, default: int) -> int:
-        return self._number(self.stated.properties.last(OPTION + name), default)  # the server reads no plain key
+        given = self.given_values.get(name.upper(), "")
+        stated = self.stated.properties.last(OPTION + name)  # the server reads no plain key
+        return self._number(stated, int(given) if given.isdigit() else default)
 
     def _number(self, entry: Entry | None, default: int, rule: str = _FROM_ONE) -> int:
         if entry is None:
@@ -203,6 +229,11 @@ def cache_variables(stack: Profile, home: str) -> dict[str, str]:
     return {"HF_HOME": home} | dict.fromkeys(stack.cache_variables, f"{home}/hub")
 
 
+def timeouts(loading_s: int, predict_s: int) -> dict[str, str]:
+    """Return the variables by which DJLServing is told its patience; a line of the folder is stronger."""
+    return {"MODEL_LOADING_TIMEOUT": str(loading_s), "PREDICT_TIMEOUT": str(predict_s)}
+
+
 def container_environment(
     inference: str, management: str, stack: Profile, *, loading_s: int, predict_s: int
 ) -> dict[str, str]:
@@ -210,8 +241,7 @@ def container_environment(
     return {
         "SERVING_INFERENCE_ADDRESS": inference,
         "SERVING_MANAGEMENT_ADDRESS": management,
-        "MODEL_LOADING_TIMEOUT": str(loading_s),
-        "PREDICT_TIMEOUT": str(predict_s),
+        **timeouts(loading_s, predict_s),
         **cache_variables(stack, "/cache/huggingface"),
         "OPT_OUT_TRACKING": "true",  # the image calls home otherwise
     }

@@ -39,6 +39,7 @@ _FILES = {
     "T003": "degree.model_beyond_memory",
     "T004": "degree.uncounted_copies",
     "T005": "degree.devices_that_collide",
+    "T006": "degree.load_beyond_the_host",
     "O001": "positions.positions_left_to_default",
     "O002": "positions.positions_beyond_the_model",
     "O003": "positions.fewer_positions_than_the_model",

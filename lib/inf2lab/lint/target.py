@@ -16,6 +16,7 @@ from inf2lab.folder import (
     Aim,
     Container,
     Properties,
+    Reading,
     Stated,
     Words,
     containers_in,
@@ -23,6 +24,7 @@ from inf2lab.folder import (
     merge,
     parse_properties,
     read_config,
+    reading_of,
     shell_commands,
 )
 from inf2lab.lint.commands import Request, curl_requests, read_json
@@ -122,10 +124,15 @@ class Folder(Stated):
             return self.config
         return catalog.described(self.meant or "") or {}
 
+    @cached_property
+    def reading(self) -> Reading:
+        """How the handler that serves reads the checkpoint."""
+        return reading_of(self, self.own.tree if self.own else None)
+
     @property
     def read_bytes(self) -> int | None:
-        """Bytes of the model as Hugging Face reads a checkpoint: in 32-bit floats unless told otherwise."""
-        return self.dims.parameters * dtype_bytes("f32") if self.dims else None
+        """Bytes of the model as its handler reads the checkpoint."""
+        return self.dims.parameters * dtype_bytes(self.reading.dtype) if self.dims else None
 
 
 def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:

@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from inf2lab.endpoint import patience_s
 from inf2lab.errors import SettingsError
 from inf2lab.planning import poisson
 from inf2lab.words import plural
@@ -26,7 +27,7 @@ class Load:
     arrivals: str = "poisson"
     warm_up: int = 1  # requests that are sent first and not counted
     seed: int = 0
-    timeout_s: float = 360
+    timeout_s: float = field(default_factory=patience_s)
     in_flight: int = 512  # connections of an open loop; those beyond it wait, and their waiting counts
     processes: int = 1
 

@@ -1,21 +1,27 @@
-"""What loading takes on the host: memory and disk, from the checkpoint's size and the number of workers."""
+"""What loading takes on the host: memory as the folder's handler reads the checkpoint, and disk."""
 
 import math
 from dataclasses import dataclass
 
 from inf2lab import catalog
+from inf2lab.folder import Reading
 from inf2lab.planning.request import Request
-from neuron_rules import GIB, dtype_bytes, host_bytes
+from inf2lab.words import plural
+from neuron_rules import GIB, HostPeak, dtype_bytes, host_peak, token_buckets
 
-# OPT-13B, 24 GiB in f16, is documented on the 32 GiB of a trn1.2xlarge; the system and the compiler need the rest.
-USABLE_SHARE = 0.8
 SCRATCH_GIB = 16  # room, not a measurement: the compilers' files in /tmp, their programs, logs
+SYSTEM_GIB = 1  # of the machine, for everything that is not the server
 
 
 @dataclass(frozen=True)
 class Host:
-    """GiB on the host while all workers load at once: from a split checkpoint, held once in dtype, held in f32."""
+    """GiB on the host at the most, with workers that load one after the other, and one worker's own.
 
+    `split_gib`, `once_gib` and `f32_gib` are the same for other ways to read: split, in the cores' format, in f32.
+    """
+
+    peak_gib: float
+    worker_gib: float
     split_gib: float
     once_gib: float
     f32_gib: float
@@ -24,14 +30,23 @@ class Host:
     text: str
 
 
-def held_once_gib(request: Request) -> float:
-    """Return what one worker needs that holds the whole model in its dtype, as every conversion does."""
-    return request.parameters * dtype_bytes(request.dtype) / GIB
+def peak(request: Request, reading: Reading | None = None) -> HostPeak:
+    """Return what a worker takes of the host, read as the request's handler does or otherwise."""
+    read = reading or request.read
+    return host_peak(
+        request.model,
+        parameters=request.parameters,
+        width=dtype_bytes(request.dtype),
+        dtype=read.dtype,
+        copies=read.copies,
+        programs=len(token_buckets(request.n_positions)),
+        rates=catalog.loading_facts().host,
+    )
 
 
-def can_convert(request: Request) -> bool:
-    """Whether the instance's host has room to hold the model once, which loading it for the first time takes."""
-    return held_once_gib(request) <= USABLE_SHARE * request.hardware.host_gib
+def can_load(request: Request) -> bool:
+    """Whether the instance's host has room to load one copy."""
+    return peak(request).of(1) + SYSTEM_GIB <= request.hardware.host_gib
 
 
 def weights_gib(request: Request, workers: int) -> float:
@@ -51,29 +66,26 @@ def machine_disk_gib(request: Request, replicas: int, workers: int) -> int:
 
 
 def host_needs(request: Request, workers: int) -> Host:
-    """Return the host's share of loading.
+    """Return the host's share of loading so many workers: the last one loads while the others serve.
 
-    A worker that loads the ordinary way holds the whole model, in f32 at the worst (issues aws-neuron-sdk#706,
-    aws-neuron-samples#10); one that reads a split checkpoint holds a layer and the embeddings. The disk gets
-    the hub's files, two bytes a parameter, and the split copy.
+    DJLServing starts one after the other (`Needs.all_loaded_s`). The disk gets the hub's files and the split copy.
     """
-    model, copies = request.model, max(1, workers)
-    room, size = request.hardware.host_gib, dtype_bytes(request.dtype)
-    layer = (model.parameters - model.vocab * model.hidden) // model.layers
-    split = copies * (host_bytes(model) + layer * size) / GIB
-    once, f32 = copies * held_once_gib(request), copies * request.parameters * 4 / GIB
-    return Host(split, once, f32, room, weights_gib(request, 1), _sentence(copies, split, once, f32, room))
+    one = peak(request)
+    ways = [Reading(request.dtype, 0, ""), Reading(request.dtype, 1, ""), Reading("f32", 1, "")]
+    split, once, f32 = (peak(request, way).of(workers) for way in ways)
+    most, room = one.of(workers), request.hardware.host_gib
+    text = _sentence(request, workers, split)
+    return Host(most, one.of(1), split, once, f32, room, weights_gib(request, 1), text)
 
 
-def _sentence(copies: int, split: float, once: float, f32: float, room: int) -> str:
-    who = "to load, one worker" if copies == 1 else f"to load at once, {copies} workers"
-    if f32 <= room:
-        return f"{who} may take up to {f32:.0f} of {room} GiB, even in f32"
-    if once <= room:
-        return f"{who} may take {once:.0f} of {room} GiB with low_cpu_mem_usage; in f32 {f32:.0f} would not fit"
-    if split <= room:
-        return (
-            f"{who} would take {once:.0f} to {f32:.0f} of {room} GiB: convert the model elsewhere and load the "
-            f"split checkpoint ({split:.0f} GiB)"
-        )
-    return f"{who} do not fit into {room} GiB even layer by layer: choose an instance with more memory"
+def _sentence(request: Request, workers: int, split: float) -> str:
+    read, room, most = request.read, request.hardware.host_gib, peak(request).of(workers)
+    many = f"{plural(workers, 'worker')} one after the other take" if workers > 1 else "one worker takes"
+    loads = f"to load, {many} up to {most:.0f} of {room} GiB ({read.text})"
+    if most + SYSTEM_GIB <= room:
+        return loads
+    if read.lighter and (less := peak(request, read.lighter).of(workers)) + SYSTEM_GIB <= room:
+        return f"{loads}: with {read.remedy} it would be {less:.0f}"
+    if split + SYSTEM_GIB <= room:
+        return f"{loads}: convert the model elsewhere and load the split checkpoint ({split:.0f} GiB)"
+    return f"{loads}, and {split:.0f} even layer by layer: choose an instance with more memory"

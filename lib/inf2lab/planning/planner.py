@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.folder import ModelFolder, Needs, Variable, variables_of
 from inf2lab.planning.decode import Decode, decode
@@ -13,6 +14,7 @@ from inf2lab.planning.devices import Copy, DeviceList, copies_of, judge_devices,
 from inf2lab.planning.host import Host, host_needs
 from inf2lab.planning.memory import Memory, judge
 from inf2lab.planning.published import PublicRule, public_rules
+from inf2lab.planning.queue import planned_pace
 from inf2lab.planning.report import html, rows
 from inf2lab.planning.request import INT8, Request, request_for, request_of
 from inf2lab.planning.service import Choice, Service, cheapest, service, smallest_fitting_degree
@@ -102,7 +104,7 @@ def plan_request(request: Request, *, devices: Iterable[int] | None = None, pric
     degree, hardware = request.tensor_parallel_degree, request.hardware
     copies = copies_of(hardware, degree)
     time = decode(request)
-    return Plan(
+    made = Plan(
         settings=request,
         request=request,
         degrees=degrees.checks,
@@ -117,6 +119,7 @@ def plan_request(request: Request, *, devices: Iterable[int] | None = None, pric
         device_list=None if devices is None else judge_devices(hardware, degree, devices),
         warnings=tuple(_warnings(request)),
     )
+    return replace(made, warnings=(*made.warnings, *_patience(made)))
 
 
 def plan_of(folder: ModelFolder, settings: Settings, variables: Iterable[Variable] = (), **choices: Any) -> Plan:
@@ -136,6 +139,7 @@ def plan_of(folder: ModelFolder, settings: Settings, variables: Iterable[Variabl
         "dtype": needs.dtype,
         "weights": INT8 if needs.stated.in_8bit else None,
         "built_in": needs.stated.built_in,
+        "reading": needs.reading,
     }
     return plan_for(**(stated | choices))
 
@@ -166,6 +170,17 @@ def plan_for(
         raise SettingsError("tensor_parallel_degree", tensor_parallel_degree, "must be 1 or more")
     listed = None if devices is None else parse_devices(devices)
     return plan_request(request, devices=listed, price_basis=price_basis)
+
+
+def _patience(made: Plan) -> list[str]:
+    """The answer that outlasts the server, which then ends the worker and loads the model again."""
+    slow, allowed = planned_pace(made, slow=True).seconds, catalog.loading_facts().predict_s
+    if slow <= allowed:
+        return []
+    return [
+        f"an answer of {made.request.lengths[1]} tokens may take {slow:.0f} s, and after {allowed} s the server ends "
+        "the worker: state option.predict_timeout, or ask for less"
+    ]
 
 
 def _warnings(request: Request) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from inf2lab.planning.loading import Loading, loading, loading_line
 from inf2lab.words import plural
 from neuron_rules import GIB
 
@@ -36,6 +37,7 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.device_list:
         yield "devices", plan.device_list.text
     yield "host", f"{plan.host.text}; {plan.host.disk_gib:.0f} GiB of disk"
+    yield "loading", loading_line(request)
     yield "a token", f"{_range(plan.decode.ms_per_token)} ms ({plan.decode.basis}: {plan.decode.explanation})"
     yield "first token", f"{_range(service.ttft_ms)} ms ({service.ttft_text})"
     if service.tokens_per_s:
@@ -148,11 +150,17 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             "would_fit": list(memory.remedies),
         },
         "host": {
-            "ram_gib": {"split_checkpoint": host.split_gib, "in_dtype": host.once_gib, "in_f32": host.f32_gib},
+            "ram_gib": {
+                "handler": host.peak_gib,
+                "split_checkpoint": host.split_gib,
+                "in_dtype": host.once_gib,
+                "in_f32": host.f32_gib,
+            },
             "instance_ram_gib": host.instance_gib,
             "disk_gib": host.disk_gib,
             "text": host.text,
         },
+        "loading": {"first": _load(loading(request)), "warm": _load(loading(request, warm=True))},
         "workers": len(plan.copies),
         "idle_cores": plan.idle_cores,
         "devices": [list(copy.devices) for copy in plan.copies],
@@ -189,6 +197,10 @@ def _device_list(plan: Plan) -> dict[str, Any] | None:
         "instead": list(judged.instead),
         "text": judged.text,
     }
+
+
+def _load(found: Loading) -> dict[str, Any]:
+    return {"seconds": _bounds(found.seconds), "allowed_s": found.allow_s}
 
 
 def _model_line(plan: Plan) -> str:

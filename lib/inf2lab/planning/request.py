@@ -11,6 +11,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
+from inf2lab.folder import Reading, as_notebook_04
 from inf2lab.settings import Settings
 from neuron_rules import GENERATIONS, Generation, ModelDims, NeuronRulesError, refused_variants, rule_dims
 
@@ -19,7 +20,10 @@ INT8 = "int8"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One question to the planner. Lengths are tokens; `weights` is "int8" or None (stored in `dtype`)."""
+    """One question to the planner. Lengths are tokens; `weights` is "int8" or None (stored in `dtype`).
+
+    `reading` is how a folder's handler reads the checkpoint.
+    """
 
     model: ModelDims
     hardware: catalog.Instance
@@ -32,6 +36,12 @@ class Request:
     dtype: str = "f16"
     weights: str | None = None
     obstacles: tuple[catalog.Obstacle, ...] = ()  # why the profile does not serve this model
+    reading: Reading | None = None
+
+    @property
+    def read(self) -> Reading:
+        """How the checkpoint is read: as the folder's handler does, or as the handler that notebook 04 writes."""
+        return self.reading or as_notebook_04(self.dtype)
 
     @property
     def instance(self) -> str:
@@ -83,6 +93,7 @@ def request_for(
     dtype: str = "f16",
     weights: str | None = None,
     built_in: bool = True,
+    reading: Reading | None = None,
 ) -> Request:
     """Build a request from names: `model` is a short name, a name on the hub, or a folder with a config.json.
 
@@ -111,6 +122,7 @@ def request_for(
         dtype=stack.handler_dtypes.get(dtype.lower(), dtype.lower()),  # fp16 is the handler's spelling of f16
         weights=None if weights in (None, "none", dtype) else weights,
         obstacles=_obstacles(config, stack, built_in),
+        reading=reading,
     )
     if made.dtype not in made.generation.dtypes:
         raise SettingsError("dtype", dtype, f"use one of {', '.join(made.generation.dtypes)}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from inf2lab import catalog
 from inf2lab.planning.decode import Decode, Range, mean_over_median
 from inf2lab.planning.degrees import check
-from inf2lab.planning.host import can_convert
+from inf2lab.planning.host import can_load
 from inf2lab.planning.memory import judge
 from inf2lab.planning.request import Request
 from neuron_rules import Fit
@@ -90,7 +90,7 @@ def cheapest(request: Request, *, price_basis: str = "on-demand") -> Choice | No
         if price is None or (found and price >= min(choice.usd_per_hour for choice in found)):
             continue
         asked = replace(request, hardware=hardware)
-        degree = smallest_fitting_degree(asked) if can_convert(asked) else None
+        degree = smallest_fitting_degree(asked) if can_load(asked) else None
         if degree:
             found.append(Choice(hardware.name, degree, price))
     return min(found, key=lambda choice: choice.usd_per_hour, default=None)

@@ -35,6 +35,11 @@ class ContainerServer(ModelServer):
         return self._line.name
 
     @property
+    def workers(self) -> int:
+        """Copies that DJLServing starts: one for each group of the devices' cores."""
+        return self.needs.workers
+
+    @property
     def image(self) -> str:
         """The image: the one that was asked for, else the profile's, by digest once it was pulled here."""
         return image_of(self.settings)

@@ -65,10 +65,8 @@ class RunLine:
     @property
     def environment(self) -> dict[str, str]:
         """Variables of the container."""
-        stack = self.settings.stack  # the folder's own time-outs win in the server
-        return container_environment(
-            *self.addresses, stack, loading_s=stack.loading_timeout_s, predict_s=stack.predict_timeout_s
-        )
+        needs, stack = self.needs, self.settings.stack
+        return container_environment(*self.addresses, stack, loading_s=needs.loading_s, predict_s=needs.predict_s)
 
     @property
     def mounts(self) -> dict[Path, str]:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import psutil
@@ -12,7 +13,7 @@ import psutil
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import EndpointError, LoadFailed, NotReady
-from inf2lab.folder import ModelFolder
+from inf2lab.folder import ModelFolder, Needs
 from inf2lab.serving.log import PATIENCE_S, follow, milestones, read_lines, read_until
 from inf2lab.settings import Settings
 
@@ -56,6 +57,16 @@ class ModelServer(ABC):
         self.log_folder = paths.logs() / f"server-{settings.port}"
         self.log_path = self.log_folder / "console.log"  # everything the server and its workers print
 
+    @cached_property
+    def needs(self) -> Needs:
+        """What the folder asks of the machine, with the variables that are given beside it."""
+        return Needs(self.settings, self.folder)
+
+    @property
+    def workers(self) -> int:
+        """Copies that the server starts."""
+        return self.settings.copies
+
     @property
     def url(self) -> str:
         """Where the server listens; loopback only."""
@@ -63,8 +74,8 @@ class ModelServer(ABC):
 
     @property
     def endpoint(self) -> Endpoint:
-        """A client for the folder's model."""
-        return Endpoint(self.url, self.folder.name)
+        """A client for the folder's model, which outwaits the folder's own time for an answer."""
+        return Endpoint(self.url, self.folder.name, timeout_s=self.needs.client_s)
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -73,6 +84,7 @@ class ModelServer(ABC):
     def check(self) -> None:
         """Raise LabError if the folder cannot be served; nothing is started or stopped."""
         self.folder.check()
+        _ = self.needs.loading_s, self.needs.predict_s
 
     @abstractmethod
     def start(self, report: Report) -> None:
@@ -97,9 +109,9 @@ class ModelServer(ABC):
     def wait_ready(self, *, timeout_s: float | None = None, report: Report = print) -> ServerStatus:
         """Wait until the model answers, with a line at each change; raises LoadFailed or NotReady.
 
-        The default patience is the profile's model loading timeout: 20 minutes for djl-0.25.
+        The default patience is the folder's own: as long as its workers may take, one after the other, and a margin.
         """
-        patience_s = self.settings.stack.loading_timeout_s if timeout_s is None else timeout_s
+        patience_s = self.needs.ready_s(self.workers) if timeout_s is None else timeout_s
         started, told = time.monotonic(), 0
         quiet_since = started
         while True:

@@ -9,7 +9,7 @@ from abc import abstractmethod
 import psutil
 
 from inf2lab import paths
-from inf2lab.folder import Needs
+from inf2lab.folder import timeouts
 from inf2lab.serving import log, ports, processes
 from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
@@ -24,19 +24,13 @@ class LocalServer(ModelServer):
 
     kind: str  # in the state file
 
-    @property
-    def needs(self) -> Needs:
-        """What the folder asks for, with the variables that are given beside it."""
-        return Needs(self.settings, self.folder)
-
     def environment(self) -> dict[str, str]:
         """Return what the server's environment has beyond this process's: the image's variables and the rehearsal's."""
         stack = self.settings.stack
         return {
             **worker_environment(),
             **{k: v for k, v in stack.container_env.items() if k != "OMP_NUM_THREADS"},  # all cores compute here
-            "MODEL_LOADING_TIMEOUT": str(stack.loading_timeout_s),
-            "PREDICT_TIMEOUT": str(stack.predict_timeout_s),
+            **timeouts(self.needs.loading_s, self.needs.predict_s),
             **self.needs.given_values,
             "REHEARSAL_TNX_GENERATION": self.settings.generation.name,
             "PYTHONDONTWRITEBYTECODE": "1",  # the worker must not write into the model folder

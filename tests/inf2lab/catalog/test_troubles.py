@@ -10,6 +10,16 @@ from inf2lab import catalog
 from inf2lab.catalog.facts import Trouble
 from inf2lab.errors import SettingsError
 
+
+def refusal(runtime: int, driver: str) -> str:
+    """What nrt_init says of a runtime's id and a driver's range, as aws-neuron-sdk's issue 655 quotes it."""
+    return (
+        f"ERROR NRT:nrt_init This Neuron Runtime (compatibility id: {runtime}) is not compatible with the installed "
+        "aws-neuron-dkms package.\n2023-Apr-21 11:17:54.0589 8816:8816 ERROR NRT:nrt_init "
+        f"Installed aws-neuron-dkms supports Runtime compatibility id range: {driver}.\n"
+    )
+
+
 ROWS = list(catalog.troubles().values())
 # What the row's pattern must find, as the sources quote it; nothing where no line tells.
 LINES = {
@@ -18,6 +28,7 @@ LINES = {
     "devices-not-contiguous": "ERROR NRT:nrt_init Could not open the nd1",
     "cores-taken": "ERROR TDRV NeuronCore(s) not available - Requested:nc2 Available:0",
     "driver-too-old": "This runtime requires Neuron Driver version 2.10 or greater.",
+    "driver-too-new": refusal(6, "7 - 9"),
     "devices-below-degree": "EngineException: Neuron devices are not enough to run 8 partitions. Please refer to",
     "host-memory": "neuronx-cc failed with -9",
     "graph-too-large": "Too many instructions after unroll for function sg0000",
@@ -55,8 +66,23 @@ def test_a_log_leads_to_its_row_and_a_clean_one_to_none() -> None:
     assert catalog.recognise("INFO  PyProcess Model [opt13b] initialized.") is None
 
 
-def test_there_are_twenty_rows_and_an_unknown_one_is_refused_with_the_names() -> None:
-    assert len(ROWS) == 20
+@pytest.mark.parametrize(
+    ("driver", "row"), [("2 - 4", "driver-too-old"), ("7 - 9", "driver-too-new"), ("10 - 12", "driver-too-new")]
+)
+def test_the_runtimes_own_words_tell_a_driver_too_old_from_one_too_new(driver: str, row: str) -> None:
+    """The pattern missed the real message, and updating a driver that is too new makes it worse."""
+    found = catalog.recognise(refusal(6, driver))
+    assert found == catalog.trouble(row)
+
+
+def test_no_advice_on_a_driver_asks_for_the_newest_there_is() -> None:
+    for row in (catalog.trouble("driver-too-old"), catalog.trouble("driver-too-new")):
+        assert not re.search(r"Update the driver|to the latest|upgrade to", row.fix)
+    assert "makes it worse" in catalog.trouble("driver-too-new").fix
+
+
+def test_there_are_twenty_one_rows_and_an_unknown_one_is_refused_with_the_names() -> None:
+    assert len(ROWS) == 21
     assert catalog.trouble("disk-full").symptom.startswith("no space left")
     with pytest.raises(SettingsError, match="not in the catalog; use one of no-device-file"):
         catalog.trouble("nothing")

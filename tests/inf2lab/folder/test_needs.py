@@ -43,7 +43,7 @@ def test_the_built_in_handler_has_its_releases_defaults(needs: Callable[..., Nee
     found = needs(BUILT_IN)
     assert (found.degree, found.rows, found.gathers) == (1, 1, 1)
     assert (found.n_positions, found.dtype) == (128, "f32")
-    assert (found.loading_s, found.predict_s) == (1200, 240)
+    assert (found.loading_s, found.predict_s) == (7200, 360)
 
 
 def test_a_later_release_has_its_own_defaults(needs: Callable[..., Needs]) -> None:

@@ -339,12 +339,19 @@ def test_weights_and_programs_are_kept_on_a_claim_if_a_storage_class_is_named(
 
 
 def test_a_pod_whose_memory_cannot_hold_the_model_is_a_problem(folder_of: Callable[..., ModelFolder]) -> None:
+    """A handler in f32 was let into pods of 54 GiB, and killed there again and again."""
     folder = folder_of(dtype="fp16")
-    small = dict(target.summary(render(Settings(instance="inf2.xlarge"), folder)))
-    assert small["problem"].startswith("a pod's 13 GiB cannot hold the 24 GiB")
-    large = dict(target.summary(render(Settings(), folder)))
-    assert large["memory"] == "54 GiB a pod; a worker takes 24 GiB to load, 48 in f32"
-    assert "problem" not in large
+    built_in = dict(target.summary(render(Settings(), folder)))
+    assert built_in["problem"].startswith("a pod's 54 GiB cannot hold the 107 GiB that loading takes: option.low_cpu")
+    loads = "AutoModelForCausalLM.from_pretrained(name, low_cpu_mem_usage=True{})\n"
+    (folder.path / "serving.properties").write_text("option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2")
+    folder.handler_path.write_text(loads.format(""))
+    in_f32 = dict(target.summary(render(Settings(), folder)))
+    assert in_f32["problem"].startswith("a pod's 54 GiB cannot hold the 59 GiB that loading takes: torch_dtype=")
+    folder.handler_path.write_text(loads.format(', torch_dtype="auto"'))
+    half = dict(target.summary(render(Settings(), folder)))
+    assert half["memory"] == "54 GiB a pod; loading takes up to 35 GiB, read in f16"
+    assert "problem" not in half
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,11 @@ def test_a_degree_that_is_no_number_is_named(write_folder: WriteFolder) -> None:
         container(write_folder("m", {"option.tensor_parallel_degree": "two"})).command()
 
 
-@pytest.mark.parametrize(("profile", "loading", "predict"), [("seed-0.21", 240, 120), ("djl-0.25", 1200, 240)])
-def test_the_time_outs_are_the_profiles(opt13b: ModelFolder, profile: str, loading: int, predict: int) -> None:
+@pytest.mark.parametrize("profile", ["seed-0.21", "djl-0.25"])
+def test_the_time_outs_are_those_of_a_first_load_whatever_the_image_has(opt13b: ModelFolder, profile: str) -> None:
     environment = after(container(opt13b, profile=profile).command(), "-e")
-    assert f"MODEL_LOADING_TIMEOUT={loading}" in environment
-    assert f"PREDICT_TIMEOUT={predict}" in environment
+    assert "MODEL_LOADING_TIMEOUT=7200" in environment
+    assert "PREDICT_TIMEOUT=360" in environment
     assert "OPT_OUT_TRACKING=true" in environment
 
 

@@ -150,7 +150,7 @@ def test_the_environment_leads_the_worker_to_the_emulated_chip(
     assert (lib / "rehearsal" / "neuron" / "transformers_neuronx").is_dir()
     assert environment["PYTHON_EXECUTABLE"] == sys.executable
     assert environment["REHEARSAL_NEURON_CORES"] == "24"
-    assert environment["MODEL_LOADING_TIMEOUT"] == "1200"  # as the image has it
+    assert environment["MODEL_LOADING_TIMEOUT"] == "7200"  # as the chip's container is told
     assert environment["HF_HUB_OFFLINE"] == "1"
     assert environment["MODEL_SERVER_HOME"] == str(logs / f"server-{settings.port}")
 

@@ -171,7 +171,7 @@ def test_a_worker_sees_the_images_and_the_rehearsals_environment(
     assert seen["NEURON_RT_VISIBLE_CORES"] == "0-1"
     assert seen["HF_HUB_OFFLINE"] == "1"
     assert seen["HF_HOME"].endswith("/stand-ins")
-    assert (seen["MODEL_LOADING_TIMEOUT"], seen["PREDICT_TIMEOUT"]) == ("1200", "240")
+    assert (seen["MODEL_LOADING_TIMEOUT"], seen["PREDICT_TIMEOUT"]) == ("7200", "360")  # as on the chip
     assert seen["TMPDIR"] != os.environ.get("TMPDIR")
     assert seen["INF2LAB_OWNER"] == str(logs)
 
@@ -180,7 +180,7 @@ def test_the_articles_profile_runs_a_handler_under_its_own_rules(free_port: int,
     folder = write_folder("tells", {"engine": "Python"}, handler=TELLS)
     seen = start(Settings(port=free_port, profile="seed-0.21"), folder).endpoint.send({}).json()
     assert seen["REHEARSAL_TNX_GENERATION"] == "0.2"
-    assert seen["MODEL_LOADING_TIMEOUT"] == "240"
+    assert seen["MODEL_LOADING_TIMEOUT"] == "7200"
 
 
 def test_a_folder_with_only_a_handler_is_served(settings: Settings, write_folder: WriteFolder) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from inf2lab import catalog
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import ModelFolder
+from inf2lab.planning import host_needs
 from inf2lab.scale.kubernetes.text import Document, as_text, fill_in
 from inf2lab.scale.kubernetes.values import grace_s, memory_gib, startup_s, values_of
 from inf2lab.scale.kubernetes.wanted import Wanted
@@ -119,9 +120,8 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
     yield "kept", kept if made.storage_class else "nothing: each pod downloads and compiles; --storage-class keeps it"
     workers = f", {replica.workers} workers one after the other" if replica.workers > 1 else ""
     yield ("loading", f"up to {replica.loading_s} s{workers}; the startup probe waits {startup_s(replica)} s")
-    room, host = memory_gib(made), replica.plan.host
-    once, f32 = (gib / len(replica.plan.copies) for gib in (host.once_gib, host.f32_gib))
-    yield "memory", f"{room} GiB a pod; a worker takes {once:.0f} GiB to load, {f32:.0f} in f32"
+    room, host = memory_gib(made), host_needs(replica.plan.request, replica.workers)
+    yield "memory", f"{room} GiB a pod; loading takes up to {host.peak_gib:.0f} GiB, {replica.reading.text}"
     yield ("ending", f"a pod is given {grace_s(replica)} s: the longest answer ({replica.predict_s} s) and more")
     few, many = made.nodes(made.fewest), made.nodes(made.most)
     yield (
@@ -136,11 +136,10 @@ def summary(made: Deployment) -> Iterator[tuple[str, str]]:
         yield ("price", f"{span} USD/h ({basis.name}, {basis.first} to {basis.last}), without the cluster's own")
     for problem in replica.plan.problems:
         yield "problem", problem
-    if once > room:
-        yield (
-            "problem",
-            f"a pod's {room} GiB cannot hold the {once:.0f} GiB of weights that loading takes: larger size",
-        )
+    if host.peak_gib > room:
+        remedies = [word for word in (replica.reading.remedy, "a larger size, or a higher degree: fewer pods") if word]
+        needed = f"a pod's {room} GiB cannot hold the {host.peak_gib:.0f} GiB that loading takes"
+        yield "problem", f"{needed}: {'; '.join(remedies)}"
     if catalog.is_gated(replica.model_id):
         secret = "make the secret `huggingface` with the key `token` first, as in deploy/kubernetes/README.md"
         yield "note", f"{replica.model_id} is gated and asks for HF_TOKEN: {secret}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from inf2lab import Settings
+from inf2lab import Settings, catalog
 from inf2lab.scale import kubernetes
 from inf2lab.scale.kubernetes.text import as_text
 from inf2lab.scale.ray.bench.light_folder import light_folder
@@ -75,10 +75,10 @@ def test_no_option_that_may_hold_a_secret_is_written_down(tmp_path: Path) -> Non
     assert "hf_secret" not in as_text(ray_service(settings, light_folder(at=tmp_path / "light")))
 
 
-def test_a_loading_model_is_given_the_profiles_time(cluster: dict[str, Any]) -> None:
+def test_a_loading_model_is_given_the_time_of_a_first_load(cluster: dict[str, Any]) -> None:
     container = djl(cluster)
     probe = container["startupProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] >= Settings().stack.loading_timeout_s
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= catalog.loading_facts().first_load_s
     environment = {one["name"]: one.get("value") for one in container["env"]}
     assert environment["SERVING_MANAGEMENT_ADDRESS"].startswith("http://127.0.0.1:")
 

@@ -45,7 +45,7 @@ def test_the_server_emulates_the_replicas_cores_and_no_more(spec: RaySpec) -> No
     assert command[:3] == [spec.python, "-m", "rehearsal.server"]
     assert command[command.index("--neuron-cores") + 1] == "8"
     assert command[command.index("--port") + 1] == "9000"
-    assert environment["PREDICT_TIMEOUT"] == "240"
+    assert environment["PREDICT_TIMEOUT"] == "360"
     assert log.name == "console.log"
 
 

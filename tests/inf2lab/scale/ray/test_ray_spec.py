@@ -10,7 +10,7 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import FolderError, ServerError
-from inf2lab.folder import ModelFolder
+from inf2lab.folder import ModelFolder, Needs
 from inf2lab.scale.ray.bench.light_folder import light_folder
 from inf2lab.scale.ray.spec import DRAIN_S, ON_THE_CHIP, REHEARSED, RaySpec
 
@@ -90,9 +90,8 @@ def test_a_replica_that_is_free_is_soon_found(echo: ModelFolder) -> None:
 
 
 def test_a_stopped_replica_may_finish_the_longest_answer(echo: ModelFolder) -> None:
-    settings = Settings()
-    options = RaySpec.of(settings, echo).deployment_options
-    assert options["graceful_shutdown_timeout_s"] == settings.stack.predict_timeout_s + DRAIN_S
+    options = RaySpec.of(Settings(), echo).deployment_options
+    assert options["graceful_shutdown_timeout_s"] == Needs(Settings(), echo).predict_s + DRAIN_S
 
 
 def test_the_pace_is_that_of_the_lane(echo: ModelFolder) -> None:

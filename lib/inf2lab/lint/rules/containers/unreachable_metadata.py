@@ -10,7 +10,7 @@ WHY = (
 )
 CURE = "Set the instance's metadata hop limit to 2, or use --network=host with a management address of its own."
 BAD = {
-    "serving.properties": OLD_OPT_1_3B + "option.model_loading_timeout=1200\n",
+    "serving.properties": OLD_OPT_1_3B + "option.model_loading_timeout=7200\n",
     "run.sh": (
         "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
         "deepjavalibrary/djl-serving:0.21.0-pytorch-inf2\n"

@@ -1,14 +1,12 @@
 """More copies of the model start than anybody meant."""
 
-from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT, OPT_13B
-from inf2lab.lint.handler import Handler, owner
-from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
-from neuron_rules import GIB
+from inf2lab.lint.examples import OPT_13B
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "uncounted-copies", Severity.WARNING
 WHY = (
     "The server starts one worker for every group of cores of the degree's size, each with its own copy: 16 cores are "
-    "eight copies at degree 2 and two at degree 8, and each copy passes through the host's memory."
+    "eight copies at degree 2 and two at degree 8, and they load one after the other."
 )
 CURE = "Pass as many devices as the copies you want need, or raise the degree."
 BAD = {
@@ -20,18 +18,6 @@ BAD = {
 }
 GOOD = BAD | {"run.sh": BAD["run.sh"].replace("--device /dev/neuron1 ", "")}
 EXPECT = ["run.sh:1 2 devices are 4 cores: 2 copies of the model at degree 2"]
-_SMALL = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=8\noption.dtype=f16\n"
-MORE = [
-    Example(
-        bad={"serving.properties": _SMALL.replace("13b", "66b"), "model.py": HANDLER_OF_CHECKPOINT},
-        good={"serving.properties": _SMALL, "model.py": HANDLER_OF_CHECKPOINT},
-        expect=(
-            "serving.properties:2 4 copies of the model start on 32 cores and read 263 GB each: "
-            "more than the host's 512 GiB at once",
-        ),
-        instance="trn1.32xlarge",
-    )
-]
 
 
 def check(folder: Folder) -> Hits:
@@ -44,16 +30,3 @@ def check(folder: Folder) -> Hits:
             cores = devices * folder.instance.cores_per_chip
             text = f"{devices} devices are {cores} cores: {copies} copies of the model at degree {degree}"
             yield Hit(run.command.first, text, file=run.command.file)
-    if not folder.containers and folder.own and folder.read_bytes and folder.copies > 1 and _reads_whole(folder.own):
-        size = folder.read_bytes
-        entry, host_gib = folder.option("tensor_parallel_degree"), folder.instance.host_gib
-        if folder.copies * size > host_gib * GIB:
-            yield Hit(
-                entry or 1,
-                f"{folder.copies} copies of the model start on {folder.copies * degree} cores and read "
-                f"{size / 1e9:.0f} GB each: more than the host's {host_gib} GiB at once",
-            )
-
-
-def _reads_whole(handler: Handler) -> bool:
-    return any(owner(call).endswith("ForCausalLM") for call in handler.calls_of("from_pretrained"))

@@ -11,7 +11,7 @@ WHY = (
 CURE = "Choose a release that reads the model."
 BAD = {
     "serving.properties": (
-        "option.entryPoint=djl_python.transformer-neuronx\noption.dtype=fp16\noption.model_loading_timeout=1200\n"
+        "option.entryPoint=djl_python.transformer-neuronx\noption.dtype=fp16\noption.model_loading_timeout=7200\n"
     ),
     "config.json": '{"model_type": "bloom"}',
 }

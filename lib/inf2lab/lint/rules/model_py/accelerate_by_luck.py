@@ -13,7 +13,7 @@ WHY = (
 )
 CURE = "Keep it, and look here first if the load says that accelerate is missing."
 BAD = {
-    "serving.properties": "option.model_id=facebook/opt-13b\noption.model_loading_timeout=1200\n",
+    "serving.properties": "option.model_id=facebook/opt-13b\noption.model_loading_timeout=7200\n",
     "model.py": HANDLER_OF_MODEL_ID.replace('["model_id"])', '["model_id"], low_cpu_mem_usage=True)'),
 }
 GOOD = BAD | {"model.py": HANDLER_OF_MODEL_ID}

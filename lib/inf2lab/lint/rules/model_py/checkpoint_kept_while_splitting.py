@@ -9,8 +9,8 @@ from inf2lab.words import plural
 
 NAME, SEVERITY = "checkpoint-kept-while-splitting", Severity.NOTE
 WHY = (
-    "Every worker holds the model in 32-bit floats until the name is bound to something else; the host "
-    "has to hold all of them at once."
+    "A worker holds the model, in 32-bit floats unless `torch_dtype` says otherwise, until the name is bound to "
+    "something else: through the compilation, and while other workers load."
 )
 CURE = "`del` the checkpoint as soon as it is split, and start few copies."
 BAD = {

@@ -1,0 +1,56 @@
+"""Loading takes more of the host's memory than the instance has."""
+
+from inf2lab import catalog
+from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
+from neuron_rules import dtype_bytes, host_peak, token_buckets
+
+NAME, SEVERITY = "load-beyond-the-host", Severity.WARNING
+WHY = (
+    "The weights pass through the host's memory. Hugging Face reads them in 32-bit floats unless `torch_dtype` says "
+    "otherwise, with a file of up to 10 GB in hand; when memory is full the kernel kills the worker."
+)
+CURE = 'Write `torch_dtype="auto"` and `low_cpu_mem_usage=True` in from_pretrained, or take a larger instance.'
+BAD = (
+    "option.entryPoint=djl_python.transformers_neuronx\noption.model_id=bigscience/bloom\n"
+    "option.tensor_parallel_degree=24\noption.dtype=fp16\n"
+)
+GOOD = BAD + "option.low_cpu_mem_usage=true\n"
+EXPECT = [
+    "serving.properties:2 loading takes up to 1324 GiB of the host's 768: the built-in handler holds it twice in f32"
+]
+_SMALL = "option.model_id=facebook/opt-6.7b\noption.tensor_parallel_degree=2\noption.n_positions=2048\n"
+MORE = [
+    Example(
+        bad={"serving.properties": _SMALL, "model.py": HANDLER_OF_CHECKPOINT},
+        good={
+            "serving.properties": _SMALL,
+            "model.py": HANDLER_OF_CHECKPOINT.replace('["model_id"])', '["model_id"], torch_dtype="auto")'),
+        },
+        expect=(
+            "serving.properties:1 loading takes up to 36 GiB of the host's 32: "
+            "read in f32, as model.py names no torch_dtype",
+        ),
+        instance="trn1.2xlarge",
+    )
+]
+
+
+def check(folder: Folder) -> Hits:
+    dims, amp = folder.dims, folder.amp
+    if dims is None or not (folder.built_in or folder.own):
+        return
+    read = folder.reading
+    peak = host_peak(
+        dims,
+        parameters=dims.parameters,
+        width=dtype_bytes(amp or "f16"),
+        dtype=read.dtype,
+        copies=read.copies,
+        programs=len(token_buckets(folder.n_positions or dims.max_positions)),
+        rates=catalog.loading_facts().host,
+    )
+    room = folder.instance.host_gib
+    if (most := peak.of(folder.copies)) > room:
+        entry = folder.option("model_id")
+        yield Hit(entry.line if entry else 1, f"loading takes up to {most:.0f} GiB of the host's {room}: {read.text}")
