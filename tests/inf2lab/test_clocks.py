@@ -13,6 +13,7 @@ from inf2lab import ModelFolder, Server, Settings, catalog
 from inf2lab.endpoint import Endpoint
 from inf2lab.folder import LOAD_MARGIN_S, Needs
 from inf2lab.measure import Load
+from inf2lab.planning import request_of, slowest_load_s
 from inf2lab.scale import kubernetes
 from inf2lab.scale.ray.spec import RaySpec
 
@@ -74,6 +75,12 @@ def test_a_warm_load_is_given_less_than_a_first_one_and_no_more_than_sagemaker_h
     facts = catalog.loading_facts()
     assert facts.warm_load_s < facts.first_load_s
     assert facts.warm_load_s <= catalog.sagemaker_facts().startup_s[1]
+
+
+def test_one_worker_loads_within_what_sagemaker_waits_and_twelve_do_not() -> None:
+    longest = catalog.sagemaker_facts().startup_s[1]
+    assert slowest_load_s(request_of(Settings()), 1) + LOAD_MARGIN_S <= longest
+    assert slowest_load_s(request_of(Settings()), 12) > longest
 
 
 def test_an_invocation_on_sagemaker_ends_before_any_other_clock() -> None:

@@ -4,6 +4,7 @@ The folder lies uncompressed on S3 and arrives as /opt/ml/model, byte for byte. 
 EventBridge deletes it, whatever happens here.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +22,7 @@ from inf2lab.aws.roles import allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import LOAD_MARGIN_S, Needs, cache_variables
-from inf2lab.planning import Plan, machine_disk_gib, plan_of, plan_request, planned_pace
+from inf2lab.planning import Plan, machine_disk_gib, plan_of, plan_request, planned_pace, slowest_load_s
 from inf2lab.words import plural
 
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
@@ -87,18 +88,19 @@ class EndpointRequest:
 
     @property
     def _wanted_s(self) -> int:
-        return self.needs.all_loaded_s(self.workers) + LOAD_MARGIN_S
+        return self.needs.ready_s(self.workers)
 
     @property
     def too_slow(self) -> str:
         """Why SageMaker would give the endpoint up before its workers have loaded, and what to do; else empty."""
         _, most = catalog.sagemaker_facts().startup_s
-        if self._wanted_s <= most:
+        slow_s = math.ceil(slowest_load_s(self.plan.request, self.workers)) + LOAD_MARGIN_S
+        if min(self._wanted_s, slow_s) <= most:
             return ""
         return (
             f"{self.workers} x {self.needs.loading_s} s to load, one worker after the other, and {LOAD_MARGIN_S} s "
-            f"beyond are {self._wanted_s} s, and SageMaker waits {most} s at most, billing meanwhile: take "
-            "inf2.8xlarge, where one worker of degree 2 loads, or a larger degree"
+            f"beyond are {self._wanted_s} s ({slow_s} s by the planner), and SageMaker waits {most} s at most, billing "
+            "meanwhile: take inf2.8xlarge, where one worker of degree 2 loads, or a larger degree"
         )
 
     @property

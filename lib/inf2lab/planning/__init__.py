@@ -8,7 +8,7 @@ from inf2lab.planning.decode import Range
 from inf2lab.planning.devices import judge_devices
 from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
 from inf2lab.planning.host import host_needs, machine_disk_gib, replica_disk_gib
-from inf2lab.planning.loading import loading
+from inf2lab.planning.loading import loading, slowest_load_s
 from inf2lab.planning.planner import Plan, plan, plan_for, plan_of, plan_of_files, plan_request
 from inf2lab.planning.published import article_rules
 from inf2lab.planning.queue import Pace, Prediction, answer_ideally, arrivals, planned_pace, poisson, predict
@@ -45,4 +45,5 @@ __all__ = [
     "replica_disk_gib",
     "request_of",
     "rows",
+    "slowest_load_s",
 ]

@@ -48,6 +48,12 @@ def loading(request: Request, *, warm: bool = False, disk_mib_per_s: float | Non
     return Loading(steps, Range(whole.low, whole.middle, whole.high), facts.warm_load_s if warm else facts.first_load_s)
 
 
+def slowest_load_s(request: Request, workers: int) -> float:
+    """Return the most that so many workers take, one after the other: the first one fetches and compiles for all."""
+    first, warm = (loading(request, warm=kept).seconds.high for kept in (False, True))
+    return first + (max(1, workers) - 1) * warm
+
+
 def loading_line(request: Request) -> str:
     """Return one line for a plan: both loads, how sure that is, and what is allowed."""
     first, warm = loading(request), loading(request, warm=True)
