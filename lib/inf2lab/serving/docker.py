@@ -85,7 +85,7 @@ def remove(container: str, *, patience_s: float) -> bool:
         return False
     if seen.running:
         seconds = str(max(1, round(patience_s)))
-        run_docker("stop", "--time", seconds, seen.id, what="docker stop", patience_s=patience_s + PATIENCE_S)
+        run_docker("stop", "-t", seconds, seen.id, what="docker stop", patience_s=patience_s + PATIENCE_S)
     done = _run(("rm", "--force", "--volumes", seen.id), "docker rm", PATIENCE_S)
     if done.returncode and not re.search("no such container|in progress", done.stderr, re.IGNORECASE):
         raise _refusal("docker rm", done.stderr)
