@@ -95,9 +95,11 @@ if command -v apt-get; then
   export DEBIAN_FRONTEND=noninteractive
   retry apt update
   retry apt install -y git make python3-venv || fail 'apt-get cannot install git, make and python3-venv'
+  apt install -y python3-prometheus-client
   command -v docker || retry apt install -y docker.io || fail 'apt-get cannot install docker.io'
 else
   retry dnf install -y git make python3.11 python3.11-pip || fail 'dnf cannot install git, make and python3.11'
+  dnf install -y python3-pip && python3 -m pip install prometheus_client
   command -v docker || retry dnf install -y docker || fail 'dnf cannot install docker'
 fi
 systemctl enable --now docker || fail 'Docker does not start'
@@ -151,7 +153,28 @@ Restart=on-failure
 [Install]
 WantedBy=multi-user.target
 END
+# The exporter of Neuron's tools listens on every address and cannot be told otherwise: systemd lets only this machine in.
+cat >/etc/systemd/system/inf2lab-monitor.service <<'END'
+[Unit]
+Description=Counters of the NeuronCores for Prometheus, on http://127.0.0.1:8008
+ConditionPathExists=/opt/aws/neuron/bin/neuron-monitor-prometheus.py
+
+[Service]
+User=${User}
+Environment=PATH=/opt/aws/neuron/bin:/usr/bin:/bin
+ExecStart=/bin/bash -c 'set -o pipefail; neuron-monitor | neuron-monitor-prometheus.py --port 8008'
+StandardOutput=null
+IPAddressDeny=any
+IPAddressAllow=localhost
+Nice=10
+Restart=on-failure
+RestartSec=1min
+
+[Install]
+WantedBy=multi-user.target
+END
 systemctl daemon-reload
+systemctl enable --now --no-block inf2lab-monitor.service
 ${Keep}
 # 6. The repository, if its address was given. Else put it into ~/inf2lab, then start inf2lab-jupyter.
 systemctl enable inf2lab-setup.service inf2lab-jupyter.service

@@ -79,6 +79,7 @@ def test_systemd_accepts_every_unit(tmp_path: Path) -> None:
         "inf2lab-deadline.service",
         "inf2lab-deadline.timer",
         "inf2lab-kept.service",
+        "inf2lab-monitor.service",
         "inf2lab-failed@.service",
         "inf2lab-setup.service",
         "inf2lab-jupyter.service",
@@ -386,6 +387,14 @@ def signature(url: str, headers: dict[str, str], body: bytes) -> str:
     request = AWSRequest("POST", f"{url}/", data=body, headers=headers)
     request.context["timestamp"] = headers["x-amz-date"]
     return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+
+
+def test_the_counters_of_the_chip_are_exported_to_this_machine_alone() -> None:
+    """Only a notebook read them, while it ran. The exporter of Neuron's tools has no option for its address."""
+    unit = files_in(user_data(VALUES))["/etc/systemd/system/inf2lab-monitor.service"]
+    assert "neuron-monitor | neuron-monitor-prometheus.py --port 8008" in unit
+    assert "IPAddressDeny=any\nIPAddressAllow=localhost\n" in unit
+    assert "ConditionPathExists=/opt/aws/neuron/bin/neuron-monitor-prometheus.py" in unit
 
 
 def test_what_is_kept_is_fetched_before_the_notebooks_and_brought_while_they_run(
