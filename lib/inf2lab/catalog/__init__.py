@@ -58,7 +58,7 @@ from inf2lab.catalog.lookups import (
     trouble,
     troubles,
 )
-from inf2lab.catalog.support import Obstacle, obstacles
+from inf2lab.catalog.support import Obstacle, missing_from_library, obstacles
 
 __all__ = [
     "Claim",
@@ -94,6 +94,7 @@ __all__ = [
     "launch_quota",
     "loading_facts",
     "memory_cases",
+    "missing_from_library",
     "model",
     "model_entries",
     "models",

@@ -228,6 +228,16 @@ class OtherModel:
 
 
 @dataclass(frozen=True)
+class LibraryModule:
+    """One module of transformers-neuronx: the releases that have it, and when its public names came (and went)."""
+
+    name: str
+    since: str
+    until: str = ""  # first release without it
+    names: Mapping[str, str] = field(default_factory=dict)  # {name: since, or since-until}
+
+
+@dataclass(frozen=True)
 class ModelKind:
     """What models of one configuration take to be read; `when` are keys of config.json, nested ones with a dot."""
 

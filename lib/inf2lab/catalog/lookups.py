@@ -191,6 +191,12 @@ def described(name: str) -> Mapping[str, Any] | None:
 
 
 @cache
+def library_modules() -> Mapping[str, facts.LibraryModule]:
+    """Return every module of transformers-neuronx by its dotted name."""
+    return rows.read_table(facts.LibraryModule, "library", "modules")
+
+
+@cache
 def packaged_weights() -> Mapping[str, facts.PackagedWeights]:
     """Return every model whose weights come in a package, by its name on the hub."""
     return rows.read_table(facts.PackagedWeights, "weights", "weights")

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from inf2lab.catalog.facts import ModelKind, Profile, parse_version
-from inf2lab.catalog.lookups import kinds_of, profiles
+from inf2lab.catalog.lookups import kinds_of, library_modules, profiles
 
 Config = Mapping[str, Any]
+_LIBRARY = "transformers-neuronx"
 _OPTIMUM = (0, 26)  # from here on optimum-neuron may load what the handler's own list lacks
 
 
@@ -68,3 +69,43 @@ def _way_out(config: Config, profile: Profile) -> str:
         if not [*_of_handler(config, one, listed=True), *_of_packages(kinds, one)]:
             return f"take {one.name} or a later profile"
     return "choose a release that knows the family, or write a model.py"
+
+
+def missing_from_library(module: str, name: str | None, profile: Profile) -> str | None:
+    """Return why the profile's transformers-neuronx has no such module, or no such name in it.
+
+    None where it has, and where nobody knows.
+    """
+    have, inner = profile.packages[_LIBRARY], f"{module}.{name}"
+    if module in library_modules() and inner in library_modules():
+        return _missing_module(inner, have)
+    return _missing_module(module, have) or (_missing_name(module, name, have) if name else None)
+
+
+def _missing_module(module: str, have: str) -> str | None:
+    row = library_modules().get(module)
+    if row:
+        return _missing(f"module `{module}`", row.since, row.until, have)
+    parent, _, last = module.rpartition(".")
+    misspelt = parent in library_modules() and last.islower()  # else it may be a class
+    return f"{_LIBRARY} {have} has no module `{module}`: no release has" if misspelt else None
+
+
+def _missing_name(module: str, name: str, have: str) -> str | None:
+    row = library_modules().get(module)
+    if row is None or not row.names:
+        return None
+    if name in row.names:
+        since, _, until = row.names[name].partition("-")
+        return _missing(f"`{name}` in `{module}`", since, until, have)
+    elsewhere = [other.name for other in library_modules().values() if name in other.names]
+    where = " and ".join(sorted(elsewhere))
+    return f"no release of {_LIBRARY} has `{name}` in `{module}`: it is in {where}" if elsewhere else None
+
+
+def _missing(what: str, since: str, until: str, have: str) -> str | None:
+    if parse_version(have) < parse_version(since):
+        return f"{_LIBRARY} {have} has no {what}: it came with {since}"
+    if until and parse_version(have) >= parse_version(until):
+        return f"{_LIBRARY} {have} has no {what}: it went with {until}"
+    return None

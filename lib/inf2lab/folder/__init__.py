@@ -2,7 +2,7 @@
 
 from inf2lab.folder.article import ARTICLE, ARTICLE_PROFILE, write_article
 from inf2lab.folder.containers import Container, containers_in, docker_runs, variables_of
-from inf2lab.folder.environment import Variable, key_of, merge
+from inf2lab.folder.environment import PLAIN_VARIABLES, Variable, key_of, merge
 from inf2lab.folder.model_folder import Aim, ModelFolder, read_config
 from inf2lab.folder.needs import (
     COMPILED,
@@ -40,6 +40,7 @@ __all__ = [
     "MANAGEMENT_PORT",
     "OPTION",
     "PLAIN_KEYS_REACH_PYTHON",
+    "PLAIN_VARIABLES",
     "Aim",
     "Container",
     "Edit",

@@ -28,6 +28,16 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """One name that the code takes out of a module, or the module itself; `guarded` stands inside a try."""
+
+    module: str
+    name: str | None
+    line: int
+    guarded: bool
+
+
+@dataclass(frozen=True)
 class Handler:
     """A parsed model.py. With a syntax error `tree` is empty and `error` is (line, message)."""
 
@@ -56,6 +66,33 @@ class Handler:
             else:
                 names.update(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         return names
+
+    @cached_property
+    def taken(self) -> tuple[Taken, ...]:
+        """What the code imports, and what it reads from modules that it imported."""
+        guarded = {id(inner) for node in ast.walk(self.tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
+        found, modules = [], dict[str, str]()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    found.append(Taken(node.module, alias.name, node.lineno, id(node) in guarded))
+                    modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+            elif isinstance(node, ast.Import):
+                found += [Taken(alias.name, None, node.lineno, id(node) in guarded) for alias in node.names]
+                modules |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                found.append(Taken(modules[node.value.id], node.attr, node.lineno, id(node) in guarded))
+        return tuple(sorted(found, key=lambda one: one.line))
+
+    @cached_property
+    def classes(self) -> dict[str, str]:
+        """Variables, and the class of which `from_pretrained` or a call made what they hold."""
+        made = {}
+        for name, value in self.assignments:
+            if isinstance(value, ast.Call):
+                made[name] = owner(value) if name_called(value) == "from_pretrained" else name_called(value)
+        return made
 
     @cached_property
     def assignments(self) -> tuple[tuple[str, ast.expr], ...]:

@@ -1,0 +1,30 @@
+"""The tag is of an image that holds no Neuron."""
+
+import re
+
+from inf2lab.lint.examples import OPT_1_3B
+from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
+
+NAME, SEVERITY = "image-without-neuron", Severity.ERROR
+WHY = (
+    "One repository holds images for CPUs, GPUs and Neuron. Without `inf2` or `neuronx` in its tag an image has no "
+    "transformers-neuronx: ModuleNotFoundError, or a model that answers slowly from the CPU."
+)
+CURE = "Name the tag that ends in -pytorch-inf2, or SageMaker's with neuronx."
+BAD = {
+    "serving.properties": OPT_1_3B,
+    "run.sh": (
+        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
+        "deepjavalibrary/djl-serving:0.25.0\n"
+    ),
+}
+GOOD = BAD | {"run.sh": BAD["run.sh"].replace("0.25.0", "0.25.0-pytorch-inf2")}
+EXPECT = ["run.sh:1 `deepjavalibrary/djl-serving:0.25.0` has no Neuron"]
+_PUBLIC = re.compile(r"(?:.*/)?(?:deepjavalibrary/djl-serving|djl-inference)(?::(?P<tag>[\w.+-]+))?")
+
+
+def check(folder: Folder) -> Hits:
+    for run in folder.containers:
+        match = _PUBLIC.fullmatch(run.image)
+        if match and not re.search("inf2|neuron", match["tag"] or ""):
+            yield Hit(run.command.line_of(run.image), f"`{short(run.image)}` has no Neuron", file=run.command.file)

@@ -1,0 +1,53 @@
+"""A variable of the container is beaten by serving.properties, or read by nothing in this release."""
+
+from inf2lab.folder import PLAIN_VARIABLES, key_of
+from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
+
+NAME, SEVERITY = "variable-without-effect", Severity.WARNING
+WHY = (
+    "An option in serving.properties wins over OPTION_* of the container, which wins over the plain variables. "
+    "OPTION_* are read from 0.24.0 on. HF_MODEL_ID makes the server load a second model beside the folder's."
+)
+CURE = "State the value in one place."
+_RUN = (
+    "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
+    "  -e OPTION_DTYPE=bf16 -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+)
+BAD = {"serving.properties": OPT_1_3B + "option.dtype=fp16\n", "run.sh": _RUN}
+GOOD = BAD | {"serving.properties": OPT_1_3B}
+EXPECT = ["run.sh:2 `OPTION_DTYPE=bf16` has no effect: line 3 of serving.properties says fp16"]
+MORE = [
+    Example(
+        bad=BAD | {"run.sh": _RUN.replace("OPTION_DTYPE=bf16", "HF_MODEL_ID=gpt2")},
+        good=GOOD,
+        expect=("run.sh:2 `HF_MODEL_ID=gpt2` loads a second model beside `facebook/opt-1.3b`",),
+    ),
+    Example(
+        bad={"serving.properties": OLD_OPT_1_3B, "run.sh": _RUN.replace("0.25", "0.21")},
+        good=OLD_OPT_1_3B + "option.dtype=fp16\n",
+        expect=("run.sh:2 `OPTION_DTYPE` is read from DJLServing 0.24.0 on; 0.21.0 ignores it",),
+        profile="seed-0.21",
+    ),
+]
+
+
+def check(folder: Folder) -> Hits:
+    for run in folder.containers:
+        for one in run.variables:
+            if message := _effect(folder, one.name, one.value if one.known else "..."):
+                yield Hit(one.line, message, file=one.file)
+
+
+def _effect(folder: Folder, name: str, value: str) -> str | None:
+    key = key_of(name, folder.release) or (f"option.{PLAIN_VARIABLES[name]}" if name in PLAIN_VARIABLES else None)
+    if key is None:
+        early = name.startswith("OPTION_")
+        return f"`{name}` is read from DJLServing 0.24.0 on; {folder.profile.djl} ignores it" if early else None
+    entry = folder.properties.last(key)
+    if entry is None or entry.variable == name or entry.value.strip() == value or key.endswith("_timeout"):
+        return None
+    if name == "HF_MODEL_ID":
+        return f"`{name}={short(value)}` loads a second model beside `{short(entry.value)}`"
+    where = f"`{entry.variable}`" if entry.variable else f"line {entry.line} of serving.properties"
+    return f"`{name}={short(value)}` has no effect: {where} says {short(entry.value)}"
