@@ -169,6 +169,12 @@ def name_called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
+def owner(call: ast.Call) -> str:
+    """The word before the dot: `OPTForSampling` in `OPTForSampling.from_pretrained(...)`."""
+    value = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return value.id if isinstance(value, ast.Name) else value.attr if isinstance(value, ast.Attribute) else ""
+
+
 def argument(call: ast.Call, name: str, position: int | None = None) -> ast.expr | None:
     """The argument called `name`, or the one at `position`."""
     for keyword in call.keywords:
