@@ -26,6 +26,7 @@ from inf2lab.aws.errors import (
     Throttled,
     WrongRegion,
 )
+from inf2lab.aws.first_session import first_session
 from inf2lab.aws.first_try import first_try
 from inf2lab.aws.images import Image, look_up_image
 from inf2lab.aws.instance import LaunchRequest, describe_calls, launch, launch_request
@@ -72,6 +73,7 @@ __all__ = [
     "endpoint_rows",
     "extend",
     "fill_commands",
+    "first_session",
     "first_try",
     "invoke",
     "launch",

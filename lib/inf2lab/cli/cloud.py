@@ -61,7 +61,9 @@ def launch(
             print(json.dumps([asdict(call) for call in request.calls], indent=2))
             return
         console.print(f"{here}\n{offered}\n{aws.quota(here, settings.instance, spot=spot)}\n{found}\n")
-        console.print(f"{aws.describe_calls(request)}\n\n{request}\n\n{aws.price_table(here, request)}\n")
+        price = aws.price_table(here, request)
+        console.print(f"{aws.describe_calls(request)}\n\n{request}\n\n{price}\n")
+        console.print(f"{aws.first_session(request, price, settings)}\n")
         if not confirm:
             console.print(f"{aws.first_try(region, repository)}\n")
         done = aws.launch(here, request, confirm=confirm, another=another, report=console.print)
