@@ -81,7 +81,7 @@ def _is_of(version: str, wanted: str) -> bool:
 
 def metadata(settings: Settings) -> Diagnosis | None:
     """What a release that asks the instance's metadata for its cores needs; nothing for the others."""
-    if "metadata" not in settings.stack.cores_found_by or settings.network == "host":
+    if not settings.stack.asks_metadata or settings.network == "host":
         return None
     row = catalog.trouble("metadata-out-of-reach")
     found = f"DJLServing {settings.stack.djl} asks the instance's metadata, over two hops"
