@@ -73,7 +73,7 @@ def lane(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port
     monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
     monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
     monkeypatch.setattr("inf2lab.aws.connection.time.sleep", lambda seconds: None)
-    for place in ("inf2lab.doctor.registry", "inf2lab.prove.proof_plan"):
+    for place in ("inf2lab.doctor.registry", "inf2lab.serving.registry"):
         monkeypatch.setattr(f"{place}.ask_registry", lambda image: Published(image, True, "it is there"))
     (clone / "requirements.txt").write_text(f"psutil=={psutil.__version__}\n")
     folder = write_manifests.folder_of_the_notebook(clone / "models")

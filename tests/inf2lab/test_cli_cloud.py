@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from inf2lab import aws
 from inf2lab.cli import app
+from inf2lab.serving.registry import Published
 from tests.support import played_aws
 
 
@@ -24,6 +25,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
     monkeypatch.setattr("inf2lab.aws.connection.time.sleep", lambda seconds: None)
     monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
+    there = Published("image", True, "the registry has it")
+    monkeypatch.setattr("inf2lab.serving.registry.ask_registry", lambda image: there)
     with mock_aws():
         played_aws.put_in(["us-east-2"])
         yield
@@ -53,6 +56,17 @@ def test_the_default_is_the_smallest_that_loads_opt_13b_and_a_first_try_for_less
     there = "-p lane inf2 -p instance inf2.xlarge -p model_id facebook/opt-1.3b -p model_name opt1b3"
     assert f'make run P="{there}"' in shown
     assert shown.index("a first try") < shown.index("nothing was sent")
+
+
+def test_an_image_that_is_gone_stops_a_launch_before_anything_is_rented(
+    played: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Published("image", False, "registry-1.docker.io has no such image")
+    monkeypatch.setattr("inf2lab.serving.registry.ask_registry", lambda image: gone)
+    result = run(*LAUNCH, "--confirm")
+    assert result.exit_code == 2
+    assert "djl-inference:0.25.0-neuronx-sdk2.15.0; see docs/image.md" in result.output
+    assert aws.open_runs() == []
 
 
 def test_json_holds_every_parameter_of_every_call() -> None:

@@ -39,6 +39,7 @@ def launch(
 ) -> None:
     """Show the launch request and its price; with --lane inf2 ask AWS (a dry run), with --confirm start it."""
     from inf2lab import aws
+    from inf2lab.serving import require_image
 
     with one_sentence():
         here = aws.connect(settings, region=region)
@@ -64,6 +65,8 @@ def launch(
         price = aws.price_table(here, request)
         console.print(f"{aws.describe_calls(request)}\n\n{request}\n\n{price}\n")
         console.print(f"{aws.first_session(request, price, settings)}\n")
+        if here.live:
+            console.print(f"{require_image(settings, region)}\n")
         if not confirm:
             console.print(f"{aws.first_try(region, repository)}\n")
         done = aws.launch(here, request, confirm=confirm, another=another, report=console.print)

@@ -13,7 +13,7 @@ from inf2lab.folder import ModelFolder
 from inf2lab.planning import Plan, plan_of
 from inf2lab.prove.steps import STEPS
 from inf2lab.prove.subject import MODEL, NAME, POSITIONS, write_folder
-from inf2lab.serving import RunLine, ask_registry, second_source
+from inf2lab.serving import RunLine, require_image
 from inf2lab.settings import Settings
 
 DISK_GIB = 100
@@ -101,17 +101,8 @@ def plan_proof(
     planned = ProofPlan(chosen, folder, request, aws.price_table(cloud, request), max_usd, max_minutes)
     planned.check()
     if cloud.live:
-        _look_for_the_image(planned)
+        require_image(chosen, cloud.region)
     return planned
-
-
-def _look_for_the_image(planned: ProofPlan) -> None:
-    """Raise SettingsError where the registry has the image no more; one that does not answer is asked again there."""
-    answer = ask_registry(planned.line.image)
-    if answer.there is False:
-        other = second_source(planned.settings, planned.request.region)
-        reason = f"{answer}. The same release is {other or 'published nowhere else'}; see docs/image.md"
-        raise SettingsError("image", planned.line.image, reason)
 
 
 def smallest_instance(settings: Settings, folder: ModelFolder) -> str:

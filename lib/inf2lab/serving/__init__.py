@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.interface import ModelServer, State
     from inf2lab.serving.local import end_orphans
     from inf2lab.serving.ports import claim, free_port
-    from inf2lab.serving.registry import ask_registry, second_source
+    from inf2lab.serving.registry import ask_registry, require_image, second_source
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
     from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
 
@@ -31,6 +31,7 @@ __all__ = [
     "has_image",
     "left_over",
     "on_record",
+    "require_image",
     "run_docker",
     "second_source",
     "stop_everything",
@@ -48,7 +49,7 @@ __getattr__ = on_demand(
         "interface": ("ModelServer", "State"),
         "local": ("end_orphans",),
         "ports": ("claim", "free_port"),
-        "registry": ("ask_registry", "second_source"),
+        "registry": ("ask_registry", "require_image", "second_source"),
         "rehearsal": ("RehearsalServer", "worker_is_here"),
         "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
     },

@@ -10,6 +10,7 @@ import requests
 from requests.utils import parse_dict_header
 
 from inf2lab import catalog
+from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
 DOCKER_HUB = "registry-1.docker.io"
@@ -51,6 +52,19 @@ def ask_registry(image: str) -> Published:
     why = {401: "it asks for a login: private, or gone", 403: "not allowed", 429: "too many questions from here"}
     said = why.get(answer.status_code, f"code {answer.status_code}")
     return Published(image, None, f"{host} did not say ({said})")
+
+
+def require_image(settings: Settings, region: str) -> Published:
+    """Return what the registry says of the lane's image; raises SettingsError where it has it no more.
+
+    One that does not answer is no reason: whoever pulls asks again.
+    """
+    image = settings.image or settings.stack.image
+    answer = ask_registry(image)
+    if answer.there is False:
+        other = second_source(settings, region) or "published nowhere else"
+        raise SettingsError("image", image, f"{answer.said}. The same release is {other}; see docs/image.md")
+    return answer
 
 
 def second_source(settings: Settings, region: str) -> str:

@@ -381,6 +381,16 @@ def test_an_endpoint_is_made_scaled_and_swept(account: Account, folder: ModelFol
     assert swept(account, run).removed == ()
 
 
+def test_what_a_deployment_and_its_sweep_send_is_in_the_policy(account: Account, folder: ModelFolder) -> None:
+    _, run = deployed(account, folder)
+    swept(account, run)
+    made = catalog.permissions()
+    allowed = {action.split(":")[1] for one in made.statements.values() for action in one.actions}
+    renamed = {call.split(":")[1]: action.split(":")[1] for call, action in made.otherwise_named.items()}
+    assert len(set(account.sent)) > 30
+    assert sorted({renamed.get(name, name) for name in account.sent} - allowed) == []
+
+
 def test_a_sweep_knows_an_endpoint_of_a_run_that_is_not_on_record(account: Account, folder: ModelFolder) -> None:
     """Its files too: the model says in which bucket they are."""
     _, run = deployed(account, folder)

@@ -80,7 +80,7 @@ def proving(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         lambda self, request: None if hasattr(request, "refused") else play(self, request),
     )
     there = Published("image", True, "the registry has it")
-    monkeypatch.setattr("inf2lab.prove.proof_plan.ask_registry", lambda image: there)
+    monkeypatch.setattr("inf2lab.serving.registry.ask_registry", lambda image: there)
     with mock_aws():
         played_aws.put_in(["us-east-2", "us-west-2"])
         made = Proving(tmp_path, played_aws.new_session(), PlayedInstance.make(tmp_path / "machine"))

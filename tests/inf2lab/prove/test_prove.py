@@ -104,7 +104,7 @@ def test_an_image_that_the_registry_has_no_more_is_said_before_anything_is_rente
     proving: Proving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = Published("image", False, "registry-1.docker.io has no such image")
-    monkeypatch.setattr("inf2lab.prove.proof_plan.ask_registry", lambda image: gone)
+    monkeypatch.setattr("inf2lab.serving.registry.ask_registry", lambda image: gone)
     with pytest.raises(SettingsError, match=r"has no such image.*0\.25\.0-neuronx-sdk2\.15\.0; see docs/image\.md"):
         proving.plan()
     assert proving.left() == []
