@@ -164,6 +164,10 @@ def test_the_image_has_to_be_named_because_the_newest_is_the_wrong_one() -> None
     assert f"*Neuron SDK {best.sdk}*" in texts[1]
 
 
+def test_an_empty_instance_is_filled_by_the_launch_s_own_four_lines() -> None:
+    assert aws.fill_commands("i-...", "us-east-2", "ubuntu") in PATH.with_name("README.md").read_text()
+
+
 def test_its_network_is_the_subnet_s() -> None:
     """An account without a default network names both; an instance of a launch template takes its subnet itself."""
     resources = template()["Resources"]
