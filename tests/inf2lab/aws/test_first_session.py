@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -61,3 +62,14 @@ def test_a_launch_shows_it_before_it_sends_anything() -> None:
     shown = CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1"}).invoke(app, ["launch"])
     assert shown.exit_code == 0, shown.output
     assert shown.output.index("a first session with") < shown.output.index("nothing was sent")
+
+
+def test_the_readme_says_the_same(root: Path) -> None:
+    """Twenty minutes were a number of somebody else's smaller model, and stood there without a doubt."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    low, high, likely = numbers(said("inf2.8xlarge"), r"(\d+\.\d\d) to (\d+\.\d\d) USD, likely (\d+\.\d\d)")
+    assert f"{low:.1f} to {high:.1f} USD, likely {likely:.1f}; reckoned" in " ".join(readme.split())
+    saved = re.search(r"each later one (\d+ to \d+) min", said("inf2.8xlarge"))
+    assert saved
+    assert f"{saved[1]} minutes less (reckoned)" in " ".join(readme.split())
+    assert "20 min of loading" not in readme
