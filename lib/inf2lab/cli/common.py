@@ -2,9 +2,12 @@
 
 import functools
 import inspect
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from inspect import Parameter
 from typing import Annotated, Any
 
@@ -12,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from inf2lab.errors import LabError
+from inf2lab.errors import LabError, SettingsError
 from inf2lab.settings import Settings
 
 console = Console(highlight=False, markup=False, soft_wrap=True)  # a command or an error is not to be folded
@@ -68,6 +71,21 @@ def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]
         return run
 
     return decorate
+
+
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--env", help="A variable of the server's container, as NAME=VALUE; may be repeated."),
+]
+
+
+def with_variables(settings: Settings, variables: list[str] | None) -> Settings:
+    """Return the settings whose container also has these variables; raises SettingsError for what is none."""
+    for text in variables or ():
+        if not re.match(r"[A-Za-z_]\w*(=|$)", text):
+            raise SettingsError("env", text, "write NAME=VALUE, as in OPTION_DTYPE=fp16")
+    words = shlex.join(word for text in variables or () for word in ("-e", text))
+    return replace(settings, docker_options=f"{settings.docker_options} {words}".strip())
 
 
 def show_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -12,7 +12,7 @@ import typer
 from inf2lab import paths
 from inf2lab.cli import scale_ray
 from inf2lab.cli.cloud import DEFAULT_REGION, Region
-from inf2lab.cli.common import DEFAULTS, console, one_sentence, show_table, with_settings
+from inf2lab.cli.common import DEFAULTS, Variables, console, one_sentence, show_table, with_settings, with_variables
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def kubernetes(
         str, typer.Option(help="Keep weights and programs on a claim of this class (ReadWriteMany, as EFS has).")
     ] = "",
     out: Annotated[Path | None, typer.Option(help="Write the manifests there; left out: show them.")] = None,
+    env: Variables = None,
     *,
     settings: Settings,
 ) -> None:
@@ -47,7 +48,7 @@ def kubernetes(
     from inf2lab.scale.kubernetes import render, summary
 
     with one_sentence():
-        settings = replace(settings, copies=copies, image=image)
+        settings = with_variables(replace(settings, copies=copies, image=image), env)
         made = render(
             settings,
             _folder(folder),
@@ -82,6 +83,7 @@ def sagemaker(
     as_json: Annotated[bool, typer.Option("--json", help="Print every call as JSON, and end.")] = False,
     another: Annotated[bool, typer.Option("--another", help="Although a run is on record.")] = False,
     confirm: Annotated[bool, typer.Option("--confirm", help="Send it: from here on it bills.")] = False,
+    env: Variables = None,
     region: Region = DEFAULT_REGION,
     *,
     settings: Settings,
@@ -93,7 +95,7 @@ def sagemaker(
     from inf2lab.shapes import SHAPES
 
     with one_sentence():
-        settings = replace(settings, image=image)
+        settings = with_variables(replace(settings, image=image), env)
         here = aws.connect(settings, region=region)
         needs = Needs(settings, _folder(folder))
         if ask:

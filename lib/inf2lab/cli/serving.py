@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from inf2lab import paths
-from inf2lab.cli.common import DEFAULTS, Port, console, one_sentence, with_settings
+from inf2lab.cli.common import DEFAULTS, Port, Variables, console, one_sentence, with_settings, with_variables
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
@@ -24,12 +24,13 @@ def serve(
         str, typer.Option(help="rehearsal, or djl: a real DJLServing on this machine (DJL_SERVING_HOME).")
     ] = "rehearsal",
     wait: Annotated[bool, typer.Option(help="Wait until the model answers.")] = True,
+    env: Variables = None,
 ) -> None:
     """Serve a model folder; the folder's own files say what and how."""
     from inf2lab.serving import Server
 
     with one_sentence():
-        Server.start(settings, folder, wait=wait, report=console.print, server=server)
+        Server.start(with_variables(settings, env), folder, wait=wait, report=console.print, server=server)
 
 
 @commands.command()

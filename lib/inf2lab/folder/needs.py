@@ -69,6 +69,14 @@ class Needs:
         """Raise FolderError for a value that cannot be, or ServerError where the instance has too few cores."""
         _ = self.devices, self.loading_s, self.predict_s, self.rows, self.n_positions, self.dtype, self.at_once(1)
 
+    def check_model(self) -> None:
+        """Raise ServerError for a model that the profile's image cannot read, with versions and the way out."""
+        if self.stated.model_config.get("guessed"):
+            return
+        for obstacle in self.stated.obstacles:
+            if not obstacle.loads:
+                raise ServerError(f"{self.model_id} under {self.settings.profile}: {obstacle.text}")
+
     @property
     def image(self) -> str:
         """The container's image: the one that was asked for, else the profile's."""

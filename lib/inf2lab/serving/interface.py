@@ -85,6 +85,7 @@ class ModelServer(ABC):
         """Raise LabError if the folder cannot be served; nothing is started or stopped."""
         self.folder.check()
         _ = self.needs.loading_s, self.needs.predict_s
+        self.needs.check_model()
 
     @abstractmethod
     def start(self, report: Report) -> None:

@@ -19,7 +19,7 @@ from inf2lab import catalog, paths
 from inf2lab.errors import StandInError
 from inf2lab.weights.cache import Repository, link
 from inf2lab.weights.tokenizer import open_tokenizer
-from neuron_rules import STANDS_FOR, ModelDims, architecture
+from neuron_rules import STANDS_FOR, ModelDims, NeuronRulesError, architecture
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -86,7 +86,11 @@ def prepare(model_id: str) -> StandIn:
             config[STANDS_FOR] = stands_for(source.stands_for)
         snapshot = _write(place, source, config)
     place.point("main", snapshot.name)
-    return StandIn(model_id, name, ModelDims.from_config(config).parameters, snapshot)
+    try:
+        parameters = ModelDims.from_config(config).parameters
+    except NeuronRulesError as error:
+        raise StandInError(model_id, f"the rehearsal cannot compute it: {error}") from error
+    return StandIn(model_id, name, parameters, snapshot)
 
 
 def stands_for(dims: ModelDims) -> dict[str, object]:
@@ -109,7 +113,8 @@ def _choose(model_id: str) -> _Source:
         )
         raise StandInError(model_id, reason)
     if model_id not in catalog.models():
-        known = ", ".join([*sorted(STANDINS.values()), *catalog.models()])
+        playable = [name for name, dims in catalog.models().items() if dims.architecture in STANDINS]
+        known = ", ".join([*sorted(STANDINS.values()), *playable])
         raise StandInError(model_id, f"the rehearsal does not know this model; use one of {known}")
     named = catalog.model(model_id)
     if named.architecture not in STANDINS:

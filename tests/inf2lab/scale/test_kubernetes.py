@@ -355,7 +355,7 @@ def test_a_pod_whose_memory_cannot_hold_the_model_is_a_problem(folder_of: Callab
 
 
 @pytest.mark.parametrize(
-    ("options", "target"), [({}, "2"), ({"rolling_batch": "tnx", "max_rolling_batch_size": 8}, "16")]
+    ("options", "target"), [({}, "2"), ({"rolling_batch": "tnx", "max_rolling_batch_size": 8, "batch_size": 8}, "16")]
 )
 def test_the_autoscaler_counts_requests_as_the_server_takes_them(
     folder_of: Callable[..., ModelFolder], options: dict[str, object], target: str

@@ -68,8 +68,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"option__tensor_parallel_degree": 1}, 2),  # the server starts a worker on the device's other core as well
         ({"option__batch_size": 4}, 1),  # rows of one request: the article's handler
         ({"batch_size": 4}, 4),  # DJLServing gathers so many requests
-        ({"option__rolling_batch": "auto"}, 32),
-        ({"option__rolling_batch": "auto", "option__max_rolling_batch_size": 8}, 8),
+        ({"option__rolling_batch": "auto"}, 1),  # 0.25.0 compiles for batch_size, and a rolling batch has no more rows
+        ({"option__rolling_batch": "auto", "option__batch_size": 32}, 32),
+        ({"option__rolling_batch": "auto", "option__batch_size": 32, "option__max_rolling_batch_size": 8}, 8),
         ({"option__rolling_batch": "disable", "option__max_rolling_batch_size": 8}, 1),
     ],
 )

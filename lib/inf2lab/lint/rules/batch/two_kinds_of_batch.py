@@ -30,7 +30,10 @@ MORE = [
     Example(
         bad=OPT_1_3B + "option.rolling_batch=auto\noption.max_rolling_batch_size=4\n",
         good=OPT_1_3B + "option.rolling_batch=auto\noption.max_rolling_batch_size=4\noption.batch_size=4\n",
-        expect=("serving.properties:4 a rolling batch of 4 requests, and 0.25.0 compiles for 1 of them",),
+        expect=(
+            "serving.properties:4 a rolling batch of 4 requests, and 0.25.0 compiles for 1 of them: more at once are "
+            "`Cannot prefill`",
+        ),
     ),
 ]
 _REFUSED = (0, 26)
@@ -40,10 +43,17 @@ def check(folder: Folder) -> Hits:
     if not folder.built_in or not folder.rolling:
         return
     entry = folder.properties.last("option.batch_size") or folder.gathers
-    if folder.release >= _REFUSED and entry and entry.number and entry.number > 1 and not entry.variable:
+    if (
+        folder.release >= _REFUSED
+        and entry
+        and entry.number
+        and entry.number > 1
+        and not entry.written.startswith("SERVING_")
+    ):
         message = f"`{entry.written}={short(entry.value)}` beside a rolling batch"
         yield Hit(entry, f"{message}: the handler of {folder.profile.djl} refuses both at once")
-    rolls, rows = folder.option("max_rolling_batch_size"), folder.rows
-    if folder.release[:2] == (0, 25) and rolls and rolls.number and rows and rolls.number > rows:
-        message = f"a rolling batch of {rolls.number} requests, and {folder.profile.djl} compiles for {rows} of them"
-        yield Hit(rolls, message, severity=Severity.WARNING)
+    rolls, rows = folder.number("max_rolling_batch_size"), folder.rows
+    if folder.release[:2] == (0, 25) and rolls and rows and rolls > rows:
+        message = f"a rolling batch of {rolls} requests, and {folder.profile.djl} compiles for {rows} of them"
+        place = folder.option("max_rolling_batch_size") or folder.option("rolling_batch") or 1
+        yield Hit(place, f"{message}: more at once are `Cannot prefill`", severity=Severity.WARNING)

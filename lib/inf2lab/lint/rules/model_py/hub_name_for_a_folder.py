@@ -2,8 +2,9 @@
 
 import ast
 
+from inf2lab import catalog
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.handler import argument, name_called, owner
+from inf2lab.lint.handler import argument, owner
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 from inf2lab.lint.rules.model_py.argument_that_the_library_refuses import CLASSES
 
@@ -34,15 +35,17 @@ def check(folder: Folder) -> Hits:
 
 
 def _hub_name(folder: Folder, call: ast.Call) -> str | None:
+    """The name on the hub that is handed over; None for a folder, and where it cannot be seen."""
     own, value = folder.own, argument(call, "pretrained_model_path", 0)
     if own is None or value is None:
         return None
-    assigned = [given for name, given in own.assignments if isinstance(value, ast.Name) and name == value.id]
-    literal = assigned[0] if len(assigned) == 1 and not own.holds(value, "model_id") else value
-    if isinstance(literal, ast.Constant) and isinstance(literal.value, str):
-        named: str | None = literal.value
+    if own.holds(value, "model_id"):
+        named = folder.text("model_id")
     else:
-        named = folder.text("model_id") if own.holds(value, "model_id") else None
-    is_hub = named is not None and named.count("/") <= 1 and not named.startswith((".", "/", "~"))
-    written = any(name_called(other) == "save_pretrained_split" for other in own.calls)
-    return named if named and is_hub and not (written and literal is not value) else None
+        given = [one for name, one in own.assignments if isinstance(value, ast.Name) and name == value.id] or [value]
+        literals = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        named = literals[0] if len(given) == len(literals) == 1 else None
+    written = {ast.dump(part) for split in own.calls_of("save_pretrained_split") for part in split.args[1:]}
+    if named is None or named.startswith((".", "/", "~")) or ast.dump(ast.Constant(named)) in written:
+        return None
+    return named if named.count("/") == 1 or catalog.described(named) else None
