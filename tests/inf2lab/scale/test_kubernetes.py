@@ -318,6 +318,14 @@ def test_a_nodes_disk_holds_what_its_pods_may_write(
     assert size >= made.placement.replicas * pod + catalog.kubernetes_facts().image_gib
 
 
+def test_downloads_of_a_pod_land_in_its_cache_volume(made: Deployment) -> None:
+    """The image has places of its own for them in /tmp, which win over HF_HOME."""
+    said = {one["name"]: one.get("value", "") for one in container_of(made)["env"]}
+    assert {name for name in said if "CACHE" in name} == {"HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"}
+    (cache,) = [mount["mountPath"] for mount in container_of(made)["volumeMounts"] if mount["name"] == "cache"]
+    assert all(said[name].startswith(f"{cache}/") for name in said if "CACHE" in name or name == "HF_HOME")
+
+
 def test_weights_and_programs_are_kept_on_a_claim_if_a_storage_class_is_named(
     folder_of: Callable[..., ModelFolder],
 ) -> None:
