@@ -77,6 +77,8 @@ def _built_in(ask: Ask) -> dict[str, Any]:
 
 
 def _generated(answer: Any) -> list[str]:
+    if isinstance(answer, dict):  # an error's body, whose keys are no texts
+        raise TypeError(f"no list of texts but {sorted(answer)}")
     return [row if isinstance(row, str) else row["generated_text"] for row in answer]
 
 

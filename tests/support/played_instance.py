@@ -68,8 +68,8 @@ class PlayedInstance:
             "now": BEGIN.timestamp(),
             "folder": str(folder),
             "driver": driver,
-            "driver_fits": drivers.accepts(driver),
-            "driver_is_newer": drivers.is_too_new(driver),
+            "driver_fits": bool(driver) and drivers.accepts(driver),
+            "driver_is_newer": bool(driver) and drivers.is_too_new(driver),
             "instance": instance_type,
             "runtime": f"{stack.runtime}.15.0",
             "devices": row.chips,
@@ -78,6 +78,8 @@ class PlayedInstance:
             "network_mb_s": 80,
             "compile_s": 7.2,  # a layer of a program; with it OPT-13B takes forty minutes
             "token_ms": 12.0,
+            "fails_from_tokens": 10**9,
+            "forgets": False,  # puts downloads and programs into the container, whatever is mounted
             "device_bytes": 4 * 10**9,
             "image_bytes": 9 * 10**9,
             "image_env": dict.fromkeys(getattr(stack, "cache_variables", ()), "/tmp/.cache/huggingface/hub"),
@@ -97,9 +99,10 @@ class PlayedInstance:
             path = machine.programs / name
             path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{played_machine.__file__}" {name} "$@"\n')
             path.chmod(0o755)
-        for name, text in {"sys/module/neuron/version": f"{driver}\n"}.items():
-            (folder / name).parent.mkdir(parents=True)
-            (folder / name).write_text(text)
+        version = folder / "sys/module/neuron/version"
+        version.parent.mkdir(parents=True)
+        if driver:
+            version.write_text(f"{driver}\n")
         (folder / "dev").mkdir()
         for number in range(row.chips):
             (folder / "dev" / f"neuron{number}").touch()
@@ -217,12 +220,12 @@ def _serve(machine: PlayedInstance, port: int) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            text, seconds = played_machine.answer(machine.read(), data)
+            status, text, seconds = played_machine.answer(machine.read(), data)
             machine.pause(seconds)
-            self._say(text)
+            self._say(text, status)
 
-        def _say(self, text: str) -> None:
-            self.send_response(200)
+        def _say(self, text: str, status: int = 200) -> None:
+            self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
             self.wfile.write(text.encode())

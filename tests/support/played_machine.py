@@ -146,7 +146,7 @@ def cached(container: State, part: str) -> Path:
         env.get("TRANSFORMERS_CACHE") or env.get("HUGGINGFACE_HUB_CACHE") or f"{env.get('HF_HOME', '/root')}/{part}"
     )
     for place, host in container["mounts"].items():
-        if inside.startswith(place):
+        if inside.startswith(place) and not container["forgets"]:
             return Path(host + inside.removeprefix(place))
     return Path(container["layer"]) / inside.lstrip("/")
 
@@ -256,6 +256,7 @@ def docker_run(state: State, words: list[str]) -> None:
         "layer": str(layer),
         "started": state["now"],
         "env": state["image_env"] | run["env"],
+        "forgets": state["forgets"],
         "model": next(host for inside, host in run["mounts"].items() if inside.startswith("/opt/ml/model")),
     }
     container["lines"] = timeline(state, container)
@@ -408,25 +409,26 @@ def curl(words: list[str]) -> None:
         if not any(look(state, one) == "ready" and not one.get("stopped") for one in state["containers"].values()):
             raise Ended(7, "curl: (7) Failed to connect to 127.0.0.1 port 8080: Connection refused")
         options = dict(pairwise(words))
-        text, seconds = answer(state, options.get("-d", ""))
+        status, text, seconds = answer(state, options.get("-d", ""))
         state["now"] += seconds
-    if "-o" not in options:
-        print(text)
-    if form := options.get("-w"):
-        print(form.replace("%{http_code}", "200").replace("%{time_total}", f"{seconds:.6f}").replace("\\n", ""))
+    said = "" if "-o" in options else text
+    form = options.get("-w", "").replace("\\n", "\n")
+    said += form.replace("%{http_code}", str(status)).replace("%{time_total}", f"{seconds:.6f}")
+    print(said, end="")
 
 
-def answer(state: State, data: str) -> tuple[str, float]:
-    """A body and the seconds that it takes: each token of prompt and answer costs the same."""
+def answer(state: State, data: str) -> tuple[int, str, float]:
+    """A status, a body and the seconds that it takes: each token of prompt and answer costs the same."""
     body = json.loads(data) if data else {}
-    if "inputs" in body:
-        texts = [f"{prompt} and so on" for prompt in body["inputs"]]
-        tokens = body["parameters"]["max_new_tokens"]
-        return json.dumps([{"generated_text": text} for text in texts]), 0.2 + tokens * state["token_ms"] / 1e3
-    if "text" in body:
-        texts = [f"{prompt} and so on" for prompt in body["text"]]
-        return json.dumps({"outputs": texts}), 0.2 + body["seq_length"] * state["token_ms"] / 1e3
-    return "{}", 0.0
+    prompts = body.get("inputs") or body.get("text")
+    if not prompts:
+        return 200, "{}", 0.0
+    tokens = body["seq_length"] if "text" in body else body["parameters"]["max_new_tokens"]
+    if tokens >= state["fails_from_tokens"]:
+        return 424, json.dumps({"code": 424, "error": "RuntimeError: nrt_execute status=5"}), 1.0
+    texts, seconds = [f"{prompt} and so on" for prompt in prompts], 0.2 + tokens * state["token_ms"] / 1e3
+    said = {"outputs": texts} if "text" in body else [{"generated_text": text} for text in texts]
+    return 200, json.dumps(said), seconds
 
 
 def date(words: list[str]) -> None:

@@ -7,7 +7,7 @@ from inf2lab import catalog
 from inf2lab.aws import Ran
 from inf2lab.doctor import parse_neuron_ls
 from inf2lab.errors import LabError
-from inf2lab.prove.site import Refuted, Site, last_words
+from inf2lab.prove.site import Refuted, Site, last_words, tell
 
 TOOLS = "export PATH=$PATH:/opt/aws/neuron/bin\n"  # not on the PATH of Session Manager's commands
 RUNTIME = "aws-neuronx-runtime-lib"
@@ -20,22 +20,25 @@ def pull_image(site: Site) -> None:
     script = f"""set -e
 begin=$(date +%s)
 docker pull --quiet {image}
-echo "seconds=$(($(date +%s) - begin))"
-echo "digest=$(docker image inspect --format '{{{{index .RepoDigests 0}}}}' {image})"
-echo "bytes=$(docker image inspect --format '{{{{.Size}}}}' {image})"
-"""
+end=$(date +%s)
+digest=$(docker image inspect --format '{{{{index .RepoDigests 0}}}}' {image})
+bytes=$(docker image inspect --format '{{{{.Size}}}}' {image})
+{tell("begin", "end", "digest", "bytes")}"""
     told = site.ask(script, patience_s=1800)
-    site.found |= {"digest": told["digest"], "bytes": int(told["bytes"]), "pull_s": int(told["seconds"])}
+    site.found |= {
+        "digest": told["digest"],
+        "bytes": int(told["bytes"]),
+        "pull_s": int(told["end"]) - int(told["begin"]),
+    }
 
 
 def read_versions(site: Site) -> None:
     """Read both versions, and note which drivers should go with the runtime; nrt_init is the judge."""
     image = shlex.quote(site.plan.line.image)
     script = f"""set -e
-echo "driver=$(cat /sys/module/neuron/version)"
-echo "runtime=$(docker run --rm --network none --entrypoint dpkg-query {image} \\
-    --show --showformat '${{Version}}' {RUNTIME})"
-"""
+driver=$(cat /sys/module/neuron/version)
+runtime=$(docker run --rm --network none --entrypoint dpkg-query {image} --show --showformat '${{Version}}' {RUNTIME})
+{tell("driver", "runtime")}"""
     told = site.ask(script)
     runtime = told["runtime"].partition("-")[0]
     site.found |= {"driver": told["driver"], "runtime": runtime}

@@ -7,13 +7,14 @@ import shlex
 from inf2lab import catalog
 from inf2lab.measure import read_document
 from inf2lab.prove.machine_steps import TOOLS
-from inf2lab.prove.site import Refuted, Site, values
+from inf2lab.prove.site import Refuted, Site, tell, values
 from inf2lab.prove.subject import PROMPTS, ask_for
 from inf2lab.serving import CONTAINER_USER
 from inf2lab.shapes import SHAPES, read_answer
 from neuron_rules import GIB
 
 LOOK_S = 15
+STATUS = "\\n%{http_code}"  # after the body
 LENGTHS = (64, 448)  # tokens of prompt and answer: the slope between them is the time a token
 TIMES = 3  # of each, in turns; the least counts, which nothing else has slowed
 
@@ -42,11 +43,11 @@ def keep_caches(site: Site) -> None:
     """Look for weights and programs in the mounted folders, and for none in the container's own layer."""
     cache, name = site.plan.home / "cache", site.plan.line.name
     script = f"""set -e
-echo "weights=$(du -sb {cache}/huggingface | cut -f1)"
-echo "programs=$(find {cache}/neuron-compile-cache -name '*.neff' | wc -l)"
+weights=$(du -sb {cache}/huggingface | cut -f1)
+programs=$(find {cache}/neuron-compile-cache -name '*.neff' | wc -l)
 docker diff {name} >/tmp/inf2lab-diff
-echo "inside=$(grep -c -E 'models--|[.]neff$' /tmp/inf2lab-diff || true)"
-"""
+inside=$(grep -c -E 'models--|[.]neff$' /tmp/inf2lab-diff || true)
+{tell("weights", "programs", "inside")}"""
     told = site.ask(script)
     weights, programs, inside = (int(told[name]) for name in ("weights", "programs", "inside"))
     site.found |= {"weights_bytes": weights, "programs": programs, "files_in_the_container": inside}
@@ -61,10 +62,12 @@ echo "inside=$(grep -c -E 'models--|[.]neff$' /tmp/inf2lab-diff || true)"
 def answer(site: Site) -> None:
     """Send both prompts in one request, and read a text for each."""
     body = _body(site, 64)
-    ran = site.run(f"curl -s -m {site.plan.line.needs.predict_s} {_post(site, body)}", patience_s=600)
-    texts = read_answer(SHAPES[site.plan.line.needs.stated.shape], ran.output.encode())
-    if texts is None or len(texts) != len(PROMPTS) or not all(text.strip() for text in texts):
-        raise Refuted(f"no text for each of {len(PROMPTS)} prompts: {ran.output[:200]!r}")
+    needs = site.plan.line.needs
+    script = f"curl -s -m {needs.predict_s} -w {shlex.quote(STATUS)} {_post(site, body)}"
+    text, _, status = site.run(script, patience_s=600).output.rpartition("\n")
+    texts = read_answer(SHAPES[needs.stated.shape], text.encode()) or []
+    if status.strip() != "200" or len(texts) != len(PROMPTS) or not all(map(str.strip, texts)):
+        raise Refuted(f"no text for each of {len(PROMPTS)} prompts, but {status.strip()}: {text[:200]}")
     site.found |= {"texts": texts}
 
 
@@ -78,7 +81,8 @@ for length in {counts}; do
   case $length in
 {cases}
   esac
-  echo "took $length $(curl -s -o /dev/null -m 600 -w {format_} {_post(site, None)})"
+  took=$(curl -s -o /dev/null -m 600 -w {format_} {_post(site, None)})
+  echo "took $length $took"
 done
 id=$(docker inspect --format '{{{{.Id}}}}' {site.plan.line.name})
 for file in system.slice/docker-$id.scope/memory.peak memory/docker/$id/memory.max_usage_in_bytes; do
@@ -135,9 +139,9 @@ def _look(site: Site) -> str:
     """Return the script that says how far the container is."""
     name, port = site.plan.line.name, site.plan.settings.port
     return f"""set -e
-echo "started=$(cat {site.plan.home}/logs/started)"
-echo "now=$(date +%s)"
-docker inspect --format 'state={{{{.State.Status}}}}
+started=$(cat {site.plan.home}/logs/started)
+now=$(date +%s)
+{tell("started", "now")}docker inspect --format 'state={{{{.State.Status}}}}
 code={{{{.State.ExitCode}}}}
 killed={{{{.State.OOMKilled}}}}' {name}
 if curl -sf -m 5 -o /dev/null http://127.0.0.1:{port}/ping; then echo ready=yes; fi

@@ -61,6 +61,14 @@ class Site:
         return values(ran.output)
 
 
+def tell(*names: str) -> str:
+    """Return the lines of a script that print variables, for `values` to read.
+
+    They are set before, each by a command of its own: `set -e` sees no failure inside of an `echo`.
+    """
+    return "".join(f'echo "{name}=${name}"\n' for name in names)
+
+
 def values(text: str) -> dict[str, str]:
     """Return the `name=value` lines of a text."""
     return {name: value.strip() for name, value in _VALUE.findall(text)}

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from inf2lab import aws
 from inf2lab.errors import SettingsError
@@ -48,6 +49,7 @@ def test_on_an_instance_in_order_every_step_passes_and_nothing_is_left(proving: 
 # What is wrong with the machine, the step that says so, and its words.
 FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "the image is gone": ({"gone": True}, "image", "manifest unknown"),
+    "no driver is loaded": ({"driver": ""}, "driver", "neuron/version: No such file"),
     "the driver is too new": ({"driver": NEW_DRIVER}, "nrt_init", "compatibility id: 6"),
     "a device is missing": ({"devices": 0}, "cores", "0 NeuronCores"),
     "the host is too small": ({"host_gib": 8}, "load", "the kernel killed it for memory"),
@@ -55,6 +57,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"compile_s": 60},
         "load",
         "model_loading_timeout|longer than the timeout",
+    ),
+    "downloads go into the container": ({"forgets": True}, "caches", "1 files in the container"),
+    "a request is answered with an error": ({"fails_from_tokens": 64}, "answers", "but 424: .*nrt_execute"),
+    "a long request is answered with an error": (
+        {"fails_from_tokens": 448},
+        "pace",
+        "448 tokens was answered with 424",
     ),
 }
 
@@ -121,6 +130,32 @@ def test_when_the_minutes_are_over_it_stops_without_a_verdict_and_sweeps(proving
     assert "55 minutes that were allowed are over" in evidence.stopped_at.said
     assert evidence.steps[-1].outcome == "passed"
     assert proving.left() == []
+
+
+def refuse(proving: Proving, operation: str, code: str) -> None:
+    """Have AWS refuse one of its calls."""
+
+    def answer(request: object, **event: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "not today"}}, operation)
+
+    proving.session.events.register(f"before-send.ec2.{operation}", answer)
+
+
+def test_without_an_instance_free_it_stops_at_the_launch_and_nothing_is_left(proving: Proving) -> None:
+    refuse(proving, "RunInstances", "InsufficientInstanceCapacity")
+    evidence = proving()
+    assert (evidence.stopped_at.step, evidence.stopped_at.outcome) == ("launch", Outcome.STOPPED)
+    assert "InsufficientInstanceCapacity" in evidence.stopped_at.said
+    assert evidence.steps[-1].outcome == "passed"
+    assert proving.left() == []
+
+
+def test_what_a_sweep_cannot_remove_is_the_last_step_s_failure(proving: Proving) -> None:
+    proving.exchange(gone=True)
+    refuse(proving, "DeleteSecurityGroup", "DependencyViolation")
+    evidence = proving()
+    assert (evidence.steps[-1].step, evidence.steps[-1].outcome) == ("clean-up", Outcome.FAILED)
+    assert "1 left" in evidence.steps[-1].said
 
 
 def test_ctrl_c_sweeps_writes_what_was_seen_and_goes_on(proving: Proving) -> None:
