@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,8 +17,9 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 from typer.testing import CliRunner, Result
 
+import run_notebooks
 import write_manifests
-from inf2lab import ModelFolder, aws, catalog
+from inf2lab import ModelFolder, aws, catalog, paths
 from inf2lab.cli import app
 from inf2lab.serving.registry import Published
 from tests.support import played_aws
@@ -42,10 +45,22 @@ class Lane:
         with self.monkeypatch.context() as patch, self.machine.on_it(patch, self.port):
             return self._run(words, variables, code)
 
+    def tutorial(self, *words: str) -> str:
+        """Run the notebooks for the chip as `make run` does, and return what is said where none can start."""
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors):
+            assert run_notebooks.main(["-p", "lane", "inf2", *words]) == 2
+        return errors.getvalue()
+
     @property
     def instance(self) -> str:
         """The instance that is launched when none is named."""
         return self.machine.read()["instance"]
+
+    @property
+    def log(self) -> Path:
+        """What the container has printed."""
+        return paths.logs() / f"server-{self.port}" / "console.log"
 
     def exchange(self, **choices: Any) -> None:
         """Put another machine in the place of the one that is there."""
@@ -53,11 +68,9 @@ class Lane:
         self.machine = PlayedInstance.make(folder, instance_type=self.instance, **choices)
 
     def edit(self, old: str, new: str) -> None:
-        """Change the handler, or add a line to serving.properties where there is nothing to replace."""
-        path = self.folder.handler_path if old else self.folder.properties_path
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new) if old else f"{text}{new}\n")
+        """Change the one of the folder's files that has the text."""
+        (path,) = [path for path in self.folder.path.iterdir() if old in path.read_text()]
+        path.write_text(path.read_text().replace(old, new))
 
     def _run(self, words: tuple[str, ...], variables: dict[str, str], code: int) -> str:
         result: Result = CliRunner(env={"COLUMNS": "400", "NO_COLOR": "1", **variables}).invoke(app, list(words))
@@ -88,6 +101,22 @@ def lane(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port
         yield Lane(
             PlayedInstance.make(tmp_path / "machine", instance_type="inf2.8xlarge"), folder, monkeypatch, free_port
         )
+
+
+def test_from_the_launch_to_the_sweep_with_what_is_taken_when_nothing_is_said(lane: Lane) -> None:
+    launched = lane.here("launch", "--lane", "inf2", "--confirm")
+    assert "ec2 run_instances: done" in launched
+    (run,) = aws.open_runs()
+    assert run.instance == lane.instance
+    looked = lane.there("doctor")
+    assert "MISSING" not in looked.upper().replace("MISSING PACKAGES", "")
+    began = lane.machine.clock()
+    served = lane.there("serve", str(lane.folder.path))
+    assert f"ready at http://127.0.0.1:{lane.port}" in served
+    assert 20 < (lane.machine.clock() - began).total_seconds() / 60 < 60
+    assert lane.there("call", "Hello, I am", "Welcome to") == "[1] Hello, I am and so on\n[2] Welcome to and so on\n"
+    assert "stopped" in lane.there("stop")
+    assert "nothing is left, nothing bills" in lane.here("sweep")
 
 
 @dataclass(frozen=True)
@@ -126,10 +155,49 @@ FAULTS = {
         lambda lane: lane.here(*LAUNCH, "--image", "ami-0ubuntu2026new", code=2),
         r"the driver does not fit.*2\.30\.2\.0.*below 2\.29",
     ),
+    "B1 the instance's driver is too new, and nobody has looked": Fault(
+        lambda lane: lane.exchange(driver=NEW_DRIVER),
+        lambda lane: lane.there("serve", str(lane.folder.path), code=2) + lane.there("explain", str(lane.log), code=1),
+        r"did not load.*Runtime could not be initialized(?s:.*)Updating the driver makes it worse",
+        billed=True,
+    ),
     "B2 a cluster's nodes take the newest image": Fault(
         nodes_of_the_newest_image,
         lambda lane: lane.here("scale", "kubernetes", str(lane.folder.path), code=2),
         r"al2023@latest.*has driver 2\.31\.7\.0.*below 2\.29",
+    ),
+    "B3 a cell of the tutorial is given less than a load": Fault(
+        lambda lane: None,
+        lambda lane: lane.tutorial("--cell-timeout", "900"),
+        r"cell-timeout 900: a first load on the chip may take 7200 s",
+    ),
+    "B4 the folder gives a load twenty minutes, and the linter looks": Fault(
+        lambda lane: lane.edit("model_loading_timeout=7200", "model_loading_timeout=1200"),
+        lambda lane: lane.here("lint", str(lane.folder.path)),
+        r"L001 warning 1200 s to load win.*a first load may take",
+    ),
+    "B4 the folder gives a load twenty minutes, and nobody has looked": Fault(
+        lambda lane: lane.edit("model_loading_timeout=7200", "model_loading_timeout=1200"),
+        lambda lane: lane.there("serve", str(lane.folder.path), code=2) + lane.there("explain", str(lane.log), code=1),
+        r"did not load: java\.util\.concurrent\.TimeoutException(?s:.*)Loading takes longer than the timeout",
+        billed=True,
+    ),
+    "B5 the handler reads f32 where a pod has 54 GiB, and the plan looks": Fault(
+        lambda lane: lane.edit('torch_dtype="auto", ', ""),
+        lambda lane: lane.here("plan", str(lane.folder.path), "--instance", "inf2.xlarge"),
+        r"up to 59 of 16 GiB \(read in f32",
+    ),
+    "B5 the handler reads f32 where a pod has 54 GiB, and the doctor looks": Fault(
+        lambda lane: (lane.edit('torch_dtype="auto", ', ""), lane.exchange(host_gib=54)),
+        lambda lane: lane.there("doctor"),
+        r"54 GiB; loading takes up to 59, read in f32",
+        billed=True,
+    ),
+    "B5 the handler reads f32 where a pod has 54 GiB, and nobody has looked": Fault(
+        lambda lane: (lane.edit('torch_dtype="auto", ', ""), lane.exchange(host_gib=54)),
+        lambda lane: lane.there("serve", str(lane.folder.path), code=2),
+        r"did not load: the kernel killed it",
+        billed=True,
     ),
     "B6 an endpoint of twelve workers": Fault(
         lambda lane: None,

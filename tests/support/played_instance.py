@@ -149,7 +149,7 @@ class PlayedInstance:
             if ready and not server:
                 server.append(_serve(self, port))
             elif server and not ready:
-                server.pop().shutdown()
+                _end(server.pop())
 
         def sleep(seconds: float) -> None:
             self.pause(max(seconds, 120))
@@ -174,7 +174,7 @@ class PlayedInstance:
         finally:
             instance.query_for_packages.cache_clear()
             for one in server:
-                one.shutdown()
+                _end(one)
 
     def containers(self) -> dict[str, str]:
         """What each container that was not stopped does now: loading, ready, or how it ended."""
@@ -236,6 +236,11 @@ def _serve(machine: PlayedInstance, port: int) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return server
+
+
+def _end(server: ThreadingHTTPServer) -> None:
+    server.shutdown()
+    server.server_close()
 
 
 def _answer(request: Any, content: dict[str, Any]) -> AWSResponse:

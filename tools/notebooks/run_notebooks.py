@@ -224,9 +224,15 @@ def degrees(model_id: str) -> list[str]:
     return [*lines, f"This run uses degree {used}, unless -p tensor_parallel_degree changes it."]
 
 
-def cell_timeout_s(lane: str | None) -> int:
-    """How long a cell may take: on the chip one may pull the image, load, and load again what was killed."""
-    return 2 * catalog.loading_facts().first_load_s if lane == "inf2" else QUICK_CELL_S
+def cell_timeout_s(lane: str | None, wanted: int | None = None) -> int:
+    """How long a cell may take: on the chip one may pull the image, load, and load again what was killed.
+
+    Raises NotebookToolError where less is wanted than one load may take: the run would fail while it bills.
+    """
+    load_s = catalog.loading_facts().first_load_s
+    if lane == "inf2" and wanted and wanted < load_s:
+        raise NotebookToolError(f"--cell-timeout {wanted}: a first load on the chip may take {load_s} s, leave it out")
+    return wanted or (2 * load_s if lane == "inf2" else QUICK_CELL_S)
 
 
 def all_parameters(notebooks: list[NotebookNode]) -> dict[str, Parameter]:
@@ -289,16 +295,14 @@ def main(arguments: list[str] | None = None) -> int:
         values = parse_parameters(
             [tuple(pair) for pair in options.p], all_parameters([read_notebook(path) for path in notebooks])
         )
+        lane = values.get("lane") or paths.parameter_from_environment("lane")
+        cell_s = cell_timeout_s(lane, options.cell_timeout)
         model = model_parameters(options.model) if options.model else {}
     except (NotebookToolError, LabError) as error:
         print(error, file=sys.stderr)
         return 2
     run = Run(
-        new_run_folder(options.out or paths.logs() / "runs", keep=options.keep),
-        options.cwd,
-        options.cell_timeout or cell_timeout_s(values.get("lane") or paths.parameter_from_environment("lane")),
-        time.time(),
-        model,
+        new_run_folder(options.out or paths.logs() / "runs", keep=options.keep), options.cwd, cell_s, time.time(), model
     )
     code = run_in_order(notebooks, run, values)
     if code == 0 and not options.names:

@@ -10,7 +10,7 @@ from pathlib import Path
 from inf2lab import aws, catalog
 from inf2lab.errors import LabError, SettingsError
 from inf2lab.folder import ModelFolder
-from inf2lab.planning import Plan, plan_of
+from inf2lab.planning import Plan, loading, plan_of
 from inf2lab.prove.steps import STEPS
 from inf2lab.prove.subject import MODEL, NAME, POSITIONS, write_folder
 from inf2lab.serving import RunLine, require_image
@@ -51,8 +51,9 @@ class ProofPlan:
 
     @property
     def minutes(self) -> int:
-        """Minutes that it is planned to take."""
-        return BOOT_MINUTES + sum(step.minutes for step in STEPS) + END_MINUTES
+        """Minutes that it is planned to take, with the slowest load that the planner expects."""
+        load = math.ceil(loading(self.forecast.request).seconds.high / 60)
+        return BOOT_MINUTES + sum(step.minutes for step in STEPS) + load + END_MINUTES
 
     def check(self) -> None:
         """Raise SettingsError where the plan is beyond a cap; nothing was rented."""
@@ -110,6 +111,6 @@ def smallest_instance(settings: Settings, folder: ModelFolder) -> str:
     priced = [row for row in catalog.instances().values() if row.family == "inf2" and row.usd_per_hour]
     for row in sorted(priced, key=lambda row: row.usd_per_hour or 0):
         planned = plan_of(folder, replace(settings, instance=row.name))
-        if not planned.problems and planned.host.f32_gib <= planned.host.instance_gib:
+        if not planned.problems and planned.host.peak_gib <= planned.host.instance_gib:
             return row.name
     raise LabError(f"no inf2 instance serves {MODEL} by plan: see `inf2lab plan --model {MODEL}`")

@@ -6,6 +6,7 @@ import shlex
 
 from inf2lab import catalog
 from inf2lab.measure import read_document
+from inf2lab.planning import loading
 from inf2lab.prove.machine_steps import TOOLS
 from inf2lab.prove.site import Refuted, Site, tell, values
 from inf2lab.prove.subject import PROMPTS, ask_for
@@ -36,6 +37,8 @@ def load(site: Site) -> None:
                 f"no answer after {waited} s; the folder allows {patience_s} s (option.model_loading_timeout)"
             )
         site.cloud.pause(LOOK_S)
+    planned = loading(site.plan.forecast.request).seconds
+    site.predicted |= {"load_s": [round(planned.low), round(planned.high)]}
     site.found |= {"load_s": waited}
 
 
@@ -107,7 +110,7 @@ done
     site.predicted |= {
         "ms_per_token": [round(value, 2) for value in (pace.low, pace.mid, pace.high)],
         "device_gib": round(plan.memory.total * plan.request.tensor_parallel_degree / GIB, 2),
-        "host_gib": [round(plan.host.once_gib, 1), round(plan.host.f32_gib, 1)],
+        "host_gib": round(plan.host.peak_gib, 2),
     }
 
 
