@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from inf2lab import aws, catalog
+from inf2lab import aws, catalog, planning
 from inf2lab.errors import LabError, SettingsError
 from inf2lab.folder import ModelFolder
-from inf2lab.planning import Plan, loading, plan_of
+from inf2lab.planning import Plan, plan_of
 from inf2lab.prove.steps import STEPS
 from inf2lab.prove.subject import MODEL, NAME, POSITIONS, write_folder
 from inf2lab.serving import RunLine, require_image
@@ -52,7 +52,7 @@ class ProofPlan:
     @property
     def minutes(self) -> int:
         """Minutes that it is planned to take, with the slowest load that the planner expects."""
-        load = math.ceil(loading(self.forecast.request).seconds.high / 60)
+        load = math.ceil(planning.loading(self.forecast.request).seconds.high / 60)
         return BOOT_MINUTES + sum(step.minutes for step in STEPS) + load + END_MINUTES
 
     def check(self) -> None:

@@ -4,9 +4,8 @@ import base64
 import json
 import shlex
 
-from inf2lab import catalog
+from inf2lab import catalog, planning
 from inf2lab.measure import read_document
-from inf2lab.planning import loading
 from inf2lab.prove.machine_steps import TOOLS
 from inf2lab.prove.site import Refuted, Site, tell, values
 from inf2lab.prove.subject import PROMPTS, ask_for
@@ -37,7 +36,7 @@ def load(site: Site) -> None:
                 f"no answer after {waited} s; the folder allows {patience_s} s (option.model_loading_timeout)"
             )
         site.cloud.pause(LOOK_S)
-    planned = loading(site.plan.forecast.request).seconds
+    planned = planning.loading(site.plan.forecast.request).seconds
     site.predicted |= {"load_s": [round(planned.low), round(planned.high)]}
     site.found |= {"load_s": waited}
 

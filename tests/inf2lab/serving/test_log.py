@@ -304,3 +304,11 @@ def test_the_compiler_and_its_cache_are_steps_too(log: Path) -> None:
         "a compiled program is in the cache",
         "model loaded",
     ]
+
+
+def test_the_runtime_s_refusal_is_no_loaded_model(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    path.write_text("RuntimeError: The PyTorch Neuron Runtime could not be initialized.\n")
+    assert reading.milestones(path) == []
+    path.write_text("INFO  PyModel opt13b initialized.\n")
+    assert reading.milestones(path) == ["model loaded"]
