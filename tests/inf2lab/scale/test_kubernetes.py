@@ -316,6 +316,8 @@ def test_a_nodes_disk_holds_what_its_pods_may_write(
     size = int(disk["ebs"]["volumeSize"].removesuffix("Gi"))
     assert made.placement.replicas * pod <= 0.9 * size - 1
     assert size >= made.placement.replicas * pod + catalog.kubernetes_facts().image_gib
+    facts = catalog.cloud_facts()
+    assert (disk["ebs"]["throughput"], disk["ebs"]["iops"]) == (facts.disk_mib_per_s, facts.disk_iops)
 
 
 def test_downloads_of_a_pod_land_in_its_cache_volume(made: Deployment) -> None:

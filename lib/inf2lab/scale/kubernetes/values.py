@@ -74,6 +74,8 @@ def values_of(made: Wanted) -> dict[str, Any]:
         "most_nodes": made.most_nodes,
         "replicas": made.placement.replicas,
         "disk_gib": _disk_gib(made),
+        "disk_iops": catalog.cloud_facts().disk_iops,
+        "disk_mib_per_s": catalog.cloud_facts().disk_mib_per_s,
         "hops": settings.stack.metadata_hops,
         "profile": settings.profile,
         "drivers": str(catalog.accepted_drivers(settings.stack.runtime)),
