@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 from inf2lab import catalog, drills
+from inf2lab.catalog import Trouble
 from inf2lab.drills import Drill
 from inf2lab.drills.recorded import FILE, describe_seen, seen
 from inf2lab.files import write_file
@@ -24,26 +25,37 @@ inf2lab explain < serving.log      # or a file's name; without one: the newest l
 inf2lab drill queue-full           # causes one of these failures here, and takes it down again
 ```
 
+`explain` reads logs of any size, with colours, timestamps and the prefixes of Docker, Kubernetes and CloudWatch, also
+as JSON. It names causes first, then what follows from them; of an exception that no row knows it says who raised it.
+It leaves with 0 if there is no failure (harmless lines are named), with 1 if there is one, known or not, and with 2 if
+the log could not be read.
+
 Every line in the first part was printed by a failure that was caused on purpose (`inf2lab drill --all`, notebook
-[08](../notebooks/08_break_it.ipynb)); tests cause them again. Ports and process ids are masked. The second part comes
-from public reports, for what only an instance can show. Built by `tools/pages/write_troubleshooting.py`.
+[08](../notebooks/08_break_it.ipynb)); tests cause them again. Ports and process ids are masked. The other parts have
+what public reports, documents and sources of each component say. Built by `tools/pages/write_troubleshooting.py`.
 """
+LEVELS = {
+    "consequence": "Follows from another failure.",
+    "wrapper": "Says only that something failed.",
+    "harmless": "Harmless.",
+}
 
 
 def page() -> str:
     """Return the page's text."""
     covered = {name for drill in drills.DRILLS.values() for name in drill.covers}
     rows = [row for row in catalog.troubles().values() if row.id not in covered]
+    parts = {row.component: [each for each in rows if each.component == row.component] for row in rows}
     lines = [HEAD, "| symptom | |", "|---|---|"]
-    lines += [f"| {drill.title} | [{name}](#{name}) |" for name, drill in drills.DRILLS.items()]
-    lines += [f"| {_cell(row.symptom)} | [{row.id}](#{row.id}) |" for row in rows]
+    lines += [f"| {_cell(drill.title)} | [{name}](#{name}) |" for name, drill in drills.DRILLS.items()]
+    lines += [f"| {_cell(row.symptom)} | [{row.id}](#{row.id}) |" for part in parts.values() for row in part]
     lines += ["", "## Failures that can be caused here", ""]
     for drill in drills.DRILLS.values():
         lines += _drill(drill)
-    lines += ["## Failures of an instance", ""]
-    for row in rows:
-        lines += [f"### {row.id}", "", f"{row.symptom}.", "", f"- **Cause:** {row.cause}", f"- **Fix:** {row.fix}"]
-        lines += [f"- **Source:** {row.source}.", ""]
+    for component, part in parts.items():
+        lines += [f"## {component}", ""]
+        for row in part:
+            lines += _row(row)
     return "\n".join(lines)
 
 
@@ -59,6 +71,16 @@ def record() -> bool:
     write_file(FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     seen.cache_clear()
     return True
+
+
+def _row(row: Trouble) -> list[str]:
+    level = f" {LEVELS[row.level]}" if row.level in LEVELS else ""
+    lines = [f"### {row.id}", "", f"{row.symptom}.{level}", ""]
+    if row.line:
+        lines += ["```", *row.line.splitlines(), "```", ""]
+    lines += [f"- **Cause:** {row.cause}", f"- **Fix:** {row.fix}"]
+    lines += [f"- **Said by:** {row.release}."] if row.release else []
+    return [*lines, f"- **Source:** {row.source}.", ""]
 
 
 def _drill(drill: Drill) -> list[str]:

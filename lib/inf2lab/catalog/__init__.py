@@ -15,6 +15,7 @@ from inf2lab.catalog.facts import (
     PriceBasis,
     Profile,
     Quota,
+    Trouble,
 )
 from inf2lab.catalog.lookups import (
     accepted_drivers,
@@ -73,6 +74,7 @@ __all__ = [
     "PriceBasis",
     "Profile",
     "Quota",
+    "Trouble",
     "accepted_drivers",
     "claims",
     "cloud_facts",

@@ -568,14 +568,23 @@ class PublicRules:
 
 @dataclass(frozen=True)
 class Trouble:
-    """One row; `pattern` finds its line in a log (`^`, `$`: of a line), and nothing where no line tells."""
+    """What goes wrong, as one component says it: `pattern` finds its line in a log; it is empty where no line tells.
+
+    `line` is such a line. `before` must be found in the lines above it; `replaces` names rows that say less of it.
+    """
 
     id: str
+    component: str
     symptom: str
     pattern: str
+    line: str
     cause: str
     fix: str
     source: str
+    release: str = ""  # which release says so, where not all do
+    level: str = "cause"  # or consequence (of another row), wrapper (says only that something failed), harmless
+    before: str = ""
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

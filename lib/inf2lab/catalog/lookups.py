@@ -286,8 +286,14 @@ def claims() -> tuple[facts.Claim, ...]:
 
 @cache
 def troubles() -> Mapping[str, facts.Trouble]:
-    """Return what goes wrong on an instance, by id, in the order of the data file."""
-    return {row.id: row for row in rows.read_rows(facts.Trouble, "troubleshooting", "rows")}
+    """Return what goes wrong on an instance, by id, component by component."""
+    found = {}
+    for name in rows.files_in("troubles"):
+        data = rows.read_file(name)
+        for place, row in enumerate(data["rows"]):
+            where = f"{name}.rows.{place}"
+            found[row["id"]] = rows.build(facts.Trouble, {"component": data["component"]} | row, where)
+    return found
 
 
 def trouble(name: str) -> facts.Trouble:
@@ -296,9 +302,10 @@ def trouble(name: str) -> facts.Trouble:
 
 
 def recognise(text: str) -> facts.Trouble | None:
-    """Return the first row whose line is in `text`, or None."""
-    found = (row for row in troubles().values() if row.pattern and re.search(row.pattern, text, re.MULTILINE))
-    return next(found, None)
+    """Return the first row that names the cause of a line in `text`, or None."""
+    known = (row for row in troubles().values() if row.pattern and row.level == "cause")
+    parts = ((row, (row.pattern, row.before)) for row in known)
+    return next((row for row, both in parts if all(re.search(part, text, re.MULTILINE) for part in both)), None)
 
 
 def _release(name: str) -> tuple[int, ...]:

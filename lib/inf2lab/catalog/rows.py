@@ -24,6 +24,11 @@ def read_file(name: str) -> dict[str, Any]:
     return json.loads((Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def files_in(folder: str) -> list[str]:
+    """Return the names of a folder's data files, as `read_file` takes them, in their order."""
+    return [f"{folder}/{path.stem}" for path in sorted((Path(__file__).parent / folder).glob("*.json"))]
+
+
 def read_row(kind: type[_T], file: str, *path: str) -> _T:
     """Return what lies at a path of a file (its top without one) as `kind`; raises LabError."""
     data: Any = read_file(file)

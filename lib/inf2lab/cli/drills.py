@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from inf2lab.cli.common import console, one_sentence, show_table
 from inf2lab.errors import LabError
+from inf2lab.words import plural
 
 if TYPE_CHECKING:
     from inf2lab.drills import Match, Result
@@ -58,21 +59,22 @@ def explain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the matches as JSON.")] = False,
 ) -> None:
-    """Find known failures in a log, with cause and cure: `inf2lab explain < log`. Exit code 1 if there is one."""
+    """Find known failures in a log, with cause and cure: `inf2lab explain < log`.
+
+    Exit code 0: no failure, or harmless lines only. 1: a failure, known or not. 2: the log could not be read.
+    """
     from inf2lab import drills
 
-    with one_sentence():
-        source, text = _text_of(log)
-        matches = drills.explain(text)
+    with one_sentence(), _opened(log) as (source, stream):
+        found = drills.explain_log(stream)
     if as_json:
-        print(json.dumps([asdict(match) for match in matches], indent=2, ensure_ascii=False))
-    elif not matches:
-        lines = len(text.splitlines())
-        console.print(f"{source}: nothing that is known to go wrong in {lines} line{'s' * (lines != 1)}")
+        print(json.dumps([asdict(match) for match in found.matches], indent=2, ensure_ascii=False))
     else:
-        for match in matches:
+        for match in found.matches:
             _explain(source, match)
-    if matches:
+        if not found.failed:
+            console.print(f"{source}: nothing that is known to go wrong in {plural(found.lines, 'line')}")
+    if found.failed:
         raise typer.Exit(1)
 
 
@@ -116,19 +118,23 @@ def _explain(source: str, match: Match) -> None:
         console.print(f"  see it happen: inf2lab drill {match.name}")
 
 
-def _text_of(log: Path | None) -> tuple[str, str]:
-    """Return a name for the log and its text; raises LabError if there is none."""
+@contextmanager
+def _opened(log: Path | None) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield a name for the log and its bytes; raises LabError if there is none."""
     from inf2lab import drills, paths
 
     if log is None and _is_piped():
-        return "input", sys.stdin.read()
+        yield "input", sys.stdin.buffer
+        return
     path = log or drills.newest_log()
     if path is None:
         raise LabError("no server was started here: give a log, `inf2lab explain FILE` or `inf2lab explain < FILE`")
     try:
-        return paths.shown(path), path.read_text(errors="replace")
+        stream = path.open("rb")
     except OSError as error:
         raise LabError(f"{path} cannot be read: {error.strerror}") from error
+    with stream:
+        yield paths.shown(path), stream
 
 
 def _is_piped() -> bool:

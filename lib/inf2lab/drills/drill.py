@@ -55,6 +55,8 @@ class Drill:
     scene: Scene
     act: Callable[[Site], Sighting]
     log: str = ""
+    line: str = ""  # finds it in a log, on one line, where `log` and `answer` span several
+    before: str = ""  # what must stand above that line
     covers: tuple[str, ...] = ()  # rows of the catalog's troubles that this drill causes
 
 

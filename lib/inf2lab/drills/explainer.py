@@ -1,66 +1,130 @@
-"""From a log to a cause: which known failures a text shows, and what to do about each."""
+"""From a log to a cause: which known failures a text shows, in the order in which to read them, and what to do."""
 
+import io
 import re
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from inf2lab import catalog, paths
+from inf2lab import paths
 from inf2lab.checks import wrap
-from inf2lab.drills.drill import Spot, spots, spots_of
-from inf2lab.drills.registry import DRILLS
-from inf2lab.words import COLOUR, plain
+from inf2lab.drills.raised import last_raised
+from inf2lab.drills.rules import Rule, by_context, by_name, by_word
+from inf2lab.drills.spoken import ALWAYS, Hit, Log, readings, spoken
 
-_EXCEPTION = r"Arguments: \(\w+.*|^Caused by: .*|^(?:.*: )?\w+(?:Error|Exception)\b.*"
-# Looked for only where no known failure was found: a sign, a name for it, what it means, what to do.
-_UNKNOWN = (
-    (
-        r"Failed register workflow",
-        "model-did-not-load",
-        "The model did not load",
-        "Look in the traceback for the last line of your own model.py, or run `inf2lab lint` on the folder.",
-    ),
-    (
-        r"Message: 'Failed invoke service\.invoke_handler\(\)'",
-        "handler-raised",
-        "The handler raised on a request",
-        "Look in the traceback for the last line of your own model.py.",
-    ),
-)
+LEVELS = ("cause", "unknown", "consequence", "wrapper", "harmless")  # in the order in which they are told
+ENOUGH = 1000  # times that a rule is found and counted
+ASKED = 50  # times that it is asked what stands above a rule's line
+KEPT = 400  # lines that are remembered, from a log's start and from its end
+SHOWN = 300  # letters of a line
 
 
 @dataclass(frozen=True)
 class Match:
-    """A known failure in a text: where it was seen first, and how often."""
+    """A known failure in a text: where it was seen first, and how often (counted up to a thousand)."""
 
     name: str
     title: str
     line_number: int
-    line: str
+    line: str  # without what loggers put in front of it
     times: int
     cause: str
     fix: str
     drill: bool  # whether `inf2lab drill NAME` causes it here
+    level: str
+    component: str
 
     def __str__(self) -> str:
         """Title, line without its prefix, cause and fix, each on a line."""
-        line = wrap(plain(self.line), indent="  ")
+        line = wrap(self.line, indent="  ")
+        if self.level == "harmless":
+            return f"{self.title}\n{line}\n  harmless: {self.cause}"
         return f"{self.title}\n{line}\n  cause: {self.cause}\n  fix:   {self.fix}"
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """What a log says, and how many lines it has. Harmless lines come last, and are no failure."""
+
+    matches: tuple[Match, ...]
+    lines: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything but harmless lines was found."""
+        return any(match.level != "harmless" for match in self.matches)
+
+
+class Reader:
+    """Rules that were found so far, and the lines that may be needed to judge them."""
+
+    def __init__(self) -> None:
+        self.rules = by_name()
+        self.found: dict[str, Match] = {}
+        self.searches = 0  # of a pattern in a line: the expensive part
+        self._seen: set[str] = set()  # words of what rules want above their line
+        self._asked: Counter[str] = Counter()
+        self._head: list[Hit] = []
+        self._tail: deque[Hit] = deque(maxlen=KEPT)
+
+    @property
+    def words(self) -> set[bytes]:
+        """Every word for which a line is looked at."""
+        return {*by_context(), *by_word()}
+
+    def read(self, hit: Hit) -> None:
+        rules = {rule.name: rule for word in hit.words for rule in self._rules(word, hit.raw)}
+        context = [by_context()[word] for word in hit.words if word in by_context()]
+        self._seen.update(context)
+        if rules or context or not ALWAYS.isdisjoint(hit.words):
+            (self._head if len(self._head) < KEPT else self._tail).append(hit)
+        lines = readings(hit.raw) if rules else []
+        for rule in rules.values():
+            self._try(rule, hit, lines)
+
+    def _rules(self, word: bytes, line: bytes) -> Iterator[Rule]:
+        """Yield the rules of a word whose other words are in the line too, if they are not counted out."""
+        for rule, others in by_word().get(word, ()):
+            known = self.found.get(rule.name)
+            if all(other in line for other in others) and not (known and known.times >= ENOUGH):
+                yield rule
+
+    def kept(self) -> Iterator[tuple[int, str]]:
+        """Yield number and text of the first and the last lines that were looked at."""
+        for hit in (*self._head, *self._tail):
+            for line in spoken(hit.raw):
+                yield hit.number, line
+
+    def _try(self, rule: Rule, hit: Hit, lines: list[str]) -> None:
+        known = self.found.get(rule.name)
+        self.searches += 1
+        line = next((line for line in lines if re.search(rule.pattern, line)), None)
+        if line is not None and (not rule.before or known or self._came_before(rule)):
+            self.found[rule.name] = _match(rule, hit, line, known)
+
+    def _came_before(self, rule: Rule) -> bool:
+        """Whether what the rule wants stands above; asked of a few lines only, and where a word of it was seen."""
+        self._asked[rule.name] += 1
+        if self._asked[rule.name] > ASKED or self._seen.isdisjoint(rule.context):
+            return False
+        above = [line for _, line in self.kept() if not line.startswith("\tat ")]
+        return bool(re.search(rule.before, "\n".join(above), re.MULTILINE))
+
+
 def explain(text: str) -> list[Match]:
-    """Return the known failures in a server's log (or in what a terminal showed), in the order of their lines."""
-    text = re.sub(COLOUR, "", text)
-    found = []
-    covered: set[str] = set()
-    for drill in DRILLS.values():
-        if places := spots_of(drill, text):
-            covered.update(drill.covers)
-            found.append(_match(drill.name, drill.title, places, drill.cause, drill.fix, drill=True))
-    for row in catalog.troubles().values():
-        places = spots(row.pattern, text, last_line=True)
-        if places and row.id not in covered:
-            found.append(_match(row.id, row.symptom, places, row.cause, row.fix, drill=False))
-    return sorted(found, key=lambda match: match.line_number) or _unknown(text)
+    """Return what is known of a server's log (or of what a terminal showed): causes first, harmless lines last."""
+    return list(explain_log(io.BytesIO(text.encode())).matches)
+
+
+def explain_log(stream: BinaryIO) -> Explanation:
+    """Return what a log says; it is read once, from its start to its end, and never held as a whole."""
+    reader = Reader()
+    log = Log(stream, reader.words)
+    for hit in log.hits():
+        reader.read(hit)
+    return Explanation(tuple(_told(reader)), log.lines)
 
 
 def newest_log() -> Path | None:
@@ -68,15 +132,46 @@ def newest_log() -> Path | None:
     return max(paths.logs().glob("server-*/console.log"), key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _unknown(text: str) -> list[Match]:
-    """Return what can be said of a failure that no row knows: that there was one, and its last words."""
-    for pattern, name, title, fix in _UNKNOWN:
-        if re.search(pattern, text, re.MULTILINE):
-            cause = "No row here knows it; the line above is the last exception."
-            return [_match(name, title, spots(_EXCEPTION, text, last_line=True)[-1:], cause, fix, drill=False)]
-    return []
+def _told(reader: Reader) -> list[Match]:
+    """Return what is worth telling of what was found: no row beside one that says more, no wrapper beside a cause."""
+    replaced = {name for found in reader.found for name in reader.rules[found].replaces}
+    found = [match for name, match in reader.found.items() if name not in replaced]
+    levels = {match.level for match in found}
+    if "cause" not in levels and (unknown := _unknown(reader, found)):
+        found.append(unknown)
+    if {"cause", "consequence"} & levels or any(match.level == "unknown" for match in found):
+        found = [match for match in found if match.level != "wrapper"]
+    return sorted(found, key=lambda match: (LEVELS.index(match.level), match.line_number))
 
 
-def _match(name: str, title: str, places: list[Spot], cause: str, fix: str, *, drill: bool) -> Match:
-    first = places[0]
-    return Match(name, title, first.line_number, first.line, len(places), cause, fix, drill)
+def _unknown(reader: Reader, found: list[Match]) -> Match | None:
+    """Return what can be said of an exception that no row knows: who raised it, and where to look."""
+    raised = last_raised(reader.kept())
+    if raised is None or any(re.search(reader.rules[match.name].pattern, raised.line) for match in found):
+        return None
+    wrappers = [
+        name for name in reader.rules if any(match.name == name and match.level == "wrapper" for match in found)
+    ]
+    wrapper = reader.rules[wrappers[0]].title if wrappers else "An exception"
+    title = f"{wrapper}: no row here knows these words"
+    cause = f"Raised by {raised.who}."
+    return Match(
+        "unknown-exception", title, raised.number, _shown(raised.line), 1, cause, raised.look, False, "unknown", ""
+    )
+
+
+def _match(rule: Rule, hit: Hit, line: str, known: Match | None) -> Match:
+    number, line = (known.line_number, known.line) if known else (hit.number, _shown(line, rule.pattern))
+    times = hit.times + (known.times if known else 0)
+    return Match(
+        rule.name, rule.title, number, line, times, rule.cause, rule.fix, rule.drill, rule.level, rule.component
+    )
+
+
+def _shown(line: str, pattern: str = "") -> str:
+    """Return a line, or of a long one the part around what was found in it."""
+    line = line.strip()
+    found = re.search(pattern, line)
+    start = max(0, min(found.start() - 40, len(line) - SHOWN)) if found and len(line) > SHOWN else 0
+    part = line[start : start + SHOWN]
+    return ("... " if start else "") + part + (" ..." if start + SHOWN < len(line) else "")

@@ -104,7 +104,9 @@ def test_explain_as_json_has_every_part() -> None:
     (match,) = json.loads(run("explain", "--json", text=LOG).stdout)
     assert match["name"] == "wrong-schema"
     assert match["line_number"] == 2
-    assert set(match) == {"name", "title", "line_number", "line", "times", "cause", "fix", "drill"}
+    assert set(match) == {
+        *("name", "title", "line_number", "line", "times", "cause", "fix", "drill", "level", "component")
+    }
 
 
 def test_explain_without_a_log_reads_the_newest_one(logs: Path) -> None:

@@ -189,32 +189,6 @@ def test_a_log_of_the_chip_is_explained_by_the_catalog() -> None:
     assert "neuron-ls -a" in match.fix
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "line"),
-    [
-        (
-            "W-1-m-stderr: Arguments: (RuntimeError('no weights'),)\nERROR ModelServer Failed register workflow\nend",
-            "model-did-not-load",
-            "Arguments: (RuntimeError('no weights'),)",
-        ),
-        (
-            "ERROR ModelServer Failed register workflow\nCaused by: java.lang.Bogus: x\n",
-            "model-did-not-load",
-            "Caused by: java.lang.Bogus: x",
-        ),
-        (
-            "W-1-m-stderr: Message: 'Failed invoke service.invoke_handler()'\nW-1-m-stderr: Arguments: (OSError(1),)",
-            "handler-raised",
-            "Arguments: (OSError(1),)",
-        ),
-    ],
-)
-def test_a_failure_that_no_row_knows_is_named_with_its_last_words(text: str, name: str, line: str) -> None:
-    (match,) = drills.explain(text)
-    assert (match.name, match.drill) == (name, False)
-    assert match.line.endswith(line)
-
-
 def test_a_console_in_colours_is_read() -> None:
     text = "\x1b[33mWARN \x1b[m \x1b[92mPyProcess\x1b[m W-7-m-stderr: StopIteration\x1b[m\n"
     assert [match.name for match in drills.explain(text)] == ["n-positions-too-small"]
@@ -223,6 +197,10 @@ def test_a_console_in_colours_is_read() -> None:
 def test_logs_of_the_real_server_are_explained() -> None:
     """Recorded from DJLServing 0.25 itself: failures are named, and a log without one gives nothing."""
     known = {
+        "badload": "unknown-exception",
+        "importfail": "module-missing",
+        "nomodelpy-entrypoint": "entry-file-missing",
+        "dev-tp2-noomp": "number-expected",
         "portinuse": "two-servers-at-once",
         "loadtimeout": "load-timeout",
         "unkengine": "unknown-engine",
@@ -239,7 +217,7 @@ def test_logs_of_the_real_server_are_explained() -> None:
             assert names == [known[record["scenario"]]], record["scenario"]
             seen.add(record["scenario"])
         elif "Failed register workflow" in text:
-            assert names == ["model-did-not-load"], record["scenario"]
+            assert len(names) == 1, (record["scenario"], names)
         elif "Exception" not in text:
             assert names == [], record["scenario"]
     assert seen == set(known)
