@@ -59,7 +59,7 @@ from inf2lab.catalog.lookups import (
     trouble,
     troubles,
 )
-from inf2lab.catalog.support import Obstacle, missing_from_library, obstacles
+from inf2lab.catalog.support import Obstacle, missing_from_library, obstacles, untried_context
 
 __all__ = [
     "Claim",
@@ -117,4 +117,5 @@ __all__ = [
     "topology",
     "trouble",
     "troubles",
+    "untried_context",
 ]

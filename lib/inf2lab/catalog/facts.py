@@ -238,6 +238,15 @@ class LibraryModule:
 
 
 @dataclass(frozen=True)
+class LongContext:
+    """From which release the vendor names contexts above so many positions, and with which option."""
+
+    above: int
+    since: str
+    option: str
+
+
+@dataclass(frozen=True)
 class ModelKind:
     """What models of one configuration take to be read; `when` are keys of config.json, nested ones with a dot."""
 

@@ -197,6 +197,12 @@ def library_modules() -> Mapping[str, facts.LibraryModule]:
 
 
 @cache
+def long_contexts() -> tuple[facts.LongContext, ...]:
+    """Return what the vendor says of long contexts, shortest first."""
+    return rows.read_rows(facts.LongContext, "library", "contexts")
+
+
+@cache
 def packaged_weights() -> Mapping[str, facts.PackagedWeights]:
     """Return every model whose weights come in a package, by its name on the hub."""
     return rows.read_table(facts.PackagedWeights, "weights", "weights")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inf2lab.catalog.facts import ModelKind, Profile, parse_version
-from inf2lab.catalog.lookups import kinds_of, library_modules, profiles
+from inf2lab.catalog.lookups import kinds_of, library_modules, long_contexts, profiles
 
 Config = Mapping[str, Any]
 _LIBRARY = "transformers-neuronx"
@@ -71,13 +71,26 @@ def _way_out(config: Config, profile: Profile) -> str:
     return "choose a release that knows the family, or write a model.py"
 
 
+def untried_context(positions: int, profile: Profile) -> str | None:
+    """Return why so many positions are uncertain under a profile; None where the vendor names them, or shorter ones."""
+    have = profile.packages[_LIBRARY]
+    row = next((row for row in reversed(long_contexts()) if positions > row.above), None)
+    if row is None or parse_version(have) >= parse_version(row.since):
+        return None
+    way = f" with {row.option}" if row.option else ""
+    return (
+        f"{positions} positions are uncertain: the vendor names contexts above {row.above} from {_LIBRARY} {row.since} "
+        f"on{way}, and {profile.djl} has {have}"
+    )
+
+
 def missing_from_library(module: str, name: str | None, profile: Profile) -> str | None:
     """Return why the profile's transformers-neuronx has no such module, or no such name in it.
 
     None where it has, and where nobody knows.
     """
     have, inner = profile.packages[_LIBRARY], f"{module}.{name}"
-    if module in library_modules() and inner in library_modules():
+    if inner in library_modules():
         return _missing_module(inner, have)
     return _missing_module(module, have) or (_missing_name(module, name, have) if name else None)
 
@@ -87,7 +100,8 @@ def _missing_module(module: str, have: str) -> str | None:
     if row:
         return _missing(f"module `{module}`", row.since, row.until, have)
     parent, _, last = module.rpartition(".")
-    misspelt = parent in library_modules() and last.islower()  # else it may be a class
+    folder = any(name.startswith(f"{module}.") for name in library_modules())
+    misspelt = parent in library_modules() and last.islower() and not folder  # else it may be a class
     return f"{_LIBRARY} {have} has no module `{module}`: no release has" if misspelt else None
 
 

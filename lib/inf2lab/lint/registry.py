@@ -44,6 +44,7 @@ _FILES = {
     "O001": "positions.positions_left_to_default",
     "O002": "positions.positions_beyond_the_model",
     "O003": "positions.fewer_positions_than_the_model",
+    "O004": "positions.context_that_nobody_tried",
     "B001": "batch.batch_size_of_the_server",
     "B002": "batch.rolling_batch_by_accident",
     "B003": "batch.several_workers_a_group",

@@ -42,6 +42,7 @@ class Plan:
     cheapest: Choice | None
     device_list: DeviceList | None
     warnings: tuple[str, ...]
+    given: tuple[str, ...] = ()  # what the container's variables gave, each with its place
 
     @property
     def memory(self) -> CoreBytes:
@@ -141,7 +142,9 @@ def plan_of(folder: ModelFolder, settings: Settings, variables: Iterable[Variabl
         "built_in": needs.stated.built_in,
         "reading": needs.reading,
     }
-    return plan_for(**(stated | choices))
+    counted = (one for one in needs.stated.properties.effective() if one.variable)
+    given = tuple(f"{one.source} ({one.file}:{one.line})" for one in counted)
+    return replace(plan_for(**(stated | choices)), given=given)
 
 
 def plan_of_files(path: Path, commands: Iterable[Path], settings: Settings, choices: Mapping[str, Any]) -> Plan:
@@ -198,6 +201,8 @@ def _warnings(request: Request) -> list[str]:
             f"repeated to {placed}, and the KV cache grows with them"
         )
     found += [one.text for one in request.obstacles if one.loads]
+    if untried := catalog.untried_context(request.n_positions, request.stack):
+        found.append(untried)
     if model.family.wants_f32 and request.dtype == "f16":
         found.append(f"the vendor advises f32 for {model.family.title}, which is sensitive to f16")
     if request.stack.tnx_generation is None:

@@ -20,6 +20,8 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     request, memory, service = plan.request, plan.memory_verdict, plan.service
     degrees = plan.tensor_parallel
     yield "model", _model_line(plan)
+    if plan.given:
+        yield "given", ", ".join(plan.given)
     yield ("degree", "legal" if degrees.asked.ok else "; ".join(reason.text for reason in degrees.asked.reasons))
     for note in degrees.asked.notes:
         yield "", note
@@ -112,6 +114,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "ok": not plan.problems,
         "problems": list(plan.problems),
         "warnings": list(plan.warnings),
+        "given": list(plan.given),
         "request": {
             "model": request.model.name,
             "parameters": request.parameters,

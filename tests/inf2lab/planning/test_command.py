@@ -99,3 +99,50 @@ def test_what_could_not_be_planned_is_one_sentence_and_code_2(words: tuple[str, 
     assert result.stdout == ""
     assert result.stderr.startswith("inf2lab: ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that states a model and its degree, and the script that starts it."""
+    made = tmp_path / "m"
+    made.mkdir()
+    (made / "serving.properties").write_text("option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=8\n")
+    words = "-e OPTION_TENSOR_PARALLEL_DEGREE=2 -e OPTION_DTYPE=bf16 -e OPTION_N_POSITIONS=1024"
+    (tmp_path / "run.sh").write_text(f"docker run {words} deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n")
+    return made
+
+
+def test_a_folder_is_planned_as_its_command_starts_it(folder: Path) -> None:
+    """The file wins over the command's variables, which win over the defaults; an option of the plan wins over both."""
+    found = json.loads(run("plan", str(folder), str(folder.parent / "run.sh"), "--batch", "4", "--json").stdout)
+    asked = found["request"]
+    assert (asked["model"], asked["tensor_parallel_degree"], asked["batch_size"]) == ("facebook/opt-13b", 8, 4)
+    assert (asked["dtype"], asked["n_positions"]) == ("bf16", 1024)
+    assert found["given"] == ["OPTION_DTYPE=bf16 (run.sh:1)", "OPTION_N_POSITIONS=1024 (run.sh:1)"]
+
+
+def test_a_folder_without_a_command_has_its_releases_defaults(folder: Path) -> None:
+    asked = json.loads(run("plan", str(folder), "--json").stdout)["request"]
+    assert (asked["dtype"], asked["n_positions"]) == ("f32", 128)
+
+
+def test_a_bad_value_of_a_command_is_named_with_its_place(folder: Path) -> None:
+    (folder.parent / "run.sh").write_text("docker run -e OPTION_N_POSITIONS=many djl\n")
+    result = run("plan", str(folder), str(folder.parent / "run.sh"))
+    assert result.exit_code == 2
+    assert "run.sh:1: OPTION_N_POSITIONS=many: write a number from 1 on" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "Qwen/Qwen2.5-7B"), "not on this stack"),
+        (("--model", "mistralai/Mistral-7B-v0.1", "--check"), "take djl-0.26 or a later profile"),
+        (("--model", "gpt-j-6b", "--weights", "int8", "--check"), "stores no int8 weights for GPT-J"),
+    ],
+    ids=" ".join,
+)
+def test_a_model_that_cannot_be_served_is_refused_with_the_way_out(words: tuple[str, ...], said: str) -> None:
+    result = run("plan", *words)
+    assert result.exit_code != 0
+    assert said in " ".join((result.stdout + result.stderr).split())
