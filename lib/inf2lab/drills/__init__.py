@@ -4,7 +4,7 @@ The same data makes docs/troubleshooting.md and lets `explain` name the cause of
 """
 
 from inf2lab.drills.drill import Drill, Result, Scene, Sighting, log_until
-from inf2lab.drills.explainer import Explanation, Match, explain, explain_log, newest_log
+from inf2lab.drills.explainer import Match, explain, explain_log, newest_log
 from inf2lab.drills.recorded import seen
 from inf2lab.drills.registry import DRILLS, find
 from inf2lab.drills.runner import run
@@ -12,7 +12,6 @@ from inf2lab.drills.runner import run
 __all__ = [
     "DRILLS",
     "Drill",
-    "Explanation",
     "Match",
     "Result",
     "Scene",
