@@ -247,7 +247,9 @@ def _list_not_ours(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) ->
 def _list_kept(work: "_Work") -> Iterator[str]:
     """Yield what was kept on purpose for the next session, and what it bills."""
     (kind,) = [kind for kind in KINDS if kind.on_request]
-    for bucket, found in groupby(work.look(kind), key=lambda one: one.note):
+    known, there = len(work.unknown), work.look(kind)
+    yield from (f"could not look: {text}" for text in work.unknown[known:])
+    for bucket, found in groupby(there, key=lambda one: one.note):
         rates = [one.usd_per_hour for one in found]
         month = sum(rates) * catalog.cloud_facts().hours_per_month
         yield (

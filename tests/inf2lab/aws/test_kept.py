@@ -70,6 +70,19 @@ def test_what_is_kept_stays_with_its_price_until_it_is_asked_for(
     assert keys(played) == {"letters/mine.txt"}, "the bucket is the person's own"
 
 
+def test_a_bucket_that_nobody_may_look_into_is_not_taken_for_empty(
+    played: PlayedAws, launching: Launching, bucket: str
+) -> None:
+    launching(bucket=bucket)
+    fill(played)
+    played.heal()
+    played.fail("s3.ListObjectsV2", "AccessDenied", status=403)
+    swept = launching.sweep()
+    assert swept.clean, "what is kept is none of what must go"
+    assert "kept on purpose: could not look: kept files in us-east-2" in str(swept)
+    assert not launching.sweep(kept=True).clean
+
+
 def test_a_sweep_of_what_is_kept_may_be_interrupted(played: PlayedAws, launching: Launching, bucket: str) -> None:
     launching(bucket=bucket)
     fill(played)
