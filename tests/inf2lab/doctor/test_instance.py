@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inf2lab import Settings, write_properties
+from inf2lab import Settings, catalog, write_properties
 from inf2lab.doctor import Diagnosis, examine, registry
 from inf2lab.doctor import instance as checks
 from inf2lab.serving.registry import Published
@@ -213,13 +213,12 @@ def test_docker_is_asked_and_its_refusal_told_once(instance: Instance) -> None:
 
 def packages(**changes: str) -> str:
     """A `docker` whose image has the packages of djl-0.25, with changes."""
-    found = {
+    builds = {
         "torch-neuronx": "1.13.1.1.12.0+a1",
         "transformers-neuronx": "0.8.268.12",
         "neuronx-cc": "2.11.0.35+4f5279863",
-        "transformers": "4.34.0",
-        "pydantic": "1.10.13",
     }
+    found = {**catalog.profile("djl-0.25").packages, **builds}
     listed = ", ".join(f'\\"{name}\\": \\"{version}\\"' for name, version in (found | changes).items())
     return f'case "$1" in version) echo 27.3.1;; info) echo /;; image) echo x;; run) echo "{{{listed}}}";; esac'
 
