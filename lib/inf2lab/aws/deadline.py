@@ -27,12 +27,12 @@ def check_hours(hours: int, hint: str = "") -> None:
         raise SettingsError("hours", hours, f"must be from 1 to {longest}{hint}")
 
 
-def create_watchdog(run: str, policy: str, may: Statement, *, account: str = "") -> tuple[Call, Call]:
+def create_watchdog(run: str, policy: str, may: Statement, *, account: str) -> tuple[Call, Call]:
     """Return the calls that make the role of the clock, which may end this run and nothing else.
 
-    With an `account`, only a schedule of that account may take the role.
+    Only a schedule of this account may take the role.
     """
-    only = {"StringEquals": {"aws:SourceAccount": account}} if account else None
+    only = {"StringEquals": {"aws:SourceAccount": account or "<account id>"}}
     made = create_role(run, PART, "scheduler.amazonaws.com", gives=DEADLINE_ROLE, only=only)
     return made, grant(run, PART, policy, may)
 

@@ -42,6 +42,7 @@ class EndpointRequest:
 
     run: str
     region: str
+    account: str
     needs: Needs
     bucket: str
     instances: tuple[int, int]
@@ -190,7 +191,7 @@ class EndpointRequest:
         return (
             create_role(self.run, "sagemaker", "sagemaker.amazonaws.com", gives=EXECUTION_ROLE),
             grant(self.run, "sagemaker", "needs", *may),
-            *create_watchdog(self.run, "needs", end),
+            *create_watchdog(self.run, "needs", end, account=self.account),
         )
 
     def _files(self) -> tuple[Call, ...]:
@@ -249,7 +250,7 @@ def endpoint_request(
     needs.check()
     _refuse_gated(needs)
     deadline = cloud.now() + timedelta(hours=hours)
-    request = EndpointRequest(new_run_id(cloud), cloud.region, needs, bucket, instances, hours, deadline)
+    request = EndpointRequest(new_run_id(cloud), cloud.region, cloud.account, needs, bucket, instances, hours, deadline)
     check((*request.calls, *request.scaling))
     return request
 

@@ -163,9 +163,7 @@ def _list_calls(
         grant(run, "instance", "status", allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*", its_status)),
         Call("iam", "create_instance_profile", profile | {"Path": IAM_PATH, "Tags": tags}),
         Call("iam", "add_role_to_instance_profile", profile | {"RoleName": role}, settles=NOT_YET),
-        *create_watchdog(
-            run, "terminate", allow("ec2:TerminateInstances", "*", ours), account=cloud.account or "<account id>"
-        ),
+        *create_watchdog(run, "terminate", allow("ec2:TerminateInstances", "*", ours), account=cloud.account),
         Call("ec2", "create_security_group", group, gives={GROUP: "GroupId"}),
         Call(
             "ec2",

@@ -245,6 +245,16 @@ def test_the_clock_is_set_before_the_endpoint_is_made_and_may_end_only_this_one(
     assert end["Resource"].endswith(f":endpoint/{request_.name}")
 
 
+def test_only_a_schedule_of_this_account_may_take_the_role_that_ends_it(folder: ModelFolder) -> None:
+    made = endpoint_request(Cloud(REGION, account="123456789012"), Needs(Settings(), folder), bucket="my-bucket")
+    (trust,) = [
+        json.loads(call.parameters["AssumeRolePolicyDocument"])["Statement"][0]
+        for call in made.calls
+        if call.operation == "create_role" and call.parameters["RoleName"].endswith("-deadline")
+    ]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
 def test_the_endpoint_may_read_its_folder_its_image_and_weights_on_s3(tmp_path: Path) -> None:
     folder = changed(tmp_path, model_id="s3://weights/opt-13b/")
     request = endpoint_request(Cloud(REGION), Needs(Settings(), folder), bucket="my-bucket")
