@@ -22,6 +22,7 @@ from neuron_rules import GIB
 TOOLS = "/opt/aws/neuron/bin"  # not on PATH under systemd and sudo
 DRIVER = Path("/sys/module/neuron")  # there while the module is loaded
 PACKAGES = ("aws-neuronx-dkms", "aws-neuronx-tools")
+RELOAD = "stop what uses it (a notebook's kernel does), then `sudo rmmod neuron && sudo modprobe neuron`"
 DISK_GIB = 100  # the image and the checkpoints of OPT-13B, whole and split
 
 
@@ -43,11 +44,29 @@ def driver(settings: Settings) -> Diagnosis:
         return Diagnosis("Neuron driver", Level.MISSING, found, catalog.trouble("no-device-file").fix)
     version = DRIVER / "version"
     loaded = version.read_text().strip() if version.is_file() else "loaded"
-    packaged = versions.get("aws-neuronx-dkms", "")
-    if packaged and loaded != "loaded" and not packaged.startswith(loaded):
-        remedy = catalog.trouble("driver-too-old").fix
-        return Diagnosis("Neuron driver", Level.MISSING, f"{loaded} runs, {packaged} is installed", remedy)
-    return Diagnosis("Neuron driver", Level.OK, f"{loaded} ({shown})" if shown else loaded)
+    found = f"{loaded} ({shown})" if shown else loaded
+    installed = versions.get("aws-neuronx-dkms", "")
+    if remedy := _remedy(settings, loaded):
+        return Diagnosis("Neuron driver", Level.MISSING, f"{found}: {_fit(settings)}", remedy)
+    if loaded == "loaded" or not installed or installed.startswith(loaded):
+        return Diagnosis("Neuron driver", Level.OK, found)
+    found = f"{loaded} runs, {installed} is installed"
+    if remedy := _remedy(settings, installed):
+        return Diagnosis("Neuron driver", Level.NOTE, f"{found} and comes with the next boot: {_fit(settings)}", remedy)
+    return Diagnosis("Neuron driver", Level.MISSING, found, RELOAD)
+
+
+def _remedy(settings: Settings, driver: str) -> str:
+    """What to do about a driver that is a version out of the range of the profile's runtime; else nothing."""
+    accepted = catalog.accepted_drivers(settings.stack.runtime)
+    if not re.match(r"\d+\.\d+", driver) or accepted.accepts(driver):
+        return ""
+    return catalog.trouble("driver-too-new" if accepted.is_too_new(driver) else "driver-too-old").fix
+
+
+def _fit(settings: Settings) -> str:
+    stack = settings.stack
+    return f"runtime {stack.runtime} of {stack.name} goes with {catalog.accepted_drivers(stack.runtime)}"
 
 
 def devices(settings: Settings) -> Diagnosis:

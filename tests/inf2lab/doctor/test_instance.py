@@ -107,7 +107,30 @@ def test_a_new_driver_that_is_not_loaded_yet_is_missing(instance: Instance) -> N
     (instance.driver / "version").write_text("2.18.12.0\n")
     finding = instance.found("Neuron driver")
     assert (finding.level, finding.found) == ("missing", "2.18.12.0 runs, 2.21.37.0 is installed")
-    assert "driver" in finding.remedy
+    assert "modprobe neuron" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("runs", "level", "said"),
+    [("2.30.2.0", "missing", "makes it worse"), ("2.13.4.0", "missing", "not the newest there is")],
+)
+def test_a_driver_out_of_the_runtimes_range_is_told_with_advice_that_does_not_make_it_worse(
+    instance: Instance, runs: str, level: str, said: str
+) -> None:
+    """A driver that refuses the image's runtime was called ok, and the cure for one too old was to update it."""
+    (instance.driver / "version").write_text(f"{runs}\n")
+    finding = instance.found("Neuron driver")
+    assert finding.level == level
+    assert "runtime 2.18 of djl-0.25 goes with 2.14.5.0 or later, below 2.29" in finding.found
+    assert said in finding.remedy
+
+
+def test_a_driver_that_comes_with_the_next_boot_is_judged_before_it_is_loaded(instance: Instance) -> None:
+    """Unattended upgrades install the newest: to load it now would end what works."""
+    instance.program("dpkg-query", 'case "$4" in *dkms) printf 2.30.2.0;; esac')
+    finding = instance.found("Neuron driver")
+    assert (finding.level, "comes with the next boot" in finding.found) == ("note", True)
+    assert "modprobe" not in finding.remedy
 
 
 def test_without_packages_or_version_the_loaded_driver_is_enough(instance: Instance) -> None:
