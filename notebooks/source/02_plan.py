@@ -26,8 +26,8 @@
 # work on each layer together. That is **tensor parallelism**. The number of cores that share one copy of the
 # model is the **tensor parallel degree**.
 #
-# You choose it once, in a file. A wrong choice costs you twenty minutes of loading before it fails. This
-# notebook costs you nothing.
+# You choose it once, in a file. A wrong choice shows only after a load, which takes 7 to 55 minutes by the planner's
+# bounds (nobody has published it). This notebook costs you nothing.
 
 # %% id="nb02-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -97,8 +97,8 @@ print(f"{weights_gb + cache_gb:.1f} GB together; 16 GB x 2 cores = 32 GB")
 #
 # ## Rule 3: the runtime knows only some degrees
 #
-# The cores of one copy add up their results after every layer. The Neuron runtime builds that circle only for
-# certain numbers of cores. The article names 1, 2, 4, 8 and 24 for Inf2.
+# The cores of one copy add up their results twice in every layer. The Neuron runtime joins only certain numbers of
+# cores for that. The article names 1, 2, 4, 8 and 24 for Inf2.
 #
 # **Predict, then run.** Which of 3, 6, 12 and 24 does the article's generation allow? And the one of
 # DJLServing 0.25, half a year later?
@@ -146,9 +146,11 @@ pictures.memory_bars(plans)
 
 # %% [markdown] id="nb02-c18"
 # Look at degree 2. Batch 3 reaches into the striped part: certain failure. Batch 2 ends in the dotted part. By
-# arithmetic that is *uncertain*; it says *fits* because AWS's sample ran exactly this.
+# arithmetic that is *uncertain*; it says *fits* because AWS's sample ran exactly this, with the software of early 2023.
+# With the software of this profile nobody has shown it: that sample has moved to batch 1 at degree 8. Call it *tight, not
+# shown*. On a larger instance degree 8 is the careful choice.
 #
-# So there are three verdicts, and the middle one is honest. What would make batch 3 fit?
+# So there are three verdicts. *Uncertain* means: nobody has tried it. What would make batch 3 fit?
 
 # %% id="nb02-c19"
 too_large = plans["degree 2, batch 3"]
@@ -207,8 +209,9 @@ for degree in (2, 8, 24):
     print(f"degree {degree:2}, copies {len(split.copies):2}: {split.host.text}")
 
 # %% [markdown] id="nb02-c26"
-# Twelve copies of OPT-13B at degree 2: more requests at once, and more memory of the host while they load. In
-# the rehearsal one copy stands for all.
+# Twelve copies of OPT-13B at degree 2: more requests at once. They load **one after the other**, so the host holds one
+# loading copy and eleven that serve, and the last one answers after twelve loads. In the rehearsal one copy stands for
+# all.
 #
 # The article passes eight devices to Docker: 0, 10, 2, 4, 6, 8, 1 and 11. A device is a chip of two cores. The
 # devices sit in a ring, and a copy wants neighbours. **Predict, then run:** at which of the degrees 2, 4 and 8
@@ -239,7 +242,7 @@ pictures.ring(plan(Settings(tensor_parallel_degree=8)), devices=listed)
 #
 # AWS has published times for some settings, and the article's is not among them. The planner says how it knows:
 # *measured* is a published row, *interpolated* lies between rows, *extrapolated* lies outside. So every answer
-# is a range: low, likeliest, high.
+# is a range: low, likeliest, high. The last three lines say what a million tokens cost when only `copies` are started.
 #
 # **Predict, then run.** Degree 24 uses twelve times the cores of degree 2. Is a token twelve times faster? Which
 # degree makes the cheapest tokens?
@@ -251,10 +254,15 @@ for degree in (2, 8, 24):
     ms, usd = made.decode.ms_per_token, made.service.usd_per_million_tokens
     print(f"degree {degree:2}: {ms.low:3.0f} - {ms.mid:3.0f} - {ms.high:3.0f} milliseconds a token", end="; ")
     print(f"{usd.low:4.1f} - {usd.mid:4.1f} - {usd.high:4.1f} USD a million; {made.decode.basis}")
+for size, copies in (("inf2.48xlarge", 12), ("inf2.48xlarge", 1), ("inf2.8xlarge", 1)):
+    usd = plan(Settings(instance=size, copies=copies)).started_usd
+    print(f"{size:14} {copies:2} started: {usd.low:4.1f} - {usd.mid:5.1f} - {usd.high:5.1f} USD a million")
 
 # %% [markdown] id="nb02-c32"
-# More cores make one answer faster, and each token dearer: the cores wait for each other after every layer.
-# Twelve slow copies earn more than one fast one, **if** you have the requests to keep them busy.
+# More cores make one answer faster, and each token costs more: the cores wait for each other after every layer.
+# Twelve slow copies earn more than one fast one, **if** you have the requests to keep them busy, and if you start them.
+# Notebook 05's command gives the container one device, so it starts one. One copy on the large instance pays for eleven
+# idle chips. One copy belongs on inf2.8xlarge.
 #
 # Compare a setting that AWS has published. The range shrinks to what was measured, and the row is named.
 
@@ -281,9 +289,9 @@ for name in ("opt-1.3b", "opt-13b", "opt-30b", "opt-66b", "llama-2-7b", "bloom")
     print(f"{name:11} {answer}")
 
 # %% [markdown] id="nb02-c36"
-# OPT-13B fits on two cores, but inf2.xlarge has only 16 GiB of host memory, and the weights pass through it. So the
-# cheapest fit has a larger host: trn1.2xlarge, of the sister chip Trainium, with two cores and 32 GiB. Of the inf2 sizes
-# it is inf2.8xlarge, as in notebook 01. (Prices: `lib/inf2lab/catalog/instances.json`, with months and source.)
+# OPT-13B fits on two cores, but the weights pass through the host's memory: up to 35 GiB with notebook 04's handler, 59
+# where a handler reads them in 32 bits. inf2.xlarge has 16, and trn1.2xlarge, of the sister chip Trainium, 32. So the
+# cheapest fit is inf2.8xlarge, as in notebook 01. (Prices: `lib/inf2lab/catalog/instances.json`, with months and source.)
 #
 # ## Your plan, whole
 #

@@ -98,8 +98,7 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #
 # def load_model(properties):
 #     """Return the compiled model, its tokenizer and its batch size, as serving.properties asks."""
-#     rows = int(properties.get("batch_size", 2))
-#     amp = properties.get("dtype", "f16")
+#     rows, amp = int(properties.get("batch_size", 2)), properties.get("dtype", "f16")
 #     checkpoint = AutoModelForCausalLM.from_pretrained(
 #         properties["model_id"], torch_dtype="auto", low_cpu_mem_usage=True)
 #     for part in checkpoint.modules():
@@ -247,16 +246,17 @@ print(*texts, sep="\n\n")
 # **Predict, then run.** How many tokens has each text, if `seq_length` is 64 and a prompt has 9?
 
 # %% id="nb04-c25" tags=["nbval-ignore-output"]
-from inf2lab.weights import standins
+from inf2lab.measure import tokens_of
 
-tokenizer = standins.prepare(settings.model_id).tokenizer()
-counts = [len(tokenizer.encode(text).ids) for text in texts]
-print("tokens:", counts)
+tokens = tokens_of(settings.model_id, settings.lane)
+print(
+    "tokens:", tokens.count(texts) if tokens else "not counted: the model's tokenizer is not on this machine"
+)
 
 # %% [markdown] id="nb04-c26"
 # About 64, prompt included; text that is cut into tokens again can differ by a few. The library never draws the
 # end-of-text token for OPT. So every answer has full length, and the article's model is "chatty" by construction.
-# (With OPT-13B itself, count with OPT's own tokenizer.)
+# (Counted with the tokenizer of the model that spoke, without the token that begins every text.)
 #
 # ## Prompts of unequal length
 

@@ -18,7 +18,7 @@
 # | **You will do** | read the docker command for the chip, start the server, follow it until it answers, see three loads fail |
 # | **You will be able to** | tell loading from ready, read the log, and find out why a model did not load |
 # | **Before you start** | [04 Write your own handler](04_model_py.ipynb): it writes `models/opt13b` |
-# | **Time** | 20 minutes to read; 1 minute to run in the rehearsal; 20 minutes to load on the chip |
+# | **Time** | 20 minutes to read; 1 minute to run in the rehearsal; on the chip a load: 3 to 14 minutes by the planner, as notebook 04 left programs, else 7 to 55 |
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price. **The server keeps running**: notebook 99 stops it |
 
 # %% [markdown] id="nb05-c02"
@@ -101,7 +101,8 @@ print(on_chip.typed())
 # | `-u djl` | `-u 1000` | images number their users differently; a log that cannot be written is empty |
 # | `-it --rm` | `--detach --init`, `--restart no` | it outlives this terminal, ends when it is told to, and a failed one stays to be looked at |
 # | image 0.21.0, by tag | the profile's, by digest once it was pulled | the handler names of the article do not exist in 0.21.0; a tag can move |
-# | `MODEL_LOADING_TIMEOUT=7200` | the profile's, and the file's option wins anyway | see notebook 03 |
+# | `MODEL_LOADING_TIMEOUT=7200` | the folder's own | the file's option wins anyway; `wait_ready` waits as long, and a minute |
+# | `PREDICT_TIMEOUT=360` | the same | the images' 240 are below the planner's slow case for 2048 tokens; who passes it loses the worker, and the model loads again |
 # | | `OPT_OUT_TRACKING=true` | the image calls home otherwise |
 # | | a label with this clone's log folder | notebook 99 finds the container by it, also after a crash |
 #
@@ -127,7 +128,8 @@ except EndpointError:
 
 # %% [markdown] id="nb05-c12"
 # DJLServing opens its port only **after** the models are loaded. A closed port is not an error; it means *not
-# yet*. So a health check that kills the container after a minute would never let it load.
+# yet*. So a health check that kills the container after a minute would never let it load. How many minutes it takes,
+# nobody has published for OPT-13B.
 #
 # Wait properly. Each line is a milestone in the server's log. On the chip there is one more, the compiler; there, minutes
 # without a new line are normal, and a line a minute says that it still works.
@@ -189,7 +191,7 @@ with expect_failure(LabError, about="did not load"):
 
 # %% [markdown] id="nb05-c22"
 # The runtime refuses the number of cores. That happens *after* the weights are read: on the chip you would have
-# waited for it.
+# waited for it, and so for the next two.
 #
 # Degree 24 under the article's generation:
 

@@ -19,8 +19,7 @@ batch_size = None
 
 def load_model(properties):
     """Return the compiled model, its tokenizer and its batch size, as serving.properties asks."""
-    rows = int(properties.get("batch_size", 2))
-    amp = properties.get("dtype", "f16")
+    rows, amp = int(properties.get("batch_size", 2)), properties.get("dtype", "f16")
     checkpoint = AutoModelForCausalLM.from_pretrained(
         properties["model_id"], torch_dtype="auto", low_cpu_mem_usage=True)
     for part in checkpoint.modules():

@@ -12,7 +12,7 @@ from inf2lab.measure.aiperf import aiperf_command, as_typed
 from inf2lab.measure.chip import read_document, read_monitor, recorded, watching
 from inf2lab.measure.client import Traffic
 from inf2lab.measure.load import Load
-from inf2lab.measure.prompts import Tokens
+from inf2lab.measure.prompts import Tokens, tokens_of
 from inf2lab.measure.result import Result, Row, Times, rows_of
 from inf2lab.measure.runner import knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
 from inf2lab.measure.server_view import Mark, ServerView, read_metric, view_of
@@ -56,6 +56,7 @@ __all__ = [
     "sweep_batches",
     "table",
     "throughput",
+    "tokens_of",
     "usd_per_million_tokens",
     "view_of",
     "watching",

@@ -11,7 +11,7 @@ from typing import Any
 
 from inf2lab import paths
 from inf2lab.errors import LabError, MeasureError, SettingsError
-from inf2lab.weights import open_tokenizer, prepare_standin
+from inf2lab.weights import fetched_by_container, open_tokenizer, prepare_standin
 
 PROMPTS = Path(__file__).with_name("prompts.txt")
 TRIES = 200  # a text that is cut off may split into other tokens than it had; then another is drawn
@@ -55,8 +55,8 @@ def tokens_of(model_id: str, lane: str) -> Tokens | None:
             return Tokens(prepare_standin(model_id).snapshot)
         except LabError:
             return None
-    own = Path(model_id)
-    return Tokens(own) if own.is_dir() else None
+    own = Path(model_id) if Path(model_id).is_dir() else fetched_by_container(model_id)
+    return Tokens(own) if own else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.folder import ModelFolder, Needs, Variable, variables_of
-from inf2lab.planning.decode import Decode, decode
+from inf2lab.planning.decode import Decode, Range, decode
 from inf2lab.planning.degrees import Degrees, check, judge_degrees
 from inf2lab.planning.devices import Copy, DeviceList, copies_of, judge_devices, parse_devices
 from inf2lab.planning.host import Host, host_needs
@@ -19,7 +19,7 @@ from inf2lab.planning.report import html, rows
 from inf2lab.planning.request import INT8, Request, request_for, request_of
 from inf2lab.planning.service import Choice, Service, cheapest, service, smallest_fitting_degree
 from inf2lab.settings import Settings
-from neuron_rules import CoreBytes, DegreeCheck, Fit, Generation, MemoryVerdict, placed_kv_heads, refused_int8
+from neuron_rules import GIB, CoreBytes, DegreeCheck, Fit, Generation, MemoryVerdict, placed_kv_heads, refused_int8
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,6 +58,17 @@ class Plan:
     def idle_cores(self) -> int:
         """NeuronCores of the instance that no copy uses."""
         return self.request.hardware.cores - sum(len(copy.cores) for copy in self.copies)
+
+    @property
+    def started(self) -> int:
+        """Copies that are started: the settings', or one, which is what a device for `docker run` makes."""
+        return min(getattr(self.settings, "copies", 1), max(1, len(self.copies)))
+
+    @property
+    def started_usd(self) -> Range | None:
+        """Dollars for a million tokens of the copies that are started: the others' cores idle and are paid for."""
+        cost = self.service.usd_per_million_tokens
+        return cost.scaled(len(self.copies) / self.started) if cost else None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -120,7 +131,7 @@ def plan_request(request: Request, *, devices: Iterable[int] | None = None, pric
         device_list=None if devices is None else judge_devices(hardware, degree, devices),
         warnings=tuple(_warnings(request)),
     )
-    return replace(made, warnings=(*made.warnings, *_patience(made)))
+    return replace(made, warnings=(*made.warnings, *_tight(made), *_patience(made)))
 
 
 def plan_of(folder: ModelFolder, settings: Settings, variables: Iterable[Variable] = (), **choices: Any) -> Plan:
@@ -173,6 +184,18 @@ def plan_for(
         raise SettingsError("tensor_parallel_degree", tensor_parallel_degree, "must be 1 or more")
     listed = None if devices is None else parse_devices(devices)
     return plan_request(request, devices=listed, price_basis=price_basis)
+
+
+def _tight(made: Plan) -> list[str]:
+    """The fit that rests on what other software once did."""
+    memory = made.memory_verdict
+    if memory.verdict.fit is not Fit.FITS or memory.by_rule.fit is Fit.FITS:
+        return []
+    seen, used = memory.evidence[0].seen_with, memory.core.total / GIB
+    return [
+        f"tight, not shown: {used:.1f} of 16 GiB a core. Seen with {seen}; nobody has shown it with "
+        f"{made.request.stack.name}. A higher degree leaves room"
+    ]
 
 
 def _patience(made: Plan) -> list[str]:

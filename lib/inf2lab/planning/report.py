@@ -48,6 +48,9 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
             f"{_range(service.tokens_per_s)} output tokens/s with {plural(request.batch_size, 'row')} in each copy",
         )
     yield "cost", _cost_line(plan)
+    if plan.started_usd and plan.started < len(plan.copies):
+        some = f"{plan.started} of {len(plan.copies)} copies"
+        yield "started", f"{_range(plan.started_usd)} USD for a million output tokens with {some} started"
     choice = plan.cheapest
     fitting = (
         f"{choice.instance} at degree {choice.degree}, {choice.usd_per_hour} USD/h" if choice else "none of the catalog"
@@ -179,6 +182,8 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "throughput": {"output_tokens_per_s": _bounds(service.tokens_per_s)},
         "cost": {
             "usd_per_million_tokens": _bounds(service.usd_per_million_tokens),
+            "usd_per_million_tokens_started": _bounds(plan.started_usd),
+            "copies_started": plan.started,
             "usd_per_hour": service.usd_per_hour,
             "price_basis": service.price.name,
             "price_months": [service.price.first, service.price.last],

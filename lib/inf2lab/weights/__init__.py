@@ -3,11 +3,12 @@
 from inf2lab.weights.downloads import fetch, forget, model_called
 from inf2lab.weights.standins import STANDINS, hub_home, worker_environment
 from inf2lab.weights.standins import prepare as prepare_standin
-from inf2lab.weights.tokenizer import open_tokenizer
+from inf2lab.weights.tokenizer import fetched_by_container, open_tokenizer
 
 __all__ = [
     "STANDINS",
     "fetch",
+    "fetched_by_container",
     "forget",
     "hub_home",
     "model_called",

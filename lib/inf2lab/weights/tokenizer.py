@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inf2lab import paths
 from inf2lab.errors import MeasureError
+from inf2lab.weights.cache import Repository
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+
+def fetched_by_container(model_id: str) -> Path | None:
+    """Return the model's files that the chip's container fetched into its cache on this machine; None without them."""
+    repository = Repository(paths.container_cache() / "huggingface", model_id)
+    reference = repository.path / "refs" / "main"
+    snapshot = repository.snapshot(reference.read_text().strip()) if reference.is_file() else None
+    return snapshot if snapshot and snapshot.is_dir() else None
 
 
 def open_tokenizer(path: Path) -> Tokenizer:

@@ -115,3 +115,19 @@ def test_a_rehearsal_counts_with_its_stand_in(cache: Path) -> None:
     assert found.count(["Deletes the volume."]) != [0]
     assert tokens_of("facebook/opt-13b", "inf2") is None
     assert tokens_of("nobody/nothing", "rehearsal") is None
+
+
+def test_on_the_chip_tokens_are_counted_by_the_folders_own_model_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were counted with the stand-in's tokenizer, and the answer's record named it as the speaker."""
+    monkeypatch.setattr("inf2lab.paths.container_cache", lambda: tmp_path)
+    assert tokens_of("facebook/opt-13b", "inf2") is None
+    repository = tmp_path / "huggingface" / "hub" / "models--facebook--opt-13b"
+    snapshot = repository / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    found = tokens_of("facebook/opt-13b", "inf2")
+    assert found is not None
+    assert found.path == snapshot

@@ -79,3 +79,20 @@ def test_half_the_positions_need_half_the_cache() -> None:
     long, short = plan(Settings(n_positions=2048)), plan(Settings(n_positions=1024))
     assert long.memory.kv_cache == 2 * short.memory.kv_cache
     assert long.memory.weights == short.memory.weights
+
+
+def test_a_fit_that_other_software_showed_is_called_tight_and_not_shown() -> None:
+    """Degree 2 with batch 2 said *fits*, and no run of it is known with the profile's own SDK."""
+    (found,) = [text for text in plan(Settings()).warnings if text.startswith("tight, not shown")]
+    assert "13.5 of 16 GiB a core" in found
+    assert "in 2023-10 the sample moved to batch 1 at degree 8" in found
+    assert not any("tight" in text for text in plan(Settings(tensor_parallel_degree=8)).warnings)
+
+
+@pytest.mark.parametrize(("copies", "share"), [(1, 12), (3, 4), (12, 1)])
+def test_the_price_is_that_of_the_copies_that_are_started(copies: int, share: int) -> None:
+    """A million tokens had the price of twelve busy copies, and one device starts one."""
+    made = plan(Settings(copies=copies))
+    assert made.started_usd is not None
+    assert made.started_usd.mid == pytest.approx(share * made.service.usd_per_million_tokens.mid)
+    assert (f"with {copies} of 12 copies started" in str(made)) == (copies < 12)
