@@ -289,4 +289,6 @@ check(
 # **Try it:** set `instance = "inf2.48xlarge"`, as the article does, and run again. What does an evening with OPT-13B cost
 # there, and how many of its chips would notebook 05 leave idle?
 #
+# **Seen on the chip?** An instance that is launched boots, installs what it needs and takes commands, with no port open from outside (documented by AWS). The image's runtime starts on the driver of the machine image that launch looks up (documented by AWS). An hour of an inf2.xlarge is 0.758 US dollars, of an inf2.48xlarge 12.981 (documented by AWS). [What each rests on](../docs/claims.md)
+#
 # Next: [02 Plan how the model is split](02_plan.ipynb)

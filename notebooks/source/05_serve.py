@@ -262,4 +262,6 @@ check(
 #
 # **Try it:** close this notebook, open a terminal, and find the server again with `inf2lab status`.
 #
+# **Seen on the chip?** The profile's image can be pulled from Docker Hub (reasoned). Weights and compiled programs outlive the container, on the volume (reasoned). [What each rests on](../docs/claims.md)
+#
 # Next: [06 Call the endpoint](06_call.ipynb)

@@ -249,4 +249,6 @@ check("the server still answers", endpoint.ping().ok, hint="inf2lab status")
 #
 # **Exercise:** [a client that does not give up](exercises/06_call.ipynb)
 #
+# **Seen on the chip?** A request with as many prompts as the batch has rows gets a text for each (reasoned). [What each rests on](../docs/claims.md)
+#
 # Next: [07 Measure the endpoint](07_measure.ipynb). The server still runs.

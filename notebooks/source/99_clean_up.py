@@ -105,4 +105,6 @@ check(
 # **What you have now:** a clean machine, and your model folders in `models/`. They are the result: take them to an
 # instance as they are.
 #
+# **Seen on the chip?** A sweep removes everything that a run has made (reasoned). [What each rests on](../docs/claims.md)
+#
 # Back to [00 Start here](00_start_here.ipynb)

@@ -1,12 +1,13 @@
-"""Write docs/claims.md and the README's table: what is said of the chip, and what it rests on.
+"""Write docs/claims.md, the README's table and a line of notebooks: what is said of the chip, and what it rests on.
 
 python tools/pages/write_claims.py
 
-The claims are lib/inf2lab/catalog/claims.json, the proofs docs/evidence; a test compares both pages.
+The claims are lib/inf2lab/catalog/claims.json, the proofs docs/evidence; a test compares all pages.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ from inf2lab.prove import Evidence, Standing, all_evidence, standings
 from page_files import DOCS, ROOT, options, write_pages
 
 PAGE, README, EVIDENCE = DOCS / "claims.md", ROOT / "README.md", DOCS / "evidence"
+ASKED = "**Seen on the chip?**"  # begins the line of a notebook
 BEGIN, END = "<!-- claims: tools/pages/write_claims.py -->", "<!-- end of claims -->"
 
 
@@ -55,6 +57,28 @@ def readme(text: str, evidence: Mapping[str, Evidence]) -> str:
     return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, text, flags=re.DOTALL)
 
 
+def notebooks(evidence: Mapping[str, Evidence]) -> dict[Path, str]:
+    """Return the notebooks that make claims, and their sources, with the line that says how these stand."""
+    rows, pages = standings(evidence), {}
+    for name in sorted({name for row in rows for name in row.said_in if name.endswith(".ipynb")}):
+        said = " ".join(f"{row.claim.rstrip('.')} ({row.status})." for row in rows if name in row.said_in)
+        line = f"{ASKED} {said} [What each rests on](../docs/claims.md)"
+        built = ROOT / name
+        source = built.parent / "source" / f"{built.stem}.py"
+        pages[source] = _replace_line(source, rf"^# {re.escape(ASKED)}.*$", f"# {line}")
+        as_json = json.dumps(f"{line}\n", ensure_ascii=False)
+        pages[built] = _replace_line(built, rf'"{re.escape(ASKED)}.*",$', f"{as_json},")
+    return pages
+
+
+def _replace_line(path: Path, pattern: str, new: str) -> str:
+    """Return a file with its one line of a pattern replaced."""
+    text, count = re.subn(pattern, lambda _: new, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if count != 1:
+        raise SystemExit(f"{path.relative_to(ROOT)} has {count} lines that begin with {ASKED!r}: one is needed")
+    return text
+
+
 def _counted(rows: list[Standing]) -> str:
     """How many claims stand in which way."""
     counts = Counter(row.status for row in rows)
@@ -66,10 +90,10 @@ def _by(row: Standing, folder: str) -> str:
 
 
 def main() -> int:
-    """Write both pages, or compare them with --check. Exit code 1 if one is out of date."""
+    """Write all pages, or compare them with --check. Exit code 1 if one is out of date."""
     check, evidence = options(__doc__).parse_args().check, all_evidence(EVIDENCE)
     pages = {PAGE: page(evidence), README: readme(README.read_text(encoding="utf-8"), evidence)}
-    return write_pages(pages, check=check)
+    return write_pages(pages | notebooks(evidence), check=check)
 
 
 if __name__ == "__main__":

@@ -76,11 +76,14 @@ def test_the_pages_are_what_data_and_evidence_say() -> None:
     readme = write_claims.README.read_text()
     assert readme == write_claims.readme(readme, files), "run tools/pages/write_claims.py"
     assert all(row.claim in readme for row in catalog.claims())
+    for path, text in write_claims.notebooks(files).items():
+        assert path.read_text() == text, f"{path.name}: run tools/pages/write_claims.py"
 
 
 def test_the_tables_link_a_proof() -> None:
     files = {"a.json": evidence()}
     assert "| proven | [a.json](evidence/a.json) |" in write_claims.page(files)
+    assert "(proven)." in write_claims.notebooks(files)[ROOT / "notebooks" / "source" / "06_call.py"]
     marks = f"{write_claims.BEGIN}\n{write_claims.END}"
     assert "| proven by [a.json](docs/evidence/a.json) |" in write_claims.readme(marks, files)
 
