@@ -60,8 +60,9 @@ print(cloud)
 # %% [markdown] id="nb01-c06"
 # ## Which instance?
 #
-# The cores must hold the model, and so must the **host** while it loads: 24 GiB for OPT-13B, held once in f16. (A loader
-# that goes through f32 takes twice as much; notebook 02 counts that.) There are four sizes.
+# The cores must hold the model, and so must the **host** while it loads: 24 GiB of weights for OPT-13B, held once in f16,
+# and beside them a piece of the checkpoint and the compilers. (A loader that goes through f32 holds twice the weights;
+# notebook 02 counts that.) Copies load one after the other, the last one while the others serve. There are four sizes.
 #
 # **Predict, then run.** One of them has enough cores and a host that is too small. Which?
 
