@@ -12,6 +12,8 @@ IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # The first python in range on PATH; PYTHON=python3.12 chooses another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(IN_RANGE)' 2>/dev/null && { echo $$p; break; }; done)
+# Hundreds of processes import the same modules: each would compile them anew where the user's shell has this set.
+unexport PYTHONDONTWRITEBYTECODE
 # What kernels and readers' terminals see: the environment's commands first.
 WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 
@@ -44,7 +46,7 @@ test-code: $(STAMP)
 # nbval takes its files in the order given: a server that one notebook starts answers the next.
 test-notebooks: $(STAMP)
 	@$(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 \
-		--nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb \
+		-p tests.support.warm_worker --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb \
 		>logs/$@.txt 2>&1; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
 

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support import ports
 
+pytest_plugins = ["tests.support.warm_worker"]
+
 # A slow machine fails no property: neither for one slow example nor for slow draws.
 hypothesis.settings.register_profile(
     "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

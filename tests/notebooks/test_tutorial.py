@@ -77,7 +77,8 @@ def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
 
 
 def test_it_runs_from_the_first_notebook_to_the_last(logs: Path, free_port: int) -> None:
-    done = run_tutorial(logs, free_port, "--all")
+    # nbval has the notebooks' own length; here the answers of notebook 06 are shorter, and its checks as they are.
+    done = run_tutorial(logs, free_port, "--all", "-p", "seq_length", "256")
     assert done.returncode == 0, done.stdout
     answer = json.loads((logs / "answer.json").read_text(encoding="utf-8"))
     assert len(answer["prompt"]) == len(answer["text"]) == 2

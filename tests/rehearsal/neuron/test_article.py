@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from transformers import PreTrainedModel
+
+from inf2lab.weights import standins
+from tests.support import warm_worker
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,8 +49,8 @@ def checkpoint(opt_reference: PreTrainedModel, tmp_path: Path) -> Path:
 def run_flow(checkpoint: Path, amp: str, degree: int, **environment: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(str(ROOT / folder) for folder in ("lib/rehearsal/neuron", "lib"))
     return subprocess.run(
-        [sys.executable, "-c", FLOW, str(checkpoint), str(checkpoint.parent / "split"), amp, str(degree)],
-        env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", **environment},
+        [warm_worker.python(), "-c", FLOW, str(checkpoint), str(checkpoint.parent / "split"), amp, str(degree)],
+        env={**os.environ, "PYTHONPATH": path, **standins.worker_environment(), **environment},
         capture_output=True,
         text=True,
         timeout=600,
@@ -90,8 +92,18 @@ LATER = ["bloom.model", "config", "generation_utils", "gptneox.model", "llama.mo
 def test_modules_of_each_generation(generation: str, missing: list[str]) -> None:
     path = os.pathsep.join(str(ROOT / folder) for folder in ("lib/rehearsal/neuron", "lib"))
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, "opt.model", "gpt2.model", "gptj.model", "sampling", *LATER, "mistral.model"],
-        env={**os.environ, "PYTHONPATH": path, "REHEARSAL_TNX_GENERATION": generation},
+        [
+            warm_worker.python(),
+            "-c",
+            IMPORTS,
+            "opt.model",
+            "gpt2.model",
+            "gptj.model",
+            "sampling",
+            *LATER,
+            "mistral.model",
+        ],
+        env={**os.environ, **standins.worker_environment(), "PYTHONPATH": path, "REHEARSAL_TNX_GENERATION": generation},
         capture_output=True,
         text=True,
         timeout=600,

@@ -1,0 +1,287 @@
+"""Workers that have PyTorch and transformers from their first moment: a test waits for the model, not for imports.
+
+A pytest plugin. One process, the warm one, imports both when the first worker wants to start; every worker is then a
+fork of it: the same interpreter and packages, with the worker's own environment, arguments, files and folder. It comes
+in where DJLServing lets anybody name a worker's Python, `PYTHON_EXECUTABLE`: a script that hands on its arguments and
+files, waits, and ends as the worker ends. A worker is killed when its script is.
+
+What libraries read while they are imported (HF_*, OMP_* ...) must be as in the warm process, and the packages the same.
+A worker of which that is not so starts as it would without all this; with COLD_WORKERS=1 all do. Linux only: elsewhere
+PyTorch does not bear a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import gc
+import io
+import json
+import os
+import runpy
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+NAME = "PYTHON_EXECUTABLE"
+READ_AT_IMPORT = (
+    "HF_",
+    "HUGGINGFACE",
+    "TRANSFORMERS_",
+    "OMP_",
+    "MKL_",
+    "KMP_",
+    "TORCH",
+    "PYTORCH",
+    "LD_",
+    "PYTHONHASH",
+)
+LARGEST = 2**18  # bytes of a request: arguments and environment
+MOST_FILES = 250
+CHIP = Path(__file__).resolve().parents[2] / "lib" / "rehearsal" / "neuron"
+
+SCRIPT = """\
+#!{python} -IS
+import array, json, os, socket, sys
+files = []
+for name in os.listdir("/proc/self/fd"):
+    try:
+        os.fstat(int(name))
+    except OSError:  # the listing itself
+        continue
+    files.append(int(name))
+warm = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+answer = b""
+try:
+    warm.connect({place!r})
+    words = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd(), files])
+    warm.sendmsg([words.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))])
+    answer = warm.recv(64)
+except OSError:
+    pass
+if answer != b"warm":
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+for file in files:
+    os.close(file)
+status = int(warm.recv(64) or 9)
+if os.WIFSIGNALED(status):
+    os.kill(os.getpid(), os.WTERMSIG(status))
+os._exit(os.waitstatus_to_exitcode(status) & 255)
+"""
+
+
+class Job(NamedTuple):
+    """What a worker is to be. A file has its number there, and its number in this process."""
+
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+    files: dict[int, int]
+
+    @classmethod
+    def received(cls, asked: socket.socket) -> Job | None:
+        """Read a request; None from a script that was killed before it had spoken."""
+        message, rights, _, _ = asked.recvmsg(LARGEST, socket.CMSG_SPACE(4 * MOST_FILES))
+        if not message:
+            return None
+        arguments, environment, folder, numbers = json.loads(message)
+        here = [file for _, _, data in rights for file in memoryview(data).cast("i")]
+        return cls(arguments, environment, folder, dict(zip(numbers, here, strict=True)))
+
+    def fits(self) -> bool:
+        """Say whether what this process has imported is what the worker would import."""
+        path = self.environment.get("PYTHONPATH", "").split(os.pathsep)
+        other = any(Path(entry, name).is_dir() for entry in path for name in ("torch", "transformers"))
+        return not other and read_at_import(self.environment) == read_at_import(os.environ)
+
+    def close(self) -> None:
+        """Close the worker's files in this process."""
+        for file in self.files.values():
+            os.close(file)
+
+
+def read_at_import(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that must be the same in both processes."""
+    return {name: value for name, value in environment.items() if name.startswith(READ_AT_IMPORT)}
+
+
+class Warm:
+    """The warm process: forks a worker for each script that connects, and tells it how the worker ended."""
+
+    def __init__(self, place: str) -> None:
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(place)
+        self.listener.listen(64)
+        self.workers: dict[int, socket.socket] = {}
+        self.woken, self.wake = socket.socketpair()
+        self.wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.wake.fileno(), warn_on_full_buffer=False)
+        self.selector = selectors.DefaultSelector()
+        for source in (self.listener, self.woken, sys.stdin):
+            self.selector.register(source, selectors.EVENT_READ)
+
+    def run(self) -> Job | None:
+        """Serve until standard input ends, then return None. A forked worker returns with what it is to be."""
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj is self.listener:
+                    asked, _ = self.listener.accept()
+                    job = self.start(asked)
+                    if job is not None:
+                        return job
+                elif key.fileobj is self.woken:
+                    self.woken.recv(4096)
+                    self.reap()
+                elif key.fileobj is sys.stdin:
+                    for pid in self.workers:
+                        kill(pid)
+                    return None
+                else:
+                    self.lose(key.fileobj)
+
+    def start(self, asked: socket.socket) -> Job | None:
+        """Fork a worker; None in this process."""
+        job = Job.received(asked)
+        if job is None or not job.fits():
+            asked.close()
+        else:
+            import_what_workers_import()
+            asked.send(b"warm")
+            pid = os.fork()
+            if pid == 0:
+                asked.close()
+                self.leave()
+                return job
+            self.workers[pid] = asked
+            self.selector.register(asked, selectors.EVENT_READ)
+        if job is not None:
+            job.close()
+        return None
+
+    def lose(self, asked: object) -> None:
+        """Kill the worker of a script that was killed, with all that it started."""
+        for pid, other in self.workers.items():
+            if other is asked:
+                self.selector.unregister(other)
+                other.close()
+                kill(pid)
+                return
+
+    def reap(self) -> None:
+        """Tell the scripts of workers that ended, how."""
+        while self.workers:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            asked = self.workers.pop(pid)
+            if asked.fileno() != -1:
+                self.selector.unregister(asked)
+                with contextlib.suppress(OSError):  # the script was killed in the same moment
+                    asked.send(str(status).encode())
+                asked.close()
+
+    def leave(self) -> None:
+        """In a fork: keep nothing of the warm process, and end when it does."""
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.selector.close()
+        for held in (self.listener, self.woken, self.wake, *self.workers.values()):
+            held.close()
+
+
+def kill(worker: int) -> None:
+    """Kill a worker's group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker, signal.SIGKILL)
+
+
+def import_what_workers_import() -> None:
+    """Import it as a worker does, sitecustomize first."""
+    if "torch" in sys.modules:
+        return
+    runpy.run_path(str(CHIP / "sitecustomize.py"))
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+def become(job: Job, base: list[str]) -> None:
+    """Do what `python ARGUMENTS` does, in this process. `base` is the path of an interpreter without PYTHONPATH."""
+    apart = {number: fcntl.fcntl(file, fcntl.F_DUPFD, 500) for number, file in job.files.items()}
+    job.close()
+    for number, file in apart.items():
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(job.environment)
+    os.chdir(job.folder)
+    unbuffered = bool(job.environment.get("PYTHONUNBUFFERED"))
+    for name, number, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
+        raw = open(number, "wb", 0 if unbuffered else -1, closefd=False)  # noqa: SIM115
+        lines = number == 2 and not unbuffered
+        stream = io.TextIOWrapper(raw, "utf-8", errors, line_buffering=lines, write_through=unbuffered)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    path = job.environment.get("PYTHONPATH", "").split(os.pathsep)
+    first, *others = job.arguments
+    sys.path[:] = ["" if first == "-c" else str(Path(first).parent), *filter(None, path), *base]
+    if first == "-c":
+        sys.argv[:] = ["-c", *others[1:]]
+        exec(compile(others[0], "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        sys.argv[:] = job.arguments
+        runpy.run_path(first, run_name="__main__")
+
+
+def python() -> str:
+    """Return an interpreter for a test's own script or `-c`, warm where there is a warm process."""
+    return os.environ.get(NAME, sys.executable)
+
+
+class Plugin:
+    """Starts the warm process with the first pytest process of a run, and ends it with that."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        place = str(self.folder / "socket")
+        script = self.folder / "python3"
+        script.write_text(SCRIPT.format(python=sys.executable, place=place))
+        script.chmod(0o755)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        from inf2lab.weights import standins
+
+        environment |= {"OMP_WAIT_POLICY": "PASSIVE", **standins.worker_environment()}
+        self.process = subprocess.Popen([sys.executable, __file__, place], stdin=subprocess.PIPE, env=environment)
+        os.environ[NAME] = str(script)
+
+    def pytest_unconfigure(self) -> None:
+        """End it and remove its folder."""
+        self.process.stdin.close()
+        self.process.wait()
+        os.environ.pop(NAME, None)
+        shutil.rmtree(self.folder)
+
+
+def pytest_configure(config: object) -> None:
+    """Take part where this can be had, and not again in the processes of pytest-xdist."""
+    if sys.platform == "linux" and NAME not in os.environ and not os.environ.get("COLD_WORKERS"):
+        config.pluginmanager.register(Plugin())
+
+
+if __name__ == "__main__":
+    own = sys.path[1:]
+    work = Warm(sys.argv[1]).run()
+    if work is not None:
+        become(work, own)
