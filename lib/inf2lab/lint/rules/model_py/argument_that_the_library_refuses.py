@@ -40,6 +40,21 @@ MORE = [
             "input_ids, sequence_length, start_ids, top_k",
         ),
     ),
+    Example(
+        bad=BAD
+        | {
+            "model.py": _RIGHT.replace(
+                "tp_degree=2)", "n_positions=128)\nTEXT = MODEL.sample(None, sequence_length=256)"
+            )
+        },
+        good=BAD
+        | {
+            "model.py": _RIGHT.replace(
+                "tp_degree=2)", "n_positions=128)\nTEXT = MODEL.sample(None, sequence_length=64)"
+            )
+        },
+        expect=("model.py:4 256 positions are sampled, and the model is compiled for 128: StopIteration",),
+    ),
 ]
 _TITLES = {"OPT": "opt", "GPT2": "gpt2", "GPTJ": "gptj", "GPTNeoX": "gpt_neox", "Llama": "llama", "Bloom": "bloom"}
 CLASSES = {f"{title}ForSampling": kind for title, kind in _TITLES.items()}
@@ -83,6 +98,9 @@ def _constructed(folder: Folder, call: ast.Call, name: str, kind: str) -> Iterat
 
 
 def _sampled(folder: Folder, call: ast.Call, name: str) -> Iterator[str]:
+    asked, compiled = _literal(call, "sequence_length"), _positions(folder, name)
+    if isinstance(asked, int) and compiled and asked > compiled:
+        yield f"{asked} positions are sampled, and the model is compiled for {compiled}: StopIteration"
     known = folder.rules.sample_arguments.get(CLASSES[name])
     if not known or not folder.profile.tnx_generation:
         return
@@ -90,6 +108,13 @@ def _sampled(folder: Folder, call: ast.Call, name: str) -> Iterator[str]:
         if word.arg and word.arg not in known:
             message = f"`{word.arg}` is no argument of {name}.sample in {_library(folder)}"
             yield f"{message}: it has {', '.join(known)}"
+
+
+def _positions(folder: Folder, name: str) -> int | None:
+    """Positions of the one model of that class, where the code writes them as a number."""
+    calls = folder.own.calls_of("from_pretrained") if folder.own else ()
+    found = [_literal(call, "n_positions") for call in calls if owner(call) == name]
+    return found[0] if len(found) == 1 and isinstance(found[0], int) else None
 
 
 def _is_amp(amp: str, folder: Folder) -> bool:
