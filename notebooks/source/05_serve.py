@@ -68,13 +68,19 @@ for name, digest in before.items():
 # %% [markdown] id="nb05-c08"
 # ## The command on the chip
 #
-# This is what you would type on an inf2 instance, in the folder of this repository.
+# This is what you would type on an inf2 instance, in the folder of this repository. Its image is of 2023, and nobody
+# promises that it stays: on the chip the cell asks the registry, as `inf2lab doctor --lane inf2` does before you rent.
+# `docs/image.md` has a second source.
 
 # %% id="nb05-c09"
 import dataclasses
 
+from inf2lab.serving import ask_registry
+
 on_chip = Server.of(dataclasses.replace(settings, lane="inf2"), folder.path)
 print(on_chip.typed())
+if settings.lane == "inf2":
+    print(ask_registry(on_chip.image))
 
 # %% [markdown] id="nb05-c10"
 # And this is the article's:
@@ -97,7 +103,7 @@ print(on_chip.typed())
 # | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password; nobody else should reach it |
 # | predictions and management on one port | two addresses, the second one unpublished | who reaches management can load a model, and so run code |
 # | all of `models/`, writable | one folder, read-only | two models in one store would both load |
-# | no caches | `cache/huggingface` and the compiler's | else each start downloads and compiles again |
+# | no caches | `cache/huggingface` and the compiler's; three variables that lead there | else each start downloads and compiles again: two of the image's own win over `HF_HOME` |
 # | `-u djl` | `-u 1000` | images number their users differently; a log that cannot be written is empty |
 # | `-it --rm` | `--detach --init`, `--restart no` | it outlives this terminal, ends when it is told to, and a failed one stays to be looked at |
 # | image 0.21.0, by tag | the profile's, by digest once it was pulled | the handler names of the article do not exist in 0.21.0; a tag can move |
