@@ -23,7 +23,7 @@ from inf2lab import ModelFolder, aws, catalog, paths
 from inf2lab.cli import app
 from inf2lab.serving.registry import Published
 from tests.support import played_aws
-from tests.support.played_instance import NEW_DRIVER, PlayedInstance
+from tests.support.played_instance import NEW_DRIVER, OLD_DRIVER, PlayedInstance
 
 
 @dataclass
@@ -155,10 +155,22 @@ FAULTS = {
         lambda lane: lane.here(*LAUNCH, "--image", "ami-0ubuntu2026new", code=2),
         r"the driver does not fit.*2\.30\.2\.0.*below 2\.29",
     ),
+    "B1 the instance's driver is too new, and the doctor looks": Fault(
+        lambda lane: lane.exchange(driver=NEW_DRIVER),
+        lambda lane: lane.there("doctor", code=1),
+        r"2\.31\.7\.0.*below 2\.29",
+        billed=True,
+    ),
     "B1 the instance's driver is too new, and nobody has looked": Fault(
         lambda lane: lane.exchange(driver=NEW_DRIVER),
         lambda lane: lane.there("serve", str(lane.folder.path), code=2) + lane.there("explain", str(lane.log), code=1),
         r"did not load.*Runtime could not be initialized(?s:.*)Updating the driver makes it worse",
+        billed=True,
+    ),
+    "B1 the instance's driver is too old": Fault(
+        lambda lane: lane.exchange(driver=OLD_DRIVER),
+        lambda lane: lane.there("doctor", code=1),
+        r"2\.5\.0\.0.*2\.14\.5\.0 or later",
         billed=True,
     ),
     "B2 a cluster's nodes take the newest image": Fault(
