@@ -147,7 +147,7 @@ def _told(reader: Reader) -> list[Match]:
 def _unknown(reader: Reader, found: list[Match]) -> Match | None:
     """Return what can be said of an exception that no row knows: who raised it, and where to look."""
     raised = last_raised(reader.kept())
-    if raised is None or any(re.search(reader.rules[match.name].pattern, raised.line) for match in found):
+    if raised is None or any(re.search(reader.rules[name].pattern, raised.line) for name in reader.found):
         return None
     wrappers = [
         name for name in reader.rules if any(match.name == name and match.level == "wrapper" for match in found)

@@ -4,13 +4,23 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_FRAME = re.compile(r'^\s+File "(?P<path>[^"]+)", line (?P<number>\d+)')
+_FRAME = re.compile(
+    r'^\s+File "(?P<path>[^"]+)", line (?P<number>\d+)|^(?:File |[│|] )(?P<shown>[~/]\S+\.py):(?P<at>\d+)'
+)
 _PYTHON = re.compile(
     r"^(?P<name>(?:[A-Za-z_]\w*\.)*[A-Z]\w*"
     r"(?:Error|Exception|Interrupt|Exit|Iteration|Failure|Timeout|Refused|Exceeded|Exception))(?:: |:?$)"
 )
 _JAVA = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Exception|Error)\b")
 _RUNTIME = re.compile(r"ERROR\s+(?:NRT|TDRV|NMGR|HAL|NEFF|KELF|ENC|CCOM):\w+")
+# How a program that is no Python ends: what it begins with, and who it is.
+_TOOLS = (
+    (re.compile(r"Error from server|error: "), "kubectl, or the cluster's API server"),
+    (re.compile(r"(?:docker: )?Error response from daemon"), "the Docker engine"),
+    (re.compile(r"An error occurred \(\w+\) when calling the \w+ operation"), "AWS"),
+    (re.compile(r"terminate called after throwing|Fatal Python error|F\d{4} [\d:.]+"), "native code under Python"),
+    (re.compile(r"panic: |Error: |fatal: |FATAL"), "the program that printed it"),
+)
 _ARGUMENTS = re.compile(r"Arguments: \([A-Z]\w+\(")  # how DJL's 0.25 worker repeats a handler's exception
 _LIBRARY = re.compile(r"/(?:site|dist)-packages/(?P<name>[^/]+)")
 _STANDARD = re.compile(r"/lib(?:64)?/python3(?:\.\d+)?/(?!site-packages|dist-packages)|^<frozen ")
@@ -45,12 +55,13 @@ def last_raised(lines: Iterable[tuple[int, str]]) -> Raised | None:
     """
     python: Raised | None = None
     runtime: Raised | None = None
+    tool: Raised | None = None
     repeated: Raised | None = None
     java: Raised | None = None
     frames: list[tuple[str, str]] = []
     for number, line in lines:
         if frame := _FRAME.match(line):
-            frames.append((frame["path"], frame["number"]))
+            frames.append((frame["path"] or frame["shown"], frame["number"] or frame["at"]))
         elif line.startswith("Traceback (most recent call last)"):
             frames = []
         elif _JAVA.match(line):
@@ -62,7 +73,11 @@ def last_raised(lines: Iterable[tuple[int, str]]) -> Raised | None:
             repeated = Raised(number, line, "your handler, or a library under it", _WHOLE_LOG)
         elif _RUNTIME.search(line):
             runtime = runtime or _of_runtime(number, line)
-    return python or runtime or repeated or java
+        elif who := next((who for begins, who in _TOOLS if begins.match(line)), ""):
+            tool = tool or Raised(
+                number, line, who, "Look these words up with that program's release; the lines around say more."
+            )
+    return python or runtime or repeated or java or tool
 
 
 def _of_python(number: int, line: str, name: str, frames: Sequence[tuple[str, str]]) -> Raised:

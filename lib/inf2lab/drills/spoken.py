@@ -18,7 +18,18 @@ from inf2lab.drills.keys import PARTS
 BLOCK = 1 << 18
 REACH = 1 << 14  # bytes of a long line that are read on each side of what was found in it
 SAME = 10  # lines of a block that differ only in digits are looked at; the others are counted like the last of these
-ALWAYS = frozenset((*(part.encode() for part in PARTS), b"Traceback (most", b'", line ', b"ERROR"))  # what fails
+_FAILS = (
+    "Traceback (most",
+    '", line ',
+    ".py:",
+    "ERROR",
+    "rror: ",
+    "rror occurred (",
+    "FATAL",
+    "panic: ",
+    "terminate called",
+)
+ALWAYS = frozenset(part.encode() for part in (*PARTS, *_FAILS))  # what is looked at in any case
 
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COLOUR_BYTES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -30,7 +41,7 @@ _PREFIX = re.compile(
     "(?:"
     + "|".join(
         (
-            r"[\w.-]+ +\| ",  # docker compose
+            r"(?:[\w.:+-]+)? +\| ",  # docker compose, CloudWatch's console
             r"\[pod/[^\]]+\] ",  # kubectl logs --prefix
             rf"\[?\d{{4}}-\d\d-\d\d[T ]{_TIME}(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?[\]:,]*(?: \[\d+\])?\s",
             rf"\d{{4}}-[A-Z][a-z]{{2}}-\d\d {_TIME}\.\d+\s+\d+:\d+\s+",  # the Neuron runtime

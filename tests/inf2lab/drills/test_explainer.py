@@ -87,6 +87,28 @@ def test_the_runtime_and_java_are_named_where_python_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "who"),
+    [
+        ("Error from server (BadRequest): something new", "kubectl"),
+        ("docker: Error response from daemon: something new", "the Docker engine"),
+        ("An error occurred (Strange) when calling the InvokeEndpoint operation: new", "AWS"),
+        ("terminate called after throwing an instance of 'Strange'", "native code"),
+        ("panic: something new", "the program that printed it"),
+    ],
+)
+def test_who_failed_is_told_of_programs_too_that_are_no_python(line: str, who: str) -> None:
+    (match,) = drills.explain(f"one line\n{line}\n")
+    assert (match.level, match.line_number) == ("unknown", 2)
+    assert who in match.cause
+
+
+def test_a_notebooks_traceback_is_read() -> None:
+    text = "File ~/env/lib/python3.10/site-packages/strange/deep.py:105, in Thing.go(self)\n\nStrangeError: new\n"
+    (match,) = drills.explain(text)
+    assert "the library strange (strange/deep.py, line 105)" in match.cause
+
+
+@pytest.mark.parametrize(
     ("text", "line"),
     [
         ("W-1-m-stderr: Arguments: (RuntimeError('no weights'),)\n" + TAIL, "Arguments: (RuntimeError('no weights'),)"),
