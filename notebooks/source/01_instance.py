@@ -204,15 +204,18 @@ print(
 # *stop* it?
 
 # %% id="nb01-c23"
-from inf2lab.aws import price_table
+from inf2lab.aws import first_session, price_table
 
 price = price_table(cloud, request)
 print(price)
-print(f"only stopped, for a day: {price.usd_per_hour_stopped * 24:.2f} USD")
+print(f"only stopped, for a day: {price.usd_per_hour_stopped * 24:.2f} USD\n")
+print(first_session(request, price, settings))
 
 # %% [markdown] id="nb01-c24"
 # Beside each number stands where it comes from. A price from a table is a price of then: in the inf2 lane AWS's own
-# list is asked, and the table answers only if it is silent.
+# list is asked, and the table answers only if it is silent. The first session is reckoned from bytes and programs:
+# nobody has measured it. Two options of `inf2lab launch` keep the bill small: `--idle 60` has an alarm end what nobody
+# uses, and `--bucket NAME` keeps weights and programs for the next session, until `inf2lab sweep --kept`.
 #
 # ## Review it before you send it
 #

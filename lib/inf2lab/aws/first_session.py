@@ -25,9 +25,9 @@ def first_session(request: LaunchRequest, price: PriceTable, settings: Settings)
     hours = Range(*((around + FIRST_LOADS * one + WARM_LOADS * two) / 3600 for one, two in _bounds(first, warm)))
     usd = hours.scaled(price.usd_per_hour)
     lines = [
-        f"a first session with {made.request.model.name}, planned and not measured: {SETUP_MIN} min to set up, "
-        f"{FIRST_LOADS} loads of {_minutes(first)} that compile, {WARM_LOADS} of {_minutes(warm)}, "
-        f"{WORK_MIN} min of work",
+        f"a first session with {made.request.model.name}, planned and not measured:",
+        f"  {SETUP_MIN} min to set up, {FIRST_LOADS} loads of {_minutes(first)} that compile, "
+        f"{WARM_LOADS} of {_minutes(warm)}, {WORK_MIN} min of work",
         f"  {hours.low:.1f} to {hours.high:.1f} h, likely {hours.mid:.1f}: {usd.low:.2f} to {usd.high:.2f} USD, likely "
         f"{usd.mid:.2f}{_beyond(hours, request.hours)}",
         f"  {_saving(request, price, made, first, warm)}",
@@ -63,8 +63,8 @@ def _copies(made: Plan) -> str:
     if million is None or not copies:
         return "what an answer costs is not known"
     one = million.scaled(copies)
-    begins = f"one copy, which is what notebook 05 starts: {one.mid:.0f} USD ({one.low:.0f} to {one.high:.0f})"
-    rest = f"; all {copies} copies busy: {million.mid:.1f}" if copies > 1 else ", and it is all that fits"
+    begins = f"one copy, as notebook 05 starts: {one.mid:.0f} USD ({one.low:.0f} to {one.high:.0f})"
+    rest = f"; all {copies} copies busy: {million.mid:.1f}" if copies > 1 else "; it is all that fits"
     return f"{begins} a million tokens at its busiest{rest}"
 
 
