@@ -63,7 +63,8 @@ def test_every_data_file_of_the_packages_is_in_it(wheel: Path) -> None:
 
 def test_every_module_is_in_it_and_nothing_that_plays_the_chip(wheel: Path) -> None:
     assert files(ROOT / "lib" / "inf2lab", "*.py") == files(wheel / "inf2lab", "*.py")
-    assert not files(wheel, "*transformers_neuronx*", "*torch_neuronx*")
+    named = files(wheel, "*transformers_neuronx*", "*torch_neuronx*")
+    assert not {name for name in named if not name.endswith(".json")}, "rows of the catalog may be named after them"
 
 
 @pytest.fixture(scope="module")

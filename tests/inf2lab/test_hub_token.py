@@ -86,7 +86,8 @@ def test_an_endpoint_of_a_gated_model_is_refused_with_the_way_round(gated: Model
     """It never became healthy: nobody gave it a token, and a model's environment would show it to everybody."""
     with pytest.raises(FolderError, match=rf"{GATED} is gated: it asks for HF_TOKEN.*s3://BUCKET/PREFIX/"):
         aws.endpoint_request(Cloud("us-east-2"), Needs(Settings(), gated), bucket="b")
-    shown = CliRunner().invoke(app, ["scale", "sagemaker", str(gated.path), "--json"])
+    write_properties(gated.properties_path, gated.properties() | {"option.tensor_parallel_degree": 8})
+    shown = CliRunner().invoke(app, ["scale", "sagemaker", str(gated.path), "--json"])  # whatever else does not fit
     assert shown.exit_code == 2
     assert "HF_TOKEN" in shown.output
 

@@ -240,6 +240,7 @@ def endpoint_request(
 
     Every call is checked against botocore's service model. Raises LabError.
     """
+    _refuse_gated(needs)
     few, many = instances
     if not 1 <= few <= many:
         raise SettingsError("instances", f"{few},{many}", "must be two numbers from 1 on, the fewest first")
@@ -248,7 +249,6 @@ def endpoint_request(
     if needs.settings.hardware.family != "inf2":
         raise SettingsError("instance", needs.settings.instance, "the endpoint is for inf2")
     needs.check()
-    _refuse_gated(needs)
     deadline = cloud.now() + timedelta(hours=hours)
     request = EndpointRequest(new_run_id(cloud), cloud.region, cloud.account, needs, bucket, instances, hours, deadline)
     check((*request.calls, *request.scaling))
