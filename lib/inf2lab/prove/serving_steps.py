@@ -146,7 +146,7 @@ now=$(date +%s)
 {tell("started", "now")}docker inspect --format 'state={{{{.State.Status}}}}
 code={{{{.State.ExitCode}}}}
 killed={{{{.State.OOMKilled}}}}' {name}
-if curl -sf -m 5 -o /dev/null http://127.0.0.1:{port}/ping; then echo ready=yes; fi
+if curl -sf -m 5 -o /dev/null http://127.0.0.1:{port}/ping 2>/dev/null; then echo ready=yes; fi
 docker logs --tail 12 {name} 2>&1
 """
 
