@@ -18,18 +18,10 @@ from inf2lab.drills.keys import PARTS
 BLOCK = 1 << 18
 REACH = 1 << 14  # bytes of a long line that are read on each side of what was found in it
 SAME = 10  # lines of a block that differ only in digits are looked at; the others are counted like the last of these
-_FAILS = (
-    "Traceback (most",
-    '", line ',
-    ".py:",
-    "ERROR",
-    "rror: ",
-    "rror occurred (",
-    "FATAL",
-    "panic: ",
-    "terminate called",
-)
-ALWAYS = frozenset(part.encode() for part in (*PARTS, *_FAILS))  # what is looked at in any case
+# What is looked at in any case: words that failures begin with, and parts of words.
+_FAILS = frozenset((b"Traceback", b"ERROR", b"FATAL", b"Fatal", b"panic", b"terminate", b"error"))
+_PARTS = (*(part.encode() for part in PARTS), b'", line ', b".py:")
+ALWAYS = _FAILS.union(_PARTS)
 
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COLOUR_BYTES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -85,7 +77,7 @@ class Log:
     def __init__(self, stream: BinaryIO, sought: Collection[bytes]) -> None:
         self._stream = stream
         self._bare: dict[bytes, list[bytes]] = {}
-        for word in sought:
+        for word in {*sought, *_FAILS}:
             self._bare.setdefault(word.translate(None, _DIGITS), []).append(word)
         self._words = frozenset(self._bare)
         self.lines = self.held = self.found = 0
@@ -127,7 +119,7 @@ class Log:
         if b"\\" in plain:  # JSON's
             plain = plain.replace(b"\\n", b" ").replace(b"\\t", b" ").replace(b"\\r", b" ")
         found: dict[bytes, list[bytes]] = {}
-        for bare in (*self._words.intersection(plain.translate(_SPACED).split()), *ALWAYS):
+        for bare in (*self._words.intersection(plain.translate(_SPACED).split()), *_PARTS):
             at = text.find(bare)
             while at >= 0:
                 end = text.find(b"\n", at)
