@@ -4,6 +4,7 @@ import functools
 import inspect
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ console = Console(highlight=False, markup=False, soft_wrap=True)  # a command or
 
 DEFAULTS = Settings()
 KEYWORD = Parameter.KEYWORD_ONLY
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 Profile = Annotated[str, typer.Option(help="Generation of the serving stack.", envvar="INF2LAB_PROFILE")]
 Instance = Annotated[str, typer.Option(help="Instance, emulated in the rehearsal.", envvar="INF2LAB_INSTANCE")]
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", envvar="INF2LAB_PORT")]
@@ -104,3 +106,14 @@ def one_sentence() -> Iterator[None]:
     except LabError as error:
         print(f"inf2lab: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
+
+
+@contextmanager
+def ending_tidily() -> Iterator[None]:
+    """Let SIGTERM, and a terminal that is closed, take down what was started as Ctrl-C does."""
+    before = {number: signal.signal(number, lambda got, _: sys.exit(128 + got)) for number in _ENDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from inf2lab.cli.common import console, one_sentence, show_table
+from inf2lab.cli.common import console, ending_tidily, one_sentence, show_table
 from inf2lab.errors import LabError
 from inf2lab.words import plural
 
@@ -38,7 +37,7 @@ def drill(
     if list_them:
         show_table(("drill", "what goes wrong"), ((each.name, each.title) for each in drills.DRILLS.values()))
         return
-    with one_sentence(), _ending_tidily():
+    with one_sentence(), ending_tidily():
         if not names and not all_of_them:
             raise LabError("name a drill (`inf2lab drill --list`), or run them all with --all")
         chosen = list(drills.DRILLS.values()) if all_of_them else [drills.find(name) for name in names or ()]
@@ -76,16 +75,6 @@ def explain(
             console.print(f"{source}: nothing that is known to go wrong in {plural(found.lines, 'line')}")
     if found.failed:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _ending_tidily() -> Iterator[None]:
-    """Let SIGTERM take the server down as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _line(result: Result) -> None:

@@ -66,6 +66,11 @@ def test_a_step_without_a_verdict_moves_nothing(outcome: Outcome) -> None:
     assert status_of("loads", {"a.json": evidence(load=outcome)})[0] == "reasoned"
 
 
+def test_a_sweep_after_a_launch_that_failed_shows_nothing() -> None:
+    assert status_of("nothing-left", {"a.json": evidence()})[0] == "proven"
+    assert status_of("nothing-left", {"a.json": evidence(launch=Outcome.STOPPED)})[0] == "reasoned"
+
+
 def test_a_proof_of_another_profile_moves_nothing() -> None:
     assert status_of("loads", {"a.json": replace(evidence(), profile="djl-0.26")})[0] == "reasoned"
 
