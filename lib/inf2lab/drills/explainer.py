@@ -18,7 +18,7 @@ LEVELS = ("cause", "unknown", "consequence", "wrapper", "harmless")  # in the or
 ENOUGH = 1000  # times that a rule is found and counted
 ASKED = 50  # times that it is asked what stands above a rule's line
 KEPT = 400  # lines that are remembered, from a log's start and from its end
-SHOWN = 300  # letters of a line
+SHOWN = 400  # letters of a line
 
 
 @dataclass(frozen=True)

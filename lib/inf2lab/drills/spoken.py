@@ -46,7 +46,7 @@ _PREFIX = re.compile(
             r"\(\w+ pid=\d+(?:, ip=[\d.]+)?\) ",  # Ray
             r"\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL) *\]?:{0,2} "
             r"(?! *(?:NRT|TDRV|NMGR|HAL|NEFF|KELF|ENC|CCOM):)",  # the runtime's level says that it failed
-            r"[A-Z][a-z0-9]+(?:[A-Z]\w*)+ (?:- )?",  # a Java class
+            r"[A-Z][a-z0-9]+(?:[A-Z]\w*)+ (?:- |(?=W-\d+-|Traceback | +File |[\w.]*(?:Error|Exception)\b))",  # Java's
             r"W-\d+-\S+?-std(?:out|err):? ?",
             r"\[\d+,\d+\]<std\w+>:",  # mpirun
             r"(?:INFO|WARN\w*|ERROR)::",
