@@ -20,6 +20,7 @@ from inf2lab import ModelFolder, Server, Settings
 from inf2lab.errors import EndpointDown, FolderError, LoadFailed, NotReady, PortInUse, ServerError, StandInError
 from inf2lab.serving import ModelServer, all_servers, left_over, stop_everything
 from inf2lab.serving.state import read_state, state_path
+from tests.support import warm_worker
 
 if TYPE_CHECKING:
     from conftest import WriteFolder
@@ -315,8 +316,9 @@ def test_two_servers_stand_side_by_side(
 
 
 def test_starting_again_on_the_same_port_replaces_the_old_server(
-    settings: Settings, echo: ModelFolder, write_folder: WriteFolder
+    settings: Settings, echo: ModelFolder, write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(warm_worker.NAME, raising=False)  # the handler's process is the one that the server started
     old = start(settings, echo)
     process, worker = process_of(old), worker_of(old)
     new = start(settings, write_folder("second", {"engine": "Python"}, handler=TELLS))
