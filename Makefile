@@ -45,7 +45,8 @@ test-code: $(STAMP)
 
 # nbval takes its files in the order given: a server that one notebook starts answers the next.
 test-notebooks: $(STAMP)
-	@$(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 \
+	@INF2LAB_PORT=`$(BIN)/python -c "from inf2lab.serving import ports; print(8080 if ports.is_free(8080) else ports.free_port())"`; \
+	export INF2LAB_PORT; $(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 \
 		-p tests.support.warm_worker --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks/*.ipynb \
 		>logs/$@.txt 2>&1; \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
