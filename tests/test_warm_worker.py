@@ -18,7 +18,8 @@ from tests.support import warm_worker
 SEES = """
 import json, os, sys
 import beside
-print(json.dumps([sys.argv, os.getcwd(), os.environ["OWN"], beside.__file__, sys.path[0], __name__, sys.stdin.read()]))
+print(json.dumps([sys.argv, os.getcwd(), os.environ["OWN"], beside.__file__, sys.path[0], __name__, sys.stdin.read(),
+    sys.dont_write_bytecode]))
 print("torch" in sys.modules, file=sys.stderr)
 """
 pytestmark = pytest.mark.skipif(
@@ -43,8 +44,10 @@ def run(python: str, tmp_path: Path, code: str, **more: str) -> subprocess.Compl
     )
 
 
-def test_it_sees_what_a_cold_one_sees(tmp_path: Path) -> None:
-    warm, cold = (run(python, tmp_path, SEES) for python in (warm_worker.python(), sys.executable))
+@pytest.mark.parametrize("bytecode", ["", "1"])
+def test_it_sees_what_a_cold_one_sees(tmp_path: Path, bytecode: str) -> None:
+    more = {"PYTHONDONTWRITEBYTECODE": bytecode}
+    warm, cold = (run(python, tmp_path, SEES, **more) for python in (warm_worker.python(), sys.executable))
     assert json.loads(warm.stdout) == json.loads(cold.stdout)
     assert (warm.stderr, cold.stderr) == ("True\n", "False\n")
 

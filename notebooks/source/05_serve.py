@@ -202,7 +202,7 @@ with expect_failure(LabError, about="did not load"):
 # Degree 24 under the article's generation:
 
 # %% id="nb05-c23"
-with expect_failure(LabError, about="did not load"):
+with expect_failure(LabError, about="load"):
     try_with("tensor_parallel_degree", 24, "seed-0.21")
 
 # %% [markdown] id="nb05-c24"

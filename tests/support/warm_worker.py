@@ -227,6 +227,7 @@ def become(job: Job, base: list[str]) -> None:
     os.environ.clear()
     os.environ.update(job.environment)
     os.chdir(job.folder)
+    sys.dont_write_bytecode = bool(job.environment.get("PYTHONDONTWRITEBYTECODE"))
     unbuffered = bool(job.environment.get("PYTHONUNBUFFERED"))
     for name, number, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
         raw = open(number, "wb", 0 if unbuffered else -1, closefd=False)  # noqa: SIM115

@@ -75,7 +75,7 @@ class Needs:
             return
         for obstacle in self.stated.obstacles:
             if not obstacle.loads:
-                raise ServerError(f"{self.model_id} under {self.settings.profile}: {obstacle.text}")
+                raise ServerError(f"{self.model_id} does not load under {self.settings.profile}: {obstacle.text}")
 
     @property
     def image(self) -> str:
