@@ -86,6 +86,12 @@ def _alone_on_the_engine(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def emulated_instance(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of an emulated instance whose NeuronCores this process may own, and no process of another run."""
+    return str(tmp_path_factory.mktemp("instance") / "cores")
+
+
 @pytest.fixture
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listens now, nor on the next one."""

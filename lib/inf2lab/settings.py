@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from inf2lab import catalog, paths
@@ -42,6 +42,8 @@ class Settings:
     dtype: str = "f16"
     port: int = 8080
     copies: int = 1  # of the model, each a worker with cores of its own
+    first_device: int = 0  # Neuron device on which the copies begin; those below it are another server's
+    machine: str = ""  # rehearsal: name of a further instance that is played; empty: the one of this clone
     image: str = ""  # the container's image; empty: the profile's
     network: str = "bridge"
     docker_options: str = ""  # further words for `docker run`, as in "--shm-size 8g"
@@ -58,6 +60,7 @@ class Settings:
                 raise SettingsError(name, getattr(self, name), "must be 1 or more")
         if not 1 <= self.port <= 65535:
             raise SettingsError("port", self.port, "must be from 1 to 65535; 8080 is what the container uses")
+        self._check_place()
         if not re.fullmatch(r"[A-Za-z0-9_]+", self.model_name):
             reason = "is the folder under models/ and part of the URL: use letters, digits and _ only"
             raise SettingsError("model_name", self.model_name, reason)
@@ -107,6 +110,33 @@ class Settings:
     def generation(self) -> Generation:
         """The rules of the profile's transformers-neuronx, or the written ones that are nearest to it."""
         return GENERATIONS[self.stack.tnx_generation or self.stack.degree_rules]
+
+    @property
+    def first_core(self) -> int:
+        """The instance's NeuronCore that the server calls its first."""
+        return self.first_device * self.hardware.cores_per_chip
+
+    def beside(self) -> Settings:
+        """Return the settings of one more server at the same time: the next port, and the next free device.
+
+        A NeuronCore belongs to one process. Where these copies leave no device, the rehearsal plays a second machine;
+        in lane inf2 SettingsError is raised.
+        """
+        devices = -(-self.tensor_parallel_degree * self.copies // self.hardware.cores_per_chip)
+        free, next_port = self.first_device + devices, self.port + 1
+        if free < self.hardware.chips or self.lane == "inf2":
+            return replace(self, port=next_port, first_device=free)
+        return replace(self, port=next_port, first_device=0, machine=f"{self.machine}beside")
+
+    def _check_place(self) -> None:
+        chips = self.hardware.chips
+        if not 0 <= self.first_device < chips:
+            reason = f"{self.instance} has {chips} Neuron devices, 0 to {chips - 1}: use one that no other server has"
+            raise SettingsError("first_device", self.first_device, reason)
+        if not re.fullmatch(r"[A-Za-z0-9_]*", self.machine):
+            raise SettingsError("machine", self.machine, "is part of a file's name: use letters, digits and _ only")
+        if self.machine and self.lane == "inf2":
+            raise SettingsError("machine", self.machine, "is played: on an instance leave it empty")
 
     def _check_rules(self) -> None:
         generation, model, hardware = self.generation, self.model, self.hardware

@@ -268,14 +268,15 @@ print(padded.status, padded.error)
 print("prompts kept:", [text.startswith(prompt) for text, prompt in zip(texts, uneven, strict=False)])
 
 # %% [markdown] id="nb04-c28"
-# It works, because this generation has `start_ids`. Serve the **same folder** under the article's generation, on the
-# next port, and send the same prompts. Your own server runs on: on the chip a second load would cost minutes.
+# It works, because this generation has `start_ids`. Serve the **same folder** under the article's generation, and
+# send the same prompts. Your own server runs on: on the chip a second load would cost minutes. A NeuronCore belongs to
+# one process, so the server beside it gets the next port **and** the next Neuron device.
 
 # %% id="nb04-c29"
 import dataclasses
 
 if settings.lane == "rehearsal" and settings.batch_size > 1 and settings.model.architecture == "opt":
-    beside = dataclasses.replace(settings, profile="seed-0.21", port=settings.port + 1)
+    beside = dataclasses.replace(settings.beside(), profile="seed-0.21")
     older = Server.start(beside, folder.path, report=lambda line: None)
     refused = older.endpoint.send({"seq_length": 48, "text": uneven})
     print(refused.status, refused.text)
@@ -309,7 +310,7 @@ broken = ModelFolder.named("opt13b_broken")
 broken.path.mkdir(exist_ok=True)
 broken.handler_path.write_bytes(folder.handler_path.read_bytes())
 write_properties(broken.properties_path, folder.properties() | {"option.dtype": "fp16"})
-rehearsed = dataclasses.replace(settings, lane="rehearsal", profile="djl-0.25", port=settings.port + 1)
+rehearsed = dataclasses.replace(settings, lane="rehearsal", profile="djl-0.25").beside()
 with expect_failure(LabError, about="KeyError: 'fp16'"):
     Server.start(rehearsed, broken.path, report=lambda line: None)
 

@@ -174,18 +174,24 @@ for line in server.logs(400):
 #
 # ## Three loads that fail
 #
-# Now use the rehearsal for what it is best at: failing early. A copy of the folder gets one wrong value at a time.
+# Now use the rehearsal for what it is best at: failing early. A copy of the folder gets one wrong value at a time. Each
+# is tried on a machine of its own, a second played instance: a NeuronCore belongs to one process, and your server has
+# its cores until it ends.
 
 
 # %% id="nb05-c19"
+elsewhere = dataclasses.replace(settings, lane="rehearsal", machine="elsewhere", port=settings.port + 1)
+
+
 def try_with(option, value, profile):
-    """Serve a changed copy of the folder on the next port; the load must fail."""
+    """Serve a changed copy of the folder elsewhere; the load must fail."""
     changed = ModelFolder.named("opt13b_broken")
     changed.path.mkdir(exist_ok=True)
     changed.handler_path.write_bytes(folder.handler_path.read_bytes())
     write_properties(changed.properties_path, folder.properties() | {f"option.{option}": value})
-    elsewhere = dataclasses.replace(settings, lane="rehearsal", profile=profile, port=settings.port + 1)
-    return Server.start(elsewhere, changed.path, report=lambda line: None)
+    return Server.start(
+        dataclasses.replace(elsewhere, profile=profile), changed.path, report=lambda line: None
+    )
 
 
 # %% [markdown] id="nb05-c20"
@@ -219,7 +225,7 @@ with expect_failure(LabError, about="Allocation Failure"):
 # each core.
 
 # %% id="nb05-c27"
-log = Server.of(dataclasses.replace(settings, lane="rehearsal", port=settings.port + 1)).logs(400)
+log = Server.of(elsewhere).logs(400)
 start = max(number for number, line in enumerate(log) if "weights" in line and "GiB" in line)
 for line in log[start : start + 4]:
     print(line[line.index(": ") + 2 :] if ": " in line else line)
@@ -232,7 +238,7 @@ for line in log[start : start + 4]:
 # %% id="nb05-c29"
 import shutil
 
-Server.of(dataclasses.replace(settings, lane="rehearsal", port=settings.port + 1)).stop()
+Server.of(elsewhere).stop()
 shutil.rmtree(ModelFolder.named("opt13b_broken").path)
 print("still running:", server.exists(), "-", server.status().state)
 

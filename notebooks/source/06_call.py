@@ -186,17 +186,14 @@ with expect_failure(EndpointError, about="404"):
 # %% [markdown] id="nb06-c26"
 # ## The other route
 #
-# The built-in handler of notebook 03 has other keys. Serve its folder for a minute, on the next port, and send it
-# **this** notebook's body.
+# The built-in handler of notebook 03 has other keys. Serve its folder for a minute, and send it **this** notebook's
+# body. The cores of the first server are taken until it ends, so the one beside it gets the next Neuron device, with
+# cores 2 and 3, and the next port.
 
 # %% id="nb06-c27"
-import dataclasses
-
 no_code = ModelFolder.named(f"{settings.model_name}_builtin")
 if settings.lane == "rehearsal" and settings.stack.worker and no_code.properties_path.exists():
-    beside = Server.start(
-        dataclasses.replace(settings, port=settings.port + 1), no_code.path, report=lambda line: None
-    )
+    beside = Server.start(settings.beside(), no_code.path, report=lambda line: None)
     answer = beside.endpoint.send({"seq_length": 40, "text": prompts})
     print(answer.status, answer.error)
     beside.stop()

@@ -127,8 +127,9 @@ print(f"the model itself:       p50 {view.model.at(0.5):.0f} ms")
 #
 # ## What does help: a larger batch
 #
-# Rows of one batch share each reading of the weights. Serve the same folder with a batch of one and of two, and
-# compare the tokens a second. (On the chip each batch is compiled for minutes, so there this cell only says so.)
+# Rows of one batch share each reading of the weights. Serve the same folder with a batch of one and of two, on the
+# Neuron device after your server's, and compare the tokens a second. (On the chip each batch is compiled for minutes,
+# so there this cell only says so.)
 #
 # How much you gain here depends on your processor. On the chip reading the weights is most of the work, so a second
 # row costs almost no time.
@@ -136,10 +137,9 @@ print(f"the model itself:       p50 {view.model.at(0.5):.0f} ms")
 # %% id="nb07-c19" tags=["nbval-ignore-output"]
 import dataclasses
 
-beside = dataclasses.replace(settings, port=settings.port + 1)
 if settings.lane == "rehearsal":
     batches = measure.sweep_batches(
-        beside, server.folder, [1, 2], measure.Load(requests=6), output_tokens=output_tokens
+        settings.beside(), server.folder, [1, 2], measure.Load(requests=6), output_tokens=output_tokens
     )
     print(measure.table(batches))
 else:

@@ -35,7 +35,8 @@ port: int = 8080
 all_drills: bool = False
 
 # %% [markdown] id="nb08-c04"
-# Your own server may go on running. The broken one gets the next port.
+# Your own server may go on running. The broken one gets the next port, and a played machine of its own: on yours the
+# cores are taken.
 
 # %% id="nb08-c05"
 import dataclasses
@@ -45,7 +46,8 @@ from inf2lab.folder import write_properties
 
 enter_repository()
 settings = Settings.from_notebook(globals(), also=["all_drills"])
-settings = dataclasses.replace(settings, lane="rehearsal", profile="djl-0.25", port=settings.port + 1)
+settings = dataclasses.replace(settings, lane="rehearsal", profile="djl-0.25")
+settings = dataclasses.replace(settings, machine="broken", port=settings.port + 1)
 folder = ModelFolder.named("opt13b_broken")
 print(f"{len(drills.DRILLS)} failures are known here by name")
 

@@ -49,9 +49,10 @@ def tokenizer(snapshot: Path) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture
-def load(reference: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> Load:
+def load(reference: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, emulated_instance: str) -> Load:
     """Puts the weights on the emulated device; degree 1, one row, f32 unless the arguments say otherwise."""
     monkeypatch.syspath_prepend(str(ROOT / "lib" / "rehearsal" / "neuron"))
+    monkeypatch.setenv("REHEARSAL_INSTANCE", emulated_instance)
     from transformers_neuronx.llama.model import LlamaForSampling
 
     def build(**arguments: object) -> object:

@@ -35,6 +35,12 @@ OPTIONS = {
     "copies": Annotated[
         int, typer.Option(help="Copies of the model, each on cores of its own.", envvar="INF2LAB_COPIES")
     ],
+    "first_device": Annotated[
+        int, typer.Option(help="Neuron device on which the copies begin.", envvar="INF2LAB_FIRST_DEVICE")
+    ],
+    "machine": Annotated[
+        str, typer.Option(help="Of the rehearsal: a further instance, by any name.", envvar="INF2LAB_MACHINE")
+    ],
     "image": Annotated[str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")],
     "network": Annotated[str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")],
     "docker_options": Annotated[

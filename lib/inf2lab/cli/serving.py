@@ -16,7 +16,10 @@ commands = typer.Typer()
 
 
 @commands.command()
-@with_settings("lane", "profile", "instance", "port", "server", "copies", "image", "network", "docker_options")
+@with_settings(
+    *("lane", "profile", "instance", "port", "server", "copies", "first_device", "machine"),
+    *("image", "network", "docker_options"),
+)
 def serve(
     folder: Annotated[Path, typer.Argument(help="Model folder with serving.properties and perhaps model.py.")],
     settings: Settings,

@@ -18,7 +18,7 @@ import psutil
 from inf2lab import paths
 from inf2lab.drills.drill import PATIENCE_S, Scene, Sighting, Unavailable, curl
 from inf2lab.folder import ModelFolder, write_properties
-from inf2lab.serving import RehearsalServer, Server, end_orphans, free_port
+from inf2lab.serving import RehearsalServer, Server, end_orphans, free_port, instance_path
 from inf2lab.settings import Settings
 
 NAME = "drill"
@@ -29,7 +29,8 @@ class Site:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.settings = Settings(profile=scene.profile, instance=scene.instance, port=free_port())
+        port = free_port()
+        self.settings = Settings(profile=scene.profile, instance=scene.instance, port=port, machine=f"drill{port}")
 
     def __enter__(self) -> Self:
         self._temporary = Path(tempfile.mkdtemp(prefix="inf2lab-")).resolve()
@@ -46,6 +47,7 @@ class Site:
         self.server.stop(patience_s=5)
         end_orphans(patience_s=5)  # an interrupt between a process's start and its state file: found by its mark
         shutil.rmtree(self.server.log_folder, ignore_errors=True)
+        instance_path(self.settings).unlink(missing_ok=True)
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     @property

@@ -96,20 +96,21 @@ class Needs:
 
     @property
     def degree(self) -> int:
-        """NeuronCores of one copy: 1 unless stated; `max` (since 0.24) is every core of the instance."""
+        """NeuronCores of one copy: 1 unless stated; `max` (since 0.24) is every core from the first device on."""
         if self.stated.text("tensor_parallel_degree") == "max":
-            return self.settings.hardware.cores
+            return self.settings.hardware.cores - self.settings.first_core
         return self._option("tensor_parallel_degree", 1, f"{_FROM_ONE}, or max")
 
     @property
     def devices(self) -> int:
         """Neuron devices of the copies that are asked for: whole chips, as the device plugin hands them out."""
-        settings, cores = self.settings, self.settings.hardware.cores
+        settings, cores = self.settings, self.settings.hardware.cores - self.settings.first_core
         wanted = self.degree * settings.copies
         if wanted > cores:
+            after = f" from device {settings.first_device} on" if settings.first_device else ""
             raise ServerError(
                 f"{settings.copies} x degree {self.degree} needs {wanted} NeuronCores, and "
-                f"{settings.instance} has {cores}: lower copies or the degree, or take a larger instance"
+                f"{settings.instance} has {cores}{after}: lower copies or the degree, or take a larger instance"
             )
         return -(-wanted // settings.hardware.cores_per_chip)
 

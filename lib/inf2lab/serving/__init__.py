@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.registry import ask_registry, require_image, second_source
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
     from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
+    from inf2lab.serving.state import instance_path
 
 __all__ = [
     "CONTAINER_USER",
@@ -29,6 +30,7 @@ __all__ = [
     "end_orphans",
     "free_port",
     "has_image",
+    "instance_path",
     "left_over",
     "on_record",
     "require_image",
@@ -52,5 +54,6 @@ __getattr__ = on_demand(
         "registry": ("ask_registry", "require_image", "second_source"),
         "rehearsal": ("RehearsalServer", "worker_is_here"),
         "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
+        "state": ("instance_path",),
     },
 )

@@ -27,7 +27,7 @@ class ContainerServer(ModelServer):
 
     def __init__(self, settings: Settings, folder: ModelFolder, *, first_device: int | None = None) -> None:
         super().__init__(settings, folder)
-        self._first_device = first_device
+        self._first_device = first_device if first_device is not None else settings.first_device or None
 
     @property
     def container(self) -> str:

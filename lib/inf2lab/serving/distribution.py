@@ -16,11 +16,13 @@ from inf2lab.errors import ServerError
 from inf2lab.folder import write_properties
 from inf2lab.serving import docker, processes
 from inf2lab.serving.local import LocalServer
+from inf2lab.serving.state import instance_path
 from inf2lab.weights import hub_home
 
 JAVA_OPTIONS = "-Xmx1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # the containers' own, less the gigabyte taken at once
 # Where things lie in the image.
 LIBRARY, HUB, RUN, STORE = "/opt/inf2lab/lib", "/opt/inf2lab/hub", "/opt/inf2lab/run", "/opt/ml/model"
+INSTANCE = "/opt/inf2lab/instance"
 
 
 class DistributionServer(LocalServer):
@@ -136,15 +138,17 @@ class DistributionServer(LocalServer):
             "OMP_NUM_THREADS": str(os.cpu_count() or 1),  # bin/serving would say 1, meant for many workers
             "OPT_OUT_TRACKING": "true",
             "PYTHONPATH": pythonpath,
-            "REHEARSAL_NEURON_CORES": str(self.settings.hardware.cores),
+            "REHEARSAL_NEURON_CORES": str(self.settings.hardware.cores - self.settings.first_core),
         }
 
     def _docker_run(self) -> list[str]:
+        instance = instance_path(self.settings)
         mounts: Mapping[str, Path] = {
             f"{STORE}/{self.folder.path.name}:ro": self.folder.path,
             f"{LIBRARY}:ro": paths.root() / "lib",
             HUB: hub_home(),
             RUN: self.log_folder,
+            INSTANCE: instance.parent,
         }
         inside = {
             **super().environment(),
@@ -153,6 +157,7 @@ class DistributionServer(LocalServer):
             "HF_HOME": HUB,
             "HOME": "/tmp",  # the user has none there
             "JAVA_OPTS": JAVA_OPTIONS,
+            "REHEARSAL_INSTANCE": f"{INSTANCE}/{instance.name}",
         }
         del inside[processes.MARK]  # what runs in a container is not found by it
         return [

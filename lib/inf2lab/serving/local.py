@@ -12,7 +12,7 @@ from inf2lab import paths
 from inf2lab.folder import timeouts
 from inf2lab.serving import log, ports, processes
 from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State
-from inf2lab.serving.state import ServerState, all_states, read_state, state_path
+from inf2lab.serving.state import ServerState, all_states, instance_path, read_state, state_path
 from inf2lab.weights import prepare_standin, worker_environment
 
 # What the command or config.properties says; to DJLServing a variable would be stronger.
@@ -33,6 +33,8 @@ class LocalServer(ModelServer):
             **timeouts(self.needs.loading_s, self.needs.predict_s),
             **self.needs.given_values,
             "REHEARSAL_TNX_GENERATION": self.settings.generation.name,
+            "REHEARSAL_INSTANCE": str(instance_path(self.settings)),
+            "REHEARSAL_NEURON_FIRST_CORE": str(self.settings.first_core),
             "PYTHONDONTWRITEBYTECODE": "1",  # the worker must not write into the model folder
             "PYTHONUNBUFFERED": "1",
             processes.MARK: processes.owner(),
@@ -104,6 +106,7 @@ class LocalServer(ModelServer):
     def _make_log_folder(self) -> None:
         shutil.rmtree(self.log_folder, ignore_errors=True)
         self.log_folder.mkdir(parents=True)
+        instance_path(self.settings).parent.mkdir(exist_ok=True)
 
     def _launch(self) -> None:
         scratch = tempfile.mkdtemp(prefix=processes.SCRATCH_PREFIX)  # handlers write split checkpoints into TMPDIR

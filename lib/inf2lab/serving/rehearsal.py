@@ -18,9 +18,10 @@ class RehearsalServer(LocalServer):
     def __init__(
         self, settings: Settings, folder: ModelFolder, *, neuron_cores: int | None = None, python: str = sys.executable
     ) -> None:
-        """`neuron_cores` are emulated, by default the instance's; `python` is the laboratory's own."""
+        """`neuron_cores` are emulated, by default all from the first device on; `python` is the laboratory's own."""
         super().__init__(settings, folder)
-        self._neuron_cores, self._python = neuron_cores or settings.hardware.cores, python
+        self._neuron_cores = neuron_cores or settings.hardware.cores - settings.first_core
+        self._python = python
 
     def command(self, *, log_files: bool = True) -> list[str]:
         """Return the server's command line; without `log_files` it only prints."""

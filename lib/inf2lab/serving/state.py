@@ -13,7 +13,7 @@ from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
 from inf2lab.settings import Settings
 
-_SETTINGS = ("lane", "profile", "instance", "port", "copies", "image", "network")
+_SETTINGS = ("lane", "profile", "instance", "port", "copies", "first_device", "machine", "image", "network")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class ServerState:
     server: str = "rehearsal"  # or djl, the real one
     container: str = ""  # id; empty for a process
     copies: int = 1
+    first_device: int = 0
+    machine: str = ""
     image: str = ""
     network: str = "bridge"
 
@@ -78,6 +80,15 @@ class ServerState:
 def state_path(port: int) -> Path:
     """Return the state file of a server on `port`."""
     return paths.logs() / "state" / f"server-{port}.json"
+
+
+def instance_path(settings: Settings) -> Path:
+    """Return the file that stands for an instance of the rehearsal: its servers share the NeuronCores.
+
+    One for each kind of instance in a clone; a `machine` is one more of that kind.
+    """
+    name = f"{settings.instance}-{settings.machine}" if settings.machine else settings.instance
+    return paths.logs() / "state" / f"{name}.cores"
 
 
 def read_state(path: Path) -> ServerState | None:

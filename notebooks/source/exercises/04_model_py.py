@@ -24,16 +24,13 @@
 port: int = 8080
 
 # %% [markdown] id="nb04-c03"
-# The server gets the next port; your own may go on running.
+# The server gets the next port and the next Neuron device; your own may go on running.
 
 # %% id="nb04-c04"
-from dataclasses import replace
-
 from inf2lab import ModelFolder, Server, Settings, check, enter_repository, write_properties
 
 enter_repository()
-settings = Settings.from_notebook(globals())
-settings = replace(settings, port=settings.port + 1)
+settings = Settings.from_notebook(globals()).beside()
 folder = ModelFolder.named("exercise_04")
 _ = write_properties(folder.properties_path, {"engine": "Python"})
 

@@ -25,13 +25,10 @@ port: int = 8080
 # A server that takes a twentieth of a second an answer, one at a time.
 
 # %% id="nb07-c04"
-from dataclasses import replace
-
 from inf2lab import ModelFolder, Server, Settings, check, enter_repository, measure, write_properties
 
 enter_repository()
-settings = Settings.from_notebook(globals())
-settings = replace(settings, port=settings.port + 1)
+settings = Settings.from_notebook(globals()).beside()
 folder = ModelFolder.named("exercise_07")
 _ = write_properties(folder.properties_path, {"engine": "Python"})
 

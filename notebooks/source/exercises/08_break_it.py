@@ -25,13 +25,10 @@ port: int = 8080
 # The folder, and a way to try it.
 
 # %% id="nb08-c04"
-from dataclasses import replace
-
 from inf2lab import LabError, ModelFolder, Server, Settings, check, drills, enter_repository, write_properties
 
 enter_repository()
-settings = Settings.from_notebook(globals())
-settings = replace(settings, port=settings.port + 1)
+settings = Settings.from_notebook(globals()).beside()
 folder = ModelFolder.named("exercise_08")
 options = {
     "engine": "Python",

@@ -149,8 +149,11 @@ def answers() -> dict[str, int]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_plan_and_device_agree(model: str, monkeypatch: pytest.MonkeyPatch, answers: dict[str, int]) -> None:
+def test_plan_and_device_agree(
+    model: str, monkeypatch: pytest.MonkeyPatch, answers: dict[str, int], emulated_instance: str
+) -> None:
     torch.set_num_threads(1)
+    monkeypatch.setenv("REHEARSAL_INSTANCE", emulated_instance)
     weights = AutoModelForCausalLM.from_config(stand_in(catalog.model(model))).state_dict()
     configurations = grid(model)
     assert len(configurations) == 20

@@ -92,9 +92,11 @@ OPT_13B = {
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test begins on 24 cores of generation 0.8."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, emulated_instance: str) -> None:
+    """Every test begins on 24 cores of generation 0.8, which no other process owns."""
+    monkeypatch.setenv("REHEARSAL_INSTANCE", emulated_instance)
     for name in (
+        "REHEARSAL_NEURON_FIRST_CORE",
         "REHEARSAL_TNX_GENERATION",
         "REHEARSAL_NEURON_CORES",
         "REHEARSAL_NEURON_FAMILY",

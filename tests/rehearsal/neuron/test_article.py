@@ -48,9 +48,10 @@ def checkpoint(opt_reference: PreTrainedModel, tmp_path: Path) -> Path:
 
 def run_flow(checkpoint: Path, amp: str, degree: int, **environment: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(str(ROOT / folder) for folder in ("lib/rehearsal/neuron", "lib"))
+    own = {"REHEARSAL_INSTANCE": str(checkpoint.parent / "instance")}
     return subprocess.run(
         [warm_worker.python(), "-c", FLOW, str(checkpoint), str(checkpoint.parent / "split"), amp, str(degree)],
-        env={**os.environ, "PYTHONPATH": path, **standins.worker_environment(), **environment},
+        env={**os.environ, "PYTHONPATH": path, **standins.worker_environment(), **own, **environment},
         capture_output=True,
         text=True,
         timeout=600,

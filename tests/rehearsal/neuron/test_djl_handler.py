@@ -78,6 +78,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pope
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
+        "REHEARSAL_INSTANCE": str(folder / "instance"),
         "NEURON_CC_FLAGS": "--logfile compile.log",
         "SERVING_DOWNLOAD_DIR": str(folder),
     }

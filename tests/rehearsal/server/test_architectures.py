@@ -107,7 +107,8 @@ def server(chip: RunningServer, checkpoints: Path) -> RunningServer:
         folder.mkdir(parents=True)
         lines = HANDLER.format(checkpoint=checkpoints / architecture, scratch=scratch).replace("    ", "")
         eight_bit = "option.load_in_8bit=true\n" if architecture in EIGHT_BIT else ""
-        (folder / "serving.properties").write_text(lines + WAYS[way] + eight_bit)
+        cores = f"load_on_devices=nc{2 * (STREAMING + ROLLING).index(architecture)}\n"  # of its own
+        (folder / "serving.properties").write_text(lines + WAYS[way] + eight_bit + cores)
         return chip.send("POST", f"/models?url=file://{folder}&model_name={architecture}").status
 
     with ThreadPoolExecutor(2) as pool:

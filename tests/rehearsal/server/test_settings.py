@@ -176,7 +176,8 @@ def test_device_details():
     ]
     assert [str(parse_device(name)) for name in ("-1", "nc4")] == ["cpu()", "nc(4)"]
     assert visible_cores(Device("nc", 4), 2) == "4-5"
-    assert visible_cores(Device("nc", 4), 1) == "4"
+    assert visible_cores(Device("nc", 4), 1) == "4-4"  # as recorded of DJLServing 0.25
+    assert visible_cores(Device("nc", 4), 0) == "4"
     assert visible_cores(Device("cpu", -1), 2) is None
     assert default_max_workers(Device("nc", 0), {}) == 1
     assert default_max_workers(Device("cpu", -1), {}) == 2

@@ -124,7 +124,8 @@ def _start(spec: RaySpec) -> Beside:
     command, more, log = command_of(spec, port)
     scratch = Path(tempfile.mkdtemp(prefix="replica-", dir=spec.scratch or None))
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    environment |= more | {"TMPDIR": str(scratch), "SERVING_DOWNLOAD_DIR": str(scratch)}
+    own = {"REHEARSAL_INSTANCE": f"{scratch}/cores"}  # Ray has given this replica its cores, of nodes that it plays
+    environment |= more | {"TMPDIR": str(scratch), "SERVING_DOWNLOAD_DIR": str(scratch)} | own
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         # Trap: never fork in a replica. With preexec_fn Python forks for real, and gRPC's fork handlers then abort

@@ -3,6 +3,7 @@
 | module | what it is for |
 |---|---|
 | environment, arguments, dtypes | what the process, the caller and `amp` ask for, checked in the real package's words |
+| cores | which process owns which cores of the emulated instance |
 | device, host, report | placing the shards on the cores, the laptop's own memory, and what a report says of both |
 | checkpoint, low_memory, artifacts | weights as files, modules that read them when needed, compiled programs |
 | specs, layers, loading, decoder | the architectures as data, their layers, weights into layers, and the one decoder |

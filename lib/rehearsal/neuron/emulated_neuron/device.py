@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 
 from emulated_neuron import dtypes
+from emulated_neuron.cores import own_cores
 from emulated_neuron.environment import Environment
 from emulated_neuron.report import RehearsalReport
 from neuron_rules import (
@@ -78,8 +79,8 @@ def place(
 
 
 def claim_cores(degree: int, dims: ModelDims, environment: Environment) -> range:
-    """The cores that a model of this degree takes; raises RuntimeError with the rule that forbids it."""
-    visible = environment.visible
+    """The cores that a model of this degree takes; raises RuntimeError with what forbids it."""
+    visible = own_cores(environment)
     check = check_degree(degree, dims, generation=environment.generation, cores=len(visible), family=environment.family)
     if not check.ok:
         _refuse(check)

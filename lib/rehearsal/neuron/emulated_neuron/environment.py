@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from neuron_rules import Generation, NeuronRulesError, generation, parse_visible_cores
 
@@ -29,8 +31,18 @@ class Environment:
     family: str  # inf2 or trn1
     cores: int  # of the whole instance
     visible: range  # of this process
+    anywhere: bool  # whether any cores will do, as many as are visible
+    instance: Path  # the file that stands for the instance: who names the same one shares its cores
+    first_core: int = 0  # of the instance, where this process sees only some devices, as in a container
     vocab_divisor: int = 1  # what the output matrix is padded to, besides the degree
     equal_prompts: bool = False  # whether left padding stays visible
+
+    @property
+    def choices(self) -> tuple[range, ...]:
+        """The cores that this process may reserve, and then which others would do."""
+        count = len(self.visible)
+        starts = range(self.cores - count + 1) if self.anywhere else (self.visible.start,)
+        return tuple(range(start, start + count) for start in starts)
 
 
 def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
@@ -46,13 +58,22 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     if family not in rules.documented_degrees:
         accepted = ", ".join(rules.documented_degrees)
         raise RehearsalSettingError(f"REHEARSAL_NEURON_FAMILY={family!r}: use one of {accepted}")
+    found = Environment(
+        rules,
+        family,
+        cores,
+        visible,
+        anywhere=not environ.get("NEURON_RT_VISIBLE_CORES"),
+        instance=Path(environ.get("REHEARSAL_INSTANCE") or _own_machine()),
+        first_core=_count(environ, "REHEARSAL_NEURON_FIRST_CORE", "0"),
+    )
     if not rules.context_buckets:  # 0.2 knows neither of the two
-        return Environment(rules, family, cores, visible)
+        return found
     divisor = _count(environ, "NEURON_VOCAB_PAD_DIVISOR", "1")
     if divisor == 0:
         raise RehearsalSettingError("NEURON_VOCAB_PAD_DIVISOR='0': write the number that the vocabulary is padded to")
     equal = environ.get("NEURON_INTERNAL_ASSUME_ALL_PROMPT_LENGTHS_ARE_EQUAL") == "1"
-    return Environment(rules, family, cores, visible, divisor, equal)
+    return replace(found, vocab_divisor=divisor, equal_prompts=equal)
 
 
 def refuse_before(first: str, module: str) -> None:
@@ -62,6 +83,11 @@ def refuse_before(first: str, module: str) -> None:
         raise ModuleNotFoundError(
             f"No module named '{module}': {rules.title} does not have it; choose a later profile", name=module
         )
+
+
+def _own_machine() -> Path:
+    """The instance of who names none: one for each user of this machine."""
+    return Path(tempfile.gettempdir()) / f"rehearsal-instance-{os.getuid()}"
 
 
 def _visible_cores(environ: Mapping[str, str], cores: int) -> range:

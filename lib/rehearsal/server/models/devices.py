@@ -53,11 +53,10 @@ def device_names(load_on_devices: str, neuron_cores: int, degree: int) -> list[s
 
 
 def visible_cores(device: Device, degree: int) -> str | None:
-    """NEURON_RT_VISIBLE_CORES for a worker on this device; None off Neuron or without a degree."""
-    if device.kind != "nc" or degree < 1:
+    """NEURON_RT_VISIBLE_CORES for a worker on this device, one core where no degree is stated; None off Neuron."""
+    if device.kind != "nc":
         return None
-    last = device.number + degree - 1
-    return f"{device.number}-{last}" if degree > 1 else str(device.number)
+    return f"{device.number}-{device.number + degree - 1}" if degree > 0 else str(device.number)
 
 
 def default_max_workers(device: Device, environ: Mapping[str, str]) -> int:

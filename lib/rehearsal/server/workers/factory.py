@@ -49,6 +49,7 @@ class WorkerFactory:
             key, _, value = pair.partition("=")
             environ[key.strip()] = value.strip()
         environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder)
+        environ.setdefault("REHEARSAL_INSTANCE", str(self._folder / "cores"))  # unless servers are to share one
         if self._config.neuron_cores > 0:
             environ["REHEARSAL_NEURON_CORES"] = str(self._config.neuron_cores)
         if cores := visible_cores(device, model.degree):
