@@ -97,6 +97,7 @@ class LoadingFacts:
     first_load_s: int
     warm_load_s: int  # with weights and compiled programs that were kept
     predict_s: int
+    tested_s_per_billion: float  # parameters
     rates: LoadRates
     host: HostRates
     built_in_copies: Mapping[str, int]  # since which release

@@ -21,7 +21,6 @@ FOUND = {
     "built-in": {
         ("serving.properties", 1): {"I001"},
         ("serving.properties", 4): {"O003"},
-        ("serving.properties", 6): {"L001"},
         ("serving.properties", 8): {"E001"},
         ("call.sh", 1): {"R001", "R002", "R006"},
         ("run.sh", 1): {"S003", "T004"},
@@ -97,7 +96,11 @@ TRAPS: dict[str, tuple[str, str | Files, str | Files]] = {
         {"serving.properties": OLD, "run.sh": RUN},
         {"serving.properties": OLD, "run.sh": GOOD_RUN},
     ),
-    "ten minutes to load": ("L001", OLD.replace("1200", "600"), OLD),
+    "ten minutes to load": (
+        "L001",
+        OLD.replace("1200", "600") + "option.model_id=facebook/opt-13b\n",
+        OLD + "option.model_id=facebook/opt-1.3b\n",
+    ),
     "two files, one name": (
         "P008",
         {"serving.properties": OLD, "make.sh": "echo 1 > serving.properties\necho 2 > serving.properties\n"},

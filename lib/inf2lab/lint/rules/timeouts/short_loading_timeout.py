@@ -10,7 +10,8 @@ from neuron_rules import Span, dtype_bytes, load_seconds, load_steps, token_buck
 NAME, SEVERITY = "short-loading-timeout", Severity.WARNING
 WHY = (
     "A first load fetches, splits and compiles. Nobody has published how long that takes: the bounds come from bytes "
-    "and programs. `option.model_loading_timeout` wins over MODEL_LOADING_TIMEOUT of the container, which wins over "
+    "and programs. What is less than DJLServing's own tests give a model of that size is called short. "
+    "`option.model_loading_timeout` wins over MODEL_LOADING_TIMEOUT of the container, which wins over "
     "the server's 240 seconds; when it is over, the worker is killed."
 )
 CURE = "Write `option.model_loading_timeout=7200`, or 3600 where weights and compiled programs are kept."
@@ -32,7 +33,7 @@ def check(folder: Folder) -> Hits:
         return
     entry, default = folder.properties.last("option.model_loading_timeout"), folder.profile.loading_timeout_s
     takes = _first_load(folder)
-    if entry and entry.number is not None and 0 < entry.number < takes.high:
+    if entry and entry.number is not None and 0 < entry.number < min(takes.high, _tested(folder)):
         yield Hit(
             entry,
             f"{entry.number} s to load win over what the container allows; "
@@ -41,6 +42,11 @@ def check(folder: Folder) -> Hits:
     given = any("MODEL_LOADING_TIMEOUT" in run.env for run in folder.containers)
     if entry is None and default < takes.middle and not given:
         yield Hit(1, f"no `option.model_loading_timeout`: {folder.profile.djl} gives up after {default} s")
+
+
+def _tested(folder: Folder) -> float:
+    """The seconds that loads of such a model were seen to end in; of one that nobody knows, no number is too short."""
+    return catalog.loading_facts().tested_s_per_billion * (folder.dims.parameters / 1e9 if folder.dims else 0)
 
 
 def _first_load(folder: Folder) -> Span:
