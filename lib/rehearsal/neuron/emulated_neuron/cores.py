@@ -79,10 +79,11 @@ def _refuse(file: int, environment: Environment) -> NoReturn:
     owners = {core: _owner(file, environment.first_core + core) for core in asked}
     requested = f"{len(visible)}" if environment.anywhere else f"nc{visible.start}-nc{visible.stop - 1}"
     free = sum(not owner for owner in owners.values())
-    words = f"NeuronCore(s) not available - Requested:{requested} Available:{free}"
-    logger.error("NRT:nrt_allocate_neuron_cores               %s", words)
+    numbers = f"Requested:{requested} Available:{free}"
+    logger.error("NRT:nrt_allocate_neuron_cores               NeuronCore(s) not available - %s", numbers)
     holders = ", ".join(f"process {owner}" for owner in sorted({*owners.values()} - {0})) or "another process"
     raise RuntimeError(
-        f"The PyTorch Neuron Runtime could not be initialized. {words}: they belong to {holders}. "
+        f"The PyTorch Neuron Runtime could not be initialized. NeuronCore(s) not available - {numbers}: "
+        f"they belong to {holders}. "
         "A NeuronCore belongs to one process until that ends: stop it, or give this one other cores"
     )
