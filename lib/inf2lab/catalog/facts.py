@@ -72,6 +72,11 @@ class Profile:
         return parse_version(self.djl)
 
     @property
+    def library(self) -> Version:
+        """The release of transformers-neuronx in the image, as numbers that compare."""
+        return parse_version(self.packages["transformers-neuronx"])
+
+    @property
     def asks_metadata(self) -> bool:
         """Whether the server in its container asks the instance metadata which chip is there."""
         return self.cores_found_by == "instance metadata"

@@ -75,7 +75,7 @@ def untried_context(positions: int, profile: Profile) -> str | None:
     """Return why so many positions are uncertain under a profile; None where the vendor names them, or shorter ones."""
     have = profile.packages[_LIBRARY]
     row = next((row for row in reversed(long_contexts()) if positions > row.above), None)
-    if row is None or parse_version(have) >= parse_version(row.since):
+    if row is None or profile.library >= parse_version(row.since):
         return None
     way = f" with {row.option}" if row.option else ""
     return (

@@ -149,10 +149,8 @@ def _unknown(reader: Reader, found: list[Match]) -> Match | None:
     raised = last_raised(reader.kept())
     if raised is None or any(re.search(reader.rules[name].pattern, raised.line) for name in reader.found):
         return None
-    wrappers = [
-        name for name in reader.rules if any(match.name == name and match.level == "wrapper" for match in found)
-    ]
-    wrapper = reader.rules[wrappers[0]].title if wrappers else "An exception"
+    wrappers = {match.name: match.title for match in found if match.level == "wrapper"}
+    wrapper = next((wrappers[name] for name in reader.rules if name in wrappers), "An exception")
     title = f"{wrapper}: no row here knows these words"
     cause = f"Raised by {raised.who}."
     return Match(

@@ -6,6 +6,7 @@ empty branch. A word counts where it is whole: its neighbours in the pattern are
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 PARTS = ("Error", "Exception", "NCC_")  # parts of words that are looked for in any case
@@ -31,20 +32,27 @@ def keys_of(alternative: str) -> list[tuple[str, ...]]:
 
 def split(pattern: str) -> list[str]:
     """Return a pattern's alternatives: what stands between its `|` outside of any group."""
-    found, start, depth, place = [], 0, 0, 0
+    found, start, depth = [], 0, 0
+    for place, letter in _marks(pattern):
+        if letter in "()":
+            depth += 1 if letter == "(" else -1
+        elif letter == "|" and not depth:
+            found.append(pattern[start:place])
+            start = place + 1
+    return [*found, pattern[start:]]
+
+
+def _marks(pattern: str, place: int = 0) -> Iterator[tuple[int, str]]:
+    """Yield place and letter of what may be a sign of the pattern's own: no escaped letter, and nothing in a class."""
     while place < len(pattern):
         letter = pattern[place]
         if letter == "\\":
             place += 1
         elif letter == "[":
             place = _end_of_class(pattern, place)
-        elif letter in "()":
-            depth += 1 if letter == "(" else -1
-        elif letter == "|" and not depth:
-            found.append(pattern[start:place])
-            start = place + 1
+        else:
+            yield place, letter
         place += 1
-    return [*found, pattern[start:]]
 
 
 def _words(alternative: str) -> list[str]:
@@ -86,21 +94,15 @@ def _pieces(alternative: str) -> list[tuple[bool, str, bool]]:
 
 def _open_group(alternative: str) -> list[str]:
     """Return the alternative once for each branch of its first group that must be there; none without such a group."""
-    place = 0
-    while place < len(alternative):
-        letter = alternative[place]
-        if letter == "\\":
-            place += 1
-        elif letter == "[":
-            place = _end_of_class(alternative, place)
-        elif letter == "(":
-            end = _end_of_group(alternative, place)
-            inside = alternative[place + 1 : end - 1]
-            if not inside.startswith(("?!", "?=", "?<")) and alternative[end : end + 1] not in ("?", "*"):
-                head, tail = alternative[:place], alternative[end:]
-                return [head + branch + tail for branch in split(inside.removeprefix("?:"))]
-            place = end - 1
-        place += 1
+    end = 0
+    for place, letter in _marks(alternative):
+        if letter != "(" or place < end:
+            continue
+        end = _end_of_group(alternative, place)
+        inside = alternative[place + 1 : end - 1]
+        if not inside.startswith(("?!", "?=", "?<")) and alternative[end : end + 1] not in ("?", "*"):
+            head, tail = alternative[:place], alternative[end:]
+            return [head + branch + tail for branch in split(inside.removeprefix("?:"))]
     return []
 
 
@@ -119,14 +121,9 @@ def _end_of_class(pattern: str, place: int) -> int:
 
 def _end_of_group(pattern: str, place: int) -> int:
     depth = 0
-    while True:
-        letter = pattern[place]
-        if letter == "\\":
-            place += 1
-        elif letter == "[":
-            place = _end_of_class(pattern, place)
-        elif letter in "()":
+    for at, letter in _marks(pattern, place):
+        if letter in "()":
             depth += 1 if letter == "(" else -1
-        place += 1
-        if letter == ")" and not depth:
-            return place
+            if not depth:
+                return at + 1
+    raise ValueError(f"{pattern!r}: a group that does not end")

@@ -9,7 +9,7 @@ _FRAME = re.compile(
 )
 _PYTHON = re.compile(
     r"^(?P<name>(?:[A-Za-z_]\w*\.)*[A-Z]\w*"
-    r"(?:Error|Exception|Interrupt|Exit|Iteration|Failure|Timeout|Refused|Exceeded|Exception))(?:: |:?$)"
+    r"(?:Error|Exception|Interrupt|Exit|Iteration|Failure|Timeout|Refused|Exceeded))(?:: |:?$)"
 )
 _JAVA = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Exception|Error)\b")
 _RUNTIME = re.compile(r"ERROR\s+(?:NRT|TDRV|NMGR|HAL|NEFF|KELF|ENC|CCOM):\w+")

@@ -22,6 +22,7 @@ _SHORT |= {"m": "memory"}
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(\S*)")
 _NEURON_RESOURCES = ("aws.amazon.com/neuron", "aws.amazon.com/neurondevice")
 _CORE_RESOURCE = "aws.amazon.com/neuroncore"
+_SAGEMAKER = (("privileged", "true"), ("volume", ":/opt/ml/model"))  # it maps every device and the folder itself
 _CORES_A_DEVICE = 2  # of Inferentia2 and Trainium
 
 
@@ -235,9 +236,8 @@ def _of_objects(whole: Words, node: Any, maps: dict[str, Any]) -> Iterator[Conta
     """Containers of Kubernetes and of SageMaker, wherever they stand in a document."""
     if isinstance(node, Tree):
         if isinstance(given := node.get("Environment"), Tree) and any(map(configures, given)):
-            options = (("privileged", "true"), ("volume", ":/opt/ml/model"))
             found = tuple(_named_values(whole, given))
-            yield Container(_from(whole, node), str(node.get("Image", "")), options, found)
+            yield Container(_from(whole, node), str(node.get("Image", "")), _SAGEMAKER, found)
         elif "image" in node and ("env" in node or "envFrom" in node or "resources" in node):
             yield _of_kubernetes(whole, node, maps)
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
@@ -308,8 +308,7 @@ def _of_python(file: str, text: str) -> Iterator[Container]:
             Variable(str(key.value), _literal(value), file, key.lineno, known=isinstance(value, ast.Constant))
             for key, value in pairs
         )
-        options = (("privileged", "true"), ("volume", ":/opt/ml/model"))
-        yield Container(Words(file, node.lineno, (), text), "", options, found)
+        yield Container(Words(file, node.lineno, (), text), "", _SAGEMAKER, found)
 
 
 def _literal(node: ast.expr) -> str:

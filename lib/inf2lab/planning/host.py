@@ -74,12 +74,12 @@ def host_needs(request: Request, workers: int) -> Host:
     ways = [Reading(request.dtype, 0, ""), Reading(request.dtype, 1, ""), Reading("f32", 1, "")]
     split, once, f32 = (peak(request, way).of(workers) for way in ways)
     most, room = one.of(workers), request.hardware.host_gib
-    text = _sentence(request, workers, split)
+    text = _sentence(request, workers, most, split)
     return Host(most, one.of(1), split, once, f32, room, weights_gib(request, 1), text)
 
 
-def _sentence(request: Request, workers: int, split: float) -> str:
-    read, room, most = request.read, request.hardware.host_gib, peak(request).of(workers)
+def _sentence(request: Request, workers: int, most: float, split: float) -> str:
+    read, room = request.read, request.hardware.host_gib
     many = f"{plural(workers, 'worker')} one after the other take" if workers > 1 else "one worker takes"
     loads = f"to load, {many} up to {most:.0f} of {room} GiB ({read.text})"
     if most + SYSTEM_GIB <= room:

@@ -129,7 +129,6 @@ def prove(
     What a step finds is in the evidence and raises nothing. An interrupt sweeps and writes too, then goes on.
     """
     proof = _Proof(cloud, plan, report, cloud.now())
-    written: list[tuple[Evidence, Path]] = []
     try:
         proof.ask_all(another=another)
     finally:
@@ -137,5 +136,5 @@ def prove(
             proof.sweep()
         finally:
             evidence = proof.evidence()
-            written.append((evidence, write_evidence(evidence, folder or evidence_folder(), proof.identities())))
-    return written[0]
+            path = write_evidence(evidence, folder or evidence_folder(), proof.identities())
+    return evidence, path

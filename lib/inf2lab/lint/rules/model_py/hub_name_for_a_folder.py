@@ -26,7 +26,7 @@ _DOWNLOADS = (0, 10)  # release notes of 0.10.0.21
 
 def check(folder: Folder) -> Hits:
     own, have = folder.own, folder.profile.packages["transformers-neuronx"]
-    if own is None or tuple(int(part) for part in have.split(".")) >= _DOWNLOADS:
+    if own is None or folder.profile.library >= _DOWNLOADS:
         return
     for call in own.calls_of("from_pretrained"):
         if owner(call) in CLASSES and (name := _hub_name(folder, call)):

@@ -79,4 +79,4 @@ def _breaks_splitting(folder: Folder, clauses: str) -> bool:
     splits = own is not None and any(taken.name == "save_pretrained_split" for taken in own.taken)
     upper = [bound for sign, bound, _ in _CLAUSE.findall(clauses) if sign in ("==", "<=", "<", "~=")]
     may_be_new = all(_numbers(bound)[:2] >= _SAFETENSORS for bound in upper)
-    return splits and may_be_new and _numbers(folder.profile.packages["transformers-neuronx"]) < _SPLITS_THEM
+    return splits and may_be_new and folder.profile.library < _SPLITS_THEM
