@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from inf2lab.weights import fetch, standins
+from tests.support.clones import make_clone, run_tutorial
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -137,18 +136,11 @@ def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> N
 
 def test_the_tutorial_runs_with_it(snapshot: Path, tmp_path: Path, free_port: int) -> None:
     """`make run MODEL=smollm2-135m`: the built-in handler (03), model.py (04), and the endpoint's answer (06)."""
-    command = [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), "--model", "smollm2-135m"]
-    done = subprocess.run(
-        [*command, "-p", "seq_length", "256", "03", "04", "05", "06", "99"],
-        env={**os.environ, "INF2LAB_LOGS": str(tmp_path), "INF2LAB_PORT": str(free_port)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    clone = make_clone(tmp_path / "clone")
+    chosen = ["--model", "smollm2-135m", "-p", "seq_length", "256"]
+    done = run_tutorial(clone, free_port, *chosen, "03", "04", "05", "06", "99")
     assert done.returncode == 0, done.stdout
     assert "degree 2: 9 attention heads are padded to 10" in done.stdout
-    answer = json.loads((tmp_path / "answer.json").read_text())
+    answer = json.loads((clone / "logs" / "answer.json").read_text())
     assert (answer["model"], answer["played_by"]) == (MODEL, MODEL)
     assert all(map(str.startswith, answer["text"], answer["prompt"]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from nbformat import NotebookNode
 import build_exercises
 import build_notebooks
 from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of
+from tests.support.clones import make_clone
 
 LESSONS = ROOT / "notebooks" / "source"
 SOURCES = sorted(build_exercises.SOLUTIONS.glob("*.py"))
@@ -39,20 +38,19 @@ print(degree)
 """
 
 
-@pytest.fixture(autouse=True)
-def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -> Iterator[None]:
-    """A port and logs of its own; the folders that exercises write are removed, but not a reader's own."""
-    before = set((ROOT / "models").glob("exercise_*"))
+@pytest.fixture
+def clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -> Path:
+    """A clone, a port and logs of its own."""
+    folder = make_clone(tmp_path / "clone")
+    monkeypatch.setenv("INF2LAB_ROOT", str(folder))
     monkeypatch.setenv("INF2LAB_PORT", str(free_port))
-    monkeypatch.setenv("INF2LAB_LOGS", str(tmp_path / "logs"))
-    yield
-    for folder in set((ROOT / "models").glob("exercise_*")) - before:
-        shutil.rmtree(folder)
+    monkeypatch.setenv("INF2LAB_LOGS", str(folder / "logs"))
+    return folder
 
 
-def run(notebook: NotebookNode, tmp_path: Path) -> NotebookNode:
-    """Execute a notebook in place, from the repository's folder."""
-    return build_notebooks.execute(notebook, cwd=ROOT, log=tmp_path / "kernel.log", timeout_s=600)
+def run(notebook: NotebookNode, clone: Path) -> NotebookNode:
+    """Execute a notebook in place, from a clone's folder."""
+    return build_notebooks.execute(notebook, cwd=clone, log=clone.parent / "kernel.log", timeout_s=600)
 
 
 def printed(notebook: NotebookNode) -> str:
@@ -63,17 +61,17 @@ def printed(notebook: NotebookNode) -> str:
 
 
 @every_source
-def test_the_solution_passes_its_check(source: Path, tmp_path: Path) -> None:
-    text = printed(run(build_notebooks.build(source), tmp_path))
+def test_the_solution_passes_its_check(source: Path, clone: Path) -> None:
+    text = printed(run(build_notebooks.build(source), clone))
     assert "PASS" in text
     assert "FAIL" not in text
 
 
 @every_source
-def test_the_exercise_runs_up_to_its_check_and_fails_it_with_a_hint(source: Path, tmp_path: Path) -> None:
+def test_the_exercise_runs_up_to_its_check_and_fails_it_with_a_hint(source: Path, clone: Path) -> None:
     notebook = build_exercises.exercise(source)
     with pytest.raises(CellExecutionError, match="CheckFailed"):
-        run(notebook, tmp_path)
+        run(notebook, clone)
     assert "FAIL" in printed(notebook)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 from nbformat import NotebookNode
 
-from notebook_files import NOTEBOOKS, ROOT, read_notebook
+from notebook_files import NOTEBOOKS, read_notebook
+from tests.support.clones import make_clone, run_tutorial
 
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = [
@@ -23,44 +21,17 @@ pytestmark = [
 
 
 @pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    """The logs folder of a clone whose models are its own; all that is only read is this clone's."""
-    clone = tmp_path / "clone"
-    (clone / "models").mkdir(parents=True)
-    for path in ROOT.iterdir():
-        if path.name not in {"models", "logs", "cache", ".git"}:
-            (clone / path.name).symlink_to(path)
-    for path in (ROOT / "models").iterdir():
-        if path.name.startswith("tiny"):  # weights
-            (clone / "models" / path.name).symlink_to(path)
-    return clone / "logs"
+def clone(tmp_path: Path) -> Path:
+    """A clone whose models and logs are its own."""
+    return make_clone(tmp_path / "clone")
 
 
-def run_tutorial(logs: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The finished run; what it printed is in `stdout`."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), "--cwd", str(logs.parent), *arguments],
-        env={
-            **os.environ,
-            "INF2LAB_ROOT": str(logs.parent),
-            "INF2LAB_LOGS": str(logs),
-            "INF2LAB_PORT": str(port),
-            "INF2LAB_CLUSTER": "recorded",  # `make test-scale` runs notebook 09 on a live one
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-def left_behind(logs: Path) -> list[str]:
-    """The command lines of processes that this run started (they inherited its INF2LAB_LOGS) and that still live."""
+def left_behind(clone: Path) -> list[str]:
+    """The command lines of processes that a run in this clone started (they inherited INF2LAB_LOGS) and that live."""
     left = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("INF2LAB_LOGS") == str(logs):
+            if process.environ().get("INF2LAB_LOGS") == str(clone / "logs"):
                 left.append(" ".join(process.cmdline()))
         except psutil.Error:  # ended meanwhile, or another user's
             continue
@@ -76,19 +47,19 @@ def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
     }
 
 
-def test_it_runs_from_the_first_notebook_to_the_last(logs: Path, free_port: int) -> None:
+def test_it_runs_from_the_first_notebook_to_the_last(clone: Path, free_port: int) -> None:
     # nbval has the notebooks' own length; here the answers of notebook 06 are shorter, and its checks as they are.
-    done = run_tutorial(logs, free_port, "--all", "-p", "seq_length", "256")
+    done = run_tutorial(clone, free_port, "--all", "-p", "seq_length", "256")
     assert done.returncode == 0, done.stdout
-    answer = json.loads((logs / "answer.json").read_text(encoding="utf-8"))
+    answer = json.loads((clone / "logs" / "answer.json").read_text(encoding="utf-8"))
     assert len(answer["prompt"]) == len(answer["text"]) == 2
     assert all(len(text.split()) > 10 for text in answer["text"])
     assert all(f"prompt: {prompt}" in done.stdout for prompt in answer["prompt"])
-    (folder,) = (logs / "runs").iterdir()
+    (folder,) = (clone / "logs" / "runs").iterdir()
     assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in BUILT_FILES}
     for path in BUILT_FILES:
         assert output_kinds(read_notebook(folder / path.name)) == output_kinds(read_notebook(path)), path.name
-    assert left_behind(logs) == []
+    assert left_behind(clone) == []
 
 
 @pytest.mark.parametrize(
@@ -99,17 +70,17 @@ def test_it_runs_from_the_first_notebook_to_the_last(logs: Path, free_port: int)
         (["-p", "no_such_parameter", "1"], "no notebook has a parameter 'no_such_parameter'; choose from: "),
     ],
 )
-def test_a_wrong_parameter_stops_it_with_the_rule(logs: Path, free_port: int, arguments: list[str], said: str) -> None:
-    done = run_tutorial(logs, free_port, *arguments)
+def test_a_wrong_parameter_stops_it_with_the_rule(clone: Path, free_port: int, arguments: list[str], said: str) -> None:
+    done = run_tutorial(clone, free_port, *arguments)
     assert done.returncode in (1, 2)
     assert said in done.stdout
-    assert left_behind(logs) == []
+    assert left_behind(clone) == []
 
 
-def test_a_port_in_use_stops_it_with_the_remedy(logs: Path) -> None:
+def test_a_port_in_use_stops_it_with_the_remedy(clone: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run_tutorial(logs, port)
+        done = run_tutorial(clone, port)
     assert done.returncode == 1
     assert f"in short: PortInUse: port {port} is taken by " in done.stdout
-    assert left_behind(logs) == []
+    assert left_behind(clone) == []
