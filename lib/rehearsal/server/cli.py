@@ -11,6 +11,7 @@ from rehearsal.server.config import Flags, load_config
 from rehearsal.server.environment import process_environment
 from rehearsal.server.errors import SetupError
 from rehearsal.server.server import EXIT_SETUP, serve
+from rehearsal.server.switches import Switch
 from rehearsal.server.workers.package import DEFAULT_VERSION
 
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config_file=args.config_file,
         log_dir=args.log_dir,
         djl_version=args.djl_version,
-        strict=args.strict == "on",
+        original=frozenset(Switch) if args.strict == "on" else frozenset(),
         neuron_cores=args.neuron_cores,
         worker_limit=args.worker_limit,
         allow_any_url=args.allow_any_url,

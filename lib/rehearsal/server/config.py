@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from rehearsal.server.errors import SetupError
 from rehearsal.server.properties import load_properties
+from rehearsal.server.switches import Switch
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 PREDICT_TIMEOUT_S, MODEL_LOADING_TIMEOUT_S = 120, 240  # DJLServing 0.25's, where neither model nor environment says
@@ -69,7 +70,7 @@ class ServerConfig:
     chunked_read_timeout_s: int = 60
     retry_threshold: int = 10
     djl_version: str = "0.25.0"
-    strict: bool = False
+    original: frozenset[Switch] = frozenset()  # what is played as the original does it
     neuron_cores: int = 0
     worker_limit: int | None = None
     allow_any_url: bool = False
@@ -95,7 +96,7 @@ class Flags:
     config_file: Path | None = None
     log_dir: Path | None = None
     djl_version: str = "0.25.0"
-    strict: bool = False
+    original: frozenset[Switch] = frozenset()  # what is played as the original does it
     neuron_cores: int = 0
     worker_limit: int | None = None
     allow_any_url: bool = False
@@ -137,7 +138,7 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
         chunked_read_timeout_s=read.number("chunked_read_timeout", 60),
         retry_threshold=read.number("retry_threshold", 10),
         djl_version=flags.djl_version,
-        strict=flags.strict,
+        original=flags.original,
         neuron_cores=flags.neuron_cores,
         worker_limit=flags.worker_limit,
         allow_any_url=flags.allow_any_url,

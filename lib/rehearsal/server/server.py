@@ -21,6 +21,7 @@ from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.models.store import startup_models
+from rehearsal.server.switches import Switch
 from rehearsal.server.wire.http import Connection
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.package import worker_package
@@ -105,7 +106,7 @@ class Server:
         return found.result() if found.done() else None
 
     async def _load(self, registry: Registry) -> list[Failure]:
-        """Loads the models at start, and returns those that failed; the first one ends it unless strict.
+        """Loads the models at start, and returns those that failed; the first one ends it, by default.
 
         One after the other while the port is closed, all at once behind an open port, as the original does.
         """
@@ -117,7 +118,7 @@ class Server:
             return [failure for failure in found if failure]
         failures: list[Failure] = []
         for load in loads:
-            if failures and not self._config.strict:
+            if failures and Switch.FAILED_LOAD_EXITS_0 not in self._config.original:
                 load.close()
             elif failure := await load:
                 failures.append(failure)
@@ -131,7 +132,7 @@ class Server:
             first, *_ = causes = error.causes
             lines = [f"java.util.concurrent.CompletionException: {first}", *(f"Caused by: {cause}" for cause in causes)]
             self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))
-            if self._config.strict:
+            if Switch.FAILED_LOAD_EXITS_0 in self._config.original:
                 await asyncio.wait([self._stop], timeout=FAILURE_PAUSE_S)
             self._log.info("ModelServer", "Stopping model server.")
             return Failure(entry.model.name, error)
@@ -140,16 +141,16 @@ class Server:
     async def _fail(self, failure: Failure, registry: Registry) -> int:
         """Ends the server after a failed load, the handler's own words last.
 
-        Strictly: a port that opens for an instant, and exit code 0, or no end at all beside other models.
+        In the original: a port that opens for an instant, and exit code 0, or no end at all beside other models.
         """
-        strict = self._config.strict
-        if strict and self._config.wait_model_loading:
+        as_java = Switch.FAILED_LOAD_EXITS_0 in self._config.original
+        if as_java and self._config.wait_model_loading:
             await self._open(registry)
             self._log.info("ModelServer", "Stopping model server.")
         self._close_listeners()
         self._log.info("ModelServer", "BOTH listener stopped.")
         self._log.info("ModelServer", "Model server stopped.")
-        if strict:
+        if as_java:
             alive = any(entry.pool.workers for end in registry.endpoints.values() for entry in end.entries)
             return await self._stop if alive else 0
         report = failure.error.report if isinstance(failure.error, ModelLoadError) else ""
@@ -207,7 +208,7 @@ class Server:
             *(f"\t{key}: {value}" for key, value in environ.items() if _is_shown(key)),
         ]
         self._log.info("ModelServer", "\n" + "\n".join(shown))
-        mode = "strict on" if config.strict else "strict off: see README.md of rehearsal.server for what differs"
+        mode = "strict on" if config.original else "strict off: see README.md of rehearsal.server for what differs"
         self._log.info("Rehearsal", f"this is the rehearsal of DJLServing, no JVM and no chip ({mode})")
         for key in config.unknown_keys:
             self._log.warn("Rehearsal", f"configuration key {key} is not used by the rehearsal")

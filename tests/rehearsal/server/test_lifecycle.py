@@ -63,6 +63,7 @@ def test_the_port_opens_after_the_models_are_loaded(start, model, tmp_path):
     ],
 )
 def test_a_model_that_does_not_load_ends_the_server(start, model, tmp_path, code, properties, cause, last):
+    """FAILED_LOAD_EXITS_0, off."""
     folder = model(tmp_path / "s", "bad", code, properties)
     server = start(tmp_path / "s", wait=False)
     assert server.ended() == 1
@@ -93,6 +94,7 @@ def test_a_store_with_a_file_is_itself_a_model(start, model, tmp_path):
 
 
 def test_timeout_answers_at_once_and_replaces_the_worker(shared, serve, gate):
+    """RELOAD_BEFORE_ANSWER, off."""
     name = serve(gate.code, ONE + "option.predict_timeout=1\n")
     answer = shared.predict(name, gate.held())  # without a timeout it would not be answered
     assert (answer.status, answer.reason, answer.json()["type"]) == (503, "Service Unavailable", "WlmException")
@@ -107,6 +109,7 @@ def test_timeout_answers_at_once_and_replaces_the_worker(shared, serve, gate):
 
 
 def test_crash_during_a_request_and_while_idle(shared, serve, gate):
+    """IDLE_DEATH_IS_FINAL, off; the recordings have it on."""
     name = serve(gate.code, ONE)
     answer = shared.predict(name, {"crash": 3})
     assert answer.status == 503
@@ -127,6 +130,7 @@ def test_crash_during_a_request_and_while_idle(shared, serve, gate):
 def test_a_request_that_no_handler_has_read_goes_to_the_replacement(
     start, model, gate, background, tmp_path, strict, statuses
 ):
+    """UNREAD_REQUEST_IS_LOST, off and on."""
     model(tmp_path / "s", "m", gate.code, ONE)
     server = start(tmp_path / "s", "--strict", strict)
     pid = server.predict("m", {}).json()["pid"]
@@ -156,6 +160,7 @@ def test_a_request_right_after_a_kill_is_answered(start, model, gate, background
 
 
 def test_requests_behind_a_crash_wait_for_the_replacement(shared, serve, gate, background):
+    """QUEUE_IS_LEFT_ALONE and DEAD_WORKERS_COUNT, off."""
     name = serve(gate.code, ONE)
     answers = [background(shared.predict, name, gate.held())]
     shared.wait_for(f"-{name}-stdout: begins")

@@ -89,6 +89,7 @@ def test_refused_registrations(server):
 
 @pytest.mark.parametrize(("strict", "statuses"), [("off", {400}), ("on", {500})])
 def test_json_that_registers_nothing(start, tmp_path, strict, statuses):
+    """JSON_ERRORS_ARE_JAVAS, off and on."""
     (tmp_path / "s").mkdir()
     server = start(tmp_path / "s", "--strict", strict)
     for body in (b"{", b"", b"[]", b'{"model_name": "m"}'):

@@ -24,6 +24,7 @@ def handle(inputs):
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_full_queue_refuses_and_says_the_limit(shared, serve, gate, background, size):
+    """QUEUE_LIMIT_UNSAID, off; the recordings have it on."""
     name = serve(gate.code, ONE + f"job_queue_size={size}\n")
     accepted = [background(shared.predict, name, gate.held())]
     shared.wait_for(f"-{name}-stdout: begins")
@@ -86,6 +87,7 @@ def test_load_adds_workers_that_leave_when_idle(shared, serve, gate, background)
 
 
 def test_strict_answers_a_timeout_after_the_reload_and_then_refuses(start, model, gate, tmp_path):
+    """RELOAD_BEFORE_ANSWER, DEAD_WORKERS_COUNT and NO_WORKER_IS_503, on."""
     model(tmp_path / "s", "m", gate.code, ONE + "option.predict_timeout=1\n")
     server = start(tmp_path / "s", "--strict", "on")
     late = server.predict("m", gate.held())
@@ -100,6 +102,7 @@ def test_strict_answers_a_timeout_after_the_reload_and_then_refuses(start, model
 
 
 def test_strict_load_failure_exits_with_0(start, model, tmp_path):
+    """FAILED_LOAD_EXITS_0, on."""
     model(tmp_path / "s", "bad", "raise RuntimeError('no')\n", ONE)
     server = start(tmp_path / "s", "--strict", "on", wait=False)
     assert server.ended() == 0

@@ -14,6 +14,7 @@ from rehearsal.server.java import as_int, parse_boolean, parse_int
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import READY, Registration, folder_of, model_name
 from rehearsal.server.models.registry import Entry, Registry, describe
+from rehearsal.server.switches import Switch
 from rehearsal.server.wire.requests import Request, SendLate
 from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
 from rehearsal.server.workers.refusals import not_ready_to_scale
@@ -113,7 +114,7 @@ class Management:
 
     async def register(self, request: Request) -> Response:
         """`POST /models`; answered when the model is loaded, or at once and again if that fails."""
-        wanted, synchronous = _registration(request, strict=self._config.strict)
+        wanted, synchronous = _registration(request, as_java=Switch.JSON_ERRORS_ARE_JAVAS in self._config.original)
         self._check_url(wanted.url)
         folder_of(wanted.url)  # the 404 of a wrong URL comes before the name is taken
         entry = self._registry.add(wanted)
@@ -177,17 +178,17 @@ def _list(entry: Entry, name: str) -> dict[str, object]:
     return {"modelName": name, **version, "modelUrl": entry.model.url, "status": entry.model.status}
 
 
-def _registration(request: Request, *, strict: bool) -> tuple[Registration, bool]:
+def _registration(request: Request, *, as_java: bool) -> tuple[Registration, bool]:
     """What a POST asks for, and whether it waits. Parameters of the query, or the keys of a JSON body."""
     kind = (request.header("content-type") or "").split(";")[0].strip().lower()
     values: Mapping[str, str | None]
     if kind == "application/json":
-        values = _json_values(request.body, strict=strict)
+        values = _json_values(request.body, as_java=as_java)
     else:
         values = {key: request.parameter(key) for key, _ in request.query}
     url = values.get("url")
     if url is None:
-        if strict and kind == "application/json":
+        if as_java and kind == "application/json":
             text = 'Cannot invoke "String.startsWith(String)" because "link" is null'
             raise ApiError(500, "NullPointerException", text)
         raise ApiError.bad_request("Parameter url is required.")
@@ -217,13 +218,13 @@ def _registration(request: Request, *, strict: bool) -> tuple[Registration, bool
     return wanted, parse_boolean(values.get("synchronous") or "true")
 
 
-def _json_values(body: bytes, *, strict: bool) -> dict[str, str | None]:
+def _json_values(body: bytes, *, as_java: bool) -> dict[str, str | None]:
     try:
         data = json.loads(body)
         if not isinstance(data, dict):
             raise ValueError("an object is required")
     except (ValueError, RecursionError) as error:
-        if strict:  # its message is Gson's own, which is not played
+        if as_java:  # its message is Gson's own, which is not played
             raise ApiError(500, "JsonSyntaxException", str(error)) from error
         raise ApiError.bad_request(f"Malformed JSON body: {error}") from error
     return {

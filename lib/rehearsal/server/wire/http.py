@@ -22,6 +22,7 @@ import httptools
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
+from rehearsal.server.switches import Switch
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
 
@@ -225,7 +226,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(start + (b"" if head_only else b"0\r\n\r\n"))
         except (TimeoutError, ApiError) as error:
             self._log.warn("InferenceRequestHandler", f"Chunk reading interrupted: {error!r}")
-            if first and isinstance(error, ApiError) and not self._config.strict:
+            if first and isinstance(error, ApiError) and Switch.BROKEN_STREAM_DROPS not in self._config.original:
                 # Nothing was sent yet: an error is better than a dropped connection.
                 await self.send(error_response(error))
                 return

@@ -1,7 +1,7 @@
 """The life of one worker: take jobs, answer them, survive or not survive a timeout or a crash.
 
-With `strict` a lost worker is handled as in DJLServing 0.25: it is loaded again, the request is answered only then, and
-the new process ends with the worker. Without it the request is answered at once and the worker gets a new process.
+A lost worker's request is answered at once and the worker gets a new process, or all is as in DJLServing 0.25: the
+model is loaded again, the request is answered only then, and the new process ends with the worker.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from rehearsal.server.errors import ApiError, CodecError, ModelLoadError, WorkerLost
 from rehearsal.server.models.info import FAILED
+from rehearsal.server.switches import Switch
 from rehearsal.server.workers.codec import Reply
 from rehearsal.server.workers.jobs import encode_jobs, settle
 from rehearsal.server.workers.members import Shared, Worker
@@ -32,7 +33,7 @@ async def feed(worker: Worker, shared: Shared) -> None:
     try:
         while state.alive:
             await _gather(worker, shared)
-            if worker.process.lost and not shared.strict:
+            if worker.process.lost and not shared.plays(Switch.IDLE_DEATH_IS_FINAL):
                 await _replace(worker, shared)
                 continue
             if not state.jobs:
@@ -50,7 +51,7 @@ async def feed(worker: Worker, shared: Shared) -> None:
 
 def _watch(worker: Worker, shared: Shared) -> None:
     """Wakes an idle worker whose process is lost; the original never notices."""
-    if not shared.strict:
+    if not shared.plays(Switch.IDLE_DEATH_IS_FINAL):
         worker.process.on_lost = worker.state.call
 
 
@@ -76,7 +77,7 @@ async def _await_first(worker: Worker, shared: Shared) -> None:
         if job := shared.next_queued():
             state.take(job)
             return
-        if worker.process.lost and not shared.strict:
+        if worker.process.lost and not shared.plays(Switch.IDLE_DEATH_IS_FINAL):
             return
         shared.waiting.append(worker)
         await state.wait(None if worker.permanent else shared.model.max_idle_time_s)
@@ -87,7 +88,7 @@ async def _await_first(worker: Worker, shared: Shared) -> None:
 
 async def _serve(worker: Worker, shared: Shared) -> None:
     state, model = worker.state, shared.model
-    if worker.process.lost and shared.strict:  # died while idle
+    if worker.process.lost and shared.plays(Switch.IDLE_DEATH_IS_FINAL):
         state.fail(ApiError.translate("Backend Python process is stopped."))
         return
     for job in state.jobs:
@@ -99,7 +100,7 @@ async def _serve(worker: Worker, shared: Shared) -> None:
         try:
             reply = await worker.process.ask(encode_jobs(state.jobs), model.predict_timeout_s)
         except WorkerLost as error:
-            if not error.unread or shared.strict:
+            if not error.unread or shared.plays(Switch.UNREAD_REQUEST_IS_LOST):
                 raise
             await _replace(worker, shared)  # no handler has seen the jobs: the replacement answers
             return
@@ -114,7 +115,7 @@ async def _serve(worker: Worker, shared: Shared) -> None:
         state.fail(ApiError.translate(str(error)))
     except WorkerLost as error:
         shared.log.warn("PyProcess", f"predict[init=false] exception: {error.message}")
-        await (_lose_strictly if shared.strict else _lose)(worker, shared, error)
+        await (_lose_as_java if shared.plays(Switch.RELOAD_BEFORE_ANSWER) else _lose)(worker, shared, error)
 
 
 async def _stream(worker: Worker, reply: Reply) -> None:
@@ -173,7 +174,7 @@ def _give_up(worker: Worker, shared: Shared) -> None:
     shared.refuse_queued(not_ready(shared.model))
 
 
-async def _lose_strictly(worker: Worker, shared: Shared, error: WorkerLost) -> None:
+async def _lose_as_java(worker: Worker, shared: Shared, error: WorkerLost) -> None:
     """As the original: load again, only then answer, then end the new process with its worker."""
     model = shared.model
     began = time.monotonic()

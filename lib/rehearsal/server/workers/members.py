@@ -12,6 +12,7 @@ from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device
 from rehearsal.server.models.info import ModelInfo
+from rehearsal.server.switches import Switch
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.jobs import Job
 from rehearsal.server.workers.process import WorkerProcess
@@ -61,10 +62,9 @@ class Shared:
     waiting: deque[Worker] = field(default_factory=deque)  # for a job, longest first; some may wait no longer
     closed: bool = False
 
-    @property
-    def strict(self) -> bool:
-        """Whether everything is to happen as in the original."""
-        return self.model.config.strict
+    def plays(self, switch: Switch) -> bool:
+        """Whether this is to happen as in the original."""
+        return switch in self.model.config.original
 
     def longest_waiting(self) -> Worker | None:
         """The idle worker that has waited longest, taken off the list."""

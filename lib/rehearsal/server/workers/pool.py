@@ -1,6 +1,7 @@
 """The queue of a model and its workers: who takes a request, when it is refused, how many workers there are.
 
-The rules are those observed on DJLServing 0.25; where `strict` is off, dead workers take no place and hold nothing up.
+The rules are those observed on DJLServing 0.25, but that dead workers take no place and hold nothing up unless a switch
+asks for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from rehearsal.server.errors import ApiError, ModelLoadError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device
 from rehearsal.server.models.info import READY, ModelInfo
+from rehearsal.server.switches import Switch
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.jobs import Job
 from rehearsal.server.workers.life import feed
@@ -143,8 +145,8 @@ class WorkerPool:
             self._shared.refuse_queued(error)
 
     def _is_served(self) -> bool:
-        """Whether a worker is there, or on its way, for what is queued; strictly nobody asks."""
-        return self._shared.strict or self._loading > 0 or self._running() > 0
+        """Whether a worker is there, or on its way, for what is queued; in the original nobody asks."""
+        return self._shared.plays(Switch.QUEUE_IS_LEFT_ALONE) or self._loading > 0 or self._running() > 0
 
     def _retire(self, worker: Worker, state: State) -> None:
         is_at_work = bool(worker.state.jobs) or worker.state.now is REPLACING
@@ -163,7 +165,7 @@ class WorkerPool:
 
     def _counts(self, worker: Worker) -> bool:
         """Whether a worker takes a place; the original also counts the dead that it still lists."""
-        return worker.state.alive or self._shared.strict
+        return worker.state.alive or self._shared.plays(Switch.DEAD_WORKERS_COUNT)
 
     def _running(self) -> int:
         return sum(worker.state.alive for worker in self.workers)
@@ -190,7 +192,7 @@ class WorkerPool:
         refused = self._refusal(running)
         if refused is None:
             self._enqueue(job)
-        if running == 0 and (shared.strict or not self._loading):
+        if running == 0 and (shared.plays(Switch.NO_WORKER_IS_503) or not self._loading):
             await self._grow_for(job)
         elif running < self._max_workers() and len(shared.queue) > 2 * model.batch_size:
             self._spawn_growth(self._grow_quietly())
@@ -222,11 +224,13 @@ class WorkerPool:
         limit = self._shared.model.job_queue_size
         # As in the original: the last place is never given while all workers are busy.
         room = limit - self.queued - all(worker.state.now is not STARTED for worker in self.workers)
-        if self._shared.strict:
-            return "" if running == 0 or room < 1 else None
-        if room < 1:
-            return f"; job_queue_size={limit}, {self.queued} waiting and {running} being answered"
-        return None
+        if running == 0 and self._shared.plays(Switch.NO_WORKER_IS_503):
+            return ""
+        if room >= 1:
+            return None
+        if self._shared.plays(Switch.QUEUE_LIMIT_UNSAID):
+            return ""
+        return f"; job_queue_size={limit}, {self.queued} waiting and {running} being answered"
 
     def _spawn_growth(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         return _spawn(work, self._growths)

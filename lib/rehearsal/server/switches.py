@@ -1,0 +1,94 @@
+"""Where the default differs from the original on purpose: one entry for each difference.
+
+The server asks here what to do, README.md shows them (`tools/pages/write_switches.py`), and `--strict on` is all
+of them. A switch that is on plays the original.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What happens in the original and by default, and why not the same."""
+
+    event: str
+    original: str
+    default: str
+    why: str
+
+
+@unique
+class Switch(Enum):
+    """Each difference by its name; the name says what the original does."""
+
+    RELOAD_BEFORE_ANSWER = Difference(
+        "a worker crashes in a request, or takes longer than `predict_timeout`",
+        "answered after the model was loaded again, whose worker then ends; more than `retry_threshold` (10) in all "
+        "end the model",
+        "answered at once, a timeout with its limit, and the worker is replaced; more than that in a row end the model",
+        "minutes of silence on a large model; one answer proves that it works",
+    )
+    DEAD_WORKERS_COUNT = Difference(
+        "a worker has ended",
+        "counts for a minute: 503 where it was the only one, and nothing starts after scaling to 0 and back",
+        "does not count",
+        "the article's set-up has one worker",
+    )
+    IDLE_DEATH_IS_FINAL = Difference(
+        "a worker dies while idle",
+        "400 on every request, for ever",
+        "replaced at once",
+        "nothing tells a learner what happened",
+    )
+    UNREAD_REQUEST_IS_LOST = Difference(
+        "a worker dies before it has read the request to its end",
+        "as in any request",
+        "its replacement answers (Linux, without rolling batch; else 503)",
+        "no handler has run: asking again is safe",
+    )
+    QUEUE_IS_LEFT_ALONE = Difference(
+        "requests are queued for a worker that crashed, that was scaled to 0, or whose load failed",
+        "no answer until another request starts a worker",
+        "answered by a replacement where one may start, else 503 or the load's error",
+        "nobody waits for ever",
+    )
+    QUEUE_LIMIT_UNSAID = Difference(
+        "queue full",
+        "`Worker queue capacity exceeded for model: m (READY)`",
+        "the same, and which limit and how full",
+        "the cure is that limit",
+    )
+    NO_WORKER_IS_503 = Difference(
+        "a request comes while no worker runs: one is loading (`wait_model_loading=false`), or the last has ended",
+        "starts one more, then 503",
+        "waits for the first",
+        "two copies of a model do not fit a laptop",
+    )
+    FAILED_LOAD_EXITS_0 = Difference(
+        "a model does not load at start",
+        "a pause, the port opens for an instant, exit code 0; never ends beside other models",
+        "exit code 1 at once, port never opens, traceback last",
+        "a script must see the failure",
+    )
+    BROKEN_STREAM_DROPS = Difference(
+        "a stream fails before its first piece",
+        "the connection drops",
+        "503 with the reason",
+        "the reason is in the log only",
+    )
+    JSON_ERRORS_ARE_JAVAS = Difference(
+        "`POST /models` with a JSON body that is broken or names no `url`",
+        "500 with a Java exception",
+        "400 that says which",
+        "it is the client's mistake",
+    )
+
+
+def table() -> str:
+    """The switches as README.md shows them."""
+    head = ["| event | DJLServing 0.25, `--strict on` | `--strict off` (default) | why |", "|---|---|---|---|"]
+    rows = (switch.value for switch in Switch)
+    return "\n".join([*head, *(f"| {row.event} | {row.original} | {row.default} | {row.why} |" for row in rows)])
