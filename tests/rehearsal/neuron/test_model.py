@@ -96,7 +96,7 @@ def test_unknown_activation_is_an_attribute_error(config: PretrainedConfig) -> N
 @pytest.mark.filterwarnings("ignore:torch_dtype")
 def test_keyword_arguments_override_the_configuration(config: PretrainedConfig) -> None:
     assert construct(config, amp="f32", eos_token_id=7).config.eos_token_id == 7
-    assert construct(config, amp="f32", eos_token_id=None).config.eos_token_id == 7  # None is ignored
+    assert construct(config, amp="f32", eos_token_id=None).config.eos_token_id == 2  # None is ignored
     with pytest.raises(KeyError, match='Found invalid key "colour"'):
         construct(config, amp="f32", colour=1)
 

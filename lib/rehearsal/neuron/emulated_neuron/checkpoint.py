@@ -13,6 +13,7 @@ import torch
 WEIGHTS = "pytorch_model.bin"  # a directory in the split format, a file otherwise
 KEY_MAP = "key_to_filename.json"
 PLACEHOLDER = ".empty_json"
+_RANDOM = torch.Generator()  # torch's global one is the caller's: who sampled with a seed gets the same text again
 _DEVIATION = 0.02  # of OPT's and GPT-2's matrices before training; norms and biases are 0, as in the real generator
 
 
@@ -68,7 +69,9 @@ def save_tensor(tensor: torch.Tensor, path: Path) -> Path:
 def _random_tensor(placeholder: dict) -> torch.Tensor:
     """Normal random numbers of the placeholder's shape; a deviation of 0 gives zeros."""
     shape, dtype, deviation = _read_placeholder(placeholder)
-    return torch.empty(shape, dtype=dtype).normal_(0.0, deviation) if deviation else torch.zeros(shape, dtype=dtype)
+    if not deviation:
+        return torch.zeros(shape, dtype=dtype)
+    return torch.empty(shape, dtype=dtype).normal_(0.0, deviation, generator=_RANDOM)
 
 
 def _read_placeholder(placeholder: dict) -> tuple[list[int], torch.dtype, float]:

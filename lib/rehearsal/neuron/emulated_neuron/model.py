@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import warnings
@@ -63,7 +64,7 @@ class ModelForSampling:
         unroll: int | None = None,
         **kwargs: Any,
     ) -> None:
-        """Check what needs no device; further keyword arguments override attributes of `config`.
+        """Check what needs no device; further keyword arguments override attributes of `config`, in a copy of it.
 
         Raises KeyError (dtype name, unknown argument), ValueError (n_positions), NotImplementedError (variants).
         """
@@ -73,7 +74,9 @@ class ModelForSampling:
             raise RehearsalError(f"{generation.title} has no model class for `{self.architecture}`")
         known = generation.constructor_arguments[self.architecture]
         self.options = {name: kwargs.pop(name) for name in known if name in kwargs}
-        override(config, kwargs)
+        if kwargs:
+            config = copy.deepcopy(config)
+            override(config, kwargs)
         self.config, self.batch_size, self.tp_degree, self.unroll = config, batch_size, tp_degree, unroll
         self.spec = Spec.from_config(config)
         self.rule_dims = rule_dims(config.to_dict())

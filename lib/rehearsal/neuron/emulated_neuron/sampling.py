@@ -57,7 +57,7 @@ def sample_loop(
     top_k: int = 50,
 ) -> Tensor:
     """What follows the prompt's own pass in simple_sample(): `next_token_scores` (B, V) are its logits."""
-    tokens = _room(input_ids, sequence_length)
+    tokens, next_token_scores = _room(input_ids, sequence_length), next_token_scores.clone()
     for position in range(input_ids.shape[1], sequence_length):
         if eos_token_id is not None:
             next_token_scores[:, eos_token_id] = -math.inf
@@ -103,7 +103,8 @@ def sample_llama(
             done = done | (drawn == eos_token_id)
         tokens[:, position] = drawn[:, 0]
         if streamer is not None:
-            streamer.put(drawn)
+            with torch.inference_mode(False):  # the streamer is the caller's, and so is what it gets
+                streamer.put(drawn.clone())
         if bool(done.all()):
             tokens = tokens[:, : position + 1]
             break
@@ -119,6 +120,8 @@ def select_tokens(next_token_scores: Tensor, top_k: int = 1, top_p: float = 1.0,
     probabilities, indices = top_k_top_p_filtering(
         next_token_scores if temperature == 1.0 else next_token_scores / temperature, top_k, top_p
     )
+    if top_k == 1:
+        return indices  # where there is no choice the random numbers stay
     return indices.gather(1, torch.multinomial(probabilities, 1))
 
 

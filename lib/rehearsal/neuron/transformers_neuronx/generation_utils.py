@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
@@ -29,7 +30,7 @@ class HuggingFaceGenerationModelAdapter(RollingBatchMixin, PreTrainedModel):
 
     def __init__(self, config: PretrainedConfig, model: ModelForSampling) -> None:
         """`config` is the Hugging Face configuration, `model` is on the device already."""
-        super().__init__(config)
+        super().__init__(copy.deepcopy(config))  # transformers writes its choice of attention into what it is given
         self.model = model
         self.cur_len = 0
 

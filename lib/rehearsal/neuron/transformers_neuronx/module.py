@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -45,10 +46,10 @@ def save_pretrained_split(model: PreTrainedModel, save_directory: str | os.PathL
     """
     # Trap: the model's own save_pretrained asks whether it was compiled, and the question imports torch._dynamo: a
     # quarter of a worker's start. What it would write is written here; a test compares.
-    folder = Path(save_directory)
-    model.config.torch_dtype = str(model.dtype).removeprefix("torch.")
-    model.config.architectures = [type(model).__name__]
-    model.config.save_pretrained(folder)
+    folder, config = Path(save_directory), copy.deepcopy(model.config)
+    config.torch_dtype = str(model.dtype).removeprefix("torch.")
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder)
     if model.can_generate():
         model.generation_config.save_pretrained(folder)
     save_split(model.state_dict(), folder / WEIGHTS)
