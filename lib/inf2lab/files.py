@@ -34,6 +34,8 @@ def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     try:
         with beside.open("x+b") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave the name, and nothing behind it
         if mode is not None:
             os.chmod(beside, mode)
         os.replace(beside, path)

@@ -129,6 +129,19 @@ def test_a_sweep_is_code_1_while_something_is_left_and_0_when_nothing_is(
     assert (swept.exit_code, swept.stdout.splitlines()[-1]) == (0, "nothing is left, nothing bills: 0 USD/h")
 
 
+def test_a_sweep_is_code_1_while_a_record_cannot_be_read(played: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inf2lab.aws.sweeper.known_regions", lambda: ("us-east-2",))
+    path = aws.Run("20261128-1", "us-east-2").write().path
+    path.write_text("{")
+    swept = run("sweep")
+    assert swept.exit_code == 1, swept.output
+    assert "20261128-1.json cannot be read" in swept.stdout
+    extended = run("extend", "--hours", "1")
+    assert (extended.exit_code, extended.stderr.count("\n")) == (2, 1)
+    path.unlink()
+    assert run("sweep").exit_code == 0
+
+
 def test_extend_names_the_new_end(played: None) -> None:
     run(*LAUNCH, "--confirm")
     (before,) = aws.open_runs()

@@ -42,6 +42,15 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut leaves the name with nothing behind it."""
+    done: list[str] = []
+    monkeypatch.setattr("inf2lab.files.os.fsync", lambda number: done.append("written"))
+    monkeypatch.setattr("inf2lab.files.os.replace", lambda old, new: done.append("named"))
+    write_file(tmp_path / "b", "new")
+    assert done == ["written", "named"]
+
+
 def test_half_a_file_is_not_found_by_its_ending(tmp_path: Path) -> None:
     with replace_file(tmp_path / "run.json"):
         assert not list(tmp_path.glob("*.json"))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from inf2lab import catalog
+from inf2lab import catalog, paths
 from inf2lab.aws.connection import Cloud, Report, find_misfits, input_shape
 from inf2lab.aws.errors import CloudError, LaunchFailed, NoAccess, RunOnRecord
 from inf2lab.aws.runs import Run, open_runs, run_on_record
@@ -19,6 +19,7 @@ from inf2lab.aws.sweeper import sweep
 from inf2lab.errors import SettingsError
 
 SHOWN_WIDTH = 104
+_LOOK = "`inf2lab sweep` looks for it by its name in every region of the catalog"
 SETTLE_S = 60  # AWS is eventually consistent: a role or profile may take some seconds to be seen everywhere
 STEP_S = 3
 
@@ -121,6 +122,8 @@ def refuse_a_second_bill(another: bool) -> None:
     left = open_runs()
     if left and not another:
         run = left[-1]
+        if not run.region:
+            raise RunOnRecord("launch", f"run {run.id}", f"its record {paths.shown(run.path)} cannot be read", _LOOK)
         remedy = "`inf2lab sweep` ends it; `another=True` (--another) starts a second bill beside it"
         raise RunOnRecord("launch", f"run {run.id}", f"{run.instance} in {run.region} was not swept yet", remedy)
 
@@ -149,8 +152,9 @@ def _undo(cloud: Cloud, run: Run, report: Report, patience_s: float) -> str:
     except CloudError as error:
         return f"It could not be undone ({error.code}): run `inf2lab sweep` until it says that nothing is left"
     if swept.clean:
-        return "Everything created until then is removed: nothing bills"
-    return f"{len(swept.remaining)} things are left: run `inf2lab sweep` until it says that nothing is left"
+        return "Everything created until then is removed: of this run nothing bills"
+    left = f"{len(swept.remaining)} things are left" if swept.remaining else "It is not known what is left"
+    return f"{left}: run `inf2lab sweep` until it says that nothing is left"
 
 
 def _read_path(path: str, answer: Any) -> str:

@@ -169,7 +169,9 @@ def _translating(call: str) -> Iterator[None]:
         remedy = "check the region's name and this machine's network"
         raise WrongRegion(call, "no answer", str(error).rstrip("."), remedy) from error
     except boto.BotoCoreError as error:
-        raise CloudError(call, type(error).__name__, str(error), "nothing was sent") from error
+        sent = "AWS may have done it all the same: `inf2lab sweep` looks"
+        unsent = isinstance(error, boto.ParamValidationError | boto.MissingParametersError)
+        raise CloudError(call, type(error).__name__, str(error), "nothing was sent" if unsent else sent) from error
 
 
 def _with_both_clocks(told: ClockSkew, response: dict[str, Any]) -> ClockSkew:

@@ -313,7 +313,7 @@ def deploy(
     """
     count = len(request.calls) + len(request.scaling)
     if not confirm:
-        return Launched(f"{count} calls checked against the services' models; nothing was sent, nothing bills")
+        return Launched(f"{count} calls checked against the services' models; nothing was sent, so it bills nothing")
     if not cloud.live:
         raise SettingsError("confirm", True, f"{cloud.why}: nothing is asked; use --lane inf2 to spend money")
     if request.too_slow:

@@ -246,7 +246,7 @@ def _dry_run(cloud: Cloud, request: LaunchRequest) -> Launched:
     except CloudError as error:
         if error.code != "DryRunOperation":
             raise
-    left = "Not asked: quota, capacity, roles. Nothing was started, nothing bills"
+    left = "Not asked: quota, capacity, roles. Nothing was started, so it bills nothing"
     return Launched(f"dry run: AWS would allow it. {left}")
 
 

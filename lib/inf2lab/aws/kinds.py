@@ -25,14 +25,14 @@ UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")  # DeleteE
 
 @dataclass(frozen=True)
 class Found:
-    """One thing with our tag: its run, its state, US dollars an hour that it bills now."""
+    """One thing with our tag: its run, its state, US dollars an hour that it bills now; None: nobody here knows."""
 
     kind: str
     id: str
     region: str
     run: str
     state: str
-    usd_per_hour: float = 0.0
+    usd_per_hour: float | None = 0.0
     going: bool = False  # its removal is under way
     note: str = ""
 
@@ -43,6 +43,7 @@ class Found:
 
     def __str__(self) -> str:
         bill = f"{self.usd_per_hour:.4f} USD/h" if self.usd_per_hour else "bills nothing"
+        bill = "bills at a price that is not known here" if self.usd_per_hour is None else bill
         return f"{self.kind} {self.id} in {self.region}, run {self.run}: {self.state}, {bill}"
 
 
@@ -162,9 +163,9 @@ def _find_instances(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
             yield Found("instance", row["InstanceId"], region, run_of(row), state, usd, going, kind)
 
 
-def _instance_rate(name: str) -> float:
+def _instance_rate(name: str) -> float | None:
     hardware = catalog.instances().get(name)
-    return (hardware.usd_per_hour or 0.0) if hardware else 0.0
+    return hardware.usd_per_hour if hardware else None
 
 
 def _find_alarms(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
@@ -210,8 +211,8 @@ def _find_endpoints(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
             yield Found(ENDPOINT, name, region, run, state, usd, going=state == "Deleting")
 
 
-def _endpoint_rate(cloud: Cloud, region: str, endpoint: str, run: str) -> float:
-    """Return US dollars an hour at EC2's price, which SageMaker's is above; 0 where it is not known.
+def _endpoint_rate(cloud: Cloud, region: str, endpoint: str, run: str) -> float | None:
+    """Return US dollars an hour at EC2's price, which SageMaker's is above; None where it is not known.
 
     Whatever cannot be asked, a configuration that somebody has deleted too: an endpoint is found without its price.
     """
@@ -224,23 +225,28 @@ def _endpoint_rate(cloud: Cloud, region: str, endpoint: str, run: str) -> float:
         name = seen["EndpointConfigName"]
         asked = cloud.call("sagemaker", "describe_endpoint_config", region=region, EndpointConfigName=name)
         kind = asked["ProductionVariants"][0]["InstanceType"]
-    return count * _instance_rate(kind.removeprefix("ml."))
+    rate = _instance_rate(kind.removeprefix("ml."))
+    return None if rate is None else count * rate
 
 
 def _find_files(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
     for run, bucket in sorted(_list_buckets(cloud, region, runs)):
         rows = cloud.pages("s3", "list_objects_v2", "Contents", region=region, Bucket=bucket, Prefix=folder_prefix(run))
         for row in rows:
-            yield Found("file on S3", row["Key"], region, run, "there", note=bucket)
+            yield Found("file on S3", row["Key"], region, run, "there", row["Size"] * _s3_rate(), note=bucket)
 
 
 def _find_kept(cloud: Cloud, region: str, runs: Runs) -> Iterator[Found]:
     records = [record for run in sorted(runs) if (record := run_on_record(run)) and record.region == region]
-    facts = catalog.cloud_facts()
-    rate = facts.prices["s3_usd_per_gb_month"].value / facts.hours_per_month / 1e9
     for bucket, run in {record.kept: record.id for record in records if record.kept}.items():
         for row in cloud.pages("s3", "list_objects_v2", "Contents", region=region, Bucket=bucket, Prefix=KEPT_PREFIX):
-            yield Found(KEPT, row["Key"], region, run, "kept", row["Size"] * rate, note=bucket)
+            yield Found(KEPT, row["Key"], region, run, "kept", row["Size"] * _s3_rate(), note=bucket)
+
+
+def _s3_rate() -> float:
+    """Return US dollars an hour of a byte."""
+    facts = catalog.cloud_facts()
+    return facts.prices["s3_usd_per_gb_month"].value / facts.hours_per_month / 1e9
 
 
 def _list_buckets(cloud: Cloud, region: str, runs: Runs) -> Iterator[tuple[str, str]]:

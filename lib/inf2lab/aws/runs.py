@@ -14,16 +14,21 @@ from typing import Any
 from inf2lab import paths
 from inf2lab.aws.connection import Cloud
 from inf2lab.aws.moments import NEVER, Moment
+from inf2lab.errors import LabError
 from inf2lab.files import write_file
 
 PREFIX = "inf2lab-"  # of every name
 RUN_TAG, DEADLINE_TAG, STATUS_TAG = "inf2lab:run", "inf2lab:deadline", "inf2lab:status"
+_MOMENTS = ("launched", "deadline", "swept")
 REHEARSED_RUN = "rehearsal"  # the run id of a request that is never sent
 
 
 @dataclass(frozen=True)
 class Run:
-    """One launch; `swept` is when a sweep proved that nothing is left. Id and region name one that is not on record."""
+    """One launch; `swept` is when a sweep proved that nothing is left. Id and region name one that is not on record.
+
+    One without a region has a record that cannot be read any more: its file's name is all that is known of it.
+    """
 
     id: str
     region: str
@@ -40,6 +45,11 @@ class Run:
     def path(self) -> Path:
         """Its file under logs/cloud."""
         return _folder() / f"{self.id}.json"
+
+    @property
+    def on_record(self) -> bool:
+        """Whether its record is here and tells of it."""
+        return bool(self.region) and self.path.exists()
 
     def write(self) -> Run:
         """Write the record, whole or not at all, and return it."""
@@ -68,8 +78,20 @@ def tags_of(run: str, deadline: Moment | None = None) -> list[dict[str, str]]:
 
 
 def all_runs() -> list[Run]:
-    """Return every run on record, the oldest first; a file that nobody can read is left alone and left out."""
-    return sorted(filter(None, map(_read, _folder().glob("*.json"))), key=lambda run: run.launched)
+    """Return every run on record, the oldest first; of a file that cannot be read its name, which is the run's id.
+
+    Raises LabError where the folder cannot be looked into: it may hold runs that bill.
+    """
+    try:
+        names = [path.stem for path in _folder().iterdir() if path.suffix == ".json"]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise LabError(
+            f"{_folder()}: the records of runs cannot be looked at ({error.strerror}), and one of them may bill: "
+            "make the folder readable"
+        ) from error
+    return sorted((_read(name) or Run(name, "") for name in names), key=lambda run: run.launched)
 
 
 def open_runs() -> list[Run]:
@@ -78,19 +100,22 @@ def open_runs() -> list[Run]:
 
 
 def run_on_record(name: str) -> Run | None:
-    """Return the run of this id, or None."""
-    return _read(_folder() / f"{name}.json")
+    """Return the run of this id; None where there is no record of it, or none that can be read."""
+    return _read(name)
 
 
 def _folder() -> Path:
     return paths.logs() / "cloud"
 
 
-def _read(path: Path) -> Run | None:
+def _read(name: str) -> Run | None:
     try:
-        data = json.loads(path.read_text())
+        data = json.loads((_folder() / f"{name}.json").read_text())
         told = {field.name: data[field.name] for field in fields(Run) if data.get(field.name)}
-        told |= {name: Moment.fromisoformat(told[name]) for name in ("launched", "deadline", "swept") if name in told}
-        return Run(**told | {"volumes": tuple(told.get("volumes", ()))})
-    except (OSError, ValueError, TypeError, AttributeError):
+        told |= {name: Moment.fromisoformat(told[name]) for name in _MOMENTS if name in told}
+        run = Run(**told | {"volumes": tuple(told.get("volumes", ()))})
+        _ = [moment - NEVER for moment in (run.launched, run.deadline, run.swept or NEVER)]  # each with its time zone
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
+    words = (run.id, run.region, run.instance, run.instance_id, run.bucket, run.kept, *run.volumes)
+    return run if run.id == name and run.region and all(isinstance(word, str) for word in words) else None

@@ -5,11 +5,11 @@ Only what carries the tag of a named run is touched. A sweep may be repeated, an
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from inf2lab import catalog
+from inf2lab import catalog, paths
 from inf2lab.aws.connection import Cloud, Report, connect
 from inf2lab.aws.errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
 from inf2lab.aws.kinds import (
@@ -24,7 +24,7 @@ from inf2lab.aws.kinds import (
     select_sagemaker,
     volume_rate,
 )
-from inf2lab.aws.runs import Run, all_runs
+from inf2lab.aws.runs import Run, all_runs, open_runs
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 
@@ -54,22 +54,25 @@ class SweepReport:
 
     @property
     def usd_per_hour(self) -> float:
-        """What remains bills this much an hour."""
-        return sum(found.usd_per_hour for found in self.remaining)
+        """What remains bills this much an hour, without what has no price here."""
+        return sum(found.usd_per_hour or 0.0 for found in self.remaining)
 
     def __str__(self) -> str:
         if not self.runs:
-            return "no run was swept: this machine has launched nothing, or AWS was not asked"
+            return "no run was swept: none is on record here, or AWS was not asked"
         lines = [f"looked for {len(self.runs)} runs in {', '.join(self.regions)}; removed {len(self.removed)}"]
         lines += [f"  left: {found}" for found in self.remaining]
         lines += [f"  problem: {text}" for text in self.problems]
         lines += [f"  could not look: {text}" for text in self.unknown]
         lines += [f"  not touched: {text}" for text in self.not_ours]
         lines += [f"  kept on purpose: {text}" for text in self.kept]
-        if self.clean:
-            lines.append("nothing else is left" if self.kept else "nothing is left, nothing bills: 0 USD/h")
-        elif self.remaining:
-            lines.append(f"{len(self.remaining)} left, {self.usd_per_hour:.4f} USD/h: sweep again")
+        if not self.clean:
+            least = "more than " if any(found.usd_per_hour is None for found in self.remaining) else ""
+            lines.append(f"{len(self.remaining)} left, {least}{self.usd_per_hour:.4f} USD/h: sweep again")
+        elif self.not_ours or self.kept or self.problems:  # which bill, or may
+            lines.append(f"of your runs nothing {'else ' if self.kept else ''}is left")
+        else:
+            lines.append("nothing is left, nothing bills: 0 USD/h")
         return "\n".join(lines)
 
 
@@ -85,10 +88,13 @@ def sweep(
     """Remove everything of these runs in their regions (and `regions`), wait, look again, and say what remains.
 
     What was kept for the next session stays, and is named with its price, unless `kept` asks for it too.
-    Raises NoAccess or ClockSkew when AWS does not answer us at all; nothing is taken for gone then.
+    A run whose record cannot be read is looked for by its id in every region of the catalog, and is never taken for
+    gone: it may have been elsewhere. Raises NoAccess or ClockSkew when AWS does not answer us at all; nothing is taken
+    for gone then.
     """
     ids = frozenset(run.id for run in runs)
-    where = tuple(sorted({*(run.region for run in runs), *regions}))
+    unread = [run for run in runs if not run.region]
+    where = tuple(sorted({*(run.region for run in runs if run.region), *regions, *(known_regions() if unread else ())}))
     if not ids:
         return SweepReport(regions=where)
     work = _Work(cloud, ids, where, patience_s, report)
@@ -100,7 +106,8 @@ def sweep(
             work.keep_what_ends(kind)
     work.unknown.clear()  # only the last look counts
     remaining = [found for kind in kinds for found in work.look(kind)]
-    remaining += _find_untagged_volumes(cloud, runs, {found.id for found in remaining})
+    remaining += _find_untagged_volumes(work, runs, {found.id for found in remaining})
+    work.unknown += [f"{_unreadable(run)}; looked in {', '.join(where)}" for run in unread]
     left = {found.key for found in remaining}
     result = SweepReport(
         tuple(sorted(ids)),
@@ -109,11 +116,11 @@ def sweep(
         tuple(remaining),
         tuple(text for name, text in work.problems.items() if name in left),
         tuple(dict.fromkeys(work.unknown)),
-        tuple(_list_not_ours(cloud, where, ids)),
+        (*_list_not_ours(cloud, where, ids), *_list_open(ids)),
         tuple(_list_kept(work)),
     )
-    _record(cloud, runs, result)
-    return result
+    problems = (*result.problems, *_list_unheard(runs, result), *_record(cloud, runs, result))
+    return replace(result, problems=problems)
 
 
 def sweep_on_record(
@@ -130,7 +137,21 @@ def sweep_on_record(
         runs = [Run(run, where) for where in regions]
     if settings.lane != "inf2" or not runs:
         return SweepReport()
-    return sweep(connect(settings, region=runs[-1].region), runs, regions=regions, kept=kept, report=report)
+    for one in runs:
+        if not one.region:
+            report(f"{_unreadable(one)}: it is looked for by its name")
+    (region, *_) = [*(one.region for one in reversed(runs) if one.region), *regions, *known_regions()]
+    return sweep(connect(settings, region=region), runs, regions=regions, kept=kept, report=report)
+
+
+def known_regions() -> tuple[str, ...]:
+    """Return every region in which the catalog knows an instance that can be launched from here."""
+    offered = catalog.cloud_facts().regions.by_instance
+    return tuple(sorted({region for regions in offered.values() for region in regions}))
+
+
+def _unreadable(run: Run) -> str:
+    return f"the record {paths.shown(run.path)} cannot be read"
 
 
 class _Work:
@@ -211,37 +232,58 @@ class _Work:
 
 def _note_volumes(cloud: Cloud, run: Run) -> Run:
     """Note the disks of a run's instance, also those attached by hand, so that they are looked for afterwards."""
-    if not run.path.exists():
+    if not run.on_record:
         return run
     disks = set(run.volumes)
     with _looking():
         for row in list_instances(cloud, run.region, [run.id]):
             disks |= {disk["Ebs"]["VolumeId"] for disk in row.get("BlockDeviceMappings", ()) if "Ebs" in disk}
-    return run if disks == set(run.volumes) else run.with_(volumes=tuple(sorted(disks)))
+    noted = replace(run, volumes=tuple(sorted(disks)))
+    if disks != set(run.volumes):
+        with suppress(OSError):  # a full disk keeps nobody from ending what bills
+            noted.write()
+    return noted
 
 
-def _find_untagged_volumes(cloud: Cloud, runs: Iterable[Run], seen: set[str]) -> list[Found]:
+def _find_untagged_volumes(work: "_Work", runs: Iterable[Run], seen: set[str]) -> list[Found]:
     """Return disks that hung on our instances and do not carry our tag: they bill, and they are not ours to delete."""
     found = []
     for run in runs:
         filters = [{"Name": "volume-id", "Values": list(run.volumes)}]
-        with _looking():
-            rows = cloud.pages("ec2", "describe_volumes", "Volumes", region=run.region, Filters=filters)
+        with _looking() as refused:
+            rows = work.cloud.pages("ec2", "describe_volumes", "Volumes", region=run.region, Filters=filters)
             for row in rows if run.volumes else ():
                 if row["VolumeId"] not in seen:
                     state = f"{row['State']}, without our tag: not touched, delete it by hand"
                     found.append(Found("volume", row["VolumeId"], run.region, run.id, state, volume_rate(row)))
+        work.unknown += [f"disks without our tag in {run.region}: {code}" for code in refused]
     return found
 
 
 def _list_not_ours(cloud: Cloud, regions: Iterable[str], ids: frozenset[str]) -> Iterator[str]:
     """Yield what bills for runs that were not named: another person's, or another machine's record."""
     for region in regions:
-        for search in (list_others, list_other_endpoints):
-            with _looking():
+        for search, what in ((list_others, "instances"), (list_other_endpoints, "endpoints")):
+            with _looking() as refused:
                 for name, run in search(cloud, region, ids):
                     again = f"if it is yours: `inf2lab sweep --run {run} --region {region}`"
                     yield f"{name} in {region} is of run {run}; {again}"
+            yield from (f"other runs' {what} in {region}: nobody could look ({code})" for code in refused)
+
+
+def _list_unheard(runs: Iterable[Run], result: SweepReport) -> Iterator[str]:
+    """Yield the runs of which neither a record nor anything else was found: they may be where nobody looked."""
+    found = {one.run for one in (*result.removed, *result.remaining)}
+    for run in sorted({run.id for run in runs if not run.path.exists()} - found):
+        yield f"run {run} is not on record here, and nothing of it was found: it may be in another region"
+
+
+def _list_open(ids: frozenset[str]) -> Iterator[str]:
+    """Yield the runs on record that were not named, wherever they are."""
+    for run in open_runs():
+        if run.id not in ids:
+            where = f"in {run.region}" if run.region else f"in an unknown region: {_unreadable(run)}"
+            yield f"run {run.id} is open {where}; `inf2lab sweep` ends it too"
 
 
 def _list_kept(work: "_Work") -> Iterator[str]:
@@ -250,7 +292,7 @@ def _list_kept(work: "_Work") -> Iterator[str]:
     known, there = len(work.unknown), work.look(kind)
     yield from (f"could not look: {text}" for text in work.unknown[known:])
     for bucket, found in groupby(there, key=lambda one: one.note):
-        rates = [one.usd_per_hour for one in found]
+        rates = [one.usd_per_hour or 0.0 for one in found]
         month = sum(rates) * catalog.cloud_facts().hours_per_month
         yield (
             f"{len(rates)} files in s3://{bucket}/{KEPT_PREFIX}, about {month:.2f} USD a month; "
@@ -270,11 +312,14 @@ def _looking() -> Iterator[list[str]]:
         refused.append(error.code)
 
 
-def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> None:
-    """Mark the runs that are proved gone; one that is not, or that came back, is open again."""
+def _record(cloud: Cloud, runs: Iterable[Run], result: SweepReport) -> Iterator[str]:
+    """Mark the runs that are proved gone; one that is not, or that came back, is open again. Yields what went wrong."""
     for run in runs:
-        if run.path.exists():
+        if run.on_record:
             left = result.unknown or any(found.run == run.id for found in result.remaining)
             swept = None if left else run.swept or cloud.now()
             if swept != run.swept:
-                run.with_(swept=swept)
+                try:
+                    run.with_(swept=swept)
+                except OSError as error:
+                    yield f"{paths.shown(run.path)} could not be written ({error.strerror}): it stays as it was"

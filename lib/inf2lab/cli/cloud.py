@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inf2lab import catalog
+from inf2lab import catalog, paths
 from inf2lab.cli.common import console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
@@ -93,6 +93,10 @@ def extend(
             known = ", ".join(one.id for one in aws.open_runs()) or "none"
             raise SettingsError("run", run, f"names no single run that is open; open runs: {known}")
         (found,) = open_runs
+        if not found.region:
+            raise SettingsError(
+                "run", found.id, f"its record {paths.shown(found.path)} cannot be read: `inf2lab sweep`"
+            )
         here = aws.connect(Settings(lane="inf2"), region=found.region)
         moved = aws.extend(here, found, hours=hours, report=console.print)
         console.print(f"run {moved.id} ends at {moved.deadline}")

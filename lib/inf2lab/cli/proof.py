@@ -39,7 +39,7 @@ def prove(
         planned = plan_proof(here, settings, Path(store), instance=instance, max_usd=max_usd, max_minutes=max_minutes)
         console.print(f"{here}\n{planned}\n\n{planned.price}\n")
         if not confirm:
-            console.print("nothing was sent, nothing bills; `--lane inf2 --confirm` does it")
+            console.print("nothing was sent, so it bills nothing; `--lane inf2 --confirm` does it")
             return
         if not here.live:
             raise SettingsError("confirm", True, f"{here.why}: nothing is asked; use --lane inf2 to spend money")

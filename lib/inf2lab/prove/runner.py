@@ -74,7 +74,7 @@ class _Proof:
 
     def sweep(self) -> None:
         """End everything of this run, and note whether nothing is left; waits as long as a sweep does."""
-        run = aws.run_on_record(self.plan.request.run)
+        run = next((one for one in aws.all_runs() if one.id == self.plan.request.run), None)
         if run is None:  # it was refused before anything was written down
             return
         self.step(CLEAN_UP, lambda: self._swept(run))

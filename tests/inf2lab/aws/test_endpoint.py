@@ -675,7 +675,7 @@ def test_the_command_shows_the_price_first_and_sends_nothing(folder: ModelFolder
     shown = run(str(folder.path))
     assert shown.exit_code == 0, shown.output
     assert shown.output.index("USD/h") < shown.output.index("sagemaker.create_endpoint")
-    assert "nothing bills" in shown.output
+    assert "bills nothing" in shown.output
     calls = json.loads(run(str(folder.path), "--json").stdout)
     assert [call["operation"] for call in calls if call["service"] == "sagemaker"] == [
         "create_model",

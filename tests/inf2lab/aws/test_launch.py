@@ -80,7 +80,7 @@ def test_without_confirm_it_is_a_dry_run(played: PlayedAws, launching: Launching
     here = played.cloud()
     done = aws.launch(here, launching.request(here))
     assert done.run is None
-    assert "nothing bills" in str(done)
+    assert "bills nothing" in str(done)
     assert played.left() == []
     assert aws.all_runs() == []
 

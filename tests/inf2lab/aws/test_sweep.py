@@ -8,7 +8,7 @@ import pytest
 
 from inf2lab import Settings, aws
 from inf2lab.aws.kinds import Found, Kind
-from inf2lab.errors import SettingsError
+from inf2lab.errors import LabError, SettingsError
 
 if TYPE_CHECKING:
     from conftest import Launching, PlayedAws
@@ -129,7 +129,7 @@ def test_a_run_that_comes_back_is_open_again(played: PlayedAws, launching: Launc
 def test_nothing_on_record_asks_nobody(no_network: None) -> None:
     swept = aws.sweep_on_record(Settings(lane="inf2"))
     assert swept.clean
-    assert "launched nothing" in str(swept)
+    assert "none is on record here" in str(swept)
 
 
 def test_the_rehearsal_lane_sweeps_nothing(played: PlayedAws, launching: Launching) -> None:
@@ -158,11 +158,126 @@ def test_one_run_of_two_may_be_swept(played: PlayedAws, launching: Launching) ->
     assert launching.sweep().clean
 
 
-def test_a_record_that_nobody_can_read_is_left_alone(played: PlayedAws, launching: Launching) -> None:
+@pytest.fixture
+def two_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalog of two regions: all of them take a minute in moto."""
+    monkeypatch.setattr("inf2lab.aws.sweeper.known_regions", lambda: ("us-east-2", "us-west-2"))
+
+
+def test_a_record_cut_in_half_is_a_run_and_is_swept_by_its_name_wherever_it_is(
+    played: PlayedAws, launching: Launching, two_regions: None
+) -> None:
+    """It said that nothing was launched, with code 0, while the instance billed on."""
+    run = launching("us-west-2")
+    run.path.write_text(run.path.read_text()[:40])
+    assert [one.id for one in aws.open_runs()] == [run.id]
+    assert aws.run_on_record(run.id) is None
+    with pytest.raises(aws.RunOnRecord, match=rf"{run.id}\.json cannot be read"):
+        aws.launch(played.cloud(), launching.request(played.cloud()), confirm=True)
+    said: list[str] = []
+    swept = aws.sweep_on_record(Settings(lane="inf2"), report=said.append)
+    assert played.left() == []
+    assert (swept.clean, "nothing" in str(swept)) == (False, False), "it may have been in a region that nobody asked"
+    for text in (said[0], str(swept)):
+        assert f"{run.id}.json cannot be read" in text
+    assert "looked in us-east-2, us-west-2" in str(swept)
+    assert len(run.path.read_text()) == 40, "what is left of it stays for a person to look at"
+
+
+def test_beside_a_record_that_cannot_be_read_nobody_is_told_that_nothing_bills(
+    played: PlayedAws, launching: Launching, two_regions: None
+) -> None:
+    damaged, whole = launching(), launching()
+    damaged.path.write_bytes(b"")
+    swept = aws.sweep(played.cloud(), [whole], report=lambda line: None)
+    assert swept.clean
+    assert any(damaged.instance_id in line for line in swept.not_ours)
+    assert any(f"run {damaged.id} is open in an unknown region" in line for line in swept.not_ours)
+    assert "of your runs nothing is left" in str(swept)
+    assert "nothing bills" not in str(swept)
+    assert not launching.sweep().clean
+    assert played.left() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "null", "[]", "1", '"x"', "\ufeff{}", "{}", '{"id": "this"}', "[" * 100_000, "1" * 5000),
+        *('{"id": "this", "region": 7}', '{"id": "this", "region": ["us-east-2"]}', '{"id": "other", "region": "r"}'),
+        '{"id": "this", "region": "us-east-2", "launched": "yesterday"}',
+        '{"id": "this", "region": "us-east-2", "launched": "2026-11-28T10:00:00"}',
+        '{"id": "this", "region": "us-east-2", "volumes": [1]}',
+        '{"id": "this", "region": "us-east-2", "bucket": [1]}',
+        b"\xff\xfe",
+        None,  # a folder of that name
+    ],
+    ids=lambda content: repr(content)[:50],
+)
+def test_of_a_record_that_says_no_run_the_name_is_known(content: str | bytes | None) -> None:
+    path = aws.Run("this", "us-east-2").write().path
+    path.unlink()
+    path.mkdir() if content is None else path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    try:
+        assert aws.all_runs() == aws.open_runs() == [aws.Run("this", "")]
+        assert aws.run_on_record("this") is None
+    finally:
+        path.rmdir() if content is None else path.unlink()
+
+
+def test_a_folder_of_records_that_cannot_be_looked_into_is_not_an_empty_one() -> None:
+    folder = aws.Run("this", "us-east-2").path.parent
+    folder.write_text("")
+    try:
+        with pytest.raises(LabError, match="may bill"):
+            aws.sweep_on_record(Settings(lane="inf2"))
+    finally:
+        folder.unlink()
+
+
+def test_a_full_disk_keeps_no_sweep_from_ending_what_bills(
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = launching()
-    broken = run.path.with_name("broken.json")
-    broken.write_text("{")
-    assert [one.id for one in aws.all_runs()] == [run.id]
-    assert broken.exists()
-    assert aws.run_on_record(run.id) == run
-    assert aws.run_on_record("broken") is None
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("inf2lab.aws.runs.write_file", full)
+    run = aws.Run(**{**vars(run), "volumes": ()})  # so that there is something to note
+    swept = aws.sweep(played.cloud(), [run], report=lambda line: None)
+    assert played.left() == []
+    assert f"{run.id}.json could not be written (No space left on device)" in str(swept)
+
+
+def test_a_run_that_is_nowhere_on_record_is_not_said_to_bill_nothing(played: PlayedAws) -> None:
+    """Who names the wrong region must not be told that all is well."""
+    swept = aws.sweep_on_record(
+        Settings(lane="inf2"), run="20261128-1", regions=["us-east-2"], report=lambda line: None
+    )
+    assert "run 20261128-1 is not on record here, and nothing of it was found" in str(swept)
+    assert "nothing bills" not in str(swept)
+
+
+def test_a_run_that_is_open_elsewhere_is_named_beside_a_clean_one(played: PlayedAws, launching: Launching) -> None:
+    first, second = launching("us-east-2"), launching("us-west-2")
+    swept = aws.sweep_on_record(Settings(lane="inf2"), run=first.id, report=lambda line: None)
+    assert f"run {second.id} is open in us-west-2" in str(swept)
+    assert "nothing bills" not in str(swept)
+    assert launching.sweep().clean
+
+
+def test_what_has_no_price_here_is_not_said_to_bill_nothing() -> None:
+    found = Found("instance", "i-1", "us-east-2", "mine", "running", None)
+    assert "bills at a price that is not known here" in str(found)
+    report = aws.SweepReport(("mine",), ("us-east-2",), remaining=(found,))
+    assert "more than 0.0000 USD/h" in str(report)
+
+
+def test_disks_that_nobody_could_look_for_are_not_taken_for_gone(played: PlayedAws, launching: Launching) -> None:
+    launching()
+    played.fail("ec2.DescribeVolumes", "UnauthorizedOperation", only_if="volume-id")
+    swept = launching.sweep()
+    assert not swept.clean
+    assert "disks without our tag in us-east-2: UnauthorizedOperation" in str(swept)
+    played.heal()
+    assert launching.sweep().clean
