@@ -195,7 +195,7 @@ def left_behind(process: psutil.Popen, folder: Path) -> list[str]:
     code = process.wait(PATIENCE_S)
     _, alive = psutil.wait_procs(family, PATIENCE_S)
     found = [f"process {worker.pid} outlived its server" for worker in alive]
-    found += [f"left over: {path}" for path in folder.glob("djl-*")]
+    found += [f"left over: {path}" for path in folder.glob("inf2lab-djl-*")]
     return found if code == 143 else [*found, f"exit code {code} after SIGTERM, not 143"]
 
 

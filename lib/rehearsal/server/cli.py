@@ -57,8 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         worker_limit=args.worker_limit,
         allow_any_url=args.allow_any_url,
     )
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a worker may print what the console cannot show
     try:
         return serve(load_config(flags, process_environment()))
     except SetupError as error:

@@ -128,7 +128,10 @@ class Server:
         self._log.info("ModelServer", f"Initializing model: {entry.model.name}={entry.model.url}")
         try:
             await registry.load(entry)
-        except ApiError as error:
+        except SetupError:
+            raise
+        except Exception as found:
+            error = found if isinstance(found, ApiError) else ModelLoadError("RuntimeException", repr(found))
             first, *_ = causes = error.causes
             lines = [f"java.util.concurrent.CompletionException: {first}", *(f"Caused by: {cause}" for cause in causes)]
             self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))

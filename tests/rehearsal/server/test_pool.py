@@ -30,14 +30,15 @@ class PlayedProcess:
     def __init__(self) -> None:
         self.pid, self.lost, self.on_lost = 7, False, lambda: None
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
-        self.error: WorkerLost | None = None
+        self.error: Exception | None = None
+        self.reply = OK
 
     async def ask(self, message: bytes, timeout_s: float) -> Reply:
         self.asked.set()
         await self.answers.wait()
         if self.error is not None:
             raise self.error
-        return OK
+        return self.reply
 
     async def kill(self) -> None:
         self.lost = True
@@ -52,7 +53,7 @@ class PlayedFactory:
     def __init__(self) -> None:
         self.processes: list[PlayedProcess] = []
         self.asked, self.loads = asyncio.Event(), asyncio.Event()
-        self.error: ModelLoadError | None = None
+        self.error: Exception | None = None
         self.answer_at_once = False
         self.loads.set()
 
@@ -277,7 +278,72 @@ async def test_a_fault_of_the_server_in_a_worker_is_said_and_answered() -> None:
     task = asyncio.ensure_future(play.ask())
     (process,) = play.factory.processes
     await process.asked.wait()
-    process.error = RuntimeError("a fault")  # type: ignore[assignment]
+    process.error = RuntimeError("a fault")
+    play.factory.answer_at_once = True
     process.answers.set()
     assert await refused(task) == "503 Worker shutting down"
+    assert await play.ask() is OK, "the worker is replaced, and goes on"
     await play.pool.close()
+
+
+@pytest.mark.parametrize("key", ["batch_².x", "batch_7.x", f"batch_{'9' * 5000}.x"])
+def test_a_property_that_looks_like_a_place_in_the_batch_takes_nobody_s_answer(key: str) -> None:
+    async def scene() -> None:
+        play = Play(batch_size=2, max_batch_delay_ms=60_000)
+        await play.pool.scale(CPU, 1, 1)
+        await settled()
+        play.factory.processes[0].reply = Reply(200, "OK", {key: "1"}, [(None, b"a"), (None, b"b")])
+        play.factory.processes[0].answers.set()
+        replies = await asyncio.gather(play.ask(), play.ask())
+        assert [reply.contents[0][1] for reply in replies] == [b"a", b"b"]
+        await play.pool.close()
+
+    asyncio.run(asyncio.wait_for(scene(), WAIT_S))
+
+
+@pytest.mark.parametrize("content", [b"[" * 99999, b'{"data": ' * 99999, b"\0\1\0\4code\0\3abc"])
+def test_a_rolling_batch_that_makes_no_sense_leaves_nobody_waiting(content: bytes) -> None:
+    async def scene() -> None:
+        play = Play()
+        play.model.options = {"rolling_batch": "auto"}
+        await play.pool.scale(CPU, 1, 1)
+        await settled()
+        (process,) = play.factory.processes
+        tasks = [asyncio.ensure_future(play.ask()) for _ in range(2)]  # the second one joins the first's batch
+        await process.asked.wait()
+        process.reply = Reply(200, "OK", {}, [(None, content)] * 2)
+        process.answers.set()
+        play.factory.answer_at_once = True
+        _, waiting = await asyncio.wait(tasks, timeout=WAIT_S / 2)
+        assert not waiting
+        await play.pool.close()
+
+    asyncio.run(asyncio.wait_for(scene(), WAIT_S))
+
+
+@played
+async def test_a_worker_that_cannot_be_started_for_want_of_anything_is_tried_again() -> None:
+    play = Play()
+    await play.pool.scale(CPU, 1, 1)
+    await settled()
+    (process,) = play.factory.processes
+    task = asyncio.ensure_future(play.ask())
+    await process.asked.wait()
+    play.factory.asked.clear()
+    play.factory.error = OSError(24, "Too many open files")
+    play.factory.answer_at_once = True
+    process.error = WorkerLost(unread=True)
+    process.answers.set()
+    await play.factory.asked.wait()
+    await settled()
+    play.factory.error = None
+    assert await task is OK
+    await play.pool.close()
+
+
+@played
+async def test_a_first_worker_that_cannot_be_started_answers_who_waits_for_it() -> None:
+    play = Play()
+    await play.pool.scale(CPU, 0, 1)
+    play.factory.error = FileNotFoundError(2, "No such file or directory", "/m")
+    assert "500 A worker cannot be started" in await refused(asyncio.ensure_future(play.ask()))

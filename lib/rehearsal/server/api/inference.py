@@ -126,6 +126,8 @@ class Inference:
                 reply = Reply(reply.code, reply.message, reply.properties, [(None, body)])
         except ApiError as error:
             reply = Reply(500, error.causes[0])  # with its Java class, as the original stores it
+        except Exception as error:  # else it would be on its way for ever
+            reply = Reply(500, f"java.lang.RuntimeException: {error!r}")
         self._store(token, reply)
 
     def _store(self, token: str, reply: Reply) -> None:

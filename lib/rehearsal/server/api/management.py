@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
-from rehearsal.server.errors import ApiError, SetupError
+from rehearsal.server.errors import ApiError
 from rehearsal.server.java import as_int, parse_boolean, parse_int
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import READY, Registration, folder_of, model_name
@@ -148,7 +148,9 @@ class Management:
         """Loads a model; a folder that cannot be read is an answer here, and no reason to end the server."""
         try:
             await self._registry.load(entry)
-        except (SetupError, OSError) as error:
+        except ApiError:
+            raise
+        except Exception as error:
             raise ApiError.illegal_argument(str(error)) from error
 
     def _check_url(self, url: str) -> None:

@@ -187,6 +187,10 @@ class Connection(asyncio.Protocol):
                 if len(self._waiting) == PIPELINED:
                     self._transport.resume_reading()
                 await self.send(response, head_only=request is not None and request.method == "HEAD")
+        except Exception:  # a fault while it answers: the client must not wait for ever
+            self._log.error("HttpRequestHandler", f"Unexpected error\n{traceback.format_exc()}")
+            self._closing = True
+            self._transport.abort()
         finally:
             self._task = None
 

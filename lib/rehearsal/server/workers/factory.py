@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, visible_cores
 from rehearsal.server.models.info import ModelInfo
+from rehearsal.server.workers.folder import SocketFolder
 from rehearsal.server.workers.process import WorkerCommand, WorkerProcess, find_python, worker_pythonpath
 
 FIRST_PORT = 19000  # DJLServing numbers its sockets from here, also the Unix ones
-PATH_LIMIT = 100  # bytes; macOS allows 104 in a Unix socket's path, with the final zero
 
 
 class WorkerFactory:
@@ -24,7 +22,7 @@ class WorkerFactory:
     def __init__(self, config: ServerConfig, package: Path, log: ServerLog) -> None:
         self._config, self._package, self._log = config, package, log
         self._ports = itertools.count(FIRST_PORT)
-        self._folder = _socket_folder()
+        self._folder = SocketFolder()
         # Nothing is ever written: the read end ends when this process does, however it does.
         self._lease, self._lease_writer = os.pipe()
 
@@ -39,7 +37,7 @@ class WorkerFactory:
 
     def close(self) -> None:
         """Removes the socket folder and ends the lease."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
         os.close(self._lease)
         os.close(self._lease_writer)
 
@@ -49,7 +47,7 @@ class WorkerFactory:
             key, _, value = pair.partition("=")
             environ[key.strip()] = value.strip()
         environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder)
-        environ.setdefault("REHEARSAL_INSTANCE", str(self._folder / "cores"))  # unless servers are to share one
+        environ.setdefault("REHEARSAL_INSTANCE", str(self._folder.path / "cores"))  # unless servers are to share one
         if self._config.neuron_cores > 0:
             environ["REHEARSAL_NEURON_CORES"] = str(self._config.neuron_cores)
         if cores := visible_cores(device, model.degree):
@@ -62,28 +60,6 @@ class WorkerFactory:
             folder=model.folder,
             entry_point=model.entry_point(device),
             device_id=device.number,
-            socket=self._folder / f"djl_sock.{port}",
+            socket=self._folder.path / f"djl_sock.{port}",
             environ=environ,
         )
-
-
-def _socket_folder() -> Path:
-    """A private folder with a path short enough for sockets; clears what killed servers left."""
-    for root in (Path(tempfile.gettempdir()), Path("/tmp")):
-        if len(os.fsencode(root)) + len("/djl-1234567-12345678/djl_sock.1234567") <= PATH_LIMIT:
-            break
-    for old in root.glob("djl-*-*"):
-        pid = old.name.split("-")[1]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(old, ignore_errors=True)  # another user's folder refuses
-    return Path(tempfile.mkdtemp(prefix=f"djl-{os.getpid()}-", dir=root))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

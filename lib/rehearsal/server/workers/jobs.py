@@ -100,6 +100,6 @@ def _mark(key: str, default: int | None) -> tuple[int | None, str]:
     """`batch_3.data` as (3, "data"); a key without the mark keeps its name."""
     head, dot, name = key.partition(".")
     number = head.removeprefix("batch_")
-    if dot and head.startswith("batch_") and number.isdigit():
+    if dot and head.startswith("batch_") and number.isascii() and number.isdigit() and len(number) < 10:
         return int(number), name
     return default, key

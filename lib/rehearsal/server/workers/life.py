@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import traceback
 from dataclasses import replace
 
 from rehearsal.server.errors import ApiError, CodecError, ModelLoadError, WorkerLost
@@ -32,21 +33,36 @@ async def feed(worker: Worker, shared: Shared) -> None:
     _watch(worker, shared)
     try:
         while state.alive:
-            await _gather(worker, shared)
-            if worker.process.lost and not shared.plays(Switch.IDLE_DEATH_IS_FINAL):
-                await _replace(worker, shared)
-                continue
-            if not state.jobs:
-                break
-            state.begin()
-            await _serve(worker, shared)
-            state.finish()
+            try:
+                if not await _turn(worker, shared):
+                    break
+            except Exception:  # what nobody has thought of must not leave a client waiting for ever
+                shared.log.error("WorkerThread", f"Unexpected error\n{traceback.format_exc()}")
+                state.fail(worker_ends())
+                await (_lose_as_java if shared.plays(Switch.RELOAD_BEFORE_ANSWER) else _lose)(
+                    worker, shared, WorkerLost()
+                )
     finally:
         state.end(STOPPED)
         state.fail(worker_ends())
         shared.log.info("WorkerThread", f"Shutting down temporary worker WT-{worker.id:04d}")
         grace = 0 if shared.closed else RETIRE_GRACE_S
         await asyncio.shield(asyncio.ensure_future(worker.process.retire(grace)))
+
+
+async def _turn(worker: Worker, shared: Shared) -> bool:
+    """The next jobs, or a new process; False when the worker is to end."""
+    state = worker.state
+    await _gather(worker, shared)
+    if worker.process.lost and not shared.plays(Switch.IDLE_DEATH_IS_FINAL):
+        await _replace(worker, shared)
+        return True
+    if not state.jobs:
+        return False
+    state.begin()
+    await _serve(worker, shared)
+    state.finish()
+    return True
 
 
 def _watch(worker: Worker, shared: Shared) -> None:
@@ -131,7 +147,7 @@ async def _stream(worker: Worker, reply: Reply) -> None:
     except WorkerLost as error:
         put(error)
         raise
-    except asyncio.CancelledError:
+    except BaseException:
         put(worker_ends())
         raise
 
@@ -154,9 +170,11 @@ async def _replace(worker: Worker, shared: Shared) -> None:
             _give_up(worker, shared)
             return
         await asyncio.sleep(BACKOFF_S[min(worker.failures - 1, len(BACKOFF_S) - 1)])
+        if not state.alive:  # told to end meanwhile; before 3.12 `wait_for` may swallow the cancellation that says so
+            return
         log.info("PyProcess", "Restart python process ...")
         try:
-            worker.process = await shared.factory.start(model, worker.device, retry=worker.failures)
+            worker.process = await shared.start(worker.device, retry=worker.failures)
         except ModelLoadError as error:
             text = f"{model.name}: the replacement did not load: {error}"
             log.error("PyProcess", f"{text}\n{error.report}")
@@ -181,7 +199,7 @@ async def _lose_as_java(worker: Worker, shared: Shared, error: WorkerLost) -> No
     await worker.process.kill()
     model.failures += 1
     with contextlib.suppress(ModelLoadError):
-        worker.process = await shared.factory.start(model, worker.device, retry=model.failures)
+        worker.process = await shared.start(worker.device, retry=model.failures)
     if model.failures > model.config.retry_threshold:
         model.status = FAILED
     worker.state.end(STOPPED, at=began)  # its minute in the list began before the reload

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from rehearsal.server.errors import ApiError
+from rehearsal.server.errors import ApiError, ModelLoadError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device
 from rehearsal.server.models.info import ModelInfo
@@ -65,6 +65,15 @@ class Shared:
     def plays(self, switch: Switch) -> bool:
         """Whether this is to happen as in the original."""
         return switch in self.model.config.original
+
+    async def start(self, device: Device, *, retry: int = 0) -> WorkerProcess:
+        """A new process that has loaded the model. Raises ModelLoadError, whatever kept it from starting."""
+        try:
+            return await self.factory.start(self.model, device, retry=retry)
+        except ApiError:
+            raise
+        except Exception as error:  # no descriptor, no process, no memory, a folder that is gone
+            raise ModelLoadError("IOException", f"A worker cannot be started: {error!r}") from error
 
     def longest_waiting(self) -> Worker | None:
         """The idle worker that has waited longest, taken off the list."""

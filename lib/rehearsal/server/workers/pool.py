@@ -111,7 +111,7 @@ class WorkerPool:
     async def _load(self, device: Device) -> WorkerProcess:
         self._loading += 1
         try:
-            return await self._shared.factory.start(self._shared.model, device)
+            return await self._shared.start(device)
         finally:
             self._loading -= 1
 

@@ -7,7 +7,6 @@ content of the answer is one request's next text and whether it is the last: as 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from collections.abc import Callable
@@ -100,12 +99,12 @@ async def roll(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
         except WorkerLost as error:
             _fail(batch, error)
             raise
-        except asyncio.CancelledError:
-            _fail(batch, worker_ends())
-            raise
         except CodecError as error:
             worker.reset_batch = True
             _fail(batch, ApiError.translate(str(error)))
+        except BaseException:
+            _fail(batch, worker_ends())
+            raise
         batch = [request for request in batch if not request.last]
 
 
