@@ -79,6 +79,14 @@ class Switch(Enum):
         "503 with the reason",
         "the reason is in the log only",
     )
+    ROLLING_BATCH_HANGS = Difference(
+        "`rolling_batch` is set, to any value, and the handler answers with no item of a rolling batch; or "
+        "`max_rolling_batch_size` is below 1",
+        "that request and all later ones get no answer: the connection drops after `chunked_read_timeout`, and "
+        "what has no place is a 400 after `predict_timeout`",
+        "400 with the reason and the cure, at once",
+        "nothing tells a learner what happened",
+    )
     JSON_ERRORS_ARE_JAVAS = Difference(
         "`POST /models` with a JSON body that is broken or names no `url`",
         "500 with a Java exception",

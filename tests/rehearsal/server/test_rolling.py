@@ -6,9 +6,6 @@ import json
 
 import pytest
 
-from rehearsal.server.errors import CodecError
-from rehearsal.server.workers.rolling import read_item
-
 # Answers each request with `n` texts; requests keep their place until their last text.
 ROLLING = """
 import json, os, struct, time
@@ -44,7 +41,12 @@ def handle(inputs):
             time.sleep(0.005)
     return out
 """
-MODEL = "engine=Python\nminWorkers=1\nmaxWorkers=1\noption.rolling_batch=auto\noption.max_rolling_batch_size=2\n"
+NORMAL = """
+def handle(inputs):
+    return None if inputs.is_empty() else Output().add_as_json([{"generated_text": "x"}])
+"""
+ONE = "engine=Python\nminWorkers=1\nmaxWorkers=1\n"
+MODEL = f"{ONE}option.rolling_batch=auto\noption.max_rolling_batch_size=2\n"
 
 
 @pytest.fixture
@@ -76,11 +78,38 @@ def test_requests_join_up_to_the_limit(shared, name, gate, background):
 
 def test_a_failed_step_ends_its_requests_and_resets(shared, name):
     failed = shared.predict(name, {"name": "x", "n": 2, "fail": True})
-    assert json.loads(failed.body) == {"code": 424, "message": "Batch inference failed"}
+    assert json.loads(failed.body)["message"] == "Batch inference failed"
     assert shared.predict(name, {"name": "y", "n": 1}).body == b"y1/1 "
 
 
-@pytest.mark.parametrize("content", [b"{", b"\x00", b"\x00\x01\x00\x05ab", b"\x00\x01\x00\x01\xff\x00\x01a"])
-def test_items_that_are_neither_form(content):
-    with pytest.raises(CodecError):
-        read_item(content + b"" if content != b"\x00\x01\x00\x05ab" else b"\x00\x02\x00\x01a")
+@pytest.mark.parametrize("line", ["option.rolling_batch=disable", "option.rolling_batch=", "rolling_batch=auto"])
+def test_a_handler_that_answers_normally_is_told_of_the_line(shared, serve, line):
+    """ROLLING_BATCH_HANGS, off."""
+    name = serve(NORMAL, f"{ONE}{line}\n")
+    for _ in range(2):
+        said = shared.predict(name, {"a": 1})
+        assert (said.status, said.json()["type"]) == (400, "TranslateException")
+        assert (
+            "an instance leaves this request and all after it without an answer; take the line out"
+            in said.body.decode()
+        )
+
+
+def test_in_the_original_its_requests_hang_until_the_connection_drops(start, model, tmp_path):
+    """ROLLING_BATCH_HANGS, on."""
+    model(tmp_path / "s", "m", NORMAL, f"{ONE}option.rolling_batch=disable\n")
+    server = start(tmp_path / "s", "--strict", "on", env={"SERVING_CHUNKED_READ_TIMEOUT": "1"})
+    for _ in range(2):
+        with server.open() as client:
+            client.sendall(b"GET /predictions/m HTTP/1.1\r\n\r\n")
+            assert client.recv(1) == b""
+
+
+def test_a_size_that_is_no_number_fails_the_load(shared, model, tmp_path):
+    folder = model(tmp_path, "m", NORMAL, f"{ONE}rolling_batch=auto\noption.max_rolling_batch_size=x\n")
+    said = shared.send("POST", f"/models?url=file://{folder}&model_name=none")
+    assert (said.status, said.json()["type"], said.json()["message"]) == (
+        500,
+        "NumberFormatException",
+        'For input string: "x"',
+    )

@@ -88,7 +88,6 @@ class Inference:
             raise ApiError.no_model(f"Model or workflow not found: {name}")
         if request.method == "OPTIONS":
             return json_response({})
-        message.properties.setdefault("handler", entry.model.options.get("handler", "handle"))
         job = Job(message)
         if not parse_boolean(_property(message, "x-synchronous") or "true"):
             return self._start(entry, job)

@@ -107,12 +107,30 @@ class ModelInfo:
         # `max` means all GPUs of the machine; there is none here, and 0.25 then counts 0.
         self.degree = self.config.neuron_cores if degree == "max" else parse_int(degree)
 
+    def stated(self, key: str) -> str | None:
+        """What the engine finds under a key: the option, else the plain key."""
+        return self.options.get(key, self.properties.get(key))
+
+    @property
+    def handler(self) -> str:
+        """The function of the entry point that is called."""
+        return self.options.get("handler", "handle")
+
+    @property
+    def rolls(self) -> bool:
+        """Whether requests join and leave a running batch: for any value; `disable` is looked for from 0.27 on."""
+        return self.stated("rolling_batch") is not None
+
     @property
     def rolling_size(self) -> int:
-        """How many requests a worker serves at once; 0 without rolling batch."""
-        if self.options.get("rolling_batch", "disable") == "disable":
-            return 0
-        return parse_int(self.options.get("max_rolling_batch_size", "32"))
+        """How many requests a rolling batch takes. Raises ApiError for a text that is no number."""
+        text = self.stated("max_rolling_batch_size")
+        return 32 if text is None else parse_int(text)
+
+    @property
+    def rolling_buffer(self) -> int:
+        """How many texts of a rolling batch are sent together, after the first."""
+        return abs(parse_int(self.config.environ.get("SERVING_ROLLING_BATCH_BUFFER", "4")))
 
     def devices(self) -> list[str]:
         """The names of the devices that the model is loaded on."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from rehearsal.server.errors import ApiError
+from rehearsal.server.gson import pretty
 from rehearsal.server.workers.codec import Reply
 
-# Gson writes these as \u escapes, so that JSON may stand inside HTML.
-HTML_CHARS = {ord(c): f"\\u{ord(c):04x}" for c in "'<>&=\u2028\u2029"}
 BAD_IN_REASON = re.compile("[\r\n]")
 BAD_IN_HEADER = re.compile("[\r\n\0\v\f]")
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -43,14 +41,9 @@ class Response:
     pieces: AsyncIterator[bytes] | None = None
 
 
-def gson(value: object) -> str:
-    """`value` as Gson's pretty printer writes it; keys whose value is None are left out by the caller."""
-    return json.dumps(value, indent=2, ensure_ascii=False).translate(HTML_CHARS)
-
-
 def json_response(value: object, status: int = 200, reason: str | None = None) -> Response:
     """An answer of the server itself."""
-    body = (gson(value) + "\n").encode("utf-8", "replace")
+    body = (pretty(value) + "\n").encode("utf-8", "replace")
     phrase = HTTPStatus(status).phrase if reason is None else reason
     return Response(status, phrase, [("content-type", "application/json")], body)
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
+from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, visible_cores
 from rehearsal.server.models.info import ModelInfo
@@ -33,6 +34,14 @@ class WorkerFactory:
         self._log.info("PyProcess", f"Start process: {port} - retry: {retry}")
         process = WorkerProcess(command, self._log, self._lease)
         await process.load(model.init_properties(), model.loading_timeout_s)
+        try:
+            _ = model.rolls and (
+                model.rolling_size,
+                model.rolling_buffer,
+            )  # read when the worker stands, as in the original
+        except ApiError:
+            await process.kill()
+            raise
         return process
 
     def close(self) -> None:

@@ -45,10 +45,10 @@ class Job:
             self.result.set_exception(error)
 
 
-def encode_jobs(jobs: Sequence[Job]) -> bytes:
-    """The message for a worker: a single job as it is, several under `batch_000.` and so on."""
+def encode_jobs(jobs: Sequence[Job], handler: str) -> bytes:
+    """The message for a worker: a single job as it is, several under `batch_000.` and so on; the handler to call."""
     if len(jobs) == 1:
-        return encode_request(_sort(jobs[0].message.properties), jobs[0].message.contents)
+        return encode_request(sort({"handler": handler} | jobs[0].message.properties), jobs[0].message.contents)
     properties: dict[str, str] = {}
     contents: Contents = []
     for i, job in enumerate(jobs):
@@ -56,12 +56,11 @@ def encode_jobs(jobs: Sequence[Job]) -> bytes:
         properties |= {prefix + key: value for key, value in job.message.properties.items()}
         contents += [(prefix + (key or "data"), data) for key, data in job.message.contents]
     properties["batch_size"] = str(len(jobs))
-    # The function to call is looked up without a prefix; all jobs of a model name the same one.
-    properties["handler"] = jobs[0].message.properties["handler"]
-    return encode_request(_sort(properties), contents)
+    properties["handler"] = handler
+    return encode_request(sort(properties), contents)
 
 
-def _sort(properties: dict[str, str]) -> dict[str, str]:
+def sort(properties: dict[str, str]) -> dict[str, str]:
     """The order of the original's TreeMap, which ignores case."""
     return dict(sorted(properties.items(), key=lambda item: item[0].lower()))
 

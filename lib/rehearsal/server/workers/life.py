@@ -110,11 +110,11 @@ async def _serve(worker: Worker, shared: Shared) -> None:
     for job in state.jobs:
         shared.log.timing("QueueTime", job.waited_us)
     try:
-        if model.rolling_size:
+        if model.rolls and len(state.jobs) == 1:  # a gathered batch is asked as one, as in the original
             await roll(worker, shared, state.jobs)
             return
         try:
-            reply = await worker.process.ask(encode_jobs(state.jobs), model.predict_timeout_s)
+            reply = await worker.process.ask(encode_jobs(state.jobs, model.handler), model.predict_timeout_s)
         except WorkerLost as error:
             if not error.unread or shared.plays(Switch.UNREAD_REQUEST_IS_LOST):
                 raise

@@ -33,6 +33,7 @@ class Worker:
     state: WorkerState = field(default_factory=WorkerState)
     failures: int = 0  # in a row
     reset_batch: bool = False  # its process holds requests of a rolling batch that failed
+    stuck: int = 0  # requests of a rolling batch whose loop has ended in the original
     task: asyncio.Task[None] | None = None
 
     @property

@@ -40,5 +40,21 @@ def worker_lost(error: WorkerLost, model: ModelInfo) -> WorkerLost:
     return WorkerLost(f"{error.message}{why}")
 
 
+def rolls_no_item(model: ModelInfo, why: str) -> ApiError:
+    """The handler does not speak the protocol of a rolling batch, which a line has switched on."""
+    value = model.stated("rolling_batch")
+    text = f"{why}. `rolling_batch={value}` is set, and DJLServing {model.config.djl_version} takes any value for on"
+    cure = "take the line out of serving.properties, or answer with such items"
+    return ApiError.translate(f"{text}: an instance leaves this request and all after it without an answer; {cure}")
+
+
+def rolls_none(model: ModelInfo) -> ApiError:
+    """The rolling batch has no place."""
+    return ApiError.translate(
+        f"Time out in: {model.predict_timeout_s:g}; max_rolling_batch_size={model.rolling_size} takes no request: "
+        "set 1 or more"
+    )
+
+
 def _refused(message: str, java_type: str) -> ApiError:
     return ApiError(503, java_type, message)

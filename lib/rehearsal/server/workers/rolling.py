@@ -1,37 +1,48 @@
 """Rolling batch: one worker serves many requests, one token of each a step, and requests join between steps.
 
-The server's half of DJL 0.25's scheme, for models with `option.rolling_batch`. A step's message names the requests by
+The server's half of DJL 0.25's scheme, for models with `rolling_batch`. A step's message names the requests by
 their place (`batch_000.data`); a request's properties and body go in its first step, an empty body after that. Each
 content of the answer is one request's next text and whether it is the last: as JSON, or as the socket's own pairs.
+In the original the loop ends without a word at a content that is neither, and nobody is answered from then on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from struct import Struct
 from struct import error as StructError
 
 from rehearsal.server.errors import ApiError, CodecError, WorkerLost
+from rehearsal.server.gson import Number, pretty, text_of
+from rehearsal.server.java import parse_boolean, parse_int
+from rehearsal.server.models.info import ModelInfo
+from rehearsal.server.switches import Switch
 from rehearsal.server.workers.codec import Reply, encode_request
-from rehearsal.server.workers.jobs import Contents, Job
+from rehearsal.server.workers.jobs import Contents, Job, sort
 from rehearsal.server.workers.members import Shared, Worker
-from rehearsal.server.workers.refusals import worker_ends
+from rehearsal.server.workers.refusals import rolls_no_item, rolls_none, worker_ends
 from rehearsal.server.workers.streams import Piece, relay
 
-CONTENT_TYPES = {"json": "application/json", "jsonlines": "application/jsonlines"}
-BUFFERED = 4  # texts sent together, after the first; DJL's SERVING_ROLLING_BATCH_BUFFER
+CONTENT_TYPES = {None: "application/json", "json": "application/json", "jsonlines": "application/jsonlines"}
+FAILED = (
+    '{"code":%d,"message":"Batch inference failed","properties":{},"content":{"keys":[],"values":[]},"cancelled":false}'
+)
 _short = Struct(">h")
 
 
 class _Request:
     """One request of the batch: what it still has to send, and where its answer goes."""
 
-    def __init__(self, job: Job, content_type: str | None) -> None:
+    def __init__(self, job: Job, model: ModelInfo) -> None:
         self.job, self.steps, self.last = job, 0, False
-        self._headers = {"Content-Type": content_type} if content_type else {}
-        self._text: list[str] = []
+        self._buffered = model.rolling_buffer
+        content_type = CONTENT_TYPES.get(model.stated("output_formatter"))
+        self._reply = Reply(200, "OK", {"Content-Type": content_type} if content_type else {}, is_stream=True)
+        self._text = ""
         self._put: Callable[[Piece], None] | None = None
 
     def fields(self, place: int) -> tuple[dict[str, str], Contents]:
@@ -40,7 +51,8 @@ class _Request:
         if self.steps:
             return {}, [(f"{prefix}data", b"")]
         message = self.job.message
-        body = next((data for key, data in message.contents if key == "data"), b"")
+        first = message.contents[0][1] if message.contents else b""
+        body = next((data for key, data in message.contents if key == "data"), first)
         seed = str(random.getrandbits(31)).encode()
         named = {prefix + key: value for key, value in message.properties.items()}
         return named, [(f"{prefix}data", body), (f"{prefix}seed", seed)]
@@ -49,17 +61,18 @@ class _Request:
         """Its next text. Raises CodecError for bytes that are neither form."""
         self.steps += 1
         values = read_item(content)
-        self.last = str(values.get("last", "false")).lower() == "true"
-        text, code, whole = str(values.get("data", "")), values.get("code"), content.startswith(b"{")
-        if code is not None and not whole:
-            text = json.dumps({"code": int(str(code)), "error": values.get("error")}, indent=2)
-            self.last = True
-        self._text.append(text)
-        if whole or self.last or self.steps % BUFFERED == 1:
-            self._send("".join(self._text).encode())
-            self._text.clear()
-        if self.last and self._put is not None:
-            self._put(None)
+        self.last = parse_boolean(values["last"])
+        if content.startswith(b"{"):
+            self._say_code(values["data"])
+            self._send(values["data"], last=self.last)
+        elif (code := values.get("code")) is not None:  # what was buffered is not sent any more
+            error = {"error": values["error"]} if "error" in values else {}
+            self._send(pretty(error | {"code": read_number(code)}), last=True)
+        else:
+            self._text += values["data"]
+            if self.last or (self._buffered and self.steps % self._buffered == 1):
+                self._send(self._text, last=self.last)
+                self._text = ""
 
     def fail(self, error: ApiError) -> None:
         """Ends it: with an answer if none has begun, else by breaking the stream off."""
@@ -72,45 +85,96 @@ class _Request:
     def end_with(self, text: str) -> None:
         """Ends it with a last text."""
         self.last = True
-        self._send(text.encode())
-        assert self._put is not None
-        self._put(None)
+        self._send(text, last=True)
 
-    def _send(self, piece: bytes) -> None:
+    def hang(self) -> None:
+        """Leaves it without another text, until the connection gives it up."""
+        self._begin()
+
+    def _begin(self) -> Callable[[Piece], None]:
         if self._put is None:
             self._put, pieces = relay()
-            self.job.answer(Reply(200, "OK", self._headers, is_stream=True, pieces=pieces))
-        self._put(piece)
+            self.job.answer(replace(self._reply, pieces=pieces))
+        return self._put
+
+    def _say_code(self, text: str) -> None:
+        """A text that is itself an object with `code` and `error` gives the answer's status, if it is the first."""
+        try:
+            said = json.loads(text)
+            self._reply = replace(self._reply, code=int(said["code"]))
+            self._reply = replace(self._reply, message=str(said["error"]))
+        except (ValueError, TypeError, LookupError):
+            return
+
+    def _send(self, text: str, *, last: bool) -> None:
+        put = self._begin()
+        put(text.encode())
+        if last:
+            put(None)
 
 
 async def roll(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
     """Serves jobs, and those that queue up meanwhile, until none is left. Raises WorkerLost after failing them."""
-    options = shared.model.options
-    content_type = CONTENT_TYPES.get(options.get("output_formatter", ""))
-    batch = [_Request(job, content_type) for job in jobs]
+    model = shared.model
+    batch = [_Request(job, model) for job in jobs]
+    if worker.stuck or model.rolling_size < 1:
+        await _never(worker, shared, batch)
+        return
     while batch:
-        while len(batch) < shared.model.rolling_size and (job := shared.next_queued()):
-            batch.append(_Request(job, content_type))
+        while len(batch) < model.rolling_size and (job := shared.next_queued()):
+            batch.append(_Request(job, model))
         try:
-            message = _message(batch, options.get("handler", "handle"), reset=worker.reset_batch)
-            reply = await worker.process.ask(message, shared.model.predict_timeout_s)
+            message = _message(batch, model.handler, reset=worker.reset_batch)
+            reply = await _whole(worker, await worker.process.ask(message, model.predict_timeout_s))
             worker.failures = 0
             worker.reset_batch = not _distribute(reply, batch)
         except WorkerLost as error:
             _fail(batch, error)
             raise
         except CodecError as error:
-            worker.reset_batch = True
-            _fail(batch, ApiError.translate(str(error)))
+            _give_up(worker, shared, batch, error)
         except BaseException:
             _fail(batch, worker_ends())
             raise
         batch = [request for request in batch if not request.last]
 
 
+async def _never(worker: Worker, shared: Shared, batch: list[_Request]) -> None:
+    """What becomes of requests that the loop never takes: it has ended, or has no place at all."""
+    model = shared.model
+    if not shared.plays(Switch.ROLLING_BATCH_HANGS):
+        _fail(batch, rolls_none(model))
+    elif worker.stuck < model.rolling_size:
+        worker.stuck += len(batch)
+        for request in batch:
+            request.hang()
+    else:
+        await asyncio.sleep(model.predict_timeout_s)
+        _fail(batch, ApiError.translate(f"Time out in: {model.predict_timeout_s:g}"))
+
+
+async def _whole(worker: Worker, reply: Reply) -> Reply:
+    """A reply with all frames of a stream as one content, as the loop reads it."""
+    if not reply.is_stream:
+        return reply
+    return replace(reply, contents=[(None, b"".join([frame.data async for frame in worker.process.frames()]))])
+
+
 def _fail(batch: list[_Request], error: ApiError) -> None:
     for request in batch:
         request.fail(error)
+
+
+def _give_up(worker: Worker, shared: Shared, batch: list[_Request], error: CodecError) -> None:
+    """What follows a content that is no item: an error that says so, or no word any more."""
+    if not shared.plays(Switch.ROLLING_BATCH_HANGS):
+        worker.reset_batch = True
+        _fail(batch, rolls_no_item(shared.model, str(error)))
+        return
+    worker.stuck = len(batch)
+    for request in batch:
+        request.hang()
+        request.last = True
 
 
 def _message(batch: list[_Request], handler: str, *, reset: bool) -> bytes:
@@ -122,7 +186,7 @@ def _message(batch: list[_Request], handler: str, *, reset: bool) -> bytes:
         named, data = request.fields(place)
         properties |= named
         contents += data
-    return encode_request(dict(sorted(properties.items(), key=lambda item: item[0].lower())), contents)
+    return encode_request(sort(properties), contents)
 
 
 def _distribute(reply: Reply, batch: list[_Request]) -> bool:
@@ -131,28 +195,46 @@ def _distribute(reply: Reply, batch: list[_Request]) -> bool:
         for request, (_, content) in zip(batch, reply.contents, strict=True):
             request.take(content)
         return True
-    code = reply.code if reply.code != 200 else 500
     for request in batch:
-        request.end_with(json.dumps({"code": code, "message": "Batch inference failed"}))
+        request.end_with(FAILED % reply.code)
     return False
 
 
-def read_item(content: bytes) -> dict[str, object]:
+def read_item(content: bytes) -> dict[str, str]:
     """A content as a mapping with `data`, `last` and perhaps `code` and `error`. Raises CodecError."""
     try:
-        if content.startswith(b"{"):
-            loaded = json.loads(content)
-            return loaded if isinstance(loaded, dict) else {}
-        (count,) = _short.unpack_from(content)
-        values: dict[str, object] = {}
-        at = 2
-        for _ in range(count):
-            pair = []
-            for _ in range(2):
-                (length,) = _short.unpack_from(content, at)
-                pair.append(content[at + 2 : at + 2 + length].decode())
-                at += 2 + length
-            values[pair[0]] = pair[1]
-        return values
-    except (ValueError, StructError) as error:
-        raise CodecError(f"a rolling batch item is neither JSON nor pairs: {error}") from error
+        return _object(content) if content.startswith(b"{") else _pairs(content)
+    except (ValueError, LookupError, StructError) as error:
+        raise CodecError(
+            f"a rolling batch item is JSON or pairs with `data` and `last`, not {content[:40]!r}"
+        ) from error
+
+
+def _object(content: bytes) -> dict[str, str]:
+    loaded = json.loads(content, parse_int=Number, parse_float=Number)
+    return {key: text_of(loaded[key]) for key in ("last", "data")}
+
+
+def _pairs(content: bytes) -> dict[str, str]:
+    (count,) = _short.unpack_from(content)
+    values, at = {"data": "null", "last": "false"}, 2  # what Java makes of a text that is missing
+    for _ in range(count):
+        key, at = _text(content, at)
+        values[key], at = _text(content, at)
+    return values
+
+
+def _text(content: bytes, at: int) -> tuple[str, int]:
+    (length,) = _short.unpack_from(content, at)
+    end = at + 2 + length
+    if length < 0 or end > len(content):
+        raise ValueError(length)
+    return content[at + 2 : end].decode("utf-8", "replace"), end
+
+
+def read_number(text: str) -> int:
+    """The `code` of an item. Raises CodecError for one that is no number, at which the original's loop ends too."""
+    try:
+        return parse_int(text)
+    except ApiError as error:
+        raise CodecError(f"the code of a rolling batch item is {text!r}, which is no number") from error
