@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rehearsal.server.errors import SetupError
+from rehearsal.server.errors import ApiError, SetupError
 from rehearsal.server.properties import load_properties
 from rehearsal.server.switches import Switch
 
@@ -34,8 +34,8 @@ KNOWN_KEYS = {
     "cors_allowed_methods",
     "cors_allowed_headers",
     "chunked_read_timeout",
-    "retry_threshold",
 }
+VARIABLES_ONLY = {"retry_threshold"}  # read where a model needs it; a line of config.properties does nothing
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,6 @@ class ServerConfig:
     max_request_size: int = 64 * 1024 * 1024
     cors: tuple[tuple[str, str], ...] = ()
     chunked_read_timeout_s: int = 60
-    retry_threshold: int = 10
     djl_version: str = "0.25.0"
     original: frozenset[Switch] = frozenset()  # what is played as the original does it
     neuron_cores: int = 0
@@ -105,12 +104,15 @@ class Flags:
 def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
     """The settings that apply. Raises SetupError for a value that cannot be used."""
     path = _config_file(flags, environ)
-    keys = load_properties(path) if path else {}
+    keys = _read(path) if path else {}
     if flags.model_store:
         keys["model_store"] = str(flags.model_store)
     if flags.models:
         keys["load_models"] = ",".join(flags.models)
-    keys |= {k[8:].lower(): v for k, v in environ.items() if k.startswith("SERVING_")}
+    unknown = set(keys) - KNOWN_KEYS
+    variables = {k[8:].lower(): v for k, v in environ.items() if k.startswith("SERVING_")}
+    unknown |= set(variables) - KNOWN_KEYS - VARIABLES_ONLY
+    keys |= variables
     read = _Reader(keys, str(path) if path else "SERVING_*")
     inference, management = _addresses(keys, flags)
     store = Path(keys["model_store"]) if keys.get("model_store") else None
@@ -136,7 +138,6 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
         max_request_size=read.number("max_request_size", 64 * 1024 * 1024),
         cors=cors,
         chunked_read_timeout_s=read.number("chunked_read_timeout", 60),
-        retry_threshold=read.number("retry_threshold", 10),
         djl_version=flags.djl_version,
         original=flags.original,
         neuron_cores=flags.neuron_cores,
@@ -144,9 +145,17 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
         allow_any_url=flags.allow_any_url,
         log_dir=flags.log_dir or (Path(home) / "logs" if home else None),
         config_file=path,
-        unknown_keys=tuple(sorted(set(keys) - KNOWN_KEYS)),
+        unknown_keys=tuple(sorted(unknown)),
         environ=dict(environ),
     )
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return load_properties(path)
+    except ApiError as error:
+        text = f"{path}: a \\u is not followed by four hexadecimal digits; write \\\\u for a backslash and a u"
+        raise SetupError(text) from error
 
 
 def _config_file(flags: Flags, environ: Mapping[str, str]) -> Path | None:

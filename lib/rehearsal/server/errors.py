@@ -23,7 +23,11 @@ JAVA_PACKAGES = {
     "WlmOutOfMemoryException": "ai.djl.serving.wlm.util",
     "WlmShutdownException": "ai.djl.serving.wlm.util",
     "FileNotFoundException": "java.io",
+    "MalformedInputException": "java.nio.charset",
     "IOException": "java.io",
+    "ConnectException": "java.net",
+    "MalformedURLException": "java.net",
+    "UnknownHostException": "java.net",
 }  # of the classes that a log names in full; all others are java.lang's
 DISCONNECTED = "java.util.concurrent.ExecutionException: java.io.IOException: Python worker disconnected."
 TIMED_OUT = "java.util.concurrent.TimeoutException"
@@ -111,8 +115,10 @@ class ApiError(RehearsalError):
 class ModelLoadError(ApiError):
     """A model did not load. `report` is the handler's own traceback, where it left one."""
 
-    def __init__(self, java_type: str, message: str | None, chain: tuple[str, ...] = (), report: str = "") -> None:
-        ApiError.__init__(self, 500, java_type, message)
+    def __init__(
+        self, java_type: str, message: str | None, chain: tuple[str, ...] = (), report: str = "", *, status: int = 500
+    ) -> None:
+        ApiError.__init__(self, status, java_type, message)
         self.args = (java_type, message, chain, report)
         self.chain = chain
         self.report = report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rehearsal.server.errors import ApiError
@@ -25,11 +26,53 @@ def hash_order(keys: Iterable[str]) -> list[str]:
     while len(unique) > size * TREE_LIMIT:
         size *= 2
 
-    def bucket(key: str) -> int:
-        hashed = string_hash(key)
-        return (hashed ^ hashed >> 16) & (size - 1)
+    return sorted(
+        unique, key=lambda key: _spread(key) & size - 1
+    )  # the sort is stable: within a bucket the insertion order stays
 
-    return sorted(unique, key=bucket)  # the sort is stable: within a bucket the insertion order stays
+
+def concurrent_order(keys: Iterable[str], *, at_once: bool = False) -> list[str]:
+    """The keys in the order in which a `java.util.concurrent.ConcurrentHashMap` that got them in this order iterates.
+
+    It grows at another moment than a `HashMap`, turning over what shares a place; and it makes more room for keys that
+    come from another map, `at_once`, than they need.
+    """
+    unique = list(dict.fromkeys(keys))
+    table: list[list[str]] = [[] for _ in range(_room_for(len(unique)) if at_once else 16)]
+    for count, key in enumerate(unique, 1):
+        table[_spread(key) & len(table) - 1].append(key)
+        if count >= len(table) * TREE_LIMIT:
+            table = [half for bit in (0, len(table)) for bucket in table for half in [_moved(bucket, len(table), bit)]]
+    return [key for bucket in table for key in bucket]
+
+
+def _room_for(count: int) -> int:
+    """The size of the table that `putAll` makes."""
+    wanted = 1 << (count + count // 2).bit_length()
+    return wanted if wanted < 4 else 2 * wanted  # four places are taken for full before the first comes
+
+
+def _moved(bucket: list[str], size: int, bit: int) -> list[str]:
+    """What of a bucket goes to one of its two places: the run at its end as it stands, the rest turned over."""
+    places = [_spread(key) & size for key in bucket]
+    run = len(bucket)
+    while run and places[run - 1] == places[-1]:
+        run -= 1
+    before = [key for key, place in zip(bucket[:run], places[:run], strict=True) if place == bit]
+    return before[::-1] + [key for key, place in zip(bucket[run:], places[run:], strict=True) if place == bit]
+
+
+def _spread(key: str) -> int:
+    hashed = string_hash(key)
+    return hashed ^ hashed >> 16
+
+
+def split(text: str, pattern: str) -> list[str]:
+    """`String.split`: without the empty parts at the end, but never without any part for a text without a separator."""
+    parts = re.split(pattern, text)
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return parts if parts[-1] or not re.search(pattern, text) else []
 
 
 def parse_int(text: str) -> int:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from rehearsal.server.errors import SetupError
+from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 
 
-def load_properties(path: Path) -> dict[str, str]:
+def load_properties(path: Path, *, as_utf8: bool = False) -> dict[str, str]:
     """The keys and values of a properties file, last value of a key winning; an absent file has none.
 
-    Raises SetupError for a file that cannot be read, or with a broken \\u escape.
+    Java reads it as ISO-8859-1, and DJL a model's once more as UTF-8. Raises SetupError for a file that cannot be
+    read, and what Java says of a broken \\u escape, or of bytes that are no UTF-8.
     """
     import javaproperties
 
     if not path.is_file():
         return {}
     try:
-        # Java reads the file as ISO-8859-1; everything else comes as \u escapes.
-        with path.open(encoding="iso-8859-1", newline="") as stream:
-            return javaproperties.load(stream)
-    except (OSError, javaproperties.InvalidUEscapeError) as error:
+        return javaproperties.loads(_decoded(path.read_bytes(), as_utf8=as_utf8))
+    except javaproperties.InvalidUEscapeError as error:
+        raise ApiError.illegal_argument("Malformed \\uxxxx encoding.") from error
+    except OSError as error:
         raise SetupError(f"{path}: cannot be read as a Java properties file: {error}") from error
+
+
+def _decoded(data: bytes, *, as_utf8: bool) -> str:
+    try:
+        return data.decode("utf-8" if as_utf8 else "iso-8859-1")
+    except UnicodeDecodeError as error:
+        half = re.match(rb"\xed[\xa0-\xbf][\x80-\xbf]", data[error.start :])  # Java counts all three of a half pair
+        text = f"Input length = {3 if half else error.end - error.start}"
+        raise ModelLoadError("MalformedInputException", text) from error

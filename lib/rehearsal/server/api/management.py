@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,13 +83,18 @@ class Management:
 
     async def scale(self, request: Request) -> Response:
         """`PUT /models/{name}[/{version}]`: other numbers of workers."""
-        name, version = _named(request)
         try:
-            low = parse_int(request.parameter("min_worker") or "-1")
-            high = parse_int(request.parameter("max_worker") or "-1")
+            return await self._scale(request)
         except ApiError as error:
+            if error.java_type != "NumberFormatException":
+                raise
             text = str(error.message)
             raise ApiError.bad_request(text, reason=f"parameter is invalid number.{text}") from error
+
+    async def _scale(self, request: Request) -> Response:
+        name, version = _named(request)
+        low = parse_int(request.parameter("min_worker") or "-1")
+        high = parse_int(request.parameter("max_worker") or "-1")
         endpoint = self._registry.endpoints.get(name)
         found = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
         if not found:
@@ -98,8 +103,11 @@ class Management:
         for entry in found:  # all versions, when none is named
             if entry.model.status != READY:
                 raise not_ready_to_scale(name)
-            for device in list(entry.pool.groups):
-                await entry.pool.scale(device, low, high)
+            if device_name := request.parameter("device"):
+                await self._registry.load_on(entry, device_name, low, high)
+            else:
+                for device in list(entry.pool.groups):
+                    await entry.pool.scale(device, low, high)
             said.append(
                 f'Workflow "{name}" worker scaled. New Worker configuration min workers:{low} max workers:{high}'
             )
@@ -121,12 +129,7 @@ class Management:
         if not synchronous:
             self._spawn(self._load_late(entry, request.send_late))
             return status_response(f'Model "{wanted.name}" registration scheduled.', 202)
-        try:
-            await self._load(entry)
-        except ApiError as error:
-            self._log.error("ManagementRequestHandler", f"{wanted.name} did not load: {error}")
-            self._registry.remove(wanted.name, wanted.version)
-            raise
+        await asyncio.shield(self._spawn(self._load_or_forget(entry)))  # it goes on when the client leaves
         return status_response(f'Model "{wanted.name}" registered.')
 
     async def register_workflow(self, request: Request) -> Response:
@@ -136,22 +139,22 @@ class Management:
         text = "workflow definitions are not rehearsed; register each model with POST /models?url=..."
         raise ApiError.bad_request(text)
 
+    async def _load_or_forget(self, entry: Entry) -> None:
+        """Loads a model; one that does not load leaves nothing, whatever the reason."""
+        try:
+            await self._registry.load(entry)
+        except BaseException as error:
+            self._log.error("ManagementRequestHandler", f"{entry.model.name} did not load: {error}")
+            self._registry.remove(entry.model.name, entry.model.version)
+            raise
+
     async def _load_late(self, entry: Entry, send: SendLate) -> None:
         """Loads after the 202; a failure goes to the same connection as a second, unasked answer."""
         try:
-            await self._load(entry)
+            await self._registry.load(entry)
         except ApiError as error:
             self._log.error("ManagementRequestHandler", f"{entry.model.name} did not load: {error}")
             await send(error_response(error))
-
-    async def _load(self, entry: Entry) -> None:
-        """Loads a model; a folder that cannot be read is an answer here, and no reason to end the server."""
-        try:
-            await self._registry.load(entry)
-        except ApiError:
-            raise
-        except Exception as error:
-            raise ApiError.illegal_argument(str(error)) from error
 
     def _check_url(self, url: str) -> None:
         """Refuses what lies outside the model store: a model folder is code, and would be run."""
@@ -163,10 +166,12 @@ class Management:
             text = f"{url} is outside the model store {store}; start the server with --allow-any-url to permit it"
             raise ApiError.bad_request(text)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._loading.add(task)
         task.add_done_callback(self._loading.discard)
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio complains of it
+        return task
 
 
 def _named(request: Request) -> tuple[str, str | None]:

@@ -7,31 +7,48 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rehearsal.server.errors import ModelLoadError
-from rehearsal.server.java import parse_int
+from rehearsal.server.errors import ApiError, ModelLoadError
+from rehearsal.server.java import parse_int, split
 
 DEGREE_HELP = "https://github.com/aws-neuron/transformers-neuronx#tensor-parallelism-support"
 
 
 @dataclass(frozen=True)
 class Device:
-    """One place a worker runs on: `cpu`, a GPU number, or `nc` and its first NeuronCore."""
+    """One place a worker runs on: `cpu`, `gpu` and a number, `nc` and its first NeuronCore, or any other word."""
 
     kind: str
     number: int
 
     def __str__(self) -> str:
-        return f"{self.kind}({self.number if self.number >= 0 else ''})"
+        return f"{self.kind}({self.number})" if self.kind.isalpha() and self.kind != "cpu" else f"{self.kind}()"
+
+
+CPU = Device("cpu", -1)
 
 
 def parse_device(name: str) -> Device:
-    """The device of a name as DJL reads it: `-1`, `cpu`, `0` (a GPU), `nc2`."""
-    if name in ("-1", "", "cpu"):
-        return Device("cpu", -1)
-    match = re.fullmatch(r"([a-z]*)(\d+)", name)
-    if match is None:
-        raise ModelLoadError("NumberFormatException", f'For input string: "{name}"')
-    return Device(match[1] or "gpu", int(match[2]))
+    """The device of a name as DJL reads it: letters and a number, a GPU's number, several with `+`; "" is the CPU.
+
+    Raises the ApiError of a name that is none of these.
+    """
+    if not name:
+        return CPU
+    if "+" in name:
+        return _joined([parse_device(part) for part in split(name, r"\+")])
+    if match := re.fullmatch("([a-z]+)([0-9]*)", name):
+        number = parse_int(match[2] or "-1")
+        return CPU if match[1] == "cpu" else Device(match[1], number)
+    try:
+        number = parse_int(name)
+    except ApiError:
+        raise ApiError.illegal_argument(f"Failed to parse device name: {name}") from None
+    return CPU if number < 0 else Device("gpu", number)
+
+
+def _joined(devices: list[Device]) -> Device:
+    ordered = sorted(devices, key=lambda device: (device.kind, device.number))
+    return Device("+".join(f"{device.kind}{device.number}" for device in ordered), -1)
 
 
 def device_names(load_on_devices: str, neuron_cores: int, degree: int) -> list[str]:
@@ -40,7 +57,7 @@ def device_names(load_on_devices: str, neuron_cores: int, degree: int) -> list[s
     Raises ModelLoadError when there are cores, but fewer than the degree asks for.
     """
     if load_on_devices != "*":
-        return load_on_devices.split(";") if load_on_devices else ["-1"]
+        return split(load_on_devices, ";") if load_on_devices else ["-1"]
     if neuron_cores < 1:
         return ["-1"]
     step = max(degree, 1)
@@ -60,10 +77,8 @@ def visible_cores(device: Device, degree: int) -> str | None:
 
 
 def default_max_workers(device: Device, environ: Mapping[str, str]) -> int:
-    """How many workers a model may have on a device when serving.properties does not say."""
-    if device.kind != "cpu":
+    """How many workers a model may have on a device when nobody says; any kind but `nc` counts as a CPU."""
+    if device.kind == "nc":
         return 1
-    threads = environ.get("OMP_NUM_THREADS")
-    if threads is None:
-        return 2
-    return max(1, (os.cpu_count() or 1) // max(1, parse_int(threads)))
+    threads, processors = parse_int(environ.get("OMP_NUM_THREADS", "-1")), os.cpu_count() or 1
+    return processors // min(threads, processors) if threads > 0 else 2

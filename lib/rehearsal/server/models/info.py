@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from rehearsal.server.config import MODEL_LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S, ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError
-from rehearsal.server.java import hash_order, parse_int
+from rehearsal.server.java import concurrent_order, hash_order, parse_boolean, parse_int
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, default_max_workers, device_names
+from rehearsal.server.models.handler import fetched_handler
 from rehearsal.server.properties import load_properties
 
 PENDING, READY, FAILED = "PENDING", "READY", "FAILED"
 ENGINES = ("Python", "MPI", "DeepSpeed")  # all three are DJL's Python worker
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.z")
+ARCHIVES = (".zip", ".mar", ".tar", ".tar.gz", ".tgz", ".tar.z")
+FILE_NAME = "serving.properties"
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,14 @@ class ModelInfo:
     max_batch_delay_ms: int = field(init=False, default=0)
     max_idle_time_s: int = field(init=False, default=0)
     load_on_devices: str = field(init=False, default="*")
-    predict_timeout_s: float = field(init=False, default=PREDICT_TIMEOUT_S)  # for a request
-    loading_timeout_s: float = field(init=False, default=MODEL_LOADING_TIMEOUT_S)  # for the init call
+    predict_timeout_s: int = field(init=False, default=PREDICT_TIMEOUT_S)  # for a request
+    loading_timeout_s: int = field(init=False, default=MODEL_LOADING_TIMEOUT_S)  # for the init call
     status: str = PENDING
     properties: dict[str, str] = field(default_factory=dict)  # keys of serving.properties, options included
+    arguments: dict[str, str] = field(default_factory=dict)  # those without `option.`
     options: dict[str, str] = field(default_factory=dict)  # those after `option.`, without the prefix
     engine: str = "Python"
-    degree: int = 0  # tensor parallel degree; 0: none, or `max`
+    entry_points: dict[Device, str] = field(default_factory=dict)  # what the worker imports, once loaded on a device
     failures: int = 0  # workers that died or were too slow
 
     def __str__(self) -> str:
@@ -83,29 +86,61 @@ class ModelInfo:
     def configure(self, log: ServerLog) -> None:
         """Reads the folder. Raises ApiError or ModelLoadError for what DJLServing refuses to load."""
         self.folder = nested_folder(folder_of(self.url))
-        environ, config, asked = self.config.environ, self.config, self.registration
-        self.properties = load_properties(self.folder / "serving.properties")
-        for key, value in environ.items():
-            if key.startswith("OPTION_"):
-                option = key[7:].lower()
-                self.properties.setdefault(f"option.{'entryPoint' if option == 'entrypoint' else option}", value)
-        if "TENSOR_PARALLEL_DEGREE" in environ:
-            self.properties.setdefault("option.tensor_parallel_degree", environ["TENSOR_PARALLEL_DEGREE"])
-        self.options = {k[7:]: v for k, v in self.properties.items() if k.startswith("option.")}
-        self.engine = asked.engine or self.properties.get("engine") or self._infer_engine()
+        config, asked = self.config, self.registration
+        self.properties = load_properties(self.folder / FILE_NAME)
         self.job_queue_size = self._setting(asked.job_queue_size, "job_queue_size", config.job_queue_size)
         self.batch_size = self._setting(asked.batch_size, "batch_size", config.batch_size)
         self.max_batch_delay_ms = self._setting(asked.max_batch_delay_ms, "max_batch_delay", config.max_batch_delay_ms)
         self.max_idle_time_s = self._setting(asked.max_idle_time_s, "max_idle_time", config.max_idle_time_s)
-        self.load_on_devices = asked.devices or self.properties.get("load_on_devices", config.load_on_devices)
-        self.predict_timeout_s = self._seconds("predict_timeout", PREDICT_TIMEOUT_S)
-        self.loading_timeout_s = self._seconds("model_loading_timeout", MODEL_LOADING_TIMEOUT_S)
+        stated = self.properties.get("load_on_devices", config.load_on_devices)
+        self.load_on_devices = stated if asked.devices is None else asked.devices
+        named = _first(asked.engine, self.properties.get("engine"))
+        self.engine = self._infer_engine() if named is None else named
+        self._read_variables()
         log.info("ModelInfo", self._settings_text())
+        self._take(self.properties)
         if self.engine not in ENGINES:
             raise ModelLoadError("IllegalArgumentException", f"Deep learning engine not found: {self.engine}")
-        degree = self.options.get("tensor_parallel_degree", "0")
-        # `max` means all GPUs of the machine; there is none here, and 0.25 then counts 0.
-        self.degree = self.config.neuron_cores if degree == "max" else parse_int(degree)
+        self.predict_timeout_s = self._seconds("predict_timeout", PREDICT_TIMEOUT_S)
+        self.loading_timeout_s = self._seconds("model_loading_timeout", MODEL_LOADING_TIMEOUT_S)
+
+    def load(self, device: Device) -> None:
+        """What is read once for each device, before a worker starts. Raises ApiError or ModelLoadError."""
+        # The file is read a second time, now as UTF-8; what the first reading found stays.
+        self._take(load_properties(self.folder / FILE_NAME, as_utf8=True))
+        self.entry_points[device] = self._entry_point(device)
+        if parse_boolean(self.options.get("mpi_mode", str(self.engine != "Python"))):
+            if self.degree == 0:  # all GPUs, of which there are none
+                raise ModelLoadError("ArithmeticException", "/ by zero")
+            text = f"GPU devices are not enough to run {self.degree} partitions."
+            raise ModelLoadError("EngineException", text)
+
+    def _read_variables(self) -> None:
+        for key, value in self.config.environ.items():
+            if key.startswith("OPTION_") and value:
+                option = key[7:].lower()
+                self.properties.setdefault(f"option.{'entryPoint' if option == 'entrypoint' else option}", value)
+
+    def _take(self, properties: Mapping[str, str]) -> None:
+        """Sorts keys into options and others; what is there stays."""
+        for key in hash_order(concurrent_order(properties)):
+            where, name = (self.options, key[7:]) if key.startswith("option.") else (self.arguments, key)
+            where.setdefault(name, properties[key])
+
+    @property
+    def cores_wanted(self) -> int:
+        """The degree by which a model is spread over the devices; `max` is all cores. Raises ApiError."""
+        text = self.options.get("tensor_parallel_degree", self.config.environ.get("TENSOR_PARALLEL_DEGREE", "0"))
+        return self._degree(text)
+
+    @property
+    def degree(self) -> int:
+        """The tensor parallel degree of a worker; 0: none, or `max` without cores. Raises ApiError."""
+        stated = self._degree(self.options.get("tensor_parallel_degree", "0"))
+        return stated or self._degree(self.config.environ.get("TENSOR_PARALLEL_DEGREE", "0"))
+
+    def _degree(self, text: str) -> int:
+        return self.config.neuron_cores if text == "max" else parse_int(text)
 
     def stated(self, key: str) -> str | None:
         """What the engine finds under a key: the option, else the plain key."""
@@ -133,30 +168,48 @@ class ModelInfo:
         return abs(parse_int(self.config.environ.get("SERVING_ROLLING_BATCH_BUFFER", "4")))
 
     def devices(self) -> list[str]:
-        """The names of the devices that the model is loaded on."""
-        return device_names(self.load_on_devices, self.config.neuron_cores, self.degree)
+        """The names of the devices that the model is loaded on. Raises ApiError."""
+        degree = self.cores_wanted if self.load_on_devices == "*" else 0
+        return device_names(self.load_on_devices, self.config.neuron_cores, degree)
 
     def worker_range(self, device: Device) -> tuple[int, int]:
-        """The least and most workers on a device."""
-        asked, kind = self.registration, device.kind
+        """The least and most workers on a device: the most that was stated cuts the least. Raises ApiError."""
+        asked = self.registration
+        low = min(asked.min_workers, asked.max_workers)  # who registers must say both
+        low = low if low >= 0 else self._workers(device, "minWorkers", 1)
+        high = asked.max_workers if asked.max_workers >= 0 else self._workers(device, "maxWorkers", -1)
+        if high <= 0 and asked.max_workers < 0:
+            high = default_max_workers(device, self.config.environ)
+        return min(low, high), high
 
-        def number(key: str, asked_for: int, default: int) -> int:
-            if asked_for >= 0:
-                return asked_for
-            text = self.properties.get(f"{kind}.{key}", self.properties.get(key))
-            return default if text is None else parse_int(text)
+    def _workers(self, device: Device, key: str, default: int) -> int:
+        known = self.model_properties
+        text = known.get(f"{device.kind}.{key}", known.get(key))
+        return default if text is None else parse_int(text)
 
-        low = number("minWorkers", asked.min_workers, 1)
-        high = number("maxWorkers", asked.max_workers, default_max_workers(device, self.config.environ))
-        return low, max(low, high) if asked.max_workers < 0 else high
+    def gives_up_after(self, failures: int) -> bool:
+        """Whether these are more failures than the model, or else the environment, allows; a bad number allows none."""
+        stated = self.model_properties.get("retry_threshold")
+        threshold = _int(_first(stated, self.config.environ.get("SERVING_RETRY_THRESHOLD")), 10, bad=0)
+        return failures > threshold
 
-    def entry_point(self, device: Device) -> str:
+    @property
+    def model_properties(self) -> dict[str, str]:
+        """What DJL's model knows: options are stronger than plain keys."""
+        gathers = {"batchifier": "stack"} if self.batch_size > 1 else {}
+        return self.arguments | gathers | {key: value for key, value in self.options.items() if key != "env"}
+
+    def _entry_point(self, device: Device) -> str:
         """The module that the worker imports. Raises ModelLoadError when there is none."""
         options = self.options
-        named = options.get("entryPoint") or self.config.environ.get("DJL_ENTRY_POINT")
-        if named:
+        named = _first(options.get("entryPoint"), self.config.environ.get("DJL_ENTRY_POINT"))
+        if options.get("entryPoint", "").lower().startswith("http"):
+            return str(fetched_handler(options["entryPoint"], self.config.environ))
+        if named is not None:
             return named
-        for candidate in (f"{options.get('modelName', self.folder.name)}.py", "model.py"):
+        stem = options.get("modelName", self.folder.name)
+        candidates = [stem] if stem.endswith(".py") else [stem, "model.py"]
+        for candidate in candidates:
             if (self.folder / candidate).is_file():
                 return candidate
         if self.engine == "DeepSpeed":
@@ -169,22 +222,20 @@ class ModelInfo:
         raise ModelLoadError("FileNotFoundException", text)
 
     def init_properties(self) -> dict[str, str]:
-        """What the init call carries: plain keys, options over them, in the order in which Java sends them."""
-        sent = {k: v for k, v in self.options.items() if k != "env"}
-        for key, value in self.properties.items():
-            if not key.startswith("option."):
-                sent.setdefault(key, value)
-        sent.setdefault("handler", "handle")
+        """What the init call carries: options, plain keys, in the order in which Java's maps hand them on."""
+        known, options = self.model_properties, [key for key in _handed_on(self.options) if key != "env"]
+        first = [key for key in _handed_on(known) if key not in self.options or key in self.arguments]
         if self.degree > 0:
-            sent |= {"gpu.minWorkers": "1", "gpu.maxWorkers": "1"}
-        return {key: sent[key] for key in hash_order(sent)}
+            if "maxWorkers" not in known and "gpu.maxWorkers" not in known:
+                known |= {"gpu.minWorkers": "1", "gpu.maxWorkers": "1"}
+            known["tensor_parallel_degree"] = str(self.degree)
+        sent = {"handler": "handle"} | known
+        order = concurrent_order([*options, *concurrent_order([*first, *options, *known]), "handler"])
+        return {key: sent[key] for key in order}
 
-    def _seconds(self, option: str, default: float) -> float:
-        """A timeout: the option, else the variable of its name, else the default; a bad value is ignored."""
-        for text in (self.options.get(option), self.config.environ.get(option.upper())):
-            if text is not None and text.strip().lstrip("-").isdigit():
-                return float(text)
-        return default
+    def _seconds(self, option: str, default: int) -> int:
+        """A timeout: the option, else (as for 0) the variable of its name, else the default; a bad value is ignored."""
+        return _int(self.options.get(option), 0) or _int(self.config.environ.get(option.upper()), default)
 
     def number(self, key: str, default: int) -> int:
         """A plain number of serving.properties. Raises ApiError for one that is none."""
@@ -195,10 +246,10 @@ class ModelInfo:
         return asked if asked > 0 else self.number(key, default)
 
     def _infer_engine(self) -> str:
-        stem = self.options.get("modelName", self.folder.name)
+        stem = self.properties.get("option.modelName", self.folder.name)
         if any((self.folder / name).exists() for name in ("MAR-INF", "model.py", f"{stem}.py", "config.json")):
             return "Python"
-        if "model_id" in self.options or (self.folder / "serving.properties").is_file():
+        if "option.model_id" in self.properties:
             return "Python"
         raise ApiError.no_model(f"Failed to detect engine of the model: {self.folder}")
 
@@ -212,9 +263,27 @@ class ModelInfo:
             "engine": self.engine,
             "option.entryPoint": self.options.get("entryPoint", "null"),
         }
-        rest = [key for key in hash_order(self.properties) if key not in shown]
+        rest = [key for key in concurrent_order(self.properties) if key not in shown]
         lines = [f"\t{key}: {value}" for key, value in shown.items()]
         return "\n".join(["Apply per model settings:", *lines, *(f"\t{k}: {self.properties[k]}" for k in rest)])
+
+
+def _first(*texts: str | None) -> str | None:
+    """The first text that is there, be it empty."""
+    return next((text for text in texts if text is not None), None)
+
+
+def _int(text: str | None, default: int, *, bad: int | None = None) -> int:
+    """A number, or what counts where there is none, or a bad one."""
+    try:
+        return default if text is None else parse_int(text)
+    except ApiError:
+        return default if bad is None else bad
+
+
+def _handed_on(keys: Iterable[str]) -> list[str]:
+    """The order of keys that one concurrent map took over from another."""
+    return concurrent_order(concurrent_order(keys), at_once=True)
 
 
 def folder_of(url: str) -> Path:
@@ -234,9 +303,9 @@ def _split(url: str) -> SplitResult:
 
 
 def nested_folder(folder: Path) -> Path:
-    """The folder, or the only folder inside it when it holds nothing else."""
-    inside = list(folder.iterdir())
-    if len(inside) == 1 and inside[0].is_dir() and inside[0].name != "MAR-INF":
+    """The folder, or the only folder inside it when it holds nothing else that is not hidden."""
+    inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if len(inside) == 1 and inside[0].is_dir():
         return inside[0]
     return folder
 

@@ -71,8 +71,9 @@ class Registry:
         """Takes a name. Raises the 409 of a name and version that are taken."""
         name, version = registration.name, registration.version
         endpoint = self.endpoints.setdefault(name, Endpoint())
-        if any(entry.model.version == version for entry in endpoint.entries):
-            text = f"Workflow {name}{f'/{version}' if version else ''} is already registered."
+        taken = [entry.model.version for entry in endpoint.entries]
+        if version in taken or (version is None and taken):
+            text = f"Workflow {name}{f':{version}' if version is not None else ''} is already registered."
             raise ApiError.bad_request(text, status=409)
         model = ModelInfo(registration, self._config)
         entry = Entry(model, WorkerPool(model, self._factory, self._log))
@@ -94,11 +95,14 @@ class Registry:
             self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")
             names = self._limit(names)
             for name in names:
-                await self._load_on(entry, name)
-        except BaseException:  # whatever ended it, it is not on its way any more
+                await self.load_on(entry, name)
+        except ApiError:
+            raise
+        except Exception as error:  # a folder that cannot be read is no reason to end the server
+            raise ApiError.illegal_argument(str(error)) from error
+        finally:  # whatever ended it, it is not on its way any more
             if model.status == PENDING:
                 model.status = FAILED
-            raise
 
     def remove(self, name: str, version: str | None) -> bool:
         """Forgets a version (all, without one) and ends its workers in the background; False if unknown."""
@@ -122,17 +126,17 @@ class Registry:
         pools = [entry.pool for endpoint in self.endpoints.values() for entry in endpoint.entries]
         await asyncio.gather(*(pool.close() for pool in pools), *self._closing, return_exceptions=True)
 
-    async def _load_on(self, entry: Entry, name: str) -> None:
-        model = entry.model
-        device = parse_device(name)
+    async def load_on(self, entry: Entry, name: str, low: int = -1, high: int = -1) -> None:
+        """Loads a model on one more device, and starts its workers there; limits below 0 are the model's own."""
+        model, device = entry.model, parse_device(name)
         self._log.info("WorkerPool", f"loading model {model} on {device} ...")
-        self._check_memory(model)
-        if device.kind == "gpu":
-            raise ModelLoadError("IllegalStateException", "No GPU device detected.")
-        self._log.info("ModelInfo", f"Loading model {model.name} on {device}")
-        model.entry_point(device)  # its absence is a failure of the model, not of a worker
-        low, high = model.worker_range(device)
-        model.status = READY
+        if device not in model.entry_points:
+            self._check_memory(model, device)
+            self._log.info("ModelInfo", f"Loading model {model.name} on {device}")
+            await asyncio.to_thread(model.load, device)  # which may fetch a handler
+            model.status = READY
+        if model.job_queue_size <= 0:
+            raise ModelLoadError("IllegalArgumentException", None)
         await entry.pool.scale(device, low, high)
 
     def _limit(self, names: list[str]) -> list[str]:
@@ -143,16 +147,19 @@ class Registry:
         self._log.warn("Rehearsal", f"{text}; started here: {', '.join(names[:limit])}")
         return names[:limit]
 
-    def _check_memory(self, model: ModelInfo) -> None:
+    def _check_memory(self, model: ModelInfo, device: Device) -> None:
+        required = model.number("required_memory_mb", 0)
+        reserved = model.number("reserved_memory_mb", self._config.reserved_memory_mb)
+        _ = model.cores_wanted  # a number that is none is noticed here
         free = available_memory_mb()
         if free is None:
             return
-        required = model.number("required_memory_mb", 0)
-        reserved = model.number("reserved_memory_mb", self._config.reserved_memory_mb)
         text = f"Available CPU memory: {free} MB, required: {required} MB, reserved: {reserved} MB"
         self._log.info("ModelInfo", text)
         if free - required < reserved:
-            raise ModelLoadError("WlmOutOfMemoryException", "No enough memory to load the model.")
+            raise ModelLoadError("WlmOutOfMemoryException", "No enough memory to load the model.", status=507)
+        if device.kind == "gpu":
+            raise ModelLoadError("IllegalStateException", "No GPU device detected.")
 
 
 def describe(entry: Entry, name: str) -> dict[str, object]:

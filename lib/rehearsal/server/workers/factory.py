@@ -15,6 +15,7 @@ from rehearsal.server.workers.folder import SocketFolder
 from rehearsal.server.workers.process import WorkerCommand, WorkerProcess, find_python, worker_pythonpath
 
 FIRST_PORT = 19000  # DJLServing numbers its sockets from here, also the Unix ones
+BLANKS = "".join(map(chr, range(33)))  # what Java's `trim` takes away
 
 
 class WorkerFactory:
@@ -52,9 +53,10 @@ class WorkerFactory:
 
     def _command(self, model: ModelInfo, device: Device, port: int) -> WorkerCommand:
         environ = dict(self._config.environ)
-        for pair in filter(None, model.options.get("env", "").split(",")):
-            key, _, value = pair.partition("=")
-            environ[key.strip()] = value.strip()
+        for pair in model.options.get("env", "").split(","):
+            key, equals, value = pair.partition("=")
+            if equals and (name := key.strip(BLANKS)):
+                environ[name] = value.strip(BLANKS)
         environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder)
         environ.setdefault("REHEARSAL_INSTANCE", str(self._folder.path / "cores"))  # unless servers are to share one
         if self._config.neuron_cores > 0:
@@ -63,11 +65,11 @@ class WorkerFactory:
             environ["NEURON_RT_VISIBLE_CORES"] = cores
             self._log.info("Connection", f"Set NEURON_RT_VISIBLE_CORES={cores}")
         return WorkerCommand(
-            python=find_python(model.options, self._config.environ),
+            python=find_python(model.options, self._config.environ, model.folder),
             package=self._package,
             model=model.label,
             folder=model.folder,
-            entry_point=model.entry_point(device),
+            entry_point=model.entry_points[device],
             device_id=device.number,
             socket=self._folder.path / f"djl_sock.{port}",
             environ=environ,

@@ -166,7 +166,7 @@ async def _replace(worker: Worker, shared: Shared) -> None:
         await worker.process.kill()
         log.info("PyProcess", f"Failure count: {worker.failures}")
         worker.failures += 1
-        if worker.failures > model.config.retry_threshold:
+        if model.gives_up_after(worker.failures):
             _give_up(worker, shared)
             return
         await asyncio.sleep(BACKOFF_S[min(worker.failures - 1, len(BACKOFF_S) - 1)])
@@ -200,7 +200,7 @@ async def _lose_as_java(worker: Worker, shared: Shared, error: WorkerLost) -> No
     model.failures += 1
     with contextlib.suppress(ModelLoadError):
         worker.process = await shared.start(worker.device, retry=model.failures)
-    if model.failures > model.config.retry_threshold:
+    if model.gives_up_after(model.failures):
         model.status = FAILED
     worker.state.end(STOPPED, at=began)  # its minute in the list began before the reload
     worker.state.fail(error)

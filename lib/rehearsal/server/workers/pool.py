@@ -56,9 +56,11 @@ class WorkerPool:
     # --- how many workers there are
 
     async def scale(self, device: Device, low: int, high: int) -> None:
-        """Sets a device's limits (-1 keeps one) and starts or ends workers. Raises ModelLoadError."""
+        """Sets a device's limits (-1 keeps one) and starts or ends workers. Raises ApiError."""
         self._cleanup()
-        group = self.groups.setdefault(device, WorkerGroup(device, 1, 1))
+        if device not in self.groups:
+            self.groups[device] = WorkerGroup(device, *self._shared.model.worker_range(device))
+        group = self.groups[device]
         group.max_workers = high if high >= 0 else group.max_workers
         group.min_workers = low if low >= 0 else group.min_workers
         permanent = [w for w in group.workers if w.permanent and self._counts(w)]
@@ -67,13 +69,15 @@ class WorkerPool:
             self._log.info(
                 "WorkerPool",
                 f"scaling up min workers by {missing} (from {len(permanent)} to {group.min_workers}) workers. "
-                f"Total range is min {group.min_workers} to max {self._max_workers()}",
+                f"Total range is min {group.min_workers} to max {group.max_workers}",
             )
             for _ in range(missing):
                 await self._add(group, permanent=True)
-        elif missing < 0:
+        else:
             text = f"scale down from workers {len(permanent)} to {group.min_workers}"
             self._log.info("WorkerPool", text)
+            if group.min_workers < 0:
+                raise ApiError(500, "IndexOutOfBoundsException", f"fromIndex = {group.min_workers}")
             for worker in permanent[group.min_workers :]:
                 self._retire(worker, SCALED_DOWN)
         if group.max_workers == 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -143,16 +144,20 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(self._lease)]
         # The server must fork on this thread: Linux sends the death signal when the forking thread ends.
-        transport, output = await loop.subprocess_exec(
-            lambda: Output(self),
-            *launcher,
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            cwd=self.command.folder,
-            env=dict(self.command.environ),
-            pass_fds=(self._lease,),
-            process_group=0,
-        )
+        try:
+            transport, output = await loop.subprocess_exec(
+                lambda: Output(self),
+                *launcher,
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                cwd=self.command.folder,
+                env=dict(self.command.environ),
+                pass_fds=(self._lease,),
+                process_group=0,
+            )
+        except (OSError, ValueError) as error:  # no memory, no process left, a folder that is gone, a zero in a text
+            number = getattr(error, "errno", None) or errno.EINVAL
+            raise not_started(self.command.python, self.command.folder, number) from error
         self.pid, self._output = transport.get_pid(), output
         waits = [asyncio.create_task(event.wait()) for event in (output.started, output.exited)]
         try:
@@ -227,16 +232,23 @@ class WorkerProcess:
             self.on_lost()
 
 
-def find_python(options: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    """The interpreter for a worker: `option.pythonExecutable`, PYTHON_EXECUTABLE, else this one."""
-    name = options.get("pythonExecutable") or environ.get("PYTHON_EXECUTABLE")
-    if not name:
+def find_python(options: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> str:
+    """The interpreter for a worker in that folder: `option.pythonExecutable`, PYTHON_EXECUTABLE, else this one."""
+    name = options.get("pythonExecutable", environ.get("PYTHON_EXECUTABLE"))
+    if name is None:
         return sys.executable
-    path = shutil.which(name)
-    if path is None:
-        cause = f'Cannot run program "{name}": error=2, No such file or directory'
-        raise ModelLoadError("IOException", cause, (f"java.io.IOException: {cause}",))
-    return path
+    wanted = str(folder / name) if "/" in name else name
+    if found := shutil.which(wanted) if name else None:
+        return found
+    raise not_started(name, folder, errno.EACCES if name and Path(wanted).exists() else errno.ENOENT)
+
+
+def not_started(program: str, folder: Path, number: int) -> ModelLoadError:
+    """The failure of a process that the system did not start, in Java's words."""
+    cause = f"error={number}, {os.strerror(number)}"
+    engine = "ai.djl.engine.EngineException: Failed connect to Python worker process."
+    java = f'java.io.IOException: Cannot run program "{program}" (in directory "{folder}"): {cause}'
+    return ModelLoadError("EngineException", cause, (engine, java, f"java.io.IOException: {cause}"))
 
 
 def worker_pythonpath(environ: Mapping[str, str], package: Path, folder: Path) -> str:
