@@ -17,6 +17,7 @@ from inf2lab.weights import prepare_standin, worker_environment
 
 # What the command or config.properties says; to DJLServing a variable would be stronger.
 _STATED = ("MODEL_STORE", "LOAD_MODELS", "INFERENCE_ADDRESS", "MANAGEMENT_ADDRESS")
+_HOME = "MODEL_SERVER_HOME"  # its conf/config.properties may name addresses, and the inf2 image's says 0.0.0.0
 
 
 class LocalServer(ModelServer):
@@ -55,6 +56,8 @@ class LocalServer(ModelServer):
                 size = f"{standin.parameters / 1e6:.1f} M parameters"
                 report(f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules")
         self.provide()
+        if home := os.environ.get(_HOME):
+            report(f"{_HOME}={home} is not used: its config.properties could open this server to the network")
         self._make_log_folder()
         self._launch()
 
@@ -110,7 +113,7 @@ class LocalServer(ModelServer):
 
     def _launch(self) -> None:
         scratch = tempfile.mkdtemp(prefix=processes.SCRATCH_PREFIX)  # handlers write split checkpoints into TMPDIR
-        stated = {f"SERVING_{key}" for key in _STATED}
+        stated = {_HOME, *(f"SERVING_{key}" for key in _STATED)}
         inherited = {name: value for name, value in os.environ.items() if name not in stated}
         with self.log_path.open("wb") as output:
             pid = processes.start_apart(

@@ -28,6 +28,7 @@ class RehearsalServer(LocalServer):
         return [
             *(self._python, "-m", "rehearsal.server"),
             *("--model-store", str(self.folder.path)),
+            *("--host", "127.0.0.1"),  # whatever a configuration says
             *("--port", str(self.settings.port)),
             *("--djl-version", str(self.settings.stack.rehearsed_by)),
             *("--neuron-cores", str(self._neuron_cores)),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from rehearsal.server.environment import without_secrets
 from rehearsal.server.errors import ApiError, SetupError
 from rehearsal.server.properties import load_properties
 from rehearsal.server.switches import Switch
@@ -77,6 +78,10 @@ class ServerConfig:
     config_file: Path | None = None
     unknown_keys: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def shown(self, name: str, value: str) -> str:
+        """A value as a log may show it."""
+        return value if Switch.SECRETS_ARE_LOGGED in self.original else without_secrets(name, value)
 
     @property
     def single_port(self) -> bool:
@@ -179,7 +184,8 @@ def _addresses(keys: Mapping[str, str], flags: Flags) -> tuple[Address, Address]
         shared = inference == management
         port = inference.port if flags.port is None else flags.port
         inference = Address(flags.host or inference.host, port)
-        management = inference if shared or "management_address" not in keys else management
+        own = Address(flags.host or management.host, management.port)
+        management = inference if shared or "management_address" not in keys else own
     return inference, management
 
 

@@ -10,9 +10,11 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from rehearsal.server.api.gate import Gate
 from rehearsal.server.api.inference import Inference
 from rehearsal.server.api.management import Management
 from rehearsal.server.api.routes import App
@@ -185,6 +187,11 @@ class Server:
             text = f"port {address.port} of {address.host} cannot be opened ({error}); free it or take another --port"
             raise PortError(text) from error
         self._listeners.append(listener)
+        if not all(ip_address(found.getsockname()[0]).is_loopback for found in listener.sockets):
+            text = f"{address} is not loopback: whoever reaches it uses, adds and removes models; see --host"
+            self._log.warn("Rehearsal", text)
+        elif Switch.WEB_PAGES_ARE_LET_IN not in self._config.original:
+            app.gate = Gate(address.host, dict(self._config.cors).get("access-control-allow-origin", ""))
         port = listener.sockets[0].getsockname()[1]
         self._log.info("ModelServer", f"{name} bind to: {Address(address.host, port)}")
 
@@ -195,7 +202,7 @@ class Server:
         shown = [
             f"Model server home: {environ.get('MODEL_SERVER_HOME', os.getcwd())}",
             f"Current directory: {os.getcwd()}",
-            f"Command line: {' '.join(sys.argv[1:])}",
+            f"Command line: {config.shown('', ' '.join(sys.argv[1:]))}",
             f"Number of CPUs: {os.cpu_count()}",
             f"Config file: {config.config_file or 'N/A'}",
             f"Inference address: {config.inference}",
@@ -208,7 +215,7 @@ class Server:
             f"Initial Models: {','.join(config.load_models) or 'NONE'}",
             f"Maximum Request Size: {config.max_request_size}",
             "Environment variables:",
-            *(f"\t{key}: {value}" for key, value in environ.items() if _is_shown(key)),
+            *(f"\t{key}: {config.shown(key, value)}" for key, value in environ.items() if _is_shown(key)),
         ]
         self._log.info("ModelServer", "\n" + "\n".join(shown))
         mode = "strict on" if config.original else "strict off: see README.md of rehearsal.server for what differs"

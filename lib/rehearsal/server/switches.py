@@ -87,6 +87,26 @@ class Switch(Enum):
         "400 with the reason and the cure, at once",
         "nothing tells a learner what happened",
     )
+    WEB_PAGES_ARE_LET_IN = Difference(
+        "a web page of another site asks a server on loopback: its `Host` is none of this machine's names, its "
+        "`Origin` is another site's, or `Sec-Fetch-Site` is `cross-site`",
+        "answered like any other request",
+        "403, unless `cors_allowed_origin` names the site",
+        "a browser lets any page register models and read the answers",
+    )
+    WORKERS_UNLIMITED = Difference(
+        "`POST /models` or `PUT /models/{name}` asks for more than 16 workers",
+        "started",
+        "400 that says the limit",
+        "each is a process with a copy of the model; a folder's own numbers hold",
+    )
+    SECRETS_ARE_LOGGED = Difference(
+        "a variable or a key of `serving.properties` with TOKEN, SECRET, PASSWORD, KEY or CREDENTIAL in its name is "
+        "listed in the log",
+        "with its value",
+        "as `***`",
+        "logs are pasted and uploaded",
+    )
     JSON_ERRORS_ARE_JAVAS = Difference(
         "`POST /models` with a JSON body that is broken or names no `url`",
         "500 with a Java exception",

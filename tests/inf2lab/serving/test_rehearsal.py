@@ -124,9 +124,17 @@ def test_start_answer_status_logs_stop_and_stop_again(settings: Settings, echo: 
 
 
 def test_the_server_listens_on_loopback_only_and_its_scratch_goes_with_it(
-    settings: Settings, echo: ModelFolder
+    settings: Settings, echo: ModelFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    server = start(settings, echo)
+    """Also where the environment names a configuration that says otherwise, as the inf2 image's does."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.properties").write_text(
+        "inference_address=http://0.0.0.0:8080\nmanagement_address=http://0.0.0.0:8081\n"
+    )
+    monkeypatch.setenv("MODEL_SERVER_HOME", str(tmp_path))
+    said: list[str] = []
+    server = Server.start(settings, echo.path, report=said.append)
+    assert sum("MODEL_SERVER_HOME" in line for line in said) == 1
     listening = [c.laddr for c in process_of(server).net_connections("inet") if c.status == "LISTEN"]
     assert listening == [("127.0.0.1", settings.port)]
     state = read_state(state_path(settings.port))

@@ -57,7 +57,7 @@ def test_the_rehearsal_emulates_the_instance_and_writes_its_own_log(clone: Path,
     options = dict(zip(words[3::2], words[4::2], strict=True))
     assert options["--neuron-cores"] == "12"
     assert options["--djl-version"] == "0.25.0"
-    assert options["--port"] == "8081"
+    assert (options["--host"], options["--port"]) == ("127.0.0.1", "8081")
     assert options["--model-store"] == str(clone / "models" / "opt13b")
     assert server.log_path == logs / "server-8081" / "console.log"
     assert server.logs() == []

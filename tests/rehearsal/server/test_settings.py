@@ -73,6 +73,13 @@ def test_separate_management_address(tmp_path):
     assert (config.inference.port, config.management.port, config.single_port) == (1, 2, False)
 
 
+def test_a_host_that_is_given_holds_for_both_apis(tmp_path):
+    file = tmp_path / "config.properties"
+    file.write_text("inference_address=http://0.0.0.0:8080\nmanagement_address=http://0.0.0.0:8081\n")
+    config = load_config(Flags(config_file=file, host="127.0.0.1", port=9000), {})
+    assert (config.inference, config.management) == (Address("127.0.0.1", 9000), Address("127.0.0.1", 8081))
+
+
 def test_home_folder_holds_configuration_and_logs(tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "config.properties").write_text("job_queue_size=3\n")

@@ -23,8 +23,12 @@ from inf2lab.files import write_file
 from inf2lab.scale.ray import server
 from inf2lab.scale.ray.spec import FAILED, LIVES, RaySpec
 
-# Of one connection, and not of the request that is passed on (RFC 9110, 7.6.1).
-_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length"}
+# Of one connection, and not of the request that is passed on (RFC 9110, 7.6.1); and where a browser's page is from,
+# which the server beside would take for a page that reached this machine.
+_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length"} | {
+    "origin",
+    "sec-fetch-site",
+}
 _READ_ONLY = ("GET", "HEAD")
 
 

@@ -167,8 +167,9 @@ def first_device(visible: str, cores_per_chip: int) -> int:
     return cores[0] // cores_per_chip
 
 
-# Trap: Ray sets OMP_NUM_THREADS=1, and a model on this machine's processor would compute on one thread.
-_NOT_INHERITED = {"OMP_NUM_THREADS"}
+# Trap: Ray sets OMP_NUM_THREADS=1, and a model on this machine's processor would compute on one thread. The other
+# leads to a configuration that is not this replica's.
+_NOT_INHERITED = {"OMP_NUM_THREADS", "MODEL_SERVER_HOME"}
 
 
 def _wait_ready(spec: RaySpec, beside: Beside) -> None:

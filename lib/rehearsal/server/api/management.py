@@ -19,6 +19,7 @@ from rehearsal.server.wire.requests import Request, SendLate
 from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
 from rehearsal.server.workers.refusals import not_ready_to_scale
 
+MOST_WORKERS = 16  # that a request may ask for
 PAGE = 100  # entries of a list, unless fewer are asked for
 
 
@@ -99,6 +100,7 @@ class Management:
         found = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
         if not found:
             raise ApiError.no_model(f"Model or workflow not found: {name}")
+        self._check_workers(low, high)
         said = []
         for entry in found:  # all versions, when none is named
             if entry.model.status != READY:
@@ -124,6 +126,7 @@ class Management:
         """`POST /models`; answered when the model is loaded, or at once and again if that fails."""
         wanted, synchronous = _registration(request, as_java=Switch.JSON_ERRORS_ARE_JAVAS in self._config.original)
         self._check_url(wanted.url)
+        self._check_workers(wanted.min_workers, wanted.max_workers)
         folder_of(wanted.url)  # the 404 of a wrong URL comes before the name is taken
         entry = self._registry.add(wanted)
         if not synchronous:
@@ -164,6 +167,12 @@ class Management:
         path = Path(folder_of(url)).resolve()
         if store is None or not path.is_relative_to(store.resolve()):
             text = f"{url} is outside the model store {store}; start the server with --allow-any-url to permit it"
+            raise ApiError.bad_request(text)
+
+    def _check_workers(self, *asked: int) -> None:
+        """Refuses more workers than a laptop bears."""
+        if max(asked) > MOST_WORKERS and Switch.WORKERS_UNLIMITED not in self._config.original:
+            text = f"{max(asked)} workers: at most {MOST_WORKERS} are started by a request; --strict on has no limit"
             raise ApiError.bad_request(text)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

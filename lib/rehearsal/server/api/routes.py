@@ -46,9 +46,12 @@ class App:
 
     def __init__(self, inference: Inference | None, management: Management | None) -> None:
         self._inference, self._management = inference, management
+        self.gate: Callable[[Request], None] | None = None  # raises the ApiError of whom it refuses
 
     async def __call__(self, request: Request) -> Response:
         """The answer to a request. Raises ApiError for what becomes an error body."""
+        if self.gate is not None:
+            self.gate(request)
         if self._inference is not None:
             for _, pattern, function in INFERENCE:
                 if pattern.fullmatch(request.target):

@@ -265,7 +265,9 @@ class ModelInfo:
         }
         rest = [key for key in concurrent_order(self.properties) if key not in shown]
         lines = [f"\t{key}: {value}" for key, value in shown.items()]
-        return "\n".join(["Apply per model settings:", *lines, *(f"\t{k}: {self.properties[k]}" for k in rest)])
+        return "\n".join(
+            ["Apply per model settings:", *lines, *(f"\t{k}: {self.config.shown(k, self.properties[k])}" for k in rest)]
+        )
 
 
 def _first(*texts: str | None) -> str | None:
