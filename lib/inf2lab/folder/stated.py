@@ -130,10 +130,25 @@ class Stated:
         return word if word in self.rules.dtypes else None
 
     @property
+    def looks_for_disable(self) -> bool:
+        """Whether the server knows a value of `rolling_batch` that is off (djl-serving, PyPredictor, 2024-01-22)."""
+        return self.release >= (0, 27)
+
+    @property
+    def server_rolls(self) -> bool:
+        """Whether the server lets requests join a running batch: for any value, before it looks for `disable`."""
+        entry = self.option("rolling_batch")
+        if entry is None or self.release < (0, 23):
+            return (self.default("rolling_batch") or "disable") != "disable"
+        return not (self.looks_for_disable and entry.value == "disable")
+
+    @property
     def rolling(self) -> bool:
-        """Whether requests join and leave a running batch."""
+        """Whether requests join and leave a running batch; DJL's own handler has a say in that too."""
+        if not self.built_in or not self.server_rolls:
+            return self.server_rolls
         if self.release < (0, 25):
-            return self.release >= (0, 24) and self.option("rolling_batch") is not None
+            return self.release >= (0, 24)
         return (self.text("rolling_batch") or "disable") != "disable"
 
     @property

@@ -49,6 +49,7 @@ _FILES = {
     "B002": "batch.rolling_batch_by_accident",
     "B003": "batch.several_workers_a_group",
     "B004": "batch.two_kinds_of_batch",
+    "B005": "batch.rolling_batch_that_hangs",
     "L001": "timeouts.short_loading_timeout",
     "L002": "timeouts.overridden_timeout",
     "I001": "model.model_unlike_its_folder",
