@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inf2lab.errors import LabError
     from inf2lab.folder import ModelFolder, read_properties, write_properties
     from inf2lab.lint import lint
+    from inf2lab.migrate import migrate
     from inf2lab.paths import enter_repository
     from inf2lab.planning import article_rules, plan
     from inf2lab.serving import Server
@@ -36,6 +37,7 @@ __all__ = [
     "enter_repository",
     "expect_failure",
     "lint",
+    "migrate",
     "plan",
     "read_properties",
     "write_properties",
@@ -61,7 +63,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Trap: `lint` is a room and a function. Importing the room would set its name here, in place of the function."""
+    """Trap: `lint` is a room and a function, and so is `migrate`. Importing a room would set its name in its place."""
 
     @property
     def lint(self) -> Any:
@@ -70,6 +72,14 @@ class _Package(ModuleType):
     @lint.setter
     def lint(self, room: ModuleType) -> None:
         """Ignore the room; `import inf2lab.lint.target` and `from inf2lab.lint import RULES` find it all the same."""
+
+    @property
+    def migrate(self) -> Any:
+        return import_module(f"{__name__}.migrate").migrate
+
+    @migrate.setter
+    def migrate(self, room: ModuleType) -> None:
+        """Ignore the room, as above."""
 
 
 sys.modules[__name__].__class__ = _Package

@@ -32,6 +32,7 @@ from .memory import (
     sum_bytes,
     usable_core_bytes,
 )
+from .nxdi import NXDI_CORE_GB, NXDI_DEGREES, NxdiSplit, nxdi_heads, nxdi_split
 from .padding import padded, padded_heads, padded_vocab, placed_kv_heads
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "DTYPE_BYTES",
     "GENERATIONS",
     "GIB",
+    "NXDI_CORE_GB",
+    "NXDI_DEGREES",
     "RESERVE_BRACKET_GIB",
     "STANDS_FOR",
     "Architecture",
@@ -56,6 +59,7 @@ __all__ = [
     "MemoryVerdict",
     "ModelDims",
     "NeuronRulesError",
+    "NxdiSplit",
     "Span",
     "UnknownName",
     "all_reduces_per_step",
@@ -78,6 +82,8 @@ __all__ = [
     "legal_degrees",
     "load_seconds",
     "load_steps",
+    "nxdi_heads",
+    "nxdi_split",
     "padded",
     "padded_heads",
     "padded_vocab",

@@ -45,6 +45,7 @@ COMMANDS = [
     "extend",
     "sweep",
     "prove",
+    "migrate",
 ]
 
 

@@ -26,7 +26,7 @@ LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions
 INSIDE_PORT = 8080
 MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
 COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
-_SECRET = re.compile("TOKEN|SECRET|PASSWORD|CREDENTIAL|_KEY")
+SECRET = re.compile("TOKEN|SECRET|PASSWORD|CREDENTIAL|_KEY")
 _FROM_ONE = "write a number from 1 on"
 
 
@@ -63,7 +63,7 @@ class Needs:
     @property
     def given_values(self) -> dict[str, str]:
         """Their values, without secrets and without those that the caller's own environment has."""
-        return {one.name: one.value for one in self.given if one.known and not _SECRET.search(one.name)}
+        return {one.name: one.value for one in self.given if one.known and not SECRET.search(one.name)}
 
     def check(self) -> None:
         """Raise FolderError for a value that cannot be, or ServerError where the instance has too few cores."""

@@ -4,11 +4,12 @@ report = lint("models/opt13b", settings)
 """
 
 from inf2lab.lint.annotations import annotated
+from inf2lab.lint.commands import Request
 from inf2lab.lint.finding import Example, Finding
 from inf2lab.lint.output import render
 from inf2lab.lint.registry import RULES
 from inf2lab.lint.runner import REMOVED, REMOVED_NAME, lint, lint_paths
-from inf2lab.lint.target import Target
+from inf2lab.lint.target import Folder, Target, read_folder
 
 __all__ = [
     "REMOVED",
@@ -16,9 +17,12 @@ __all__ = [
     "RULES",
     "Example",
     "Finding",
+    "Folder",
+    "Request",
     "Target",
     "annotated",
     "lint",
     "lint_paths",
+    "read_folder",
     "render",
 ]

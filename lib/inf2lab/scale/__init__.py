@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from inf2lab.faces import on_demand
 
 if TYPE_CHECKING:
-    from inf2lab.scale.kubernetes.text import as_text
+    from inf2lab.scale.kubernetes.text import Document, as_text, fill_in
     from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
     from inf2lab.scale.ray.bench.light_folder import light_folder
     from inf2lab.scale.ray.bench.record import Stage
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NODES",
+    "Document",
     "RayCluster",
     "RaySpec",
     "Replica",
     "Stage",
     "as_text",
     "autoscaling",
+    "fill_in",
     "light_folder",
     "loss_table",
     "options_table",
@@ -34,7 +36,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
-        "kubernetes.text": ("as_text",),
+        "kubernetes.text": ("Document", "as_text", "fill_in"),
         "ray.bench.cluster": ("NODES", "RayCluster"),
         "ray.bench.light_folder": ("light_folder",),
         "ray.bench.record": ("Stage",),

@@ -1,0 +1,64 @@
+"""The command that goes on: migrate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inf2lab import paths
+from inf2lab.cli.common import console, one_sentence, with_settings
+from inf2lab.settings import Settings
+
+if TYPE_CHECKING:
+    from inf2lab.migrate import Migration
+
+commands = typer.Typer()
+
+
+@commands.command()
+@with_settings("profile", "instance")
+def migrate(
+    folder: Annotated[Path, typer.Argument(help="The model folder.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="What starts it (a script, compose, Kubernetes, SageMaker), and requests: .sh, .json."),
+    ] = None,
+    to: Annotated[str, typer.Option(help="vllm-nxdi, optimum, vllm-neuron or lmi-vllm.")] = "vllm-nxdi",
+    image: Annotated[str, typer.Option(help="A tag of its images, or HOST/NAME:TAG; left out: the safest.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write all files into this new folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Say what becomes of a folder on a successor of its stack. Exit code 1 if something in use has no successor."""
+    from inf2lab import migrate
+
+    with one_sentence():
+        made = migrate(folder, to=to, image=image, files=files or (), settings=settings)
+        written = made.write(out) if out else []
+    if as_json:
+        print(json.dumps(made.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(made, written)
+    if not made.ok:
+        raise typer.Exit(1)
+
+
+def _show(made: Migration, written: list[Path]) -> None:
+    """Print every row by section, how the server is started, and how it ends."""
+    from inf2lab.migrate import lines, verdict_line
+
+    console.print(made.title)
+    for name, rows in made.sections.items():
+        if rows:
+            console.print(f"\n{name}")
+            console.print("\n".join(lines(rows)))
+    console.print(f"\nstarted with\n{made.files()['command.sh']}")
+    for path in written:
+        console.print(f"wrote {paths.shown(path)}")
+    for one in made.nearest:
+        console.print(f"nearest: {one}")
+    console.print(verdict_line(made))

@@ -1,0 +1,121 @@
+"""A folder on its way to a successor: every verdict, and the files that start the new server and ask it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog, paths
+from inf2lab.errors import SettingsError
+from inf2lab.files import make_folder
+from inf2lab.folder import ModelFolder, Needs, variables_of
+from inf2lab.lint import read_folder
+from inf2lab.migrate import keys
+from inf2lab.migrate.clients import client_files
+from inf2lab.migrate.fit import rule_rows
+from inf2lab.migrate.gate import gate, gate_rows
+from inf2lab.migrate.launch import Launch, launch
+from inf2lab.migrate.moves import move_rows
+from inf2lab.migrate.outputs import start_files
+from inf2lab.migrate.report import as_json, page
+from inf2lab.migrate.requests import Translated, request_rows, translate
+from inf2lab.migrate.row import Row, lost
+from inf2lab.migrate.state import State
+from inf2lab.settings import Settings
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What becomes of a folder. `sections` are the rows of the report; of `ok` nothing in use is lost."""
+
+    state: State
+    launch: Launch
+    sections: Mapping[str, tuple[Row, ...]]
+    requests: tuple[Translated, ...]
+    nearest: tuple[str, ...]  # where the model is not served: what else a reader can do
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every row, in the report's order."""
+        return tuple(row for rows in self.sections.values() for row in rows)
+
+    @property
+    def lost(self) -> tuple[Row, ...]:
+        """What is in use and has no successor."""
+        return tuple(lost(self.rows))
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything in use has a successor."""
+        return not self.lost
+
+    @property
+    def title(self) -> str:
+        """From where to where."""
+        state = self.state
+        where = paths.shown(state.needs.folder.path)
+        return (
+            f"{where} ({state.stated.profile.name}) to {state.target.name}: {state.image_name}, vLLM {state.image.vllm}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the whole report for JSON."""
+        return as_json(self)
+
+    def files(self) -> dict[str, str]:
+        """Return {path: text} of all that `write` writes."""
+        report = {"report.json": as_json(self, text=True), "report.html": page(self)}
+        return start_files(self.state, self.launch) | client_files(self.state, self.requests) | report
+
+    def write(self, out: Path) -> list[Path]:
+        """Write everything into a new folder, whole or not at all; raises SettingsError where there is something."""
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise SettingsError("out", out, "is there already, and is not written over: name a new folder")
+        files = self.files()
+        if out.is_dir():
+            out.rmdir()
+        with make_folder(out) as folder:
+            for name, text in files.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+        return [out / name for name in files]
+
+
+def migrate(
+    folder: Path | str, *, to: str, image: str = "", files: Iterable[Path | str] = (), settings: Settings | None = None
+) -> Migration:
+    """Return what becomes of a model folder on a successor; `files` start the old server, or are requests to it.
+
+    `image` is a tag of the target's images, or a whole name that ends with one. Raises FolderError for a folder or a
+    value that cannot be read, SettingsError for an unknown target, image, profile or instance.
+    """
+    target, given = catalog.successor(to), [Path(file) for file in files]
+    aim = settings or Settings()
+    needs = Needs(aim, ModelFolder(Path(folder).resolve()).check(), variables_of(given))
+    stated = next(read_folder(needs.folder.path, aim, given).as_started())
+    state = State(stated, needs, target, catalog.successor_image(target, image), image)
+    needs.check()
+    return Migration(
+        state=state,
+        launch=launch(state),
+        sections={name: tuple(rows) for name, rows in _sections(state).items()},
+        requests=tuple(one for request in stated.all_requests for one in translate(state, request)),
+        nearest=gate(state).nearest,
+    )
+
+
+def _sections(state: State) -> dict[str, Iterator[Row]]:
+    def said() -> Iterator[Row]:
+        yield from keys.key_rows(state)
+        yield from keys.file_rows(state)
+        yield from keys.variable_rows(state)
+
+    return {
+        "the model": gate_rows(state),
+        "what the folder says": said(),
+        "what it leaves unsaid": keys.default_rows(state),
+        "the requests": (row for one in state.stated.all_requests for row in request_rows(state, one)),
+        "the target's rules": rule_rows(state),
+        "what moves in any case": move_rows(state),
+    }

@@ -1,0 +1,175 @@
+"""A launch as the files that start it: a command, compose, a Kubernetes manifest, and what SageMaker is given."""
+
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.migrate.launch import LMI_FOLDER, Launch, Mount
+from inf2lab.migrate.state import State
+from inf2lab.scale import Document, as_text, fill_in
+
+TEMPLATE = Path(__file__).with_name("manifests") / "server.yaml"
+CAPABILITIES = ("SYS_ADMIN", "IPC_LOCK")
+GPU = "nvidia.com/gpu"
+PROBE_S = 15
+
+
+def start_files(state: State, made: Launch) -> dict[str, str]:
+    """Return {path: text} of everything that starts the target."""
+    files = {
+        "command.sh": command(state, made),
+        "compose.yaml": as_text([Document("Start it with `docker compose up`.", compose(state, made))]),
+        "kubernetes.yaml": as_text(manifest(state, made)),
+        "sagemaker.json": json.dumps(sagemaker(state, made), indent=2) + "\n",
+    }
+    if made.properties:
+        files[f"{state.name}/serving.properties"] = _properties_text(made)
+    elif not state.target.sage:
+        files["sagemaker/Dockerfile"] = _derived(state, made)
+    return files
+
+
+def command(state: State, made: Launch) -> str:
+    """Return a script with the one `docker run` that starts the server."""
+    groups = [
+        ["docker", "run", "--rm", "--name", f"inf2lab-{state.name}"],
+        ["-p", f"127.0.0.1:{made.port}:{made.port}"],
+    ]
+    groups += [[f"--device=/dev/neuron{number}"] for number in range(made.devices)]
+    groups += (
+        [["--cap-add", name] for name in CAPABILITIES] if made.devices else [["--gpus", "all"], ["--shm-size", "12g"]]
+    )
+    groups += [["-e", name if value is None else f"{name}={value}"] for name, value in made.environment.items()]
+    lines = [shlex.join(group) for group in groups]
+    lines += [f'-v "{_from_here(mount)}"' for mount in made.mounts]
+    lines += [shlex.join([state.image_name]), *_argument_lines(made)]
+    return "#!/bin/sh\n" + 'cd "$(dirname "$0")" || exit 2\n' + " \\\n  ".join(lines) + "\n"
+
+
+def _argument_lines(made: Launch) -> list[str]:
+    """The words after the image, a flag and its value on one line."""
+    lines: list[list[str]] = []
+    for word in made.arguments:
+        if not lines or word.startswith("--"):
+            lines.append([])
+        lines[-1].append(word)
+    return [shlex.join(line) for line in lines]
+
+
+def _from_here(mount: Mount) -> str:
+    return mount.text.replace("./", "$PWD/", 1) if mount.host.startswith("./") else mount.text
+
+
+def compose(state: State, made: Launch) -> dict[str, Any]:
+    """Return the compose file as an object."""
+    named = [name if value is None else f"{name}={value}" for name, value in made.environment.items()]
+    service: dict[str, Any] = {"image": state.image_name}
+    service |= {"command": [word.replace("$", "$$") for word in made.arguments]} if made.arguments else {}
+    service |= {"ports": [f"127.0.0.1:{made.port}:{made.port}"], "environment": named}
+    service |= {"volumes": [mount.text for mount in made.mounts]}
+    if made.devices:
+        service |= {
+            "devices": [f"/dev/neuron{number}" for number in range(made.devices)],
+            "cap_add": list(CAPABILITIES),
+        }
+    else:
+        gpus = [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
+        service |= {"shm_size": "12g", "deploy": {"resources": {"reservations": {"devices": gpus}}}}
+    return {"services": {state.name: service}}
+
+
+def manifest(state: State, made: Launch) -> list[Document]:
+    """Return the Kubernetes objects."""
+    name, facts = state.name.replace("_", "-").strip("-").lower(), catalog.kubernetes_facts()
+    on_neuron, loading_s = bool(made.devices), state.needs.loading_s
+    documents = fill_in(
+        TEMPLATE,
+        {
+            "name": name,
+            "model": state.name,
+            "title": state.target.title,
+            "labels": {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "inf2lab"},
+            "replicas": state.copies if on_neuron else 1,
+            "copies": "1 copy" if state.copies == 1 else f"{state.copies} copies",
+            "image": state.image_name,
+            "arguments": list(made.arguments) or None,
+            "port": made.port,
+            "environment": [_variable(state, *pair) for pair in made.environment.items()],
+            "device": facts.device_resource if on_neuron else GPU,
+            "devices": str(made.devices or 1),
+            "node": {"node.kubernetes.io/instance-type": state.needs.settings.instance} if _same(state) else None,
+            "capabilities": {"add": list(CAPABILITIES)} if on_neuron else {"drop": ["ALL"]},
+            "health": state.target.health,
+            "loading_s": loading_s,
+            "startup_failures": math.ceil(loading_s / PROBE_S),
+            "mounts": [_volume_mount(mount) for mount in made.mounts],
+            "volumes": [_volume(name, mount) for mount in made.mounts],
+        },
+    )
+    if made.properties:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-folder"}}
+        data = {"data": {"serving.properties": _properties_text(made)}}
+        documents.append(Document("The new model folder.", body | data))
+    return documents
+
+
+def _same(state: State) -> bool:
+    return state.needs.settings.hardware.family in state.target.families
+
+
+def _variable(state: State, name: str, value: str | None) -> dict[str, Any]:
+    if value is not None:
+        return {"name": name, "value": value}
+    secret = ("huggingface", "token") if name == "HF_TOKEN" else (f"{state.name.replace('_', '-')}-secrets", name)
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret[0], "key": secret[1]}}}
+
+
+def _volume_mount(mount: Mount) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": mount.name, "mountPath": mount.inside}
+    return found | ({"readOnly": True} if mount.read_only else {})
+
+
+def _volume(name: str, mount: Mount) -> dict[str, Any]:
+    """Weights come on a claim that a person fills; the folder is a ConfigMap; the rest ends with the pod."""
+    if mount.inside == LMI_FOLDER:
+        return {"name": mount.name, "configMap": {"name": f"{name}-folder"}}
+    if mount.name == "model":
+        return {"name": mount.name, "persistentVolumeClaim": {"claimName": f"{name}-model", "readOnly": True}}
+    return {"name": mount.name, "emptyDir": {}}
+
+
+def sagemaker(state: State, made: Launch) -> dict[str, Any]:
+    """Return image and variables as CreateModel takes them; where the image reads none, of a derived image."""
+    found: dict[str, Any] = {"Image": state.image_name}
+    if made.properties:
+        options = {key: value for key, value in made.properties.items() if key.startswith("option.")}
+        names = {key: f"OPTION_{key.removeprefix('option.').upper()}" for key in options}
+        names |= {"option.model_id": "HF_MODEL_ID"}
+        return found | {"Environment": {names[key]: value for key, value in options.items()}}
+    if not state.target.sage:
+        return {"Image": f"<derived from {state.image_name} with sagemaker/Dockerfile>", "Environment": {}}
+    variables: dict[str, str] = {}
+    for word in made.arguments:
+        if word.startswith("--"):
+            last = state.target.sage + word.removeprefix("--").upper().replace("-", "_")
+            variables[last] = ""
+        else:
+            variables[last] = word
+    return found | {"Environment": variables}
+
+
+def _derived(state: State, made: Launch) -> str:
+    words = shlex.join(made.words)
+    return (
+        "# This image reads no variables, and SageMaker starts it with the word `serve`, which its entry point would\n"
+        "# run. Here that word becomes the name of the shell. Nobody has tried it on SageMaker.\n"
+        f"FROM {state.image_name}\n"
+        f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', f'exec {words}'])}\n"
+    )
+
+
+def _properties_text(made: Launch) -> str:
+    return "".join(f"{key}={value}\n" for key, value in made.properties.items())

@@ -1,0 +1,95 @@
+"""What is migrated: a folder as its old server states it, and the target that it goes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inf2lab import catalog
+from inf2lab.catalog import Successor, SuccessorImage
+from inf2lab.folder import Needs
+from inf2lab.lint import Folder
+from neuron_rules import ModelDims
+
+
+@dataclass(frozen=True)
+class State:
+    """The folder read, its needs, and the target's image; `own_image` is the whole name that was asked for, if any."""
+
+    stated: Folder
+    needs: Needs
+    target: Successor
+    image: SuccessorImage
+    own_image: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's name in requests."""
+        return self.stated.model_name
+
+    @property
+    def model_id(self) -> str:
+        """The model's name on the hub, or its folder: the code's own word counts where it asks no file."""
+        return self.stated.meant or self.needs.model_id
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What is known of the model's configuration."""
+        return self.stated.model_config or catalog.described(self.model_id) or {}
+
+    @property
+    def dims(self) -> ModelDims | None:
+        """The model's sizes, where they are known."""
+        return self.stated.dims or catalog.planned(self.model_id)
+
+    @property
+    def degree(self) -> int:
+        """Cores of one copy."""
+        return self.stated.degree or self.needs.degree
+
+    @property
+    def rows(self) -> int:
+        """Rows of a batch."""
+        return self.stated.rows or self.needs.rows
+
+    @property
+    def positions(self) -> int:
+        """Positions of prompt and answer."""
+        return self.stated.n_positions or self.needs.n_positions
+
+    @property
+    def dtype(self) -> str:
+        """The numbers' format, as transformers-neuronx names it."""
+        return self.stated.amp or self.needs.dtype
+
+    @property
+    def image_name(self) -> str:
+        """The image as it is started."""
+        return self.own_image if "/" in self.own_image else self.image.name
+
+    @property
+    def weights_here(self) -> bool:
+        """Whether the folder is the model itself."""
+        return self.stated.config is not None
+
+    @property
+    def family(self) -> str:
+        """The instance family whose rules hold: the settings', where the target runs on it."""
+        own = self.needs.settings.hardware.family
+        return own if own in self.target.families else self.target.families[0]
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the old handler samples unless it is told otherwise: the article's does."""
+        own, rolling = self.stated.own_file is not None, self.stated.rolling
+        return own or (not rolling and catalog.old_answers().sampled_in(self.stated.release))
+
+    @property
+    def copies(self) -> int:
+        """Copies that DJLServing starts on the whole instance: its cores by the degree."""
+        return max(1, self.needs.settings.hardware.cores // self.degree)
+
+    @property
+    def full_path(self) -> Path:
+        """The folder, from the root on."""
+        return self.needs.folder.path.resolve()

@@ -1,0 +1,383 @@
+"""A folder on its way to each successor: a verdict for everything in use, and files that start and ask a server."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from inf2lab import Settings, catalog, migrate
+from inf2lab.catalog import Verdict
+from inf2lab.cli import app
+from inf2lab.errors import FolderError, SettingsError
+from inf2lab.folder import parse_properties, write_article
+from inf2lab.migrate import Migration
+
+TARGETS = ("vllm-nxdi", "optimum", "vllm-neuron", "lmi-vllm")
+NEURON = TARGETS[:3]
+LLAMA = (
+    "engine=Python\noption.entryPoint=djl_python.transformers_neuronx\noption.model_id=meta-llama/Llama-2-7b-hf\n"
+    "option.tensor_parallel_degree=8\noption.rolling_batch=auto\noption.max_rolling_batch_size=4\n"
+    "option.n_positions=2048\noption.dtype=bf16\noption.model_loading_timeout=1200\n"
+)
+OPT = "engine=Python\noption.model_id=facebook/opt-1.3b\noption.tensor_parallel_degree=2\noption.batch_size=2\n"
+Make = Callable[..., Migration]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Make:
+    """Migrate a folder of these files: made("vllm-nxdi", LLAMA, {"call.sh": "curl ..."})."""
+
+    def make(to: str, text: str = LLAMA, more: Mapping[str, str] | None = None, **options: Any) -> Migration:
+        folder = tmp_path / to / "llama"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in {"serving.properties": text, **(more or {})}.items():
+            (folder / name).write_text(content)
+        aim = options.pop("settings", Settings(profile="lmi-0.30"))
+        files = [folder / name for name in options.pop("files", ())]
+        return migrate(folder, to=to, settings=aim, files=files, **options)
+
+    return make
+
+
+def curl(body: object) -> dict[str, str]:
+    return {"call.sh": f"curl -X POST http://127.0.0.1:8080/predictions/llama -d {shlex.quote(json.dumps(body))}\n"}
+
+
+def row(made: Migration, what: str) -> Any:
+    (found,) = [one for one in made.rows if one.what.startswith(what)]
+    return found
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_a_plain_llama_folder_goes_everywhere_it_can(made: Make, to: str) -> None:
+    found = made(to)
+    elsewhere = ["inf2.48xlarge"] if to == "vllm-neuron" else []  # which is for Trn2 and later
+    assert [one.what for one in found.lost] == elsewhere
+    assert found.ok == (not elsewhere)
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_every_key_in_use_has_a_row_and_so_has_every_default_left_unsaid(made: Make, to: str) -> None:
+    found = made(to, LLAMA + "option.waiting_steps=3\noption.nobody_knows=1\njob_queue_size=7\n")
+    told = {one.what.partition("=")[0] for one in found.sections["what the folder says"]}
+    assert told == {entry.key for entry in found.state.stated.properties.effective()}
+    unsaid = {one.what.partition("=")[0] for one in found.sections["what it leaves unsaid"]}
+    assert {"batch_size", "enable_streaming", "trust_remote_code"} <= unsaid
+    assert not unsaid & {"dtype", "n_positions", "speculative_length"}
+
+
+def test_the_command_says_all_that_the_folder_said(made: Make) -> None:
+    words = " ".join(made("vllm-nxdi").launch.words)
+    assert words.startswith("vllm serve meta-llama/Llama-2-7b-hf --served-model-name llama --tensor-parallel-size 8")
+    assert "--max-num-seqs 4 --max-model-len 2048 --dtype bfloat16" in words
+    assert "--no-enable-prefix-caching --num-gpu-blocks-override 4" in words
+    words = " ".join(made("optimum").launch.arguments)
+    assert "--tensor_parallel_size 8 --batch_size 4 --sequence_length 2048 --allow_non_cached_model" in words
+
+
+def test_an_image_of_the_old_fork_is_asked_in_its_own_words(made: Make) -> None:
+    text = LLAMA + "option.fuse_qkv=true\noption.context_length_estimate=256\n"
+    old = made("vllm-nxdi", text, image="0.9.1-neuronx-py311-sdk2.26.1-ubuntu22.04").launch.words
+    settings = {"fused_qkv": True, "context_encoding_buckets": [256]}
+    assert json.loads(old[old.index("--override-neuron-config") + 1]) == settings
+    assert old[old.index("--device") + 1] == "neuron"
+    new = made("vllm-nxdi", text).launch.words
+    assert json.loads(new[new.index("--additional-config") + 1]) == {"override_neuron_config": settings}
+
+
+def test_int8_brings_the_settings_without_which_nxd_inference_refuses_it(made: Make) -> None:
+    words = made("vllm-nxdi", LLAMA + "option.quantize=static_int8\n").launch.words
+    settings = json.loads(words[words.index("--additional-config") + 1])["override_neuron_config"]
+    assert settings["quantized"] is True
+    assert settings["quantized_checkpoints_path"].startswith("/artifacts/")
+    assert set(settings) <= set(catalog.override_names().neuron)
+    assert row(made("optimum", LLAMA + "option.quantize=static_int8\n"), "option.quantize").verdict is Verdict.NONE
+
+
+def test_what_lmi_would_leave_out_without_a_word_is_said_and_costs_code_1(made: Make) -> None:
+    found = made("lmi-vllm", LLAMA + "option.load_in_8bit=true\noption.fuse_qkv=true\n")
+    assert {one.verdict for one in found.lost} == {Verdict.DROPPED}
+    assert not found.ok
+    properties = parse_properties(found.files()["llama/serving.properties"]).values()
+    assert properties["option.max_model_len"] == "2048"
+    assert properties["option.tensor_parallel_degree"] == "max"
+    assert "option.fuse_qkv" not in properties
+
+
+@pytest.mark.parametrize("name", ["facebook/opt-1.3b", "gpt2", "EleutherAI/gpt-j-6b", "EleutherAI/pythia-1b"])
+def test_models_that_no_neuron_successor_serves_are_refused_with_what_is_nearest(made: Make, name: str) -> None:
+    text = OPT.replace("facebook/opt-1.3b", name)
+    for to in NEURON:
+        found = made(to, text, settings=Settings())
+        assert row(found, name).verdict is Verdict.NONE
+        assert any("--to lmi-vllm" in one for one in found.nearest)
+        assert any("contributed" in one and "%" in one for one in found.nearest)
+    assert any("degree 1 on inf2.xlarge" in one and "USD/h" in one for one in made("vllm-nxdi", text).nearest)
+    assert made("lmi-vllm", text, settings=Settings()).ok
+
+
+def test_bloom_has_no_port_either(made: Make) -> None:
+    found = made("vllm-nxdi", OPT.replace("facebook/opt-1.3b", "bigscience/bloom-560m"))
+    assert not any("contributed" in one for one in found.nearest)
+
+
+def test_a_report_from_the_same_image_weighs_more_than_a_table(made: Make) -> None:
+    text = LLAMA.replace("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-3.2-1B")
+    assert row(made("vllm-nxdi", text), "meta-llama/Llama-3.2-1B").verdict is Verdict.NONE
+    last = made("vllm-nxdi", text, image="0.16.0-neuronx-py312-sdk2.31.1-ubuntu24.04")
+    assert row(last, "meta-llama/Llama-3.2-1B").verdict is Verdict.KEPT
+    assert [one.where for one in last.sections["the model"][1:]] == ["report, 2026-06-25"] * 2
+
+
+def test_mistral_goes_on_with_nxdi_and_not_with_optimum(made: Make) -> None:
+    text = LLAMA.replace("meta-llama/Llama-2-7b-hf", "mistralai/Mistral-7B-Instruct-v0.2")
+    assert made("vllm-nxdi", text).ok
+    assert not made("optimum", text).ok
+
+
+def test_the_rules_for_degree_heads_and_memory_are_the_successors(made: Make) -> None:
+    text = LLAMA.replace("Llama-2-7b-hf", "Meta-Llama-3-8B")
+    at_24 = made("vllm-nxdi", text.replace("degree=8", "degree=24"))
+    assert "on the cores 48 and 24" in row(at_24, "32 heads").says
+    at_12 = made("vllm-nxdi", text.replace("degree=8", "degree=12"))
+    assert "nobody has shown" in row(at_12, "degree 12").says
+    too_much = made("vllm-nxdi", text.replace("degree=8", "degree=1").replace("=2048", "=8192"))
+    assert row(too_much, "weights").verdict is Verdict.NONE
+    assert made("vllm-neuron").state.copies == 3
+
+
+def test_model_py_does_not_move_whatever_the_target(tmp_path: Path) -> None:
+    folder = write_article("model.py", tmp_path)
+    for to in TARGETS:
+        found = migrate(folder, to=to, settings=Settings(profile="seed-0.21"))
+        assert "model.py" in [one.what for one in found.lost]
+    assert found.state.model_id == "facebook/opt-13b"  # which only the code names
+    assert found.state.rows == 2  # and so does it the rows
+
+
+def test_a_variable_of_the_old_container_is_no_secret_in_what_is_written(made: Make) -> None:
+    run = (
+        "docker run -e OPTION_DTYPE=fp16 -e HF_TOKEN=hf_abc -e MY_VALUE=7 -e SERVING_JOB_QUEUE_SIZE=9 "
+        "-e OTHER_API_KEY=s3cret deepjavalibrary/djl-serving:0.30.0-pytorch-inf2\n"
+    )
+    text = LLAMA.replace("option.dtype=bf16\n", "option.env=A_TOKEN=hf_def\n")
+    found = made("vllm-nxdi", text, {"run.sh": run}, files=["run.sh"])
+    assert "--dtype float16" in " ".join(found.launch.words)
+    assert found.launch.environment["MY_VALUE"] == "7"
+    assert row(found, "OPTION_DTYPE=fp16").verdict is Verdict.RENAMED
+    assert row(found, "SERVING_JOB_QUEUE_SIZE=9").verdict is Verdict.NONE
+    everything = "".join(found.files().values())
+    assert not any(secret in everything for secret in ("hf_abc", "hf_def", "s3cret"))
+    assert "-e OTHER_API_KEY \\" in found.files()["command.sh"]
+
+
+def test_other_settings_look_for_other_artefacts(made: Make) -> None:
+    first = made("vllm-nxdi").launch.environment["NEURON_COMPILED_ARTIFACTS"]
+    again = made("vllm-nxdi").launch.environment["NEURON_COMPILED_ARTIFACTS"]
+    other = made("vllm-nxdi", LLAMA + "option.fuse_qkv=true\n").launch.environment["NEURON_COMPILED_ARTIFACTS"]
+    assert first == again != other
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_compose_manifest_and_script_start_the_same_words(made: Make, to: str) -> None:
+    found = made(to)
+    files = found.files()
+    service = yaml.safe_load(files["compose.yaml"])["services"]["llama"]
+    assert tuple(service.get("command", ())) == found.launch.arguments
+    assert len(service.get("devices", ())) == found.launch.devices
+    script = shlex.split(files["command.sh"].partition("docker run")[2].replace("\\\n", " "))
+    at = script.index(found.state.image_name)
+    assert tuple(script[at + 1 :]) == found.launch.arguments
+    assert subprocess.run(["sh", "-n"], input=files["command.sh"], text=True).returncode == 0
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_every_object_of_a_manifest_is_valid(made: Make, to: str) -> None:
+    objects = list(yaml.safe_load_all(made(to).files()["kubernetes.yaml"]))
+    for each in objects:
+        kubernetes_validate.validate(each, "1.34", strict=True)
+    kinds = ["Deployment", "Service", *(["ConfigMap"] if to == "lmi-vllm" else [])]
+    assert [each["kind"] for each in objects] == kinds
+    spec = objects[0]["spec"]
+    assert spec["replicas"] == (1 if to == "lmi-vllm" else 3)
+    (container,) = spec["template"]["spec"]["containers"]
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 1200
+
+
+def test_sagemaker_is_given_what_the_image_reads(made: Make) -> None:
+    def environment(to: str) -> dict[str, str]:
+        return json.loads(made(to).files()["sagemaker.json"])["Environment"]
+
+    assert environment("optimum")["SM_ON_BATCH_SIZE"] == "4"
+    assert environment("optimum")["SM_ON_ALLOW_NON_CACHED_MODEL"] == ""
+    assert environment("lmi-vllm")["HF_MODEL_ID"] == "meta-llama/Llama-2-7b-hf"
+    assert environment("vllm-nxdi") == {}
+    assert "exec vllm serve" in made("vllm-nxdi").files()["sagemaker/Dockerfile"]
+
+
+def test_a_model_in_the_folder_is_mounted(made: Make) -> None:
+    config = json.dumps({"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4})
+    text = LLAMA.replace("option.model_id=meta-llama/Llama-2-7b-hf\n", "")
+    found = made("vllm-nxdi", text, {"config.json": config})
+    assert found.launch.words[2] == "/model"
+    assert ":/model:ro" in found.files()["command.sh"]
+
+
+def test_the_article_s_request_keeps_its_length_its_sampling_and_its_prompt(tmp_path: Path) -> None:
+    found = migrate(write_article("model.py", tmp_path), to="vllm-nxdi", settings=Settings(profile="seed-0.21"))
+    (one,) = found.requests
+    assert one.path == "/v1/completions"
+    assert one.of_length(9) == {
+        "model": "opt13b",
+        "prompt": ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"],
+        "temperature": 1.0,
+        "top_k": 50,
+        "echo": True,
+        "max_tokens": 2039,
+        "min_tokens": 2039,
+    }
+    assert [chat["messages"][0]["content"] for chat in one.chats] == one.body["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "parameters", "expected"),
+    [
+        ("djl-0.25", {"max_new_tokens": 64}, {"total": 64, "temperature": 1.0}),  # `sample` counts the prompt
+        ("djl-0.25", {"use_sample": False, "max_new_tokens": 64}, {"max_tokens": 64, "temperature": 0}),
+        ("djl-0.27", {"max_new_tokens": 64}, {"max_tokens": 64, "temperature": 0}),
+        ("djl-0.27", {"max_length": 64, "do_sample": True}, {"total": 64, "temperature": 1.0}),
+        ("djl-0.27", {}, {"total": 128, "temperature": 0}),  # n_positions
+        ("djl-0.22", {}, {"total": 50, "temperature": 1.0}),
+    ],
+)
+def test_a_length_means_what_it_meant_in_that_release(
+    made: Make, profile: str, parameters: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = made("vllm-nxdi", OPT, curl({"inputs": "Hi", "parameters": parameters}), settings=Settings(profile=profile))
+    (one,) = found.requests
+    assert {"total": one.total, **one.body}.items() >= expected.items()
+    assert ("max_tokens" in one.body) == (one.total is None)
+
+
+def test_a_rolling_batch_answers_without_the_prompt_and_greedily(made: Make) -> None:
+    (one,) = made("vllm-nxdi", LLAMA, curl({"inputs": "Hi", "stream": True})).requests
+    assert one.body == {"model": "llama", "prompt": "Hi", "temperature": 0, "stream": True, "max_tokens": 30}
+
+
+def test_fields_go_on_under_their_new_names_and_none_is_lost_without_a_row(made: Make) -> None:
+    parameters = {"top_p": 0.9, "stop_sequences": ["."], "seed": 3, "num_beams": 2, "min_length": 4, "invented": 1}
+    found = made("vllm-nxdi", LLAMA, curl({"inputs": ["a", "b"], "parameters": parameters}))
+    (one,) = found.requests
+    assert one.body["stop"] == ["."]
+    assert one.body["min_tokens"] == 4
+    assert {each.what.partition("=")[0] for each in found.sections["the requests"]} == {
+        "inputs",
+        *(f"parameters.{name}" for name in parameters),
+    }
+    assert {each.what for each in found.lost} == {
+        "parameters.seed=3",
+        "parameters.num_beams=2",
+        "parameters.min_length=4",
+        "parameters.invented=1",
+    }
+    on_gpu = made("lmi-vllm", LLAMA, curl({"inputs": ["a", "b"]}))
+    assert [each.body["prompt"] for each in on_gpu.requests] == ["a", "b"]
+    assert {each.path for each in on_gpu.requests} == {"/invocations"}
+
+
+def test_a_chat_stays_a_chat_and_what_is_no_request_is_said(made: Make) -> None:
+    chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}
+    (one,) = made("vllm-nxdi", LLAMA, curl(chat)).requests
+    assert one.path == "/v1/chat/completions"
+    assert one.chats == [chat | {"model": "llama"}]
+    found = made("vllm-nxdi", LLAMA, {"call.sh": "curl http://x/predictions/llama -d @other.json\n"})
+    assert found.requests == ()
+    assert row(found, "request").verdict is Verdict.NONE
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_the_clients_are_programs_and_the_script_is_a_shell_s(made: Make, to: str) -> None:
+    body = {"inputs": ["It's", "$HOME"], "parameters": {"max_length": 64}}
+    files = made(to, LLAMA.replace("option.rolling_batch=auto\n", ""), curl(body)).files()
+    for name in ("ask_requests.py", "ask_openai.py"):
+        ast.parse(files[name])
+    assert subprocess.run(["sh", "-n"], input=files["ask.sh"], text=True).returncode == 0
+    assert "$(( 64" in files["ask.sh"] or "$((64 - " in files["ask.sh"]
+    assert "extra_body" in files["ask_openai.py"]
+
+
+def test_the_script_sends_what_it_says(made: Make, tmp_path: Path) -> None:
+    body = {"inputs": ["It's", "$HOME"], "parameters": {"max_length": 64}}
+    text = LLAMA.replace("option.rolling_batch=auto\n", "")
+    found = made("vllm-nxdi", text, curl(body))
+    (tmp_path / "ask.sh").write_text(found.files()["ask.sh"])
+    # A curl that counts 7 tokens in any prompt, and shows what it is told to send.
+    shown = 'for word in "$@"; do last=$word; done; echo "$last"'
+    fake = f"""#!/bin/sh\ncase "$2" in */tokenize) echo '{{"count": 7}}' ;; *) {shown} ;; esac\n"""
+    (tmp_path / "curl").write_text(fake)
+    (tmp_path / "curl").chmod(0o755)
+    words = ["env", f"PATH={tmp_path}:/usr/bin:/bin", "sh", str(tmp_path / "ask.sh")]
+    sent = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert sent == found.requests[0].of_length(7)
+
+
+def test_the_report_says_everything_with_source_and_how_sure(made: Make) -> None:
+    found = made("vllm-nxdi", LLAMA, curl({"inputs": "Hi"}))
+    report = json.loads(found.files()["report.json"])
+    assert report["ok"] is True
+    rows = [one for rows in report["sections"].values() for one in rows]
+    assert len(rows) == len(found.rows) > 35
+    assert all(one["source"] and one["sure"] and one["verdict"] for one in rows)
+    assert found.files()["report.html"].count("<tr") == len(rows) + 6
+    assert "&lt;" not in found.files()["compose.yaml"]
+
+
+def test_out_is_written_whole_or_not_at_all(made: Make, tmp_path: Path) -> None:
+    found, out = made("vllm-nxdi"), tmp_path / "out"
+    out.mkdir()
+    assert {path.relative_to(out).as_posix() for path in found.write(out)} == set(found.files())
+    with pytest.raises(SettingsError, match="not written over"):
+        found.write(out)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_an_unknown_target_or_image_names_the_known_ones(made: Make, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="vllm-nxdi, optimum, vllm-neuron, lmi-vllm"):
+        made("tgi")
+    with pytest.raises(SettingsError, match=r"sdk2\.28\.0"):
+        made("vllm-nxdi", image="latest")
+    with pytest.raises(FolderError, match="no such model folder"):
+        migrate(tmp_path / "nothing", to="optimum")
+
+
+def test_an_image_may_be_named_with_its_registry(made: Make) -> None:
+    name = "registry.example/neuron/pytorch-inference-vllm-neuronx:0.16.0-neuronx-py312-sdk2.31.1-ubuntu24.04"
+    assert f"{name} \\" in made("vllm-nxdi", image=name).files()["command.sh"]
+
+
+def test_the_command_ends_with_a_verdict_and_its_code(made: Make, tmp_path: Path) -> None:
+    folder = made("optimum").state.full_path
+    words = ["migrate", str(folder), "--profile", "lmi-0.30", "--to"]
+    good = CliRunner().invoke(app, [*words, "optimum", "--out", str(tmp_path / "out")])
+    assert good.exit_code == 0, good.output
+    assert good.output.splitlines()[-1].startswith("everything in use has a successor")
+    assert (tmp_path / "out" / "compose.yaml").is_file()
+    lost = CliRunner().invoke(app, [*words, "vllm-neuron"])
+    assert lost.exit_code == 1
+    assert "no successor for inf2.48xlarge" in lost.output
+    shown = CliRunner().invoke(app, [*words, "optimum", "--json"])
+    assert json.loads(shown.output)["to"] == "optimum"
+    refused = CliRunner().invoke(app, [*words, "tgi"])
+    assert refused.exit_code == 2
+    assert "use one of" in refused.stderr
