@@ -33,6 +33,10 @@ for folder in ("tools", "tools/notebooks", "tools/pages"):  # the builders are s
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A process of pytest-xdist is told a width, which the command line's console would keep to.
 os.environ.pop("COLUMNS", None)
+# A reader's settings must not change a test; only the cache of downloads is shared.
+for name in [name for name in os.environ if name.startswith("INF2LAB_") and name != "INF2LAB_CACHE"]:
+    del os.environ[name]
+os.environ.pop("HF_TOKEN", None)
 # A shell starts what runs in the background with Ctrl-C ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,14 +69,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def root() -> Path:
     """The repository's folder."""
     return ROOT
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader's INF2LAB_* variables must not change a test; only the cache of downloads is shared."""
-    for name in [name for name in os.environ if name.startswith("INF2LAB_") and name != "INF2LAB_CACHE"]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
 @pytest.fixture(autouse=True)

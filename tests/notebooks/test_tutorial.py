@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 from nbformat import NotebookNode
 
 from notebook_files import NOTEBOOKS, read_notebook
+from tests.support import executed, ports
 from tests.support.clones import make_clone, run_tutorial
 
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
@@ -38,28 +40,50 @@ def left_behind(clone: Path) -> list[str]:
     return left
 
 
+class Whole(NamedTuple):
+    """A run of all notebooks: its clone, its end, what it printed, its executed notebooks, what it left running."""
+
+    clone: Path
+    code: int
+    printed: str
+    executed: dict[str, NotebookNode]
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The one execution of every notebook, which all checks of a whole run share."""
+    clone = make_clone(tmp_path_factory.mktemp("whole") / "clone")
+    done = run_tutorial(clone, ports.free_port(1), "--all")
+    notebooks = {path.name: read_notebook(path) for path in (clone / "logs" / "runs").glob("*/*.ipynb")}
+    return Whole(clone, done.returncode, done.stdout, notebooks, left_behind(clone))
+
+
 def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
-    """What kinds of output each code cell has, by cell id; papermill's own cells are left out."""
+    """What kinds of output each code cell has, by cell id, those included whose text nbval does not compare."""
     return {
         cell.id: sorted(output.get("name", output.output_type) for output in cell.outputs)
         for cell in notebook.cells
-        if cell.cell_type == "code" and cell.id.startswith("nb")
+        if cell.cell_type == "code"
     }
 
 
-def test_it_runs_from_the_first_notebook_to_the_last(clone: Path, free_port: int) -> None:
-    # nbval has the notebooks' own length; here the answers of notebook 06 are shorter, and its checks as they are.
-    done = run_tutorial(clone, free_port, "--all", "-p", "seq_length", "256")
-    assert done.returncode == 0, done.stdout
-    answer = json.loads((clone / "logs" / "answer.json").read_text(encoding="utf-8"))
+def test_it_runs_from_the_first_notebook_to_the_last(whole: Whole) -> None:
+    assert whole.code == 0, whole.printed
+    answer = json.loads((whole.clone / "logs" / "answer.json").read_text(encoding="utf-8"))
     assert len(answer["prompt"]) == len(answer["text"]) == 2
     assert all(len(text.split()) > 10 for text in answer["text"])
-    assert all(f"prompt: {prompt}" in done.stdout for prompt in answer["prompt"])
-    (folder,) = (clone / "logs" / "runs").iterdir()
-    assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in BUILT_FILES}
-    for path in BUILT_FILES:
-        assert output_kinds(read_notebook(folder / path.name)) == output_kinds(read_notebook(path)), path.name
-    assert left_behind(clone) == []
+    assert all(f"prompt: {prompt}" in whole.printed for prompt in answer["prompt"])
+    assert set(whole.executed) == {path.name for path in BUILT_FILES}
+    assert whole.left == []
+
+
+@pytest.mark.parametrize("path", BUILT_FILES, ids=lambda path: path.stem)
+def test_its_outputs_are_the_committed_ones(request: pytest.FixtureRequest, whole: Whole, path: Path) -> None:
+    assert path.name in whole.executed, whole.printed
+    differing = executed.differences(request.session, path, whole.executed[path.name])
+    assert not differing, "\n".join(differing)
+    assert output_kinds(whole.executed[path.name]) == output_kinds(read_notebook(path))
 
 
 @pytest.mark.parametrize(
