@@ -14,7 +14,7 @@ from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import EndpointError, LoadFailed, NotReady
 from inf2lab.folder import ModelFolder, Needs
-from inf2lab.serving.log import PATIENCE_S, follow, milestones, read_lines, read_until
+from inf2lab.serving.log import PATIENCE_S, Steps, follow, read_lines, read_until
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
@@ -113,11 +113,15 @@ class ModelServer(ABC):
         The default patience is the folder's own: as long as its workers may take, one after the other, and a margin.
         """
         patience_s = self.needs.ready_s(self.workers) if timeout_s is None else timeout_s
+        with Steps(self.log_path) as steps:
+            return self._wait_ready(steps, patience_s, report)
+
+    def _wait_ready(self, steps: Steps, patience_s: float, report: Report) -> ServerStatus:
         started, told = time.monotonic(), 0
         quiet_since = started
         while True:
             status = self.status()
-            seen = milestones(self.log_path)  # after the status: the last steps come with "ready"
+            seen = steps.look()  # after the status: the last steps come with "ready"
             for line in seen[told:]:
                 quiet_since = time.monotonic()
                 report(f"{quiet_since - started:.1f} s  {line}")

@@ -1,16 +1,18 @@
 """Reading a server's log, also while it is written: which steps it has reached, and why it stopped."""
 
+import contextlib
 import os
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from inf2lab.errors import LabError
 from inf2lab.words import plain
 
+_TAIL = 65536  # bytes of a log in which its last line is looked for
 PATIENCE_S = 60  # for a line of a log that is still being written, on a machine with much else to do
 # What DJLServing 0.25 prints (facts on its log lines) and neuronx-cc's wrapper (optimum-neuron#407, #129, #698;
 # aws-neuron-sdk#825, #872), and what it means to a reader.
@@ -31,11 +33,12 @@ _COMPLAINT = "TypeError: not all arguments converted during string formatting"
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the log's lines; none for a log that is not there."""
-    try:
-        return path.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
+    """Return the log's lines, those that were rolled into older files first; none for a log that is not there."""
+    lines = []
+    for part in [*sorted(path.parent.glob(f"{path.name}.[0-9]"), reverse=True), path]:
+        with contextlib.suppress(FileNotFoundError):
+            lines += part.read_text(errors="replace").splitlines()
+    return lines
 
 
 def read_until(path: Path, until: str, *, start: int = 0, patience_s: float = PATIENCE_S) -> str:
@@ -45,12 +48,19 @@ def read_until(path: Path, until: str, *, start: int = 0, patience_s: float = PA
     """
     deadline = time.monotonic() + patience_s
     while True:
-        gained = path.read_bytes()[start:].decode(errors="replace")
+        gained = _read_from(path, start).decode(errors="replace")
         if re.search(until, gained, re.MULTILINE):
             return gained
         if time.monotonic() > deadline:
             raise LabError(f"the log got no line with {until!r} within {patience_s:g} s:\n{gained}")
         time.sleep(0.02)
+
+
+def _read_from(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        begun_anew = file.seek(0, os.SEEK_END) < start
+        file.seek(0 if begun_anew else start)
+        return file.read()
 
 
 def follow(
@@ -118,20 +128,60 @@ def _is_another(path: Path, file: BinaryIO | None) -> bool:
     return (now.st_ino, now.st_dev) != (ours.st_ino, ours.st_dev) or now.st_size < file.tell()
 
 
-def milestones(path: Path) -> list[str]:
-    """Return the steps that the log shows, each once, in the order in which they came."""
-    seen: dict[str, str] = {}
-    for line in read_lines(path):
+class Steps:
+    """The steps that a growing log has shown, each once, in the order in which they came.
+
+    Each look reads on from where the last one ended: a handler may print gigabytes while it loads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _open(path)
+        self._seen: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def look(self) -> list[str]:
+        """Return all steps until now."""
+        self._read_on()
+        while _is_another(self._path, self._file):
+            self._file = _open(self._path, instead_of=self._file)
+            self._read_on()
+        return list(self._seen.values())
+
+    def _read_on(self) -> None:
+        for line in _complete(self._file):
+            self._note(line)
+        if self._file is not None:
+            at = self._file.tell()
+            self._note(self._file.read().decode(errors="replace"))  # a line that has no end yet
+            self._file.seek(at)
+
+    def _note(self, line: str) -> None:
         line = line.replace("not be initialized", "")  # the runtime's refusal, which is no step
         for text, meaning in _MILESTONES:
-            if text in line and text not in seen:
-                seen[text] = meaning
-    return list(seen.values())
+            if text in line and text not in self._seen:
+                self._seen[text] = meaning
+
+
+def milestones(path: Path) -> list[str]:
+    """Return the steps that the log shows now."""
+    with Steps(path) as steps:
+        return steps.look()
 
 
 def last_line(path: Path) -> str:
     """Return the last line that says something, without prefixes; empty for a log that is not there."""
-    lines = (plain(line).strip() for line in reversed(read_lines(path)))
+    try:
+        end = _read_from(path, max(0, path.stat().st_size - _TAIL))
+    except FileNotFoundError:
+        return ""
+    lines = (plain(line).strip() for line in reversed(end.decode(errors="replace").splitlines()))
     return next((line for line in lines if line), "")
 
 

@@ -76,8 +76,24 @@ def start_apart(command: Sequence[str], **arguments: Any) -> int:
 
 
 def end(processes: Iterable[psutil.Process], patience_s: float) -> Sequence[psutil.Process]:
-    """Ask processes to end, kill those that do not within `patience_s`, and return the ones that were running."""
+    """Ask processes to end, kill those that do not within `patience_s`, and return the ones that were running.
+
+    Those below others come after them: a server that sees its worker die would start another.
+    """
     running = [process for process in processes if not has_ended(process)]
+    ids = {process.pid for process in running}
+    _end_all([process for process in running if _parent(process) not in ids], patience_s)
+    _end_all([process for process in running if not has_ended(process)], patience_s)
+    return running
+
+
+def _parent(process: psutil.Process) -> int | None:
+    with contextlib.suppress(psutil.Error):
+        return process.ppid()
+    return None
+
+
+def _end_all(running: list[psutil.Process], patience_s: float) -> None:
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -85,7 +101,6 @@ def end(processes: Iterable[psutil.Process], patience_s: float) -> Sequence[psut
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     _outlasting(running, patience_s)
-    return running
 
 
 def _outlasting(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:

@@ -97,8 +97,9 @@ class Server:
             try:
                 result = worker_package(self._config.djl_version, self._config.environ)
                 settle = functools.partial(found.set_result, result)
-            except SetupError as error:
-                settle = functools.partial(found.set_exception, error)
+            except Exception as error:  # whatever it is: the server waits for one or the other
+                known = error if isinstance(error, SetupError) else SetupError(f"DJL's worker cannot be had: {error!r}")
+                settle = functools.partial(found.set_exception, known)
             with contextlib.suppress(RuntimeError):  # the loop may be closed by now
                 found.get_loop().call_soon_threadsafe(settle)
 

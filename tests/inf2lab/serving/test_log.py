@@ -312,3 +312,34 @@ def test_the_runtime_s_refusal_is_no_loaded_model(tmp_path: Path) -> None:
     assert reading.milestones(path) == []
     path.write_text("INFO  PyModel opt13b initialized.\n")
     assert reading.milestones(path) == ["model loaded"]
+
+
+def test_steps_are_read_on_and_never_twice(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    with reading.Steps(path) as steps:
+        assert steps.look() == []
+        path.write_text("INFO  PyProcess Start process: 19000 - retry: 0\n")
+        assert steps.look() == ["worker process started"]
+        with path.open("r+") as file:  # what was read is not looked at again: a worker may print for hours
+            file.write("x" * 20)
+        with path.open("a") as file:
+            file.write("INFO  PyProcess Model [m] initialized.\n")
+        path.rename(tmp_path / "console.log.1")
+        path.write_text("INFO  ModelServer BOTH API bind to: http://127.0.0.1:1")
+        assert steps.look() == ["worker process started", "model loaded", "port open"]
+
+
+def test_lines_that_were_rolled_away_are_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    for name, text in (("console.log.2", "INFO  ModelServer BOTH API bind to: x\n"), ("console.log.1", "b\n")):
+        (tmp_path / name).write_text(text)
+    path.write_text("ValueError: of a request\nthe last\n")
+    assert reading.read_lines(path)[1:] == ["b", "ValueError: of a request", "the last"]
+    assert "was ready" in reading.cause_of_failure(path)
+    assert reading.read_until(path, "last", start=10**6) == path.read_text()
+
+
+def test_the_last_line_of_a_long_log_is_found_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    path.write_text("x" * 10**6 + "\nlast\n\n")
+    assert reading.last_line(path) == "last"

@@ -59,6 +59,27 @@ def test_children_inherit_the_mark(start_process: StartProcess, mark: dict[str, 
     assert processes.has_ended(child)
 
 
+WATCHES = """
+import os
+def ends(*_):
+    time.sleep(0.3)  # long enough for a child that was asked in the same moment
+    with open(os.environ["SAID"], "w") as said:
+        print("the child was there:", child.poll() is None, file=said)
+    os._exit(0)
+signal.signal(signal.SIGTERM, ends)
+"""
+
+
+def test_a_server_is_asked_to_end_before_its_workers(start_process: StartProcess, tmp_path: Path) -> None:
+    """Else it takes the worker for one that crashed, and loads the model again."""
+    said = tmp_path / "said"
+    process = start_process(CHILD + WATCHES, environment={"SAID": str(said)})
+    (child,) = process.children()
+    processes.end([child, process], 20)
+    assert said.read_text() == "the child was there: True\n"
+    assert processes.has_ended(child)
+
+
 def test_a_child_whose_parent_was_killed_is_still_found(start_process: StartProcess, mark: dict[str, str]) -> None:
     process = start_process(CHILD, environment=mark)
     (child,) = process.children()

@@ -6,6 +6,7 @@ The processes are played, so that each thing happens at the moment that matters.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -284,6 +285,31 @@ async def test_a_fault_of_the_server_in_a_worker_is_said_and_answered() -> None:
     assert await refused(task) == "503 Worker shutting down"
     assert await play.ask() is OK, "the worker is replaced, and goes on"
     await play.pool.close()
+
+
+@played
+async def test_a_worker_that_is_lost_while_its_server_ends_is_not_loaded_again() -> None:
+    play = Play()
+    await play.pool.scale(CPU, 1, 1)
+    await settled()
+    (process,) = play.factory.processes
+    task = asyncio.ensure_future(play.ask())
+    await process.asked.wait()
+    killing = asyncio.Event()
+
+    async def kill() -> None:
+        killing.set()
+        with contextlib.suppress(asyncio.CancelledError):  # as `wait_for` may, before Python 3.12
+            await asyncio.Event().wait()
+
+    process.kill = kill  # type: ignore[method-assign]
+    process.error = WorkerLost(unread=True)
+    process.answers.set()
+    await killing.wait()
+    play.factory.asked.clear()
+    await play.pool.close()
+    assert await refused(task) == "503 Worker shutting down"
+    assert not play.factory.asked.is_set()
 
 
 @pytest.mark.parametrize("key", ["batch_².x", "batch_7.x", f"batch_{'9' * 5000}.x"])

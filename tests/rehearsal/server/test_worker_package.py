@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import shutil
 import zipfile
 
 import pytest
 
+from rehearsal.server import server
+from rehearsal.server.config import Flags, load_config
 from rehearsal.server.environment import cache_root
-from rehearsal.server.errors import WorkerPackageError
+from rehearsal.server.errors import SetupError, WorkerPackageError
+from rehearsal.server.logs import ServerLog
 from rehearsal.server.workers import package as module
 
 
@@ -41,6 +46,50 @@ def test_it_is_unpacked_once_into_the_cache(jar, tmp_path):
     assert not (folder / "ai").exists()
     assert not (folder.parent / "outside.py").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # nothing half-written is left
+
+
+@pytest.mark.parametrize("change", ["a line more", "cut off", "gone", "a file more", "compiled"])
+def test_a_worker_that_was_changed_is_unpacked_again(jar, tmp_path, change):
+    environ = {"INF2LAB_CACHE": str(tmp_path / "cache")}
+    folder = module.worker_package("1.0", environ)
+    pins = json.loads(module.PINS_FILE.read_text())
+    pins["versions"]["1.0"]["unpacked"] = whole = module.digest_of(folder)
+    module.PINS_FILE.write_text(json.dumps(pins))
+    engine = folder / "djl_python_engine.py"
+    {
+        "a line more": lambda: engine.write_text(engine.read_text() + "import os\n"),
+        "cut off": lambda: engine.write_text(engine.read_text()[:5]),
+        "gone": lambda: shutil.rmtree(folder / "djl_python"),
+        "a file more": lambda: (folder / "json.py").write_text("import os\n"),
+        "compiled": lambda: (folder / "__pycache__").mkdir() or (folder / "__pycache__" / "x.pyc").write_bytes(b"x"),
+    }[change]()
+    assert module.worker_package("1.0", environ) == folder
+    assert module.digest_of(folder) == whole
+    assert len(jar[1]) == (1 if change == "compiled" else 2)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_the_digest_of_the_real_one_is_pinned(monkeypatch):
+    monkeypatch.setattr(module, "fetch_jar", lambda *_: pytest.fail("it is whole"))
+    pin = json.loads(module.PINS_FILE.read_text())["versions"]["0.25.0"]
+    assert module.digest_of(module.worker_package()) == pin["unpacked"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/inf2lab", "/dev/full"])
+def test_a_cache_that_cannot_be_written_is_one_sentence_with_a_remedy(jar, tmp_path, place):
+    (tmp_path / "file").write_text("a person's")
+    with pytest.raises(WorkerPackageError, match=r"make room there, or name another folder with INF2LAB_CACHE"):
+        module.worker_package("1.0", {"INF2LAB_CACHE": str(tmp_path / place)})
+
+
+@pytest.mark.parametrize("error", [WorkerPackageError("a sentence"), OSError(28, "No space left"), RuntimeError("x")])
+def test_a_server_without_its_worker_ends_whatever_the_reason(monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(server, "worker_package", fails)
+    with pytest.raises(SetupError):
+        asyncio.run(asyncio.wait_for(server.Server(load_config(Flags(), {}), ServerLog()).run(), 20))
 
 
 def test_another_jar_is_refused(jar, tmp_path):

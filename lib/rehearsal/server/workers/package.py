@@ -1,12 +1,14 @@
 """Fetches DJL's own Python worker from Maven, checks that it is the pinned one, and unpacks it once.
 
-The jar is a zip of Python files; no Java is needed. `python -m rehearsal.server.workers.package` prints its folder.
+What was unpacked is checked too, at each start, and unpacked again when it is not what it was. The jar is a zip of
+Python files; no Java is needed. `python -m rehearsal.server.workers.package` prints its folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -27,7 +29,8 @@ ENGINE = "djl_python_engine.py"
 def worker_package(version: str = DEFAULT_VERSION, environ: Mapping[str, str] | None = None) -> Path:
     """The folder of DJL's worker of this version, fetched and unpacked if need be.
 
-    Raises WorkerPackageError: unknown version, no network on first use, or a jar that is not the pinned one.
+    Raises WorkerPackageError: unknown version, no network on first use, a jar that is not the pinned one, or a cache
+    that cannot be written.
     """
     pins = json.loads(PINS_FILE.read_text())
     pin = pins["versions"].get(version)
@@ -38,13 +41,32 @@ def worker_package(version: str = DEFAULT_VERSION, environ: Mapping[str, str] | 
             f"cannot be rehearsed; use {known}, whose worker is pinned by SHA-256"
         )
     environ = process_environment() if environ is None else environ
-    # The digest in the name: a folder from another jar can never be taken for this one.
-    folder = cache_root(environ) / "worker" / f"{version}-{pin['sha256'][:12]}"
-    if not (folder / ENGINE).is_file():
-        jar = fetch_jar(pins["group"], pins["artifact"], version)
-        _check(jar, pin["sha256"])
-        _unpack(jar, folder)
+    try:
+        # The digest in the name: a folder from another jar can never be taken for this one.
+        folder = cache_root(environ) / "worker" / f"{version}-{pin['sha256'][:12]}"
+        if not _is_whole(folder, pin):
+            jar = fetch_jar(pins["group"], pins["artifact"], version)
+            _unpack(_checked(jar, pin["sha256"]), folder, pin)
+    except (OSError, RuntimeError) as error:  # the second: no home folder
+        raise WorkerPackageError(
+            f"DJL's Python worker cannot be kept in the cache: {error}; make room there, or name another folder with "
+            "INF2LAB_CACHE"
+        ) from error
     return folder
+
+
+def digest_of(folder: Path) -> str:
+    """One digest of all names and bytes in a folder, but for what Python compiles there."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.parent.name != "__pycache__":
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            whole.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+    return whole.hexdigest()
+
+
+def _is_whole(folder: Path, pin: Mapping[str, str]) -> bool:
+    return (folder / ENGINE).is_file() and ("unpacked" not in pin or digest_of(folder) == pin["unpacked"])
 
 
 def fetch_jar(group: str, artifact: str, version: str) -> Path:
@@ -63,29 +85,31 @@ def fetch_jar(group: str, artifact: str, version: str) -> Path:
     return Path(path)
 
 
-def _check(jar: Path, expected: str) -> None:
-    actual = hashlib.sha256(jar.read_bytes()).hexdigest()
+def _checked(jar: Path, expected: str) -> bytes:
+    data = jar.read_bytes()
+    actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
         raise WorkerPackageError(
             f"{jar}: SHA-256 is {actual}, pinned is {expected}; delete the file and fetch it again"
         )
+    return data
 
 
-def _unpack(jar: Path, folder: Path) -> None:
+def _unpack(jar: bytes, folder: Path, pin: Mapping[str, str]) -> None:
     """Unpacks beside the target and renames, so that a half-written folder is never seen."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
     try:
-        with zipfile.ZipFile(jar) as archive:
+        with zipfile.ZipFile(io.BytesIO(jar)) as archive:
             names = [name for name in archive.namelist() if name.endswith(".py")]
             archive.extractall(partial, names)  # drops absolute paths and ".." itself
         if not (partial / ENGINE).is_file():
-            raise WorkerPackageError(f"{jar}: holds no {ENGINE}")
+            raise WorkerPackageError(f"the jar of DJL's worker holds no {ENGINE}")
         partial.chmod(0o755)
         try:
             os.rename(partial, folder)
         except OSError:
-            if not (folder / ENGINE).is_file():  # else another process was faster, with the same bytes
+            if not _is_whole(folder, pin):  # else another process was faster, with the same bytes
                 shutil.rmtree(folder, ignore_errors=True)
                 os.rename(partial, folder)
     finally:
