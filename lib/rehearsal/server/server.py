@@ -14,9 +14,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from rehearsal.server.api.adapters import Adapters
 from rehearsal.server.api.gate import Gate
 from rehearsal.server.api.inference import Inference
 from rehearsal.server.api.management import Management
+from rehearsal.server.api.plugins import Plugins
 from rehearsal.server.api.routes import App
 from rehearsal.server.config import Address, ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
@@ -167,11 +169,13 @@ class Server:
     async def _open(self, registry: Registry) -> None:
         inference = Inference(registry, self._config, self._log)
         management = Management(registry, self._config, self._log)
+        adapters = Adapters(registry, self._config)
+        plugins = None if Switch.NO_PLUGINS in self._config.original else Plugins(registry)
         if self._config.single_port:
-            await self._listen("BOTH API", self._config.inference, App(inference, management))
+            await self._listen("BOTH API", self._config.inference, App(inference, management, adapters, plugins))
             return
-        await self._listen("INFERENCE API", self._config.inference, App(inference, None))
-        await self._listen("MANAGEMENT API", self._config.management, App(None, management))
+        await self._listen("INFERENCE API", self._config.inference, App(inference))
+        await self._listen("MANAGEMENT API", self._config.management, App(None, management, adapters, plugins))
 
     async def _listen(self, name: str, address: Address, app: App) -> None:
         loop = asyncio.get_running_loop()

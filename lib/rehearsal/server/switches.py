@@ -107,6 +107,13 @@ class Switch(Enum):
         "as `***`",
         "logs are pasted and uploaded",
     )
+    NO_PLUGINS = Difference(
+        "GET `/`, `/index.html`, `/v2/health/live`, `/v2/health/ready`, `/v2/models/{m}`, `/v2/models/{m}/ready`",
+        "404, as the recorded server, which had no plugins",
+        "as the image of an instance, which has them: 200 (424 where a model has failed or is on its way), and 500 for "
+        "`/v2/models/{m}`",
+        "a health probe that passes on an instance must pass here",
+    )
     JSON_ERRORS_ARE_JAVAS = Difference(
         "`POST /models` with a JSON body that is broken or names no `url`",
         "500 with a Java exception",

@@ -54,7 +54,7 @@ def test_ping_lists_all_models(zoo):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
+        ("POST", "/"),
         ("GET", "/nope"),
         ("POST", "/predictions"),
         ("POST", "/predictions/"),

@@ -7,8 +7,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from rehearsal.server.api.adapters import TARGET, Adapters
 from rehearsal.server.api.inference import Inference
 from rehearsal.server.api.management import Management
+from rehearsal.server.api.plugins import Plugins
 from rehearsal.server.errors import ApiError
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, json_response
@@ -44,8 +46,15 @@ MANAGEMENT = (
 class App:
     """Answers the requests of one listener; None for an API that it does not serve."""
 
-    def __init__(self, inference: Inference | None, management: Management | None) -> None:
+    def __init__(
+        self,
+        inference: Inference | None,
+        management: Management | None = None,
+        adapters: Adapters | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:
         self._inference, self._management = inference, management
+        self._adapters, self._plugins = adapters, plugins
         self.gate: Callable[[Request], None] | None = None  # raises the ApiError of whom it refuses
 
     async def __call__(self, request: Request) -> Response:
@@ -56,6 +65,8 @@ class App:
             for _, pattern, function in INFERENCE:
                 if pattern.fullmatch(request.target):
                     return await function(self._inference, request)
+        if self._adapters is not None and TARGET.fullmatch(request.target):
+            return self._adapters.answer(request)
         if self._management is not None and MANAGED.fullmatch(request.target):
             # A client that leaves must not break off a load or a scaling half-way.
             work = asyncio.ensure_future(self._manage(request))
@@ -63,6 +74,8 @@ class App:
             return await asyncio.shield(work)
         if request.method == "OPTIONS" and request.path == "/":
             return json_response({})
+        if self._plugins is not None and (response := self._plugins.answer(request)):
+            return response
         raise ApiError.no_resource()
 
     async def _manage(self, request: Request) -> Response:
