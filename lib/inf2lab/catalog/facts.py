@@ -517,6 +517,8 @@ class KubernetesFacts:
 
     source: str
     device_resource: str
+    device_alias: str  # the older name, which has ended
+    core_resource: str
     node_label: str
     scheduler: str  # of the Neuron chart: it gives a pod devices that are neighbours
     config_map_bytes: int

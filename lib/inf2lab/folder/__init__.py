@@ -1,7 +1,9 @@
 """The model folder: what DJLServing mounts and both lanes share, byte for byte; the only reader of what it means."""
 
 from inf2lab.folder.article import ARTICLE, ARTICLE_PROFILE, write_article
-from inf2lab.folder.containers import Container, containers_in, docker_runs, variables_of
+from inf2lab.folder.container import MODEL_STORE, Container
+from inf2lab.folder.containers import containers_in, variables_of
+from inf2lab.folder.docker_words import docker_runs
 from inf2lab.folder.environment import PLAIN_VARIABLES, Variable, key_of, merge
 from inf2lab.folder.model_folder import Aim, ModelFolder, read_config
 from inf2lab.folder.needs import (
@@ -39,6 +41,7 @@ __all__ = [
     "LIBRARY_POSITIONS",
     "LOAD_MARGIN_S",
     "MANAGEMENT_PORT",
+    "MODEL_STORE",
     "OPTION",
     "PLAIN_KEYS_REACH_PYTHON",
     "PLAIN_VARIABLES",

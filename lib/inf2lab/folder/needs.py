@@ -12,7 +12,7 @@ from functools import cached_property
 from inf2lab import catalog, paths
 from inf2lab.catalog import Profile
 from inf2lab.errors import FolderError, ServerError, SettingsError
-from inf2lab.folder.containers import variables_in
+from inf2lab.folder.docker_words import variables_in
 from inf2lab.folder.environment import Variable
 from inf2lab.folder.model_folder import ModelFolder
 from inf2lab.folder.properties import FILE_NAME, OPTION, Entry
@@ -217,6 +217,8 @@ class Needs:
     def _timeout(self, name: str, default: int) -> int:
         given = self.given_values.get(name.upper(), "")
         stated = self.stated.properties.last(OPTION + name)  # the server reads no plain key
+        if stated and stated.number == 0:  # DJLServing takes it for none that is set
+            stated = None
         return self._number(stated, int(given) if given.isdigit() else default)
 
     def _number(self, entry: Entry | None, default: int, rule: str = _FROM_ONE) -> int:

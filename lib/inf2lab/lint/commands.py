@@ -8,17 +8,31 @@ from dataclasses import dataclass
 from inf2lab.folder import Words
 
 _OUTPUT = re.compile(r"(?<![>\d])(?:1?>)\s*[\"']?([^\s\"';|&>]+)")
+_ELSEWHERE = re.compile(r"(?:.*[;&|])?\s*(?:cd|pushd|popd|else|elif)\b")  # another folder, or another branch
+_ROUTE = re.compile(r"/predictions/([^/?#\s]+)")
+_SHORT = re.compile(r"-[A-Za-z#]*?([dH])(.*)", re.DOTALL)  # as in -sSd BODY, -HNAME:VALUE
+_LONG = {"--data": "d", "--data-raw": "d", "--data-binary": "d", "--json": "d", "--header": "H"}
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request found beside the model: the JSON body, and of a curl command its address and headers."""
+    """A request found beside the model: the JSON body, and of a curl command its address and headers.
+
+    A body that a file or a variable gives is not `known`.
+    """
 
     file: str
     line: int
     body: object
     url: str = ""
     json_type: bool = True
+    known: bool = True
+
+    @property
+    def model(self) -> str | None:
+        """The model that the address names, where it is written out."""
+        match = _ROUTE.search(self.url)
+        return match[1] if match and "$" not in match[1] else None
 
 
 def curl_requests(commands: tuple[Words, ...]) -> Iterator[Request]:
@@ -30,14 +44,23 @@ def curl_requests(commands: tuple[Words, ...]) -> Iterator[Request]:
         urls = [w for w in words[1:] if "/predictions/" in w or "/invocations" in w]
         if not urls:
             continue
-        data, typed = None, False
-        for word, following in zip(words, [*words[1:], ""], strict=True):
-            if word in ("-d", "--data", "--data-raw", "--data-binary", "--json"):
-                data = following
-                typed |= word == "--json"
-            elif word in ("-H", "--header"):
-                typed |= following.lower().startswith("content-type:")
-        yield Request(command.file, command.first, read_json(data or ""), urls[0], typed or data is None)
+        data, typed = _data_and_type(words)
+        body = read_json(data or "")
+        known = body is not None or not (data is None or data.startswith("@") or "$" in data or "`" in data)
+        yield Request(command.file, command.first, body, urls[0], typed or data is None, known)
+
+
+def _data_and_type(words: list[str]) -> tuple[str | None, bool]:
+    """Return the body of a curl command, and whether it has a content type of its own, or may have one."""
+    data, typed = None, False
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        short = None if word.startswith("--") else _SHORT.fullmatch(word)
+        letter, value = (short[1], short[2] or following) if short else (_LONG.get(word), following)
+        if letter == "d":
+            data, typed = value, typed or word == "--json"
+        elif letter == "H":
+            typed |= value.lower().startswith(("content-type:", "$", "@"))
+    return data, typed
 
 
 def read_json(text: str) -> object:
@@ -48,11 +71,13 @@ def read_json(text: str) -> object:
         return None
 
 
-def written_files(text: str) -> dict[str, list[int]]:
-    """Files that a script writes anew with `>`, each with the lines that do it."""
-    written: dict[str, list[int]] = {}
+def written_files(text: str) -> dict[tuple[int, str], list[int]]:
+    """Files that a script writes anew with `>`, each with the lines that do it; after a `cd` a name is another file."""
+    written: dict[tuple[int, str], list[int]] = {}
+    place = 0
     for number, line in enumerate(text.splitlines(), 1):
         if not line.lstrip().startswith("#"):
+            place += bool(_ELSEWHERE.match(line))
             for target in _OUTPUT.findall(line):
-                written.setdefault(target, []).append(number)
+                written.setdefault((place, target), []).append(number)
     return written

@@ -59,12 +59,14 @@ class Handler:
         """Names that the module binds at its top level: functions, classes, imports and assigned values."""
         names: set[str] = set()
         for node in self.tree.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-            else:
-                names.update(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+            whole = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            for inner in [node] if whole else ast.walk(node):
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    names.add(inner.name)
+                elif isinstance(inner, ast.Import | ast.ImportFrom):
+                    names.update((alias.asname or alias.name).split(".")[0] for alias in inner.names)
+                elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                    names.add(inner.id)
         return names
 
     @cached_property
@@ -113,7 +115,10 @@ class Handler:
     @cached_property
     def options(self) -> tuple[tuple[Read, ...], bool]:
         """The options that the code reads, and whether it may read others in a way that cannot be followed."""
-        return _Trace(self, PROPERTY_SOURCES, {"properties"}).reads()
+        found, others = _Trace(self, PROPERTY_SOURCES, {"properties"}).reads()
+        single = [(call, argument(call, "key", 0)) for call in self.calls_of("get_property")]
+        named = [(call, key.value) for call, key in single if isinstance(key, ast.Constant)]
+        return (*found, *(Read(str(key), call.lineno, False, node=call) for call, key in named)), others
 
     @cached_property
     def body_keys(self) -> tuple[tuple[Read, ...], bool]:
@@ -122,10 +127,15 @@ class Handler:
 
     @cached_property
     def models(self) -> tuple[tuple[str, int], ...]:
-        """Names on the model hub that the code itself hands to from_pretrained, each with its line."""
+        """Names on the model hub that the code itself hands to from_pretrained, each with its line.
+
+        A tokenizer's name is none where the model's comes from the options.
+        """
         literals = dict(self.assignments)
         found: dict[str, int] = {}
         for call in self.calls_of("from_pretrained"):
+            if "Tokenizer" in owner(call) and self.reads("model_id"):
+                continue
             value = argument(call, "pretrained_model_name_or_path", 0)
             value = literals.get(value.id, value) if isinstance(value, ast.Name) else value
             if isinstance(value, ast.Constant) and isinstance(value.value, str) and _HUB_NAME.fullmatch(value.value):
@@ -201,14 +211,7 @@ class _Trace:
                 self._bind(node)
             if len(self.names) == before:
                 break
-        tested: set[object] = {
-            node.left.value
-            for node in nodes
-            if isinstance(node, ast.Compare)
-            and isinstance(node.ops[0], ast.In | ast.NotIn)
-            and isinstance(node.left, ast.Constant)
-            and self._is_mapping(node.comparators[0])
-        }
+        tested = {key for node in nodes for key in self._tested(node)}
         found, others = [], False
         for node in nodes:
             if not (isinstance(node, ast.expr) and self._is_mapping(node)):
@@ -218,6 +221,24 @@ class _Trace:
             others |= not known
         found.sort(key=lambda read: read.line)
         return tuple(found), others
+
+    def _tested(self, node: ast.AST) -> Iterator[object]:
+        """The keys that are there, or were asked for, wherever the code takes them: `in`, `get`, `setdefault`, `=`."""
+        held: ast.expr
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            held, keys = node.comparators[0], node.left
+            if isinstance(held, ast.Call) and name_called(held) == "keys" and isinstance(held.func, ast.Attribute):
+                held = held.func.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            held, keys = node.func.value, node.args[0]
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            held, keys = node.value, node.slice
+        else:
+            return
+        if isinstance(keys, ast.Constant) and self._is_mapping(held):
+            yield keys.value
+        elif isinstance(keys, ast.Dict) and self._is_mapping(held):  # update({...})
+            yield from (key.value for key in keys.keys if isinstance(key, ast.Constant))
 
     def _is_mapping(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name):

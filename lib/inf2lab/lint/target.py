@@ -15,6 +15,7 @@ from inf2lab.folder import (
     FILE_NAME,
     Aim,
     Container,
+    ModelFolder,
     Properties,
     Reading,
     Stated,
@@ -57,6 +58,7 @@ class Folder(Stated):
     requests: tuple[Request, ...] = ()
     server: Properties = field(default_factory=Properties)
     requirements: tuple[str, ...] = ()
+    path: Path = Path()
 
     @cached_property
     def commands(self) -> tuple[Words, ...]:
@@ -71,8 +73,15 @@ class Folder(Stated):
 
     @cached_property
     def all_requests(self) -> tuple[Request, ...]:
-        """Requests in JSON files and curl commands."""
-        return (*self.requests, *curl_requests(self.commands))
+        """Requests in JSON files and curl commands, but for those that another model of the store answers."""
+        found = (*self.requests, *curl_requests(self.commands))
+        return tuple(one for one in found if one.model in (None, self.model_name) or one.model not in self._beside)
+
+    @cached_property
+    def _beside(self) -> set[str]:
+        """Names of the models in the folders beside this one."""
+        others = [ModelFolder(one) for one in self.path.resolve().parent.iterdir()]
+        return {one.name for one in others if one.properties_path.is_file() or one.handler_path.is_file()}
 
     @cached_property
     def own(self) -> Handler | None:
@@ -155,6 +164,7 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
     texts = {_shown(file, path): _read(file) for file in others}
     started = {_shown(f, path): containers_in(_shown(f, path), texts[_shown(f, path)], f.parent) for f in others}
     return Folder(
+        path=path,
         name=name,
         profile=profile,
         instance=instance,

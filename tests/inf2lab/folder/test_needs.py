@@ -24,7 +24,7 @@ BAD = {
     "batch_size": ("x",),
     "option.n_positions": ("long",),
     "option.dtype": ("int4",),
-    "option.model_loading_timeout": ("long", "0"),
+    "option.model_loading_timeout": ("long", "-1"),
     "option.predict_timeout": ("1e3",),
 }
 
@@ -43,6 +43,11 @@ def test_the_built_in_handler_has_its_releases_defaults(needs: Callable[..., Nee
     found = needs(BUILT_IN)
     assert (found.degree, found.rows, found.gathers) == (1, 1, 1)
     assert (found.n_positions, found.dtype) == (128, "f32")
+    assert (found.loading_s, found.predict_s) == (7200, 360)
+
+
+def test_a_time_out_of_0_is_none_that_is_set(needs: Callable[..., Needs]) -> None:
+    found = needs(BUILT_IN | {"option.model_loading_timeout": 0, "option.predict_timeout": 0})
     assert (found.loading_s, found.predict_s) == (7200, 360)
 
 

@@ -57,7 +57,7 @@ def test_curl_without_a_type_sends_a_form(header: str, typed: bool) -> None:
 
 def test_files_that_a_script_writes_anew() -> None:
     text = "cat > a <<E\nE\necho x >> a\necho y 2> err > a\n# > a\n"
-    assert written_files(text)["a"] == [1, 4]
+    assert written_files(text)[0, "a"] == [1, 4]
 
 
 @given(st.text(max_size=200))

@@ -2,6 +2,7 @@
 
 import re
 
+from inf2lab.folder import INSIDE_PORT
 from inf2lab.lint.examples import HANDLER, OPT_1_3B
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
@@ -42,13 +43,25 @@ def check(folder: Folder) -> Hits:
         yield Hit(
             entry.line, f"`management_address={short(entry.value)}` is open to every address", file="config.properties"
         )
-    for run in folder.containers:
-        if _LOCAL.match(run.env.get("SERVING_MANAGEMENT_ADDRESS", "")):
+    for run in (one for one in folder.containers if one.serves):
+        address = run.env.get("SERVING_MANAGEMENT_ADDRESS", "")
+        if _LOCAL.match(address):
             continue
         if run.on_host_network:
             message = "the host's network: everybody who reaches the host reaches the management API"
             yield Hit(run.command.line_of("--net"), message, file=run.command.file)
         for value in run.all("publish"):
-            if not _LOCAL.match(value):
+            if not _LOCAL.match(value) and _inside(value) in ("", _port(address)):
                 message = f"`-p {short(value)}` publishes the management API on every address of the host"
                 yield Hit(run.command.line_of(value), message, file=run.command.file)
+
+
+def _inside(published: str) -> str:
+    """Return the container's port of `-p HOST:PORT`; of several, as in 8080-8090, none."""
+    port = published.rpartition(":")[2].partition("/")[0]
+    return port if port.isdecimal() else ""
+
+
+def _port(address: str) -> str:
+    match = re.search(r":(\d+)", address)
+    return match[1] if match else str(INSIDE_PORT)

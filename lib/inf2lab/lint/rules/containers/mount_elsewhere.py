@@ -1,7 +1,6 @@
 """The model store or the logs are mounted where the server does not look, or as a user who cannot write."""
 
-import re
-
+from inf2lab.folder import MODEL_STORE
 from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
@@ -27,22 +26,18 @@ MORE = [
         expect=("run.sh:2 user `1234` cannot write below /opt/djl, which belongs to djl (1000)",),
     )
 ]
-_STORE = "/opt/ml/model"
 _MODEL_FROM_ELSEWHERE = {"SERVING_MODEL_STORE", "SERVING_LOAD_MODELS", "HF_MODEL_ID"}
+_LOADS = {"-m", "--models", "-s", "--model-store", "-f", "--config-file"}  # of djl-serving
 
 
 def check(folder: Folder) -> Hits:
     for run in folder.containers:
         if "djl" not in run.image:
             continue
-        targets = [value.split(":")[1] for value in run.all("volume") if ":" in value]
-        targets += [
-            m[1] for value in run.all("mount") if (m := re.search(r"(?:target|dst|destination)=([^,]+)", value))
-        ]
-        inside = any(t.rstrip("/") == _STORE or t.startswith(f"{_STORE}/") for t in targets)
-        if not inside and not run.env.keys() & _MODEL_FROM_ELSEWHERE:
+        inside = any(f"{target}/".startswith(f"{MODEL_STORE}/") for _, target in run.mounts)
+        if not inside and not run.env.keys() & _MODEL_FROM_ELSEWHERE and not _LOADS & set(run.arguments):
             where = next((v for v in run.all("volume")), "docker")
-            message = f"nothing is mounted at {_STORE}: the server finds no model"
+            message = f"nothing is mounted at {MODEL_STORE}: the server finds no model"
             yield Hit(run.command.line_of(where), message, file=run.command.file)
         for user in run.all("user"):
             if user.split(":")[0] not in ("djl", "1000", "root", "0") and "$" not in user and "`" not in user:

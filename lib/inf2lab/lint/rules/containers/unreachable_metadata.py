@@ -27,6 +27,7 @@ PROFILE = "seed-0.21"
 
 def check(folder: Folder) -> Hits:
     for run in folder.containers:
-        if folder.profile.cores_found_by == "instance metadata" and run.command.words and not run.on_host_network:
+        asks = folder.profile.cores_found_by == "instance metadata"
+        if asks and run.serves and run.command.words and not run.on_host_network:
             message = f"without the host's network {folder.profile.djl} may not learn that this is Inferentia2"
             yield Hit(run.command.first, message, file=run.command.file)

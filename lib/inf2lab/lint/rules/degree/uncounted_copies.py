@@ -22,9 +22,9 @@ EXPECT = ["run.sh:1 2 devices are 4 cores: 2 copies of the model at degree 2"]
 
 def check(folder: Folder) -> Hits:
     degree = folder.degree
-    if not degree or degree < 1 or not (folder.built_in or folder.own):
+    if not degree or degree < 1 or not (folder.built_in or folder.own) or folder.properties.last("load_on_devices"):
         return
-    for run in folder.containers:
+    for run in (one for one in folder.containers if one.serves):
         devices = len(run.visible(folder.instance.chips))
         if (copies := folder.copies_on(devices)) > 1:
             cores = devices * folder.instance.cores_per_chip

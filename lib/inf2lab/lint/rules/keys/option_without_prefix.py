@@ -32,10 +32,11 @@ def check(folder: Folder) -> Hits:
         option = None if entry.is_option or entry.key in table.server_keys else table.options.get(entry.key)
         if option is None or folder.properties.last(f"option.{entry.written}"):
             continue
+        severity: Severity | None
         if folder.release < PLAIN_KEYS_REACH_PYTHON:
             severity, what = Severity.ERROR, f"is not handed on by {folder.profile.djl}"
         elif option.reader != "handler":
-            severity, what = Severity.ERROR, "is not seen by the server"
+            severity, what = None if folder.own else Severity.ERROR, "is not seen by the server"
         else:
             severity, what = None, "reaches the handler only by a copy"
         message = f"`{entry.written}` without `option.` {what}"

@@ -21,8 +21,9 @@ def check(folder: Folder) -> Hits:
     entry = folder.option("model_id")
     if entry is None or entry.value.startswith("/"):
         return
-    # A folder's name writes 1.3b as 1_3b or 1-3b, because a point becomes _ in the URL.
-    named = _SIZE.findall(re.sub(r"(?<=\d)[_-](?=\d+[bm])", ".", folder.name.lower()))
+    # A folder's name writes 1.3b as 1_3b or 1-3b, because a point becomes _ in the URL; llama2-7b is 7b all the same.
+    name = folder.name.lower()
+    named = [*_SIZE.findall(name), *_SIZE.findall(re.sub(r"(?<=\d)[_-](?=\d+[bm])", ".", name))]
     meant = _SIZE.findall(entry.value.lower())
-    if named and meant and named[-1] != meant[-1]:
+    if named and meant and meant[-1] not in named:
         yield Hit(entry, f"folder `{short(folder.name)}` serves `{short(entry.value)}`")

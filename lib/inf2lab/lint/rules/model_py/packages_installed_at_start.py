@@ -15,5 +15,5 @@ EXPECT = ["requirements.txt:1 installed with pip at every start of a worker"]
 
 
 def check(folder: Folder) -> Hits:
-    if "requirements.txt" in folder.files:
+    if any(line.strip() and not line.strip().startswith("#") for line in folder.requirements):
         yield Hit(1, "installed with pip at every start of a worker", file="requirements.txt")

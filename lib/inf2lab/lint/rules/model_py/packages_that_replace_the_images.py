@@ -2,6 +2,11 @@
 
 import re
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 from inf2lab.lint.examples import HANDLER
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
@@ -25,58 +30,44 @@ MORE = [
         ),
     )
 ]
-_LINE = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*([^;#]*)")
-_CLAUSE = re.compile(r"(==|>=|<=|~=|!=|>|<)\s*([\d.]+)(\.\*)?")
-_SAFETENSORS, _SPLITS_THEM = (4, 35), (0, 9)
+_SAFETENSORS, _SPLITS_THEM = "4.35", (0, 9)
+_NEW = Version(_SAFETENSORS)
 
 
 def check(folder: Folder) -> Hits:
-    images = {name.replace("_", "-").lower(): version for name, version in folder.profile.packages.items()}
+    images = {canonicalize_name(name): version for name, version in folder.profile.packages.items()}
     for number, line in enumerate(folder.requirements, 1):
-        match = _LINE.match(line.strip())
-        name = match[1].replace("_", "-").lower() if match else ""
-        if match is None or name not in images or _keeps(match[2], images[name]):
+        wanted = _requirement(line)
+        name = canonicalize_name(wanted.name if wanted else "")
+        if wanted is None or name not in images or not _is_installed(wanted, folder.profile.python):
+            continue
+        if not wanted.url and wanted.specifier.contains(images[name], prereleases=True):
             continue
         message = f"`{short(line.split('#')[0])}` replaces the image's {name} {images[name]}"
-        breaks = name == "transformers" and _breaks_splitting(folder, match[2])
-        library = images["transformers-neuronx"]
+        breaks = name == "transformers" and _breaks_splitting(folder, wanted.specifier)
         if breaks:
             message += (
-                f": save_pretrained_split of transformers-neuronx {library} then writes safetensors, and the load "
-                "finds no pytorch_model.bin"
+                f": save_pretrained_split of transformers-neuronx {folder.profile.packages['transformers-neuronx']} "
+                "then writes safetensors, and the load finds no pytorch_model.bin"
             )
         yield Hit(number, message, file="requirements.txt", severity=Severity.ERROR if breaks else None)
 
 
-def _keeps(clauses: str, installed: str) -> bool:
-    """Whether pip is content with what the image has."""
-    return all(_holds(sign, bound, bool(any_), installed) for sign, bound, any_ in _CLAUSE.findall(clauses))
+def _requirement(line: str) -> Requirement | None:
+    try:
+        return Requirement(re.split(r"(?:^|\s)#", line)[0].strip())
+    except InvalidRequirement:  # an option of pip's, an address, or nothing
+        return None
 
 
-def _holds(sign: str, bound: str, prefix: bool, installed: str) -> bool:
-    have, limit = _numbers(installed), _numbers(bound)
-    width = len(limit) if prefix else max(len(have), len(limit))
-    padded = [(*numbers, *([0] * width))[:width] for numbers in (have, limit)]
-    mine, theirs = padded
-    if sign == "~=":
-        return mine >= theirs and have[: len(limit) - 1] == limit[:-1]
-    return {
-        "==": mine == theirs,
-        "!=": mine != theirs,
-        ">=": mine >= theirs,
-        "<=": mine <= theirs,
-        ">": mine > theirs,
-        "<": mine < theirs,
-    }[sign]
+def _is_installed(wanted: Requirement, python: str) -> bool:
+    image = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    return wanted.marker is None or wanted.marker.evaluate(image | {"platform_system": "Linux"})
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
-
-
-def _breaks_splitting(folder: Folder, clauses: str) -> bool:
+def _breaks_splitting(folder: Folder, allowed: SpecifierSet) -> bool:
     own = folder.own
     splits = own is not None and any(taken.name == "save_pretrained_split" for taken in own.taken)
-    upper = [bound for sign, bound, _ in _CLAUSE.findall(clauses) if sign in ("==", "<=", "<", "~=")]
-    may_be_new = all(_numbers(bound)[:2] >= _SAFETENSORS for bound in upper)
-    return splits and may_be_new and folder.profile.library < _SPLITS_THEM
+    named = [clause.version.removesuffix(".*") for clause in allowed if clause.operator != "==="]
+    newer = (text for text in (*named, *(f"{text}.1" for text in named), "9999") if Version(text) >= _NEW)
+    return splits and folder.profile.library < _SPLITS_THEM and any(map(allowed.contains, (_SAFETENSORS, *newer)))

@@ -26,11 +26,12 @@ def check(folder: Folder) -> Hits:
     if own is None:
         return
     shared = {name for node in ast.walk(own.tree) if isinstance(node, ast.Global) for name in node.names}
+    empty = {name for name, value in own.assignments if isinstance(value, ast.List | ast.Dict | ast.Set | ast.Tuple)}
     for node in ast.walk(own.tree):
         if not isinstance(node, ast.If):
             continue
         test = node.test
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Name):
             name = test.operand.id
-            if name in shared & own.module_names:
+            if name in (shared & own.module_names) - empty:
                 yield Hit(node.lineno, f"`not {name}` asks for its truth, not whether it is loaded", file=own.file)

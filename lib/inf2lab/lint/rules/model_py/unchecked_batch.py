@@ -3,7 +3,7 @@
 import ast
 
 from inf2lab.lint.examples import HANDLER_THAT_SAMPLES
-from inf2lab.lint.handler import Handler, name_called
+from inf2lab.lint.handler import Handler, name_called, owner
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "unchecked-batch", Severity.WARNING
@@ -26,14 +26,21 @@ def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None or _counts(own):
         return
-    for call in own.calls_of("sample"):
+    for call in (one for one in own.calls_of("sample") if owner(one) not in ("random", "rng")):
         yield Hit(call.lineno, "`sample` runs for any number of prompts", file=own.file)
 
 
 def _counts(handler: Handler) -> bool:
-    return any(
-        isinstance(part, ast.Call) and name_called(part) == "len"
-        for node in ast.walk(handler.tree)
-        if isinstance(node, ast.Compare)
-        for part in [node.left, *node.comparators]
+    """Whether the code looks at a number of rows: it compares, subtracts, or cuts by it."""
+    looks = (node for node in ast.walk(handler.tree) if isinstance(node, ast.Compare | ast.BinOp) or _cuts(node))
+    return any(_is_count(part) for node in looks for part in ast.walk(node))
+
+
+def _cuts(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and name_called(node) in ("range", "min", "max")
+
+
+def _is_count(node: ast.AST) -> bool:
+    return (isinstance(node, ast.Call) and name_called(node) in ("len", "size")) or (
+        isinstance(node, ast.Attribute) and node.attr == "shape"
     )

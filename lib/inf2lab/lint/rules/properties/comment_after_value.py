@@ -2,6 +2,7 @@
 
 import re
 
+from inf2lab import catalog
 from inf2lab.folder import Edit
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
@@ -15,6 +16,7 @@ _COMMENT = re.compile(r"(.*?)[ \t]+([#!].*)")
 
 
 def check(folder: Folder) -> Hits:
+    table = catalog.options()  # what else a handler reads may be any text
     for entry in folder.properties.effective(given=False):
         if match := _COMMENT.fullmatch(entry.value):
             edit = None
@@ -22,4 +24,5 @@ def check(folder: Folder) -> Hits:
                 kept = entry.source[: entry.source.index(match[2])].rstrip()
                 edit = Edit(entry.line, entry.last, (match[2], kept))
             message = f"the value of `{entry.key}` is `{short(entry.value)}`: a comment needs its own line"
-            yield Hit(entry, message, edit=edit)
+            known = entry.name in table.options or entry.key in table.server_keys
+            yield Hit(entry, message, edit=edit, severity=None if known else Severity.WARNING)

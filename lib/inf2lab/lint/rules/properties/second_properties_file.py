@@ -32,7 +32,7 @@ def check(folder: Folder) -> Hits:
         if name != FILE_NAME and FILE_NAME in folder.files and _OTHER.fullmatch(name):
             yield Hit(1, f"`{short(name)}` beside this file is never read")
     for file, text in folder.scripts.items():
-        for target, lines in written_files(text).items():
+        for (_, target), lines in written_files(text).items():
             if target.rsplit("/", 1)[-1] == FILE_NAME and len(lines) > 1:
                 message = f"`{short(target)}` is written anew here, and what line {lines[0]} wrote is lost"
                 yield Hit(lines[-1], message, file=file)

@@ -26,7 +26,7 @@ MORE = [
 
 
 def check(folder: Folder) -> Hits:
-    for request in folder.all_requests:
+    for request in (one for one in folder.all_requests if one.known):
         if not isinstance(request.body, dict):
             if folder.built_in or (folder.own and folder.own.body_keys[0]):
                 yield Hit(request.line, "the body is not a JSON object", file=request.file)

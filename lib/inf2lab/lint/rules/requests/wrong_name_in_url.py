@@ -1,7 +1,8 @@
 """The URL names a model that the folder does not make."""
 
-import re
+from collections.abc import Iterator
 
+from inf2lab.folder import MODEL_STORE, ModelFolder
 from inf2lab.lint.examples import OPT_13B
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
@@ -20,12 +21,22 @@ BAD = {
 }
 GOOD = BAD | {"call.sh": BAD["call.sh"].replace("/opt-13b", "/opt13b")}
 EXPECT = ["call.sh:1 `/predictions/opt-13b` is a 404: the folder's model is `opt13b`"]
-_ROUTE = re.compile(r"/predictions/([^/?#\s]+)")
+_LOADS = {"-m", "--models", "-f", "--config-file"}  # of djl-serving: models by names of their own
 
 
 def check(folder: Folder) -> Hits:
+    right, known = folder.model_name, set(_mounted(folder))
+    if any(_LOADS & set(run.arguments) or "SERVING_LOAD_MODELS" in run.env for run in folder.containers):
+        return
     for request in folder.all_requests:
-        match = _ROUTE.search(request.url)
-        if match and match[1] != folder.model_name and "$" not in match[1]:
-            message = f"`/predictions/{short(match[1])}` is a 404: the folder's model is `{short(folder.model_name)}`"
-            yield Hit(request.line, message, file=request.file, fix=f"write `/predictions/{short(folder.model_name)}`")
+        if request.model and request.model not in {right, *known}:
+            message = f"`/predictions/{short(request.model)}` is a 404: the folder's model is `{short(right)}`"
+            yield Hit(request.line, message, file=request.file, fix=f"write `/predictions/{short(right)}`")
+
+
+def _mounted(folder: Folder) -> Iterator[str]:
+    """Names under which a container may see the folder: what is mounted as the store itself is called `model`."""
+    for run in folder.containers:
+        for _, target in run.mounts:
+            if f"{target}/".startswith(f"{MODEL_STORE}/"):
+                yield ModelFolder.named(target).name

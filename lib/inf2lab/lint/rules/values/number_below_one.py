@@ -19,7 +19,12 @@ _COUNTS = {
 }
 
 
+_NOT_SET = {"model_loading_timeout", "predict_timeout"}  # 0 leaves them at the server's default
+
+
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
+        if entry.number == 0 and entry.name in _NOT_SET:
+            continue
         if entry.name in _COUNTS and entry.number is not None and entry.number < 1:
             yield Hit(entry, f"`{entry.written}` is {entry.number}: it must be 1 or more")
