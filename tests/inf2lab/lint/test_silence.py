@@ -296,6 +296,14 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         "djl-0.29",
     ),
     "B002 a release that reads the word": ("B002", OPT + "option.rolling_batch=disable\n", "djl-0.25"),
+    "B005 the handler's own rolling batch": ("B005", OPT + "option.rolling_batch=auto\n", "djl-0.25"),
+    "B005 a release that reads the word": ("B005", OPT + "option.rolling_batch=disable\n", "djl-0.27"),
+    "B005 a handler that answers in steps": (
+        "B005",
+        working("result = [{'data': 'a', 'last': True} for one in inputs.get_batches()]")
+        | {"serving.properties": "option.rolling_batch=auto\n"},
+        "djl-0.25",
+    ),
     "B003 workers of a handler that uses no core": (
         "B003",
         handled("") | {"serving.properties": "maxWorkers=4\n"},
