@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from rehearsal.server.errors import ApiError
 
+INT_MAX = 2**31 - 1
 TREE_LIMIT = 0.75  # java.util.HashMap and ConcurrentHashMap grow at this load
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.forms import boundary, form_fields, percent_decode
+from rehearsal.server.wire.escapes import decode_between
+from rehearsal.server.wire.forms import form_fields
+from rehearsal.server.wire.multipart import boundary
 from rehearsal.server.wire.requests import Request
 
 
@@ -23,10 +25,13 @@ from rehearsal.server.wire.requests import Request
         (b"a=1&\r\n", [("a", b"1")]),
         (b'{"seq_length": 8}', []),
         (b'{"q": "a&b"}', [('{"q": "a', b"")]),
-        (b'{\n"q": "a=b"}', [('{\n"q": "a', b'b"}')]),
+        (b'{\n"q": "a=b"}', [('{"q": "a', b'b"}')]),
         (b"k=%C3%A4&%C3%A4=\xc3\xa4", [("k", "ä".encode()), ("ä", "ä".encode())]),
         (b"k=\xff", [("k", "\ufffd".encode())]),
         (b"", []),
+        (b'" a "=1&\ta\r\nb\n=2', [('" a "', b"1"), ("a b", b"2")]),
+        (b"&&a=1&&", [("a", b"1")]),
+        (b"a=1\r", [("a", b"1")]),
     ],
 )
 def test_fields(body, fields):
@@ -36,8 +41,14 @@ def test_fields(body, fields):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"a=%zz", "invalid hex byte 'zz' at index 1 of '%zz'"),
-        (b"a%2=1", "unterminated escape sequence at end of string: a%2"),
+        (b"a=%zz", "Invalid hex byte at index '0' in string: '%zz'"),
+        (b"a=b%4", "Invalid hex byte at index '1' in string: 'b%4'"),
+        (b"a%2=1", "unterminated escape sequence at index 1 of: a%2"),
+        (b"%zz&", "invalid hex byte 'zz' at index 1 of '%zz'"),
+        (b"a=1\rb", "Bad end of line"),
+        (b"=b", "Param 'name' must not be empty"),
+        (b"+=b", "Param 'name' must not be empty"),
+        (b"%20&", "Param 'name' must not be empty"),
     ],
 )
 def test_a_broken_escape_is_the_decoders_error(body, message):
@@ -50,10 +61,10 @@ def test_a_broken_escape_is_the_decoders_error(body, message):
 @pytest.mark.parametrize(
     ("content_type", "found"),
     [
-        ("multipart/form-data; boundary=BB", b"BB"),
-        ('multipart/form-data; boundary="B B"', b"B B"),
-        ("multipart/form-data;charset=utf-8; Boundary=BB", b"BB"),
-        ("multipart/form-data; boundary=a=b", b"a=b"),
+        ("multipart/form-data; boundary=BB", "--BB"),
+        ('multipart/form-data; boundary="B B"', "--B B"),
+        ("multipart/form-data;charset=utf-8; Boundary=BB", "--BB"),
+        ("multipart/form-data; boundary=a=b", "--a=b"),
         ("multipart/form-data; a=1; b=2; boundary=BB", None),
         ("multipart/form-data", None),
         ("multipart/mixed; boundary=BB", None),
@@ -63,7 +74,8 @@ def test_a_broken_escape_is_the_decoders_error(body, message):
     ],
 )
 def test_boundaries(content_type, found):
-    assert boundary(content_type) == found
+    named = boundary(content_type)
+    assert (named and named.delimiter) == found
 
 
 @pytest.mark.parametrize("parameter", ["boundary", "boundary="])
@@ -89,4 +101,4 @@ def test_queries(query, pairs):
 
 
 def test_a_plus_in_a_path_stays():
-    assert percent_decode("/a+b%20c", plus=False) == "/a+b c"
+    assert decode_between("/a+b%20c", 0, 8, plus=False) == "/a+b c"

@@ -251,7 +251,7 @@ def test_options_describe_the_root_only(zoo, target, status):
         ("/invocations", "model_name: ", "Model or workflow not found: "),
         ("/invocations", "", "Parameter model_name is required."),
         ("/invocations?model_name=nope", "model_name: echo", "Model or workflow not found: nope"),
-        ("/invocations?model_name=echo&model_version=", "", "Model or workflow not found: echo"),
+        ("/invocations?model_name=echo", "model_version: ", "Model or workflow not found: echo"),
     ],
 )
 def test_an_empty_model_name_is_a_name(zoo, target, header, says):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 
+from rehearsal.server.api.answers import CUSTOM_ATTRIBUTES, NEXT_TOKEN, STARTING_TOKEN, Answers
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
 from rehearsal.server.java import parse_boolean, parse_int
@@ -17,9 +19,7 @@ from rehearsal.server.wire.responses import Response, json_response, reply_respo
 from rehearsal.server.workers.codec import Reply
 from rehearsal.server.workers.jobs import Job, Message
 
-NEXT_TOKEN, STARTING_TOKEN = "x-next-token", "x-starting-token"
-CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-STORED_ANSWERS = 1000  # the oldest asynchronous answers go first, unread or not
+LARGE = 1024 * 1024  # bytes of a body that is not taken apart where all others wait
 
 
 class Inference:
@@ -28,7 +28,7 @@ class Inference:
     def __init__(self, registry: Registry, config: ServerConfig, log: ServerLog) -> None:
         self._registry, self._config, self._log = registry, config, log
         self._allow_override = parse_boolean(config.environ.get("ALLOW_REQUEST_HANDLER_OVERRIDE"))
-        self._stored: dict[str, Reply] = {}
+        self._answers = Answers()
         self._running: set[asyncio.Task[None]] = set()
 
     async def ping(self, _: Request) -> Response:
@@ -49,7 +49,7 @@ class Inference:
         if len(segments) < 3:
             raise ApiError.no_resource()
         version = segments[3] if len(segments) > 3 and segments[3] else None
-        return await self._predict(request, self._message(request), segments[2], version)
+        return await self._predict(request, await self._message(request), segments[2], version)
 
     async def invoke(self, request: Request) -> Response:
         """`/models/{name}/invoke`."""
@@ -60,12 +60,11 @@ class Inference:
         return await self._invoke(request, None)
 
     async def _invoke(self, request: Request, name: str | None) -> Response:
-        message = self._message(request)
-        contents = {key: data.decode("utf-8", "replace") for key, data in reversed(message.contents) if key != "data"}
+        message = await self._message(request)
         name = name or request.parameter("model_name")
         if not name:  # an empty header or field counts as a name, an empty parameter does not
             name = _property(message, "model_name")
-            name = contents.get("model_name") if name is None else name
+            name = _field(message, "model_name") if name is None else name
         if name is None:
             name = self._registry.only_startup_model()
         if name is None:
@@ -75,21 +74,24 @@ class Inference:
             version = _property(message, "model_version")
         return await self._predict(request, message, name, version)
 
-    def _message(self, request: Request) -> Message:
-        return handler_message(request, allow_override=self._allow_override)
+    async def _message(self, request: Request) -> Message:
+        if len(request.body) <= LARGE:
+            return handler_message(request, allow_override=self._allow_override)
+        return await asyncio.to_thread(handler_message, request, allow_override=self._allow_override)
 
     async def _predict(self, request: Request, message: Message, name: str, version: str | None) -> Response:
         token = _property(message, STARTING_TOKEN)
         if token is not None and request.method != "OPTIONS":
-            parse_int(_property(message, "x-max-items") or "-1")  # pieces of a stream; an answer is stored whole
-            return self._look_up(token)
+            limit = _property(message, "x-max-items")
+            return reply_response(self._answers.get(token, -1 if limit is None else parse_int(limit)))
         entry = self._registry.find(name, version, rotate=True)
         if entry is None:
             raise ApiError.no_model(f"Model or workflow not found: {name}")
         if request.method == "OPTIONS":
             return json_response({})
         job = Job(message)
-        if not parse_boolean(_property(message, "x-synchronous") or "true"):
+        synchronous = _property(message, "x-synchronous")
+        if synchronous is not None and not parse_boolean(synchronous):
             return self._start(entry, job)
         response = reply_response(await self._run(entry, job))
         self._log.count(f"Response_{response.status // 100}XX")
@@ -106,12 +108,12 @@ class Inference:
                 self._log.warn("InferenceRequestHandler", f"Unexpected error\n{error}")
             raise
 
-    # --- asynchronous answers (header x-synchronous: false)
+    # --- asynchronous answers (header x-synchronous, of any value but true)
 
     def _start(self, entry: Entry, job: Job) -> Response:
         token = str(uuid.uuid4())
         properties = {NEXT_TOKEN: token, CUSTOM_ATTRIBUTES: f"{NEXT_TOKEN}={token}"}
-        self._store(token, Reply(202, "The model result is not yet available", properties))
+        self._answers.put(token, Reply(202, "The model result is not yet available", properties))
         task = asyncio.get_running_loop().create_task(self._finish(entry, job, token))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -120,25 +122,19 @@ class Inference:
     async def _finish(self, entry: Entry, job: Job, token: str) -> None:
         try:
             reply = await self._run(entry, job)
+            self._answers.put(token, replace(reply, pieces=None))
             if reply.pieces is not None:
-                body = b"".join([piece async for piece in reply.pieces])
-                reply = Reply(reply.code, reply.message, reply.properties, [(None, body)])
+                async for piece in reply.pieces:
+                    self._answers.add(token, piece)
+                self._answers.end(token)
         except ApiError as error:
-            reply = Reply(500, error.causes[0])  # with its Java class, as the original stores it
+            self._answers.put(token, Reply(500, error.causes[0]))  # with its Java class, as the original stores it
         except Exception as error:  # else it would be on its way for ever
-            reply = Reply(500, f"java.lang.RuntimeException: {error!r}")
-        self._store(token, reply)
+            self._answers.put(token, Reply(500, f"java.lang.RuntimeException: {error!r}"))
 
-    def _store(self, token: str, reply: Reply) -> None:
-        self._stored[token] = reply
-        while len(self._stored) > STORED_ANSWERS:
-            del self._stored[next(iter(self._stored))]
 
-    def _look_up(self, token: str) -> Response:
-        reply = self._stored.get(token)
-        if reply is None:
-            raise ApiError(400, "BadRequestException", f"Invalid {STARTING_TOKEN}: {token}")
-        return reply_response(reply)
+def _field(message: Message, name: str) -> str | None:
+    return next((data.decode("utf-8", "replace") for key, data in message.contents if key == name), None)
 
 
 def _property(message: Message, name: str) -> str | None:

@@ -1,37 +1,16 @@
-"""Form bodies, URL-encoded and multipart, read with the tolerance of the original's decoder."""
+"""URL-encoded form bodies, read with the tolerance and the errors of the original's decoder."""
 
 from __future__ import annotations
 
-import re
+from typing import NoReturn
 
 from rehearsal.server.errors import ApiError
+from rehearsal.server.wire.escapes import as_text, as_utf8, decode_between, decode_value
+from rehearsal.server.workers.codec import SHORT_MAX
 
 Parts = list[tuple[str | None, bytes]]
-# A key, perhaps `=` and a value, and what ends them; only a value can hold no end of line.
-FIELD = re.compile(rb"([^=&]*)(?:(=)([^&\r\n]*))?(&|\r?\n|\Z)?", re.DOTALL)
-
-
-def percent_decode(text: str, *, plus: bool = True) -> str:
-    """`text` with %XX read as UTF-8. Raises the IllegalArgumentException of Netty for a broken escape."""
-    if plus:
-        text = text.replace("+", " ")
-    if "%" not in text:
-        return text
-    out = bytearray()
-    at = 0
-    while at < len(text):
-        if text[at] != "%":
-            out += text[at].encode("utf-8", "replace")
-            at += 1
-            continue
-        code = text[at + 1 : at + 3]
-        if len(code) < 2:
-            raise ApiError.illegal_argument(f"unterminated escape sequence at end of string: {text}")
-        if not re.fullmatch("[0-9a-fA-F]{2}", code):
-            raise ApiError.illegal_argument(f"invalid hex byte '{code}' at index {at + 1} of '{text}'")
-        out.append(int(code, 16))
-        at += 3
-    return out.decode("utf-8", "replace")
+URL_ENCODED = "application/x-www-form-urlencoded"
+BLANKS = " \t\n\v\f\r"
 
 
 def form_fields(body: bytes) -> Parts:
@@ -40,72 +19,65 @@ def form_fields(body: bytes) -> Parts:
     A last piece without `=` is no field: a JSON body sent that way (curl -d without a header) has none at all.
     """
     fields: Parts = []
+    ahead = _Ahead(body)
     at = 0
-    while match := FIELD.match(body, at):
-        key, equals, value, end = match.groups()
-        at = match.end()
-        if equals or (key and end == b"&"):
-            fields.append((_decode(key), _decode(value or b"").encode("utf-8", "replace")))
-        if end != b"&":
+    while at < len(body):
+        equals, ampersand = ahead.find(b"=", at), ahead.find(b"&", at)
+        if equals == ampersand:  # neither: no field
             break
+        if ampersand < equals:
+            if ampersand > at:  # an empty piece is no field
+                add_part(fields, field_name(_key(body[at:ampersand])), b"")
+            at = ampersand + 1
+            continue
+        name = field_name(_key(body[at:equals]))
+        end = min(ampersand, ahead.find(b"\r", equals), ahead.find(b"\n", equals))
+        add_part(fields, name, as_utf8(decode_value(body[equals + 1 : end])))
+        if body[end : end + 1] == b"\r" and body[end + 1 : end + 2] not in (b"\n", b""):
+            refuse("Bad end of line")
+        at = end + 1 if end == ampersand else len(body)
     return fields
 
 
-def boundary(content_type: str) -> bytes | None:
-    """The boundary of a multipart/form-data body; None for any other type, or one without that parameter.
+class _Ahead:
+    """Where bytes come next, each looked for once: what finds nothing finds the end."""
 
-    Raises the 500 that the original's decoder ends with for `boundary` and `boundary=`.
-    """
-    if not content_type.startswith("multipart/form-data"):  # no capital letters
-        return None
-    parameters = (part.strip() for part in content_type.split(";", 2)[1:])
-    named = next((text for text in parameters if text[:8].lower() == "boundary"), None)
-    if named is None:
-        return None
-    _, equals, value = named.partition("=")
-    if not equals:
-        raise ApiError(500, "ErrorDataDecoderException", "Needs a boundary value")
-    if not value:
-        raise ApiError(500, "StringIndexOutOfBoundsException", "String index out of range: 0")
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        value = value[1:-1]
-    return value.encode("latin-1", "replace")
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._found: dict[bytes, int] = {}
+
+    def find(self, byte: bytes, at: int) -> int:
+        """The next place of a byte, from `at` on."""
+        found = self._found.get(byte, -1)
+        if found < at:
+            found = self._body.find(byte, at)
+            self._found[byte] = found = len(self._body) if found < 0 else found
+        return found
 
 
-def multipart_parts(body: bytes, boundary: bytes) -> Parts:
-    """Name and data of each part; a body that does not begin with the boundary has none."""
-    delimiter = b"--" + boundary
-    start = body.find(delimiter)
-    if start < 0 or body[:start].strip(b"\r\n"):
-        return []
-    parts: Parts = []
-    for block in re.split(b"\r?\n" + re.escape(delimiter), body[start + len(delimiter) :]):
-        if block.startswith(b"--"):
-            break
-        head, gap, data = _split_head(block.lstrip(b"\r\n") if block[:1] in b"\r\n" else block)
-        name = _name(head)
-        if gap and name is not None:
-            parts.append((name, data))
-    return parts
+def field_name(text: str) -> str:
+    """A name as the decoder cleans it. Raises its error for one that is empty then."""
+    name = text.replace("\r", " ").replace("\t", " ").strip(BLANKS).replace("\n", "")
+    return name or refuse("Param 'name' must not be empty")
 
 
-def _split_head(block: bytes) -> tuple[bytes, bytes, bytes]:
-    at = re.search(b"\r?\n\r?\n", block)
-    if at is None:
-        return block, b"", b""
-    return block[: at.start()], at[0], block[at.end() :]
+def add_part(parts: Parts, name: str, data: bytes) -> None:
+    """Adds a field, or raises the error of a message that cannot be written for the worker."""
+    if len(parts) == SHORT_MAX:
+        raise ApiError.illegal_argument(f"more than {SHORT_MAX} form fields, which no message to a worker holds")
+    parts.append((name, data))
 
 
-def _name(head: bytes) -> str | None:
-    for line in head.decode("utf-8", "replace").splitlines():
-        if line.lower().startswith("content-disposition:"):
-            match = re.search(r';\s*name=(?:"([^"]*)"|([^;\s]+))', line)
-            return None if match is None else match[1] if match[1] is not None else match[2]
-    return None
+def refuse(message: str) -> NoReturn:
+    """Raises the decoder's error."""
+    raise ApiError(500, "ErrorDataDecoderException", message)
 
 
-def _decode(data: bytes) -> str:
+def _key(data: bytes) -> str:
+    if len(data) > 3 * SHORT_MAX:
+        raise ApiError.illegal_argument(f"a form field's name is over {SHORT_MAX} bytes, which no message holds")
+    text = as_text(data)
     try:
-        return percent_decode(data.decode("utf-8", "replace"))
+        return decode_between(text, 0, len(text))
     except ApiError as error:  # the class of the outer exception, the message of the inner one
-        raise ApiError(500, "ErrorDataDecoderException", error.message) from error
+        refuse(str(error.message))

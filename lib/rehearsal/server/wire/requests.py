@@ -7,11 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.forms import boundary, form_fields, multipart_parts, percent_decode
+from rehearsal.server.wire.escapes import decode_between
+from rehearsal.server.wire.forms import URL_ENCODED, form_fields
+from rehearsal.server.wire.multipart import boundary, multipart_parts
 from rehearsal.server.wire.responses import Response
 from rehearsal.server.workers.jobs import Contents, Message
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+END_OF_PATH = re.compile("[?#]")
+ITEM = re.compile("=*([^=&;]*)=?([^&;]*)[&;]?")  # a name cannot begin with `=`
 MAX_PARAMETERS = 1024  # Netty's QueryStringDecoder stops there
 SendLate = Callable[[Response], Awaitable[None]]
 
@@ -38,7 +42,7 @@ class Request:
     @property
     def path(self) -> str:
         """The decoded path. Raises the 500 that a broken %-escape gets."""
-        return percent_decode(self.target.split("?", 1)[0].split("#", 1)[0], plus=False)
+        return decode_between(self.target, 0, _path_end(self.target), plus=False)
 
     @property
     def segments(self) -> list[str]:
@@ -52,23 +56,32 @@ class Request:
     def query(self) -> list[tuple[str, str]]:
         """The query parameters, those of one name together, in the order of the first of each."""
         if self._query is None:
-            _, _, text = self.target.partition("?")
-            self._query = group(parse_query(text.split("#", 1)[0])) if text else []
+            self._query = group(parse_query(self.target))
         return self._query
 
     def parameter(self, name: str) -> str | None:
-        """The first value of a query parameter."""
-        return next((value for key, value in self.query if key == name), None)
+        """The first value of a query parameter; an empty one counts as none."""
+        return next((value or None for key, value in self.query if key == name), None)
 
 
-def parse_query(text: str) -> list[tuple[str, str]]:
-    """The pairs of a query string by Netty's rules: `&` or `;` between, `+` is a blank."""
-    pairs = []
-    for item in re.split("[&;]", text)[:MAX_PARAMETERS]:
-        item = item.lstrip("=")  # a name cannot begin with it
-        if item:
-            key, _, value = item.partition("=")
-            pairs.append((percent_decode(key), percent_decode(value)))
+def _path_end(target: str) -> int:
+    place = END_OF_PATH.search(target)
+    return place.start() if place else len(target)
+
+
+def parse_query(target: str) -> list[tuple[str, str]]:
+    """The pairs of a target's query by Netty's rules: `&` or `;` between, `+` is a blank."""
+    pairs: list[tuple[str, str]] = []
+    start = _path_end(target) + 1
+    if target[start - 1 : start] != "?":
+        return pairs
+    for item in ITEM.finditer(target.partition("#")[0], start):
+        key, equals = item.span(1)
+        if key == equals:  # nothing between two separators
+            continue
+        pairs.append((decode_between(target, *item.span(1)), decode_between(target, *item.span(2)) if item[2] else ""))
+        if len(pairs) == MAX_PARAMETERS:
+            break
     return pairs
 
 
@@ -88,7 +101,7 @@ def handler_message(request: Request, *, allow_override: bool) -> Message:
     delimiter = boundary(content_type)
     if delimiter is not None:
         contents += multipart_parts(request.body, delimiter)
-    elif content_type.split(";", 1)[0].lower() == "application/x-www-form-urlencoded":
+    elif content_type.split(";", 1)[0].lower() == URL_ENCODED:
         contents += form_fields(request.body)
     else:
         contents.append(("data", request.body))

@@ -65,7 +65,7 @@ def reply_response(reply: Reply) -> Response:
     """What the handler's answer becomes. Raises ApiError for one that cannot be sent over HTTP."""
     reason = "OK" if reply.code == 200 else reply.message
     if reply.code < 0:
-        raise ApiError.illegal_argument(f"code: {reply.code} (expected: 0+)")
+        raise ApiError.illegal_argument(f"code : {reply.code} (expected: >= 0)")
     if reason is None:
         raise ApiError(500, "NullPointerException", "reasonPhrase")
     if BAD_IN_REASON.search(reason):
@@ -81,7 +81,7 @@ def reply_response(reply: Reply) -> Response:
 
 def has_no_body(status: int) -> bool:
     """Whether HTTP forbids a body with this status."""
-    return status in (204, 205, 304) or 100 <= status < 200
+    return status in (204, 205, 304) or (100 <= status < 200 and status != 101)
 
 
 def head(response: Response, *, cors: Sequence[tuple[str, str]], request_id: str | None, length: int | None) -> bytes:
@@ -94,11 +94,11 @@ def head(response: Response, *, cors: Sequence[tuple[str, str]], request_id: str
     lines += NO_CACHE
     if length is None:
         lines.append(("transfer-encoding", "chunked"))
-    elif response.status not in (204, 205) and not 100 <= response.status < 200:
+    elif response.status == 304 or not has_no_body(response.status):
         lines.append(("content-length", str(length)))
     lines.append(("connection", "close" if response.status >= 400 else "keep-alive"))
     if response.status == 205:  # Netty's encoder puts it there
         lines.append(("content-length", "0"))
     text = "".join(f"{name}: {value}\r\n" for name, value in lines)
-    start = f"HTTP/1.1 {response.status} ".encode() + response.reason.encode("ascii", "replace")
+    start = f"HTTP/1.1 {response.status} ".encode() + response.reason.encode("latin-1", "replace")
     return start + b"\r\n" + text.encode("latin-1", "replace") + b"\r\n"
