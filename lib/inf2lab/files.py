@@ -4,14 +4,18 @@ What is written has another name beside its place until it is complete, so that 
 interrupted run leaves nothing behind.
 """
 
+import errno
 import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from inf2lab.errors import LabError
 
 
 def write_file(path: Path, content: str | bytes, *, mode: int | None = None) -> Path:
@@ -25,8 +29,14 @@ def write_file(path: Path, content: str | bytes, *, mode: int | None = None) -> 
 def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Yield a new file that takes the place of `path` when the block ends well; else `path` stays as it was.
 
-    Its mode is `mode`, or that of the file it replaces, or what the umask gives. Missing folders are made.
+    Its mode is `mode`, or that of the file it replaces, or what the umask gives. Missing folders are made. A link stays
+    one; a device or a pipe, such as /dev/stdout, is written to.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     if mode is None and path.exists():
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -42,6 +52,20 @@ def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def check_place(path: Path) -> Path:
+    """Return the path if a file can be written there, as far as can be seen before; raises LabError."""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        elif path.is_dir() or not os.access(path, os.W_OK):
+            raise OSError(errno.EISDIR if path.is_dir() else errno.EACCES, "is a folder, or may not be written")
+        return path
+    except OSError as error:
+        raise LabError(f"{path}: no file can be written there ({error.strerror}): name another place") from error
 
 
 @contextmanager

@@ -26,12 +26,27 @@ def root() -> Path:
     """Return the repository's folder; raises LabError when neither the current folder nor this file is inside it."""
     named = os.environ.get(f"{PREFIX}ROOT")
     if named:
-        return Path(named).resolve()
-    for start in (Path.cwd(), Path(__file__).resolve()):
+        if not os.path.isdir(named):
+            raise LabError(f"{PREFIX}ROOT={named}: no such folder; name the clone, or do not set it")
+        return real(named)
+    for start in (here(), Path(__file__).resolve()):
         for folder in (start, *start.parents):
             if (folder / "notebooks").is_dir() and (folder / "lib" / "inf2lab").is_dir():
                 return folder
-    raise LabError(f"no repository around {Path.cwd()}: change into the clone, or set {PREFIX}ROOT to it")
+    raise LabError(f"no repository around {here()}: change into the clone, or set {PREFIX}ROOT to it")
+
+
+def here() -> Path:
+    """Return the current folder; raises LabError if somebody has removed it."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise LabError(f"the current folder is gone ({error.strerror}): change into one that is there") from error
+
+
+def real(path: Path | str) -> Path:
+    """Return the absolute path without links; unlike pathlib's it takes any name, and one that no folder can have."""
+    return Path(os.path.realpath(here() / path))
 
 
 def enter_repository() -> None:
@@ -46,28 +61,26 @@ def models() -> Path:
 
 def logs() -> Path:
     """Return the folder of logs and state files; it is made if it is missing."""
-    folder = Path(os.environ.get(f"{PREFIX}LOGS") or root() / "logs").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return _made(Path(os.environ.get(f"{PREFIX}LOGS") or root() / "logs"), "LOGS")
 
 
 def cache() -> Path:
     """Return the folder of downloads and prepared stand-ins; it is made if it is missing."""
     named = os.environ.get(f"{PREFIX}CACHE")
+    home = Path(os.path.expanduser("~"))  # pathlib raises where there is none
     if named:
-        folder = Path(named).expanduser()
+        folder = Path(os.path.expanduser(named))
     elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches" / "inf2lab"
+        folder = home / "Library" / "Caches" / "inf2lab"
     else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inf2lab"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.resolve()
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "inf2lab"
+    return _made(folder, "CACHE")
 
 
 def djl_serving_home() -> Path | None:
     """Return the unpacked DJLServing that a person named, or None; whether one lies there is not looked at."""
     named = os.environ.get("DJL_SERVING_HOME")
-    return Path(named).expanduser().resolve() if named else None
+    return real(os.path.expanduser(named)) if named else None
 
 
 def container_cache() -> Path:
@@ -78,7 +91,7 @@ def container_cache() -> Path:
 
 def devices() -> Path:
     """Return the folder with neuron0, neuron1, ...: /dev, unless INF2LAB_DEVICES names another."""
-    return Path(os.environ.get(f"{PREFIX}DEVICES") or "/dev").resolve()
+    return real(os.environ.get(f"{PREFIX}DEVICES") or "/dev")
 
 
 def has_hub_token() -> bool:
@@ -98,3 +111,14 @@ def shown(path: Path | str) -> str:
 def parameter_from_environment(name: str, environment: Mapping[str, str] | None = None) -> str | None:
     """Return what INF2LAB_<NAME> says of a notebook parameter, or None."""
     return (os.environ if environment is None else environment).get(PREFIX + name.upper()) or None
+
+
+def _made(folder: Path, variable: str) -> Path:
+    """Return the folder, made if it is missing; raises LabError with the variable that names another."""
+    folder = real(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{folder} cannot be a folder to write in ({error.strerror})"
+        raise LabError(f"{reason}: set {PREFIX}{variable} to one that this user may write") from error
+    return folder

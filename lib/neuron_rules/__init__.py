@@ -8,7 +8,7 @@ from .buckets import bucket_for, context_buckets, token_buckets
 from .cores import core_groups, parse_visible_cores
 from .degrees import DegreeCheck, check_cores, check_degree, check_heads, check_listed, legal_degrees
 from .dims import STANDS_FOR, ModelDims, rule_dims
-from .errors import IncompleteConfig, NeuronRulesError, UnknownName
+from .errors import ImpossibleSize, IncompleteConfig, NeuronRulesError, UnknownName
 from .generations import GENERATIONS, Generation, generation
 from .host import HostPeak, HostRates, host_peak
 from .limits import computed_activation, refused_int8, refused_unroll, refused_variants
@@ -54,6 +54,7 @@ __all__ = [
     "Generation",
     "HostPeak",
     "HostRates",
+    "ImpossibleSize",
     "IncompleteConfig",
     "LoadRates",
     "MemoryVerdict",

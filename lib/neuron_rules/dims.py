@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .architectures import Architecture, architecture
-from .errors import IncompleteConfig
+from .errors import ImpossibleSize, IncompleteConfig
 
 STANDS_FOR = "rehearsal_stands_for"
 """config.json key of a stand-in: the dimensions of the model whose name it answers to."""
 
 _OPTIONAL = {"ffn", "kv_heads"}  # absent or null means 4 x hidden, and as many as query heads
+_LARGEST = 1 << 31  # below it a size of any model, and numbers that can be computed with
 _UNBOUNDED = 1 << 20  # n_positions that a family without a position table accepts when its config names none
 
 
@@ -37,8 +38,8 @@ class ModelDims:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> ModelDims:
-        """Dimensions of the weights that belong to a config.json, as a mapping; raises IncompleteConfig."""
-        family = architecture(config.get("model_type", ""))
+        """Dimensions of the weights that belong to a config.json, as a mapping; raises NeuronRulesError."""
+        family = architecture(str(config.get("model_type", "")))
         name = str(config.get("_name_or_path") or config.get("name") or family.title)
         return cls(family.name, name=name, **_read_sizes(family, config))
 
@@ -69,7 +70,7 @@ class ModelDims:
 def rule_dims(config: Mapping[str, Any]) -> ModelDims:
     """The dimensions the chip's rules apply to: a stand-in's are those of the model it answers for."""
     named = config.get(STANDS_FOR)
-    if not named:
+    if not isinstance(named, Mapping) or not named:
         return ModelDims.from_config(config)
     return ModelDims.from_config({"model_type": config.get("model_type", ""), **named})
 
@@ -77,11 +78,23 @@ def rule_dims(config: Mapping[str, Any]) -> ModelDims:
 def _read_sizes(family: Architecture, config: Mapping[str, Any]) -> dict[str, int]:
     sizes = {}
     for dimension, keys in family.keys.items():
-        value = next((config[key] for key in keys if config.get(key) is not None), None)
-        if value is None and dimension == "max_positions" and family.positions != "learned":
-            value = _UNBOUNDED
-        if value is not None:
-            sizes[dimension] = int(value)
+        key = next((key for key in keys if config.get(key) is not None), None)
+        if key is not None:
+            sizes[dimension] = _size(key, config[key])
+        elif dimension == "max_positions" and family.positions != "learned":
+            sizes[dimension] = _UNBOUNDED
         elif dimension not in _OPTIONAL:
             raise IncompleteConfig(family.name, dimension, keys)
+    if sizes["heads"] > sizes["hidden"]:
+        rule = f"each of the {sizes['heads']} heads takes one column or more"
+        raise ImpossibleSize(family.keys["hidden"][0], sizes["hidden"], rule)
     return sizes
+
+
+def _size(key: str, value: object) -> int:
+    """Return a size as a number; Hugging Face's tools write whole ones, and nothing computes with others."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not 1 <= value < _LARGEST:  # True is no size either
+        raise ImpossibleSize(key, value, "a size is a whole number from 1 on, as the model's own config.json has it")
+    return value

@@ -2,7 +2,8 @@
 
 NeuronRulesError
 ├── UnknownName       a generation, dtype, architecture or instance family that no table lists
-└── IncompleteConfig  a model configuration without a dimension that the rules need
+├── IncompleteConfig  a model configuration without a dimension that the rules need
+└── ImpossibleSize    a dimension that no model can have
 """
 
 from __future__ import annotations
@@ -35,3 +36,14 @@ class IncompleteConfig(NeuronRulesError):
     def __str__(self) -> str:
         keys = " or ".join(f"`{key}`" for key in self.keys)
         return f"a {self.architecture} configuration needs {keys} ({self.field}), and has neither value"
+
+
+class ImpossibleSize(NeuronRulesError):
+    """A configuration says `value` for `key`, and that is no size; `rule` says what one is."""
+
+    def __init__(self, key: str, value: object, rule: str) -> None:
+        super().__init__(key, value, rule)
+        self.key, self.value, self.rule = key, value, rule
+
+    def __str__(self) -> str:
+        return f"`{self.key}` is {ascii(self.value)[:40]}: {self.rule}"

@@ -3,13 +3,13 @@
 Exit codes: 0 done, 1 found something that needs mending, 2 could not run.
 """
 
-import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from inf2lab.cli import cloud, drills, load, migrate, prepare, proof, scale, serving, weights
+from inf2lab.cli.common import refuse, whole_output
 
 # What is imported, and the extra that brings it; what is not here comes with `pip install inf2lab`.
 _BROUGHT_BY = {
@@ -18,11 +18,23 @@ _BROUGHT_BY = {
     "scale": "yaml",
     "notebooks": "ipywidgets matplotlib",
 }
+FAILS = {
+    MemoryError: "what was given is larger than this machine's memory",
+    RecursionError: "what was given is nested deeper than anything can read",
+}
 EXTRAS = {name: extra for extra, names in _BROUGHT_BY.items() for name in names.split()}
 
 
 class Commands(TyperGroup):
     """The commands; one whose packages are not installed says in one sentence how to get them."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run a command line; what is beyond this process is one sentence and exit code 2, whoever meets it."""
+        with whole_output():
+            try:
+                return super().main(*args, **more)
+            except (MemoryError, RecursionError) as error:
+                raise refuse(f"{FAILS[type(error)]}: give less of it at once") from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command of the context; exit code 2 where it lacks an extra."""
@@ -35,8 +47,7 @@ class Commands(TyperGroup):
             if (group := ctx.invoked_subcommand) == "scale" and extra == "rehearsal":
                 extra = "scale"  # which has what the two share
             said = f"`{group}` needs {error.name}, which an extra brings: pip install 'inf2lab[{extra}]'"
-            print(f"inf2lab: {said}", file=sys.stderr)
-            raise typer.Exit(2) from error
+            raise refuse(said) from error
 
 
 app = typer.Typer(

@@ -1,13 +1,16 @@
 """What the commands share: the options of Settings, the console, and errors as one sentence."""
 
+import errno
 import functools
 import inspect
+import io
+import os
 import re
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from inspect import Parameter
 from typing import Annotated, Any
@@ -23,6 +26,16 @@ console = Console(highlight=False, markup=False, soft_wrap=True)  # a command or
 
 DEFAULTS = Settings()
 KEYWORD = Parameter.KEYWORD_ONLY
+_ROOM, _OTHER = "make room there, or choose another place", "choose a place that this user may write or read"
+_REMEDIES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _OTHER,
+    errno.EACCES: _OTHER,
+    errno.EPERM: _OTHER,
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.EMFILE: "this process may open too few files: `ulimit -n 1024`",
+}
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 Profile = Annotated[str, typer.Option(help="Generation of the serving stack.", envvar="INF2LAB_PROFILE")]
 Instance = Annotated[str, typer.Option(help="Instance, emulated in the rehearsal.", envvar="INF2LAB_INSTANCE")]
@@ -106,12 +119,50 @@ def show_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Print a LabError as one line on stderr and leave with code 2."""
+    """Print a LabError as one line on stderr and leave with code 2; so too what the system refuses."""
     try:
         yield
     except LabError as error:
-        print(f"inf2lab: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
+        raise refuse(str(error)) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # who read the output has gone: that is click's to end
+            raise
+        raise refuse(_of_system(error)) from error
+
+
+@contextmanager
+def whole_output() -> Iterator[None]:
+    """Let every letter be printed whatever the terminal takes, and say so where the output cannot be written."""
+    if not re.fullmatch("[1-9][0-9]{1,4}", os.environ.get("COLUMNS", "80")):
+        del os.environ["COLUMNS"]  # in no columns nothing is shown
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with one_sentence():
+            try:
+                yield
+            finally:
+                if sys.stdout is not None:  # None: it was closed before
+                    sys.stdout.flush()
+    except typer.Exit as ended:
+        with suppress(OSError, ValueError, AttributeError):  # what is still held must not be tried again at the end
+            output = sys.stdout.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+        sys.exit(ended.exit_code)
+
+
+def refuse(said: str) -> typer.Exit:
+    """Print one line on stderr and return what leaves with code 2; a long word, such as a value, is cut."""
+    short = re.sub(r"\S{300,}", lambda found: f"{found[0][:100]}...{found[0][-40:]}", " ".join(said.splitlines()))
+    print(f"inf2lab: {short}", file=sys.stderr)
+    return typer.Exit(2)
+
+
+def _of_system(error: OSError) -> str:
+    """Return what the system refused: where, why, and what to do."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or error}; {_REMEDIES.get(error.errno or 0, 'look at this file or folder')}"
 
 
 @contextmanager

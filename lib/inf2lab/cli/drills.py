@@ -119,6 +119,8 @@ def _opened(log: Path | None) -> Iterator[tuple[str, BinaryIO]]:
     if path is None:
         raise LabError("no server was started here: give a log, `inf2lab explain FILE` or `inf2lab explain < FILE`")
     try:
+        if stat.S_ISCHR(path.stat().st_mode):
+            raise LabError(f"{path} is a device and has no end: give a file, or pipe the log in")
         stream = path.open("rb")
     except OSError as error:
         raise LabError(f"{path} cannot be read: {error.strerror}") from error
@@ -128,6 +130,8 @@ def _opened(log: Path | None) -> Iterator[tuple[str, BinaryIO]]:
 
 def _is_piped() -> bool:
     """Return whether standard input is a file or a pipe, and not a terminal or nothing."""
+    if sys.stdin is None:  # it was closed before
+        return False
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
     except (OSError, ValueError):  # no file behind it, as in a test

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from inf2lab import paths
 from inf2lab.cli.common import DEFAULTS, console, one_sentence, show_table, with_settings
 from inf2lab.errors import SettingsError
+from inf2lab.files import check_place, write_file
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,6 +87,8 @@ def load(
 
     with one_sentence():
         counts = _numbers(clients)
+        for place in filter(None, (json_file, csv_file, report)):
+            check_place(place)
         prompts = prompts or measure.Target.prompts
         server = Server.running(settings) if url is None else None
         if server:
@@ -98,6 +104,8 @@ def load(
             )
         tokens = measure.Tokens(tokenizer) if tokenizer else target.tokens
         target = replace(target, tokens=tokens, kind=kind or target.kind)
+        if tokens:
+            tokens.count(["a"])  # one that cannot be read is to be known before the measurement
         plan = measure.plan_of(server) if server else None
         if requests is None and seconds is None:
             requests = 10
@@ -154,9 +162,7 @@ def _write(
     plan: Plan | None,
     view: ServerView | None,
 ) -> None:
-    """Print the table, and write the files that were asked for."""
-    import json
-
+    """Print the table, and write the files that were asked for: each, whatever becomes of the others."""
     from inf2lab import measure
 
     show_table(*measure.summary(results))
@@ -165,22 +171,32 @@ def _write(
         console.print(
             f"the server: waiting p50 {view.queue.at(0.5) or 0:.1f} ms, the model p50 {view.model.at(0.5) or 0:.1f} ms"
         )
-    if json_file:
-        documents = [result.as_dict() for result in results]
-        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
-        json_file.write_text(text + "\n", encoding="utf-8")
-        console.print(f"wrote {paths.shown(json_file)}")
-        if len(results) > 1:
-            console.print(f"replicas for 5 requests/s: inf2lab plan --rate 5 --curve {paths.shown(json_file)}")
-    if csv_file:
-        for result in results:
-            many = len(results) > 1
-            place = csv_file.with_stem(f"{csv_file.stem}-{result.load.clients}") if many else csv_file
-            result.write_csv(place)
-            console.print(f"wrote {paths.shown(place)}")
-    if report:
-        for path in measure.write_report(report, results, plan=plan, server=view):
-            console.print(f"wrote {paths.shown(path)}")
+    refused: list[OSError] = []
+    page = partial(measure.write_report, plan=plan, server=view)
+    for place, write in ((json_file, _write_json), (csv_file, _write_csv), (report, page)):
+        try:
+            for path in write(place, results) if place else ():
+                console.print(f"wrote {paths.shown(path)}")
+        except OSError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+    if json_file and len(results) > 1:
+        console.print(f"replicas for 5 requests/s: inf2lab plan --rate 5 --curve {paths.shown(json_file)}")
+
+
+def _write_json(place: Path, results: list[Result]) -> list[Path]:
+    documents = [result.as_dict() for result in results]
+    text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
+    return [write_file(place, text + "\n")]
+
+
+def _write_csv(place: Path, results: list[Result]) -> list[Path]:
+    many = len(results) > 1
+    places = [place.with_stem(f"{place.stem}-{one.load.clients}") if many else place for one in results]
+    for path, result in zip(places, results, strict=True):
+        result.write_csv(path)
+    return places
 
 
 def _view(mark: Mark | None) -> ServerView | None:
@@ -193,10 +209,7 @@ def _view(mark: Mark | None) -> ServerView | None:
 
 
 def _numbers(text: str) -> list[int]:
-    try:
-        counts = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise SettingsError("clients", text, "use a number, or several for a sweep: 1,2,4,8") from None
-    if min(counts) < 1:
-        raise SettingsError("clients", text, "must be 1 or more")
-    return counts
+    words = text.split(",")
+    if not all(re.fullmatch("[0-9]{1,6}", word.strip()) and int(word) for word in words):
+        raise SettingsError("clients", text, "use a number from 1 on, or several for a sweep: 1,2,4,8")
+    return [int(word) for word in words]

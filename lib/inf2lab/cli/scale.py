@@ -119,4 +119,4 @@ def sagemaker(
 def _folder(named: Path | None) -> ModelFolder:
     from inf2lab.folder import ModelFolder
 
-    return ModelFolder(named.resolve()) if named else ModelFolder.named(DEFAULTS.model_name)
+    return ModelFolder(paths.real(named)) if named else ModelFolder.named(DEFAULTS.model_name)

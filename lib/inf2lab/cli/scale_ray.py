@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -40,11 +41,12 @@ def ray(
 
     On the inf2 lane this instance is the one node, and each replica starts DJLServing's container on its own devices.
     """
+    from inf2lab.files import check_place
     from inf2lab.folder import ModelFolder
     from inf2lab.scale import NODES, RayCluster, RaySpec, Stage, as_text, light_folder, ray_service
 
     with one_sentence():
-        model = ModelFolder(folder.resolve()) if folder else light_folder()
+        model = ModelFolder(paths.real(folder)) if folder else light_folder()
         cores = _numbers(nodes) or ([settings.hardware.cores] if settings.lane == "inf2" else list(NODES))
         spec = RaySpec.of(settings, model, min_replicas=fewest)
         most = max(fewest, most or sum(count // spec.neuron_cores for count in cores))
@@ -52,6 +54,7 @@ def ray(
             print(as_text(ray_service(settings, model, replicas=(fewest, most))), end="")
             return
         if record:
+            check_place(record)
             Stage(settings, "live").figures(ModelFolder.named(DEFAULTS.model_name), console.print).write(record)
             console.print(f"wrote {paths.shown(record)}")
             return
@@ -87,6 +90,6 @@ def _run(cluster: RayCluster, spec: RaySpec) -> None:
 def _numbers(nodes: str) -> list[int]:
     """Return the cores of each node; raises SettingsError."""
     words = [word.strip() for word in nodes.split(",")] if nodes else []
-    if not all(word.isdecimal() and int(word) > 0 for word in words):
+    if not all(re.fullmatch("[0-9]{1,6}", word) and int(word) for word in words):
         raise SettingsError("nodes", nodes, "write the NeuronCores of each node with commas, as in 24,24,12")
     return [int(word) for word in words]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _kubernetes_devices(node: Tree) -> int:
     for kind in ("limits", "requests"):
         asked = resources.get(kind) if isinstance(resources, dict) else None
         for name, count in (asked or {}).items() if isinstance(asked, dict) else ():
-            number = int(count) if str(count).isdecimal() else 0
+            number = int(count) if re.fullmatch("[0-9]{1,3}", str(count)) else 0
             if name in (names.device_resource, names.device_alias):
                 return number
             if name == names.core_resource:

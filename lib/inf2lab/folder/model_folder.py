@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class ModelFolder:
 
     def check(self) -> ModelFolder:
         """Return the folder itself if it can be served; raises FolderError saying what is missing and who writes it."""
-        if not self.path.is_dir():
+        if not os.path.isdir(self.path):
             raise FolderError(paths.shown(self.path), "no such model folder; notebooks 03 and 04 write models/opt13b")
         if not self.properties_path.is_file() and not self.handler_path.is_file():
             reason = "has neither serving.properties nor model.py; notebooks 03 and 04 write them"

@@ -207,7 +207,7 @@ class Needs:
         """The handler's code; what cannot be read loads nothing."""
         try:
             return ast.parse((self.folder.path / name).read_text(encoding="utf-8"))
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             return ast.Module([], [])
 
     def _option(self, name: str, default: int, rule: str = _FROM_ONE) -> int:
@@ -219,7 +219,7 @@ class Needs:
         stated = self.stated.properties.last(OPTION + name)  # the server reads no plain key
         if stated and stated.number == 0:  # DJLServing takes it for none that is set
             stated = None
-        return self._number(stated, int(given) if given.isdigit() else default)
+        return self._number(stated, int(given) if re.fullmatch("[0-9]{1,9}", given) else default)
 
     def _number(self, entry: Entry | None, default: int, rule: str = _FROM_ONE) -> int:
         if entry is None:

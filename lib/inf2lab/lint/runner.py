@@ -1,5 +1,6 @@
 """Runs every rule on a folder, and applies the safe fixes."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -67,10 +68,11 @@ def lint_paths(paths: Iterable[Path | str], settings: Aim | None = None, *, fix:
     folders: dict[Path, None] = {}
     also: list[Path] = []
     for path in map(Path, paths):
-        if path.is_file() and path.name not in (FILE_NAME, "model.py"):
+        is_file = os.path.isfile(path)
+        if is_file and path.name not in (FILE_NAME, "model.py"):
             also.append(path)
         else:
-            folders[path.parent if path.is_file() else path] = None
+            folders[path.parent if is_file else path] = None
     if not folders:
         raise FolderError(", ".join(map(str, also)) or ".", "name a model folder to judge it with")
     return tuple(lint(folder, settings, also=also, fix=fix) for folder in folders)
@@ -126,7 +128,7 @@ def _removed(path: Path, name: str) -> Finding:
     since = catalog.neuron_removed_in()
     message = f"profile `{name}`: DJLServing removed its Neuron code in {since}, so no folder is served on Inferentia2"
     cure = f"use one of {', '.join(catalog.profiles())}, or migrate to another server"
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise FolderError(path, "no such model folder")
     return Finding(FILE_NAME, 1, REMOVED, REMOVED_NAME, Severity.ERROR, message, cure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from inf2lab import catalog
+from inf2lab import catalog, paths
 from inf2lab.errors import FolderError
 from inf2lab.folder import (
     FILE_NAME,
@@ -148,14 +149,14 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
     """Return the folder at `path`, with the scripts and requests in `also`; raises FolderError, SettingsError."""
     profile, instance = catalog.profile(aim.profile), catalog.instance(aim.instance)
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise FolderError(path, "no such model folder")
     try:
         files = sorted(entry for entry in path.iterdir() if entry.is_file())
     except OSError as error:
         raise FolderError(path, f"cannot be read ({error.strerror})") from error
     names = frozenset(file.name for file in files)
-    name = path.resolve().name
+    name = paths.real(path).name
     code = default_handler(name, names)
     if FILE_NAME not in names and code is None:
         raise FolderError(path, f"has neither {FILE_NAME} nor model.py: nothing says what to serve")

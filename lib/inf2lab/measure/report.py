@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
+from inf2lab.files import replace_file, write_file
 from inf2lab.measure import figures
 from inf2lab.measure.result import Result
 from inf2lab.measure.runner import Knee, knee
@@ -79,10 +80,10 @@ def write_report(
     path: Path, results: Sequence[Result], *, plan: Plan | None = None, server: ServerView | None = None
 ) -> list[Path]:
     """Write the page to `path`, and all figures in one picture beside it; returns both paths."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(results, plan=plan, server=server), encoding="utf-8")
+    write_file(path, page(results, plan=plan, server=server))
     picture = path.with_suffix(".png")
-    figures.overview(results, plan).savefig(picture, dpi=110)
+    with replace_file(picture) as file:
+        figures.overview(results, plan).savefig(file, format="png", dpi=110)
     return [path, picture]
 
 

@@ -8,6 +8,7 @@ streamed has no time to a first byte.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections import Counter
@@ -18,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from inf2lab.files import write_file
 from inf2lab.measure.client import Sample
 from inf2lab.measure.load import Load
 from inf2lab.measure.target import Post, Target
@@ -174,17 +176,18 @@ class Result:
 
     def write_json(self, path: Path) -> None:
         """Write `as_dict` to a file."""
-        path.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
+        write_file(path, json.dumps(self.as_dict(), indent=2) + "\n")
 
     def write_csv(self, path: Path) -> None:
         """Write one line a request, times in seconds; an empty field is what was not measured."""
         names = ["number", "due_s", "sent_s", "ended_s", "latency_s", "status", "prompt_tokens", "output_tokens"]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            out = csv.writer(file)
-            out.writerow([*names, "first_token_s"])
-            for row in self.rows:
-                values = [getattr(row, name) for name in names]
-                out.writerow([_plain(value) for value in (*values, row.first_s)])
+        file = io.StringIO(newline="")
+        out = csv.writer(file)
+        out.writerow([*names, "first_token_s"])
+        for row in self.rows:
+            values = [getattr(row, name) for name in names]
+            out.writerow([_plain(value) for value in (*values, row.first_s)])
+        write_file(path, file.getvalue())
 
 
 def percentile(ordered: Sequence[float], quantile: float) -> float | None:

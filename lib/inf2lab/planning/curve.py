@@ -33,6 +33,6 @@ def read_curve(path: Path) -> list[CurvePoint]:
     """Return the loads in a file of `inf2lab load --json`; raises SettingsError."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError("curve", str(path), f"cannot be read as JSON ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError("curve", str(path), f"cannot be read as JSON ({error}): {HOW}") from error
     return found if isinstance(found, list) else [found]

@@ -1,5 +1,6 @@
 """Which Neuron devices each copy of the model sits on, and what a list of `--device` flags is good for."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,7 @@ def copies_of(hardware: Instance, degree: int) -> tuple[Copy, ...]:
 def parse_devices(text: str) -> tuple[int, ...]:
     """Return the numbers of "0,10,2" or "/dev/neuron0,/dev/neuron10"; raises SettingsError."""
     words = [word.strip().removeprefix("/dev/neuron") for word in text.split(",")]
-    if not all(word.isascii() and word.isdecimal() for word in words):
+    if not all(re.fullmatch("[0-9]{1,4}", word) for word in words):
         raise SettingsError("devices", text, "write device numbers with commas between them, as in 0,1,2")
     return tuple(map(int, words))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
 from inf2lab.planning.curve import CurvePoint
-from inf2lab.planning.queue import Pace, Prediction, measured_pace, planned_pace, predict, replicas_for
+from inf2lab.planning.queue import MOST, Pace, Prediction, measured_pace, planned_pace, predict, replicas_for
 from inf2lab.words import plural
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def read_seconds(text: str) -> float:
     """Return the seconds of "2s", "500ms" or "2"; raises SettingsError."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|)\s*", text)
     value = float(match[1]) / (1e3 if match[2] == "ms" else 1) if match else 0.0
-    if not value:
+    if not 0 < value < math.inf:
         raise SettingsError("p99", text, "write seconds or milliseconds, as in 2s or 500ms")
     return value
 
@@ -110,15 +110,16 @@ def capacity(
     customary = catalog.headroom()
     use = customary.use if use is None else use
     spare = customary.spare if spare is None else spare
-    if rate <= 0:
+    if not 0 < rate < math.inf:
         raise SettingsError("rate", rate, "must be above 0 requests a second")
     if not 0 < use <= 1:
         raise SettingsError("use", use, "must be above 0 and at most 1, as in 0.8 for four fifths")
-    if spare < 0:
-        raise SettingsError("spare", spare, "must be 0 or more replicas")
+    if not 0 <= spare <= MOST:
+        raise SettingsError("spare", spare, f"must be 0 or more replicas, and at most {MOST}")
     each = len(plan.copies)
-    pace = measured_pace(curve) if curve else planned_pace(plan)
-    slow = pace if curve else planned_pace(plan, slow=True)
+    measured = curve is not None
+    pace = planned_pace(plan) if curve is None else measured_pace(curve)
+    slow = pace if measured else planned_pace(plan, slow=True)
     needed, careful = (fleet_for(rate, p99_s, one, use=use, spare=spare) if each else None for one in (pace, slow))
     instances = None if needed is None else math.ceil(needed.replicas / each)
     price = plan.service.usd_per_hour
@@ -135,7 +136,7 @@ def capacity(
         replicas_per_instance=each,
         instances=instances,
         usd_per_hour=None if instances is None or price is None else instances * price,
-        assumptions=_assumptions(plan, pace, measured=bool(curve)),
+        assumptions=_assumptions(plan, pace, measured=measured),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inf2lab import catalog
+from inf2lab import catalog, paths
 from inf2lab.errors import SettingsError
 from inf2lab.folder import ModelFolder, Needs, Variable, variables_of
 from inf2lab.planning.decode import Decode, Range, decode
@@ -160,7 +160,7 @@ def plan_of(folder: ModelFolder, settings: Settings, variables: Iterable[Variabl
 
 def plan_of_files(path: Path, commands: Iterable[Path], settings: Settings, choices: Mapping[str, Any]) -> Plan:
     """Return the plan of the folder at `path` as `commands` start it; raises as `plan_of`, and for several starts."""
-    return plan_of(ModelFolder(path.resolve()).check(), settings, variables_of(commands), **choices)
+    return plan_of(ModelFolder(paths.real(path)).check(), settings, variables_of(commands), **choices)
 
 
 def plan_for(

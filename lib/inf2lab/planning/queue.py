@@ -86,19 +86,21 @@ def measured_pace(curve: Sequence[CurvePoint]) -> Pace:
     try:
         points = sorted((point for point in curve if point["concurrentClients"]), key=_clients)
         alone, most = points[0], _clients(points[-1])
-        failed = sum(point["failedRequests"] for point in points)
+        failed = round(sum(_known(point["failedRequests"]) for point in points))
         more = alone.get("inf2lab", {})
-        gathers = more.get("gathers") or 1
+        gathers = round(_known(more.get("gathers") or 1))
         if not failed:
             top = max(_known(point["tps"]) for point in points)
             mean, median = _known(alone["averageLatency"]) / 1e3, _known(alone["p50Latency"]) / 1e3
             deviation = _deviation(alone)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            servers = gathers if gathers > 1 else max(1, round(top * mean))
+            seconds, variation = servers / top, (deviation / mean) ** 2
+            if servers > MOST:
+                raise ValueError(f"{servers} answers at once")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise SettingsError("curve", "the file", f"is no closed-loop sweep: {HOW}") from error
     if failed:
         raise SettingsError("curve", "the file", f"counts {failed} failed requests: mend that, and {HOW}")
-    servers = gathers if gathers > 1 else max(1, round(top * mean))
-    seconds = servers / top
     basis = f"measured with {_clients(alone)} to {most} clients"
     if most <= servers:  # the least that it can do is a plan on the safe side
         basis += "; more of them may show more"
@@ -108,7 +110,7 @@ def measured_pace(curve: Sequence[CurvePoint]) -> Pace:
         servers=servers,
         seconds=seconds,
         slow_s=max(seconds, median + 2.33 * deviation),
-        variation=(deviation / mean) ** 2,
+        variation=variation,
         basis=basis,
         gathers=gathers > 1,
     )
@@ -230,7 +232,7 @@ def _clients(point: CurvePoint) -> int:
 
 
 def _known(value: float | None) -> float:
-    """Return the value; raises TypeError for what was not measured."""
-    if value is None:
+    """Return the value; raises TypeError for what was not measured, or is no number."""
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise TypeError("a sweep's point lacks a number")
     return value

@@ -4,6 +4,7 @@ Unlike `Settings` it holds what no rule allows too: a plan says why, where setti
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from inf2lab.settings import Settings
 from neuron_rules import GENERATIONS, Generation, ModelDims, NeuronRulesError, refused_variants, rule_dims
 
 INT8 = "int8"
+LARGEST = 2**31 - 1  # of Java's and the compiler's own numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +106,10 @@ def request_for(
     stack = catalog.profile(profile)
     numbers = {"tensor_parallel_degree": tensor_parallel_degree, "batch_size": batch_size, "n_positions": n_positions}
     for name, value in numbers.items():
-        if value < 1:
-            raise SettingsError(name, value, "must be 1 or more")
+        if not 1 <= value <= LARGEST:
+            raise SettingsError(name, value, f"must be 1 or more, and at most {LARGEST}")
     for name, value in {"input": input_tokens, "output": output_tokens}.items():
-        if value < 0:
+        if not 0 <= value <= LARGEST:
             raise SettingsError(name, value, "must not be negative; leave it out for half of n_positions")
     dims, config = model_of(model)
     made = Request(
@@ -151,9 +153,9 @@ def model_of(name: str) -> tuple[ModelDims, Mapping[str, Any]]:
     Raises SettingsError.
     """
     config_path = Path(name) / "config.json"
-    if config_path.is_file():
+    if os.path.isfile(config_path):  # pathlib raises for a name that is too long
         return _read_config(config_path)
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         raise SettingsError("model", name, "this folder has no config.json: give the model's own folder or its name")
     entry = catalog.find_model(name)
     return entry.dims, entry.config
@@ -170,12 +172,14 @@ def _obstacles(config: Mapping[str, Any], stack: catalog.Profile, built_in: bool
 
 def _read_config(path: Path) -> tuple[ModelDims, Mapping[str, Any]]:
     try:
-        config: dict[str, Any] = json.loads(path.read_text())
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if reason := catalog.nowhere(config):
             raise SettingsError("model", str(path), reason)
         # Mistral has Llama's layers under another name
         kind = "llama" if config.get("model_type") == "mistral" else config.get("model_type", "")
         return rule_dims(config | {"model_type": kind}), config
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error) if isinstance(error, NeuronRulesError) else f"is not a model's configuration ({error})"
+    except NeuronRulesError as error:
+        raise SettingsError("model", str(path), str(error)) from error
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        reason = f"is not a model's configuration ({error}): give the model's own config.json"
         raise SettingsError("model", str(path), reason) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from inf2lab import aws
 from inf2lab.errors import LabError
+from inf2lab.files import check_place
 from inf2lab.prove.evidence import SHOWN_LINES, Evidence, Outcome, Shown, evidence_folder, write_evidence
 from inf2lab.prove.proof_plan import ProofPlan
 from inf2lab.prove.site import Refuted, Site
@@ -128,6 +129,7 @@ def prove(
 
     What a step finds is in the evidence and raises nothing. An interrupt sweeps and writes too, then goes on.
     """
+    check_place((folder or evidence_folder()) / "evidence.json")  # what cannot be written down is not rented for
     proof = _Proof(cloud, plan, report, cloud.now())
     try:
         proof.ask_all(another=another)

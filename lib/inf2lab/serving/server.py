@@ -26,7 +26,7 @@ class Server:
 
         `server` "djl" is a real DJLServing on this machine's processor; raises ServerError for any other name.
         """
-        path = Path(folder).resolve() if folder else paths.models() / settings.model_name
+        path = paths.real(folder) if folder else paths.models() / settings.model_name
         if server not in _SERVERS:
             raise ServerError(f"server {server!r}: use one of {', '.join(_SERVERS)}")
         real_here = settings.lane == "rehearsal" and server == "djl"  # on an instance it always is the real one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from inf2lab.weights.cache import Repository
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+_OLDER = ("vocab.json", "tokenizer.model", "vocab.txt", "spiece.model")  # facebook/opt-13b has the first of them
 
 
 def fetched_by_container(model_id: str) -> Path | None:
@@ -23,13 +26,20 @@ def fetched_by_container(model_id: str) -> Path | None:
 
 def open_tokenizer(path: Path) -> Tokenizer:
     """Return the tokenizer of a file or a model's folder; nothing is downloaded. Raises MeasureError."""
-    file = path / "tokenizer.json" if path.is_dir() else path
-    if file.is_file():
-        from tokenizers import Tokenizer
+    file = path / "tokenizer.json" if os.path.isdir(path) else path
+    older = any(os.path.isfile(path / name) for name in _OLDER)
+    if not older and not os.path.isfile(file):
+        raise MeasureError(f"{path}: no tokenizer there; name the model's tokenizer.json, or the folder that has it")
+    try:
+        if os.path.isfile(file):
+            from tokenizers import Tokenizer
 
-        return Tokenizer.from_file(str(file))
-    if path.is_dir():  # older checkpoints, facebook/opt-13b among them, have vocab.json and merges.txt instead
+            return Tokenizer.from_file(str(file))
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(str(path), local_files_only=True, use_fast=True).backend_tokenizer
-    raise MeasureError(f"{path}: no tokenizer there; name the model's tokenizer.json, or `none` to count no tokens")
+    except Exception as error:  # tokenizers raises nothing narrower
+        said = " ".join(str(error).split())[:200]
+        raise MeasureError(
+            f"{path}: no tokenizer can be read there ({said}); name the model's tokenizer.json"
+        ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError, SettingsError
+from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
 from inf2lab.planning import host_needs
 from inf2lab.scale.kubernetes.text import Document, as_text, fill_in
@@ -57,9 +58,7 @@ class Deployment(Wanted):
         written = []
         for name, data in self.files().items():
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            written.append(path)
+            written.append(write_file(path, data))
         return written
 
 

@@ -53,7 +53,7 @@ def ray_service(
         "name": made.name,
         "namespace": made.namespace,
         "model": folder.name,
-        "files": {name: data.decode() for name, data in made.replica.folder.contents().items()},
+        "files": _texts(made.replica.folder),
         "http_port": HTTP_PORT,
         "metrics_port": str(METRICS_PORT),
         "kuberay": facts.needs,
@@ -71,6 +71,18 @@ def ray_service(
     }
     values["serve_config"] = as_text(fill_in(here / "serve_config.yaml", values))
     return [*made.documents()["namespace.yaml"], *fill_in(here / "ray_service.yaml", values)]
+
+
+def _texts(folder: ModelFolder) -> dict[str, str]:
+    """Return the folder's files as the manifest holds them; raises FolderError for one that is no text."""
+    found = {}
+    for name, data in folder.contents().items():
+        try:
+            found[name] = data.decode()
+        except UnicodeDecodeError as error:
+            reason = "is no UTF-8 text, and the manifest holds nothing else: leave it out, or name it with an option"
+            raise FolderError(folder.path / name, reason) from error
+    return found
 
 
 def _worker(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import LabError, ServerError, SettingsError
+from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray.bench import queue, trials
 from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
@@ -80,7 +81,7 @@ class Figures:
     def write(self, path: Path) -> None:
         """Write them as JSON, an act a line."""
         lines = [f' "{name}": {json.dumps(value)}' for name, value in _round(dataclasses.asdict(self)).items()]
-        path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        write_file(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 class Stage:
