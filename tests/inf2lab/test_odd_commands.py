@@ -104,6 +104,7 @@ def test_a_name_that_no_file_can_have_is_refused(words: tuple[str, ...]) -> None
         (("plan", "--rate", "5", "--spare", "9" * 400), "spare="),
         (("plan", "--batch", "9" * 400), "batch_size="),
         (("plan", "--input", "9" * 400), "input="),
+        (("sweep", "--run", "x", "--region", ""), "check the region's name"),
     ],
     ids=lambda value: value[0][:8] if isinstance(value, tuple) else "",
 )

@@ -165,7 +165,7 @@ def _translating(call: str) -> Iterator[None]:
     ) as error:
         remedy = f"{SIGN_IN}; without an account, stay in lane='rehearsal'"
         raise NoAccess(call, "no credentials", str(error).rstrip("."), remedy) from error
-    except (boto.HTTPClientError, boto.InvalidRegionError, boto.UnknownEndpointError) as error:
+    except (boto.HTTPClientError, boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
         remedy = "check the region's name and this machine's network"
         raise WrongRegion(call, "no answer", str(error).rstrip("."), remedy) from error
     except boto.BotoCoreError as error:
