@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from rehearsal.server.environment import without_secrets
 from rehearsal.server.errors import ApiError, SetupError
+from rehearsal.server.java import parse_int
 from rehearsal.server.properties import load_properties
 from rehearsal.server.switches import Switch
 
@@ -35,6 +36,7 @@ KNOWN_KEYS = {
     "cors_allowed_methods",
     "cors_allowed_headers",
     "chunked_read_timeout",
+    "number_of_netty_threads",
 }
 VARIABLES_ONLY = {"retry_threshold"}  # read where a model needs it; a line of config.properties does nothing
 
@@ -57,7 +59,7 @@ class ServerConfig:
     inference: Address
     management: Address
     model_store: Path | None = None
-    load_models: tuple[str, ...] = ("ALL",)
+    load_models: str | None = None  # as it was told
     job_queue_size: int = 1000
     batch_size: int = 1
     max_batch_delay_ms: int = 100
@@ -69,6 +71,7 @@ class ServerConfig:
     max_request_size: int = 64 * 1024 * 1024
     cors: tuple[tuple[str, str], ...] = ()
     chunked_read_timeout_s: int = 60
+    connection_fault: str = ""  # why every connection is dropped
     djl_version: str = "0.25.0"
     original: frozenset[Switch] = frozenset()  # what is played as the original does it
     neuron_cores: int = 0
@@ -120,8 +123,14 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
     keys |= variables
     read = _Reader(keys, str(path) if path else "SERVING_*")
     inference, management = _addresses(keys, flags)
-    store = Path(keys["model_store"]) if keys.get("model_store") else None
     home = environ.get("MODEL_SERVER_HOME")
+    store = Path(home or "", keys["model_store"]).absolute() if keys.get("model_store") else None
+    as_java = Switch.BAD_LIMIT_DROPS_CONNECTIONS in flags.original
+    chunked, fault = read.late("chunked_read_timeout", 60, None, as_java=as_java)
+    largest, too_small = read.late("max_request_size", 64 * 1024 * 1024, 0, as_java=as_java)
+    if read.number("number_of_netty_threads", 0) < 0:
+        text = f"number_of_netty_threads={keys['number_of_netty_threads']}: write 0 (the original's own) or more"
+        raise SetupError(text, f"nThreads : {keys['number_of_netty_threads']} (expected: > 0)")
     cors = tuple(
         (f"access-control-allow-{name}", value)
         for name in ("origin", "methods", "headers")
@@ -130,8 +139,8 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
     return ServerConfig(
         inference=inference,
         management=management,
-        model_store=store.expanduser().absolute() if store else None,
-        load_models=_model_list(keys.get("load_models"), store),
+        model_store=store,
+        load_models=keys.get("load_models"),
         job_queue_size=read.number("job_queue_size", 1000),
         batch_size=read.number("batch_size", 1),
         max_batch_delay_ms=read.number("max_batch_delay", 100),
@@ -140,9 +149,10 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
         wait_model_loading=read.flag("wait_model_loading", True),
         allow_multi_status=read.flag("allow_multi_status", False),
         reserved_memory_mb=read.number("reserved_memory_mb", 500),
-        max_request_size=read.number("max_request_size", 64 * 1024 * 1024),
+        max_request_size=largest,
         cors=cors,
-        chunked_read_timeout_s=read.number("chunked_read_timeout", 60),
+        chunked_read_timeout_s=chunked,
+        connection_fault=fault or too_small,
         djl_version=flags.djl_version,
         original=flags.original,
         neuron_cores=flags.neuron_cores,
@@ -160,19 +170,21 @@ def _read(path: Path) -> dict[str, str]:
         return load_properties(path)
     except ApiError as error:
         text = f"{path}: a \\u is not followed by four hexadecimal digits; write \\\\u for a backslash and a u"
-        raise SetupError(text) from error
+        raise SetupError(text, str(error.message)) from error
 
 
 def _config_file(flags: Flags, environ: Mapping[str, str]) -> Path | None:
     if flags.config_file:
         if not flags.config_file.is_file():
-            raise SetupError(f"{flags.config_file}: no such configuration file (flag -f)")
+            text = f"{flags.config_file}: no such configuration file (flag -f)"
+            raise SetupError(text, f"Configuration file not found: {flags.config_file}")
         return flags.config_file.absolute()
     home = environ.get("MODEL_SERVER_HOME")
     if not home:
         return None
     if not Path(home).is_dir():
-        raise SetupError(f"MODEL_SERVER_HOME={home}: no such folder; create it or unset the variable")
+        text = f"MODEL_SERVER_HOME={home}: no such folder; create it or unset the variable"
+        raise SetupError(text, f"Model server home not exist: {home}")
     candidates = (Path(home) / "conf" / "config.properties", Path(home) / "config.properties")
     return next((path for path in candidates if path.is_file()), None)
 
@@ -196,13 +208,8 @@ def _address(key: str, text: str) -> Address:
             raise ValueError("only http://HOST:PORT is served here")
         return Address(parts.hostname, parts.port or 80)
     except ValueError as error:
-        raise SetupError(f"{key}={text}: {error}; write for example {DEFAULT_ADDRESS}") from error
-
-
-def _model_list(text: str | None, store: Path | None) -> tuple[str, ...]:
-    if text is None:
-        return ("ALL",) if store else ()
-    return tuple(item.strip() for item in text.split(",") if item.strip() and item.strip() != "NONE")
+        sentence = f"{key}={text}: {error}; write for example {DEFAULT_ADDRESS}"
+        raise SetupError(sentence, f"Invalid binding address: {text}") from error
 
 
 class _Reader:
@@ -213,10 +220,24 @@ class _Reader:
 
     def number(self, key: str, default: int) -> int:
         try:
-            return int(self.keys.get(key, default))
-        except ValueError:
-            value = self.keys[key]
-            raise SetupError(f"{self.source}: {key}={value} is no whole number (default {default})") from None
+            return parse_int(self.keys.get(key, str(default)))
+        except ApiError as error:
+            text = f"{self.source}: {key}={self.keys[key]} is no whole number (default {default})"
+            raise SetupError(text, str(error.message)) from None
+
+    def late(self, key: str, default: int, least: int | None, *, as_java: bool) -> tuple[int, str]:
+        """A number that the original first looks at for a connection, and how it fails then. Raises SetupError."""
+        try:
+            number = self.number(key, default)
+        except SetupError as error:
+            if not as_java or least is not None:
+                raise
+            return default, f"java.lang.NumberFormatException: {error.java}"
+        if least is None or number >= least:
+            return number, ""
+        if not as_java:
+            raise SetupError(f"{self.source}: {key}={number} is below {least} (default {default})")
+        return number, f"java.lang.IllegalArgumentException: maxContentLength : {number} (expected: >= {least})"
 
     def flag(self, key: str, default: bool) -> bool:
         return self.keys.get(key, str(default)).strip().lower() == "true"

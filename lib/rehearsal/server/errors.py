@@ -38,7 +38,11 @@ class RehearsalError(Exception):
 
 
 class SetupError(RehearsalError):
-    """The server cannot start as it was told to."""
+    """The server cannot start as it was told to; `java` is what the original's log says of it."""
+
+    def __init__(self, message: str, java: str | None = None) -> None:
+        super().__init__(message)
+        self.java = message if java is None else java
 
 
 class WorkerPackageError(SetupError):

@@ -7,6 +7,8 @@ import contextlib
 import functools
 import os
 import signal
+import socket
+import struct
 import sys
 import threading
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from rehearsal.server.config import Address, ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.registry import Entry, Registry
-from rehearsal.server.models.store import startup_models
+from rehearsal.server.models.store import registration, startup_models
 from rehearsal.server.switches import Switch
 from rehearsal.server.wire.http import Connection
 from rehearsal.server.workers.factory import WorkerFactory
@@ -115,22 +117,31 @@ class Server:
 
         One after the other while the port is closed, all at once behind an open port, as the original does.
         """
-        entries = [registry.add(wanted) for wanted in startup_models(self._config, self._log)]
-        loads = [self._load_one(registry, entry) for entry in entries]
-        if not self._config.wait_model_loading:
-            tasks = [asyncio.ensure_future(load) for load in loads]
-            found = [await task for task in asyncio.as_completed(tasks)]
-            return [failure for failure in found if failure]
         failures: list[Failure] = []
-        for load in loads:
-            if failures and Switch.FAILED_LOAD_EXITS_0 not in self._config.original:
-                load.close()
+        tasks: list[asyncio.Task[Failure | None]] = []
+        for text in startup_models(self._config, self._log):
+            self._log.info("ModelServer", f"Initializing model: {text}")
+            load = self._load_one(registry, self._register(registry, text))
+            if not self._config.wait_model_loading:
+                tasks.append(asyncio.get_running_loop().create_task(load))
             elif failure := await load:
                 failures.append(failure)
-        return failures
+                if Switch.FAILED_LOAD_EXITS_0 not in self._config.original:
+                    break
+        found = [await task for task in asyncio.as_completed(tasks)]
+        return failures + [failure for failure in found if failure]
+
+    def _register(self, registry: Registry, text: str) -> Entry:
+        try:
+            return registry.add(registration(text))
+        except (ApiError, SetupError) as error:
+            self._log.info("ModelServer", "Model server stopped.")
+            if isinstance(error, SetupError):
+                raise
+            sentence = f"model {text}: {error.message}; give each model a name of its own, as NAME=URL"
+            raise SetupError(sentence, error.message) from error
 
     async def _load_one(self, registry: Registry, entry: Entry) -> Failure | None:
-        self._log.info("ModelServer", f"Initializing model: {entry.model.name}={entry.model.url}")
         try:
             await registry.load(entry)
         except SetupError:
@@ -180,7 +191,9 @@ class Server:
     async def _listen(self, name: str, address: Address, app: App) -> None:
         loop = asyncio.get_running_loop()
 
-        def connection() -> Connection:
+        def connection() -> asyncio.Protocol:
+            if self._config.connection_fault:
+                return Dropped(self._config.connection_fault, self._log)
             return Connection(app, self._config, self._log, self._connections)
 
         try:
@@ -217,7 +230,7 @@ class Server:
             f"Default max_batch_delay: {config.max_batch_delay_ms}",
             f"Default max_idle_time: {config.max_idle_time_s}",
             f"Model Store: {config.model_store or 'N/A'}",
-            f"Initial Models: {','.join(config.load_models) or 'NONE'}",
+            f"Initial Models: {config.load_models or 'N/A'}",
             f"Maximum Request Size: {config.max_request_size}",
             "Environment variables:",
             *(f"\t{key}: {config.shown(key, value)}" for key, value in environ.items() if _is_shown(key)),
@@ -245,6 +258,20 @@ class Server:
         except TimeoutError:
             text = f"workers did not end in {CLOSE_TIMEOUT_S} s; the kernel ends them with this process"
             self._log.warn("Rehearsal", text)
+
+
+class Dropped(asyncio.Protocol):
+    """A connection that cannot be served, as a setting is wrong."""
+
+    def __init__(self, why: str, log: ServerLog) -> None:
+        self._why, self._log = why, log
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._log.warn("ChannelInitializer", f"Failed to initialize a channel.\n{self._why}")
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
 
 
 class PortError(SetupError):

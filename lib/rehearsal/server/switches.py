@@ -73,6 +73,18 @@ class Switch(Enum):
         "exit code 1 at once, port never opens, traceback last",
         "a script must see the failure",
     )
+    SETUP_ERROR_EXITS_1 = Difference(
+        "a setting or flag cannot be used, or two models at start have one name",
+        "exit code 1, `Invalid configuration: ` and Java's words in the log; surplus words are ignored",
+        "exit code 2, a sentence that says what to write; surplus words are refused",
+        "a mistyped command must not go by",
+    )
+    BAD_LIMIT_DROPS_CONNECTIONS = Difference(
+        "`chunked_read_timeout` is no number, or `max_request_size` is below 0",
+        "starts, and drops every connection",
+        "refused at start",
+        "nothing tells a learner what happened",
+    )
     BROKEN_STREAM_DROPS = Difference(
         "a stream fails before its first piece",
         "the connection drops",

@@ -20,7 +20,7 @@ def echoes(module_start, model, tmp_path_factory):
         model(folder / "s", name, properties=ONE)
     model(folder / "s", "bad", BAD, ONE)
     model(folder / "outside", "secret", properties=ONE)
-    return module_start(folder / "s", "-m", "echo")
+    return module_start(folder / "s", "-m", f"echo=file://{folder}/s/echo")
 
 
 @pytest.fixture

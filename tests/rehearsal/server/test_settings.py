@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from rehearsal.server import cli
 from rehearsal.server.config import MODEL_LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S, Address, Flags, load_config
 from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 from rehearsal.server.java import hash_order, parse_int
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, default_max_workers, device_names, parse_device, visible_cores
 from rehearsal.server.models.info import ModelInfo, Registration, model_name
-from rehearsal.server.models.store import startup_models
+from rehearsal.server.models.store import registration, startup_models
 from rehearsal.server.properties import load_properties
+from rehearsal.server.switches import Switch
 
 
 def configured(folder, environ=None, *, cores=0, **registration):
@@ -39,10 +41,10 @@ def test_a_variable_is_stronger_than_a_flag_as_in_the_original(tmp_path):
     file.write_text(f"model_store={tmp_path}/file\nload_models=a\n")
     flags = Flags(config_file=file, model_store=tmp_path / "flag", models=("b", "c=/x"), host="127.0.0.2")
     config = load_config(flags, {})
-    assert (config.model_store, config.load_models) == (tmp_path / "flag", ("b", "c=/x"))
+    assert (config.model_store, config.load_models) == (tmp_path / "flag", "b,c=/x")
     told = {"SERVING_MODEL_STORE": f"{tmp_path}/variable", "SERVING_LOAD_MODELS": "d, e"}
     config = load_config(flags, told | {"SERVING_INFERENCE_ADDRESS": "http://127.0.0.1:9"})
-    assert (config.model_store, config.load_models) == (tmp_path / "variable", ("d", "e"))
+    assert (config.model_store, config.load_models) == (tmp_path / "variable", "d, e")
     assert config.inference == Address("127.0.0.2", 9)
 
 
@@ -94,11 +96,56 @@ def test_home_folder_holds_configuration_and_logs(tmp_path):
         ({"SERVING_INFERENCE_ADDRESS": "https://x:1"}, "only http://HOST:PORT"),
         ({"SERVING_INFERENCE_ADDRESS": "http://x:99999"}, "inference_address=http://x:99999"),
         ({"MODEL_SERVER_HOME": "/no/such"}, "MODEL_SERVER_HOME=/no/such: no such folder"),
+        ({"SERVING_CHUNKED_READ_TIMEOUT": "abc"}, "chunked_read_timeout=abc is no whole number"),
+        ({"SERVING_MAX_REQUEST_SIZE": "-1"}, "max_request_size=-1 is below 0"),
+        ({"SERVING_NUMBER_OF_NETTY_THREADS": "-1"}, "number_of_netty_threads=-1: write 0"),
+        ({"SERVING_BATCH_SIZE": " 1"}, "batch_size= 1 is no whole number"),
     ],
 )
 def test_settings_that_cannot_be_used(environ, says):
+    """BAD_LIMIT_DROPS_CONNECTIONS, off."""
     with pytest.raises(SetupError, match=says):
         load_config(Flags(), environ)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault", "java"),
+    [
+        ("CHUNKED_READ_TIMEOUT", "abc", 'java.lang.NumberFormatException: For input string: "abc"', None),
+        ("MAX_REQUEST_SIZE", "-1", "java.lang.IllegalArgumentException: maxContentLength : -1 (expected: >= 0)", None),
+        ("MAX_REQUEST_SIZE", "abc", None, 'For input string: "abc"'),
+        ("NUMBER_OF_NETTY_THREADS", "-1", None, "nThreads : -1 (expected: > 0)"),
+        ("RESERVED_MEMORY_MB", "1.5", None, 'For input string: "1.5"'),
+        ("RETRY_THRESHOLD", "abc", "", None),
+        ("CHUNKED_READ_TIMEOUT", "-1", "", None),
+    ],
+)
+def test_what_the_original_reads_late(key, value, fault, java):
+    """BAD_LIMIT_DROPS_CONNECTIONS, on: some numbers are first read for a connection, or not at all."""
+    flags = Flags(original=frozenset(Switch))
+    if java is None:
+        assert load_config(flags, {f"SERVING_{key}": value}).connection_fault == fault
+    else:
+        with pytest.raises(SetupError) as caught:
+            load_config(flags, {f"SERVING_{key}": value})
+        assert caught.value.java == java
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--nope"], 2, "--nope: no flag of this server"),
+        (["surplus"], 2, "surplus: no flag of this server"),
+        (["--port", "abc"], 2, "argument --port: invalid int value"),
+        (["--strict", "on", "--nope"], 1, "-s DIR"),
+        (["--strict=on", "-f"], 1, "-s DIR"),
+        (["--strict", "on", "surplus", "-f", "/nope"], 1, "Invalid configuration: Configuration file not found: /nope"),
+    ],
+)
+def test_words_that_cannot_be_used(capfd, words, code, says):
+    """SETUP_ERROR_EXITS_1, off and on."""
+    assert cli.main(words) == code
+    assert says in "".join(capfd.readouterr())
 
 
 def test_java_properties_rules(tmp_path):
@@ -227,17 +274,93 @@ def test_names_from_urls(url, name):
     assert model_name(url) == name
 
 
-def test_named_models(model, tmp_path):
-    model(tmp_path / "s", "a")
-    model(tmp_path / "s", "b")
-    flags = Flags(
-        model_store=tmp_path / "s", models=("b", f"c:v1:Python:nc0={tmp_path}/s/a", str(tmp_path / "s" / "a"))
-    )
-    wanted = startup_models(load_config(flags, {}), ServerLog())
-    assert [(w.name, w.version, w.engine, w.devices) for w in wanted] == [
-        ("b", None, None, None),
-        ("c", "v1", "Python", "nc0"),
-        ("a", None, None, None),
-    ]
-    with pytest.raises(SetupError, match="nowhere: it is not in the model store"):
-        startup_models(load_config(Flags(model_store=tmp_path / "s", models=("nowhere",)), {}), ServerLog())
+def told(text, store=None):
+    environ = {} if text is None else {"SERVING_LOAD_MODELS": text}
+    return startup_models(load_config(Flags(model_store=store), environ), ServerLog())
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("a=/x,b=/y", ["a=/x", "b=/y"]),
+        ("a=/x b=/y ,, c", ["a=/x", "b=/y", "c"]),
+        ("ALL,a", ["ALL", "a"]),
+        ("a,", ["a"]),
+        (",a", ["", "a"]),
+        (" ", []),
+        ("NONE", []),
+        ("nOnE", []),
+        ("ALL", ["a_b=file:{}/a-b/", "echo=file:{}/echo/"]),
+        ("all", ["a_b=file:{}/a-b/", "echo=file:{}/echo/"]),
+        ("", ["a_b=file:{}/a-b/", "echo=file:{}/echo/"]),
+        (None, ["a_b=file:{}/a-b/", "echo=file:{}/echo/"]),
+    ],
+)
+def test_what_load_models_names(model, tmp_path, text, texts):
+    """Cut at commas and blanks; ALL and NONE in any case, but alone; empty is ALL. Empty folders are passed over."""
+    for name in ("echo", "a-b"):
+        model(tmp_path / "s", name)
+    for name in ("lost+found", "__pycache__", ".ipynb_checkpoints"):
+        (tmp_path / "s" / name).mkdir()
+    assert told(text, tmp_path / "s") == [one.format(tmp_path / "s") for one in texts]
+
+
+def test_without_a_store_nothing_is_loaded(tmp_path):
+    assert [told(None), told(""), told("ALL"), told("all", tmp_path / "nowhere")] == [[], [], [], []]
+
+
+def test_a_store_that_is_one_model(model, tmp_path):
+    """A plain file in the store makes it one; a folder that holds only another stands for it, hidden files aside."""
+    model(tmp_path, "store")
+    assert told(None, tmp_path / "store") == [f"store=file:{tmp_path}/store/"]
+    model(tmp_path / "outer" / "x", "inner=1, [2]")
+    (tmp_path / "outer" / "x" / ".hidden").touch()
+    assert told(None, tmp_path / "outer") == [f"inner_1___2_=file:{tmp_path}/outer/x/inner=1,%20%5B2%5D/"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("/s/a", ("a", "/s/a", None, None, None)),
+        ("echo", ("echo", "echo", None, None, None)),
+        ("c=/s/a", ("c", "/s/a", None, None, None)),
+        ("c:v1:Python:nc0=/s/a", ("c", "/s/a", "v1", "Python", "nc0")),
+        ("[c:v1]=file:///s/a", ("c", "file:///s/a", "v1", None, None)),
+        ("c:::=/s/a", ("c", "/s/a", None, None, "")),
+        ("c=/s/a=b", ("c", "/s/a=b", None, None, None)),
+        ("a b=/s", ("a b", "/s", None, None, None)),
+    ],
+)
+def test_registrations_at_start(text, wanted):
+    """Name, version, engine and devices before the first `=`, and the URL as it is given."""
+    said = registration(text)
+    assert (said.name, said.url, said.version, said.engine, said.devices) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("=file:/x", "Illegal character in scheme name at index 0: =file:/x"),
+        ("1a:/x", "Illegal character in scheme name at index 0: 1a:/x"),
+        (":/x", "Expected scheme name at index 0: :/x"),
+        ("a=file:", "Expected scheme-specific part at index 5: file:"),
+        ("/x[1]", "Illegal character in path at index 2: /x[1]"),
+        ("/x%2", "Malformed escape pair at index 2: /x%2"),
+        (" ", "Illegal character in path at index 0:  "),
+        ("/é", None),
+        ("file:///x/y%20z/", None),
+    ],
+)
+def test_what_is_no_url(text, says):
+    """Java's words, which a start ends with."""
+    if says is None:
+        assert registration(text)
+    else:
+        with pytest.raises(ApiError) as caught:
+            registration(text)
+        assert (caught.value.java_type, caught.value.message) == ("IllegalArgumentException", says)
+
+
+def test_an_empty_name_is_refused():
+    with pytest.raises(SetupError, match="an empty name"):
+        registration("")

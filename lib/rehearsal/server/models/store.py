@@ -1,69 +1,85 @@
-"""Which models a server starts with: what lies in the model store, and what was named."""
+"""Which models a server starts with: what lies in the model store, or what `load_models` names."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import SetupError
+from rehearsal.server.java import check_uri, split
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import ARCHIVES, Registration, model_name, nested_folder
 
-NAMED = re.compile(
-    r"(?:\[?(?P<name>[^:=\]]+)(?::(?P<version>[^:=\]]*))?(?::(?P<engine>[^:=\]]*))?"
-    r"(?::(?P<devices>[^=\]]*))?\]?=)?(?P<url>.+)"
-)
+NAMED = re.compile(r"(?:\[?([^?]+?)\]?=)?(.+)")
+UNQUOTED = "/!*'():@&=+$,;"  # what Java leaves as it is in the URL of a path, beside letters, digits and _-.~
 
 
-def startup_models(config: ServerConfig, log: ServerLog) -> list[Registration]:
-    """What to load at start, in the order of names. Raises SetupError for a name that is nowhere."""
-    found = {item.name: item for item in _in_store(config.model_store, log)} if config.model_store else {}
-    wanted: list[Registration] = []
-    for text in config.load_models:
-        if text == "ALL":
-            for item in found.values():
-                log.info("ModelServer", f"Found model {item.name}={item.url}")
-            wanted += found.values()
-        elif text in found:
-            wanted.append(found[text])
-        else:
-            wanted.append(_named(text, config.model_store))
-    return list({(item.name, item.version): item for item in wanted}.values())
+def startup_models(config: ServerConfig, log: ServerLog) -> list[str]:
+    """What to load at start, each as it is told or found. Raises SetupError for a store that cannot be read."""
+    told, store = config.load_models, config.model_store
+    kind = (told or ("ALL" if store else "NONE")).upper()
+    if told and kind not in ("ALL", "NONE"):
+        return [_told(text, store, log) for text in split(told, "[, ]+")]
+    if kind == "NONE":
+        return []
+    if store is None:
+        log.warn("ModelServer", "Model store is not configured.")
+        return []
+    try:
+        return _in_store(store, log)
+    except OSError as error:
+        raise SetupError(f"model store {store}: {error}") from error
 
 
-def _in_store(store: Path, log: ServerLog) -> list[Registration]:
+def registration(text: str) -> Registration:
+    """What a text asks for: `name[:version[:engine[:devices]]]=url`, or a URL or path alone. Raises ApiError."""
+    match = NAMED.fullmatch(text)
+    if match is None:
+        raise SetupError(f"load_models: an empty name at a comma or blank; write NAME=URL,NAME=URL (is: {text!r})")
+    endpoint, url = match.groups()
+    check_uri(url)
+    if endpoint is None:
+        return Registration(model_name(url), url, at_startup=True)
+    name, *more = endpoint.split(":")
+    given = dict(zip(("version", "engine", "devices"), more, strict=False))
+    stated = {key: value for key, value in given.items() if value or key == "devices"}
+    return Registration(name, url, **stated, at_startup=True)
+
+
+def _told(text: str, store: Path | None, log: ServerLog) -> str:
+    if store and text and "=" not in text and "/" not in text and (store / text).is_dir():
+        path = (store / text).absolute()
+        log.warn("Rehearsal", f"load_models: {text} is a path, not a folder of the store; write {text}={path}")
+    return text
+
+
+def _in_store(store: Path, log: ServerLog) -> list[str]:
     if not store.is_dir():
         log.warn("ModelServer", f"Model store path is not found: {store}")
         return []
     inside = [path for path in sorted(store.iterdir()) if not path.name.startswith(".")]
-    if any(not path.is_dir() and not path.name.lower().endswith(ARCHIVES) for path in inside):
-        return [_from_folder(store)]  # a store that holds a file is itself one model
-    for path in inside:
-        if not path.is_dir():
-            log.warn("Rehearsal", f"{path}: archives are not rehearsed; unpack it into a folder")
-    return [_from_folder(nested_folder(path)) for path in inside if path.is_dir()]
+    if all(path.is_dir() or path.name.lower().endswith(ARCHIVES) for path in inside):
+        return [text for path in inside if (text := _found(path, log))]
+    text = _found(store, log)  # a store that holds a file is itself one model
+    return [text] if text else []
 
 
-def _from_folder(folder: Path) -> Registration:
-    # Java writes a folder's URL with one slash after the scheme and one at the end.
-    url = folder.absolute().as_uri().replace("file://", "file:", 1) + "/"
-    return Registration(model_name(url), url, at_startup=True)
-
-
-def _named(text: str, store: Path | None) -> Registration:
-    """A model named as `name[:version[:engine[:devices]]]=url`, or by its URL or path alone."""
-    match = NAMED.fullmatch(text)
-    if match is None or ("=" not in text and "/" not in text):
-        raise SetupError(f"model {text}: it is not in the model store {store}, and no NAME=URL or path")
-    url = match["url"]
-    if "://" not in url and not url.startswith("file:"):
-        url = Path(url).expanduser().absolute().as_uri()
-    return Registration(
-        match["name"] or model_name(url),
-        url,
-        match["version"] or None,
-        match["engine"] or None,
-        match["devices"] or None,
-        at_startup=True,
-    )
+def _found(path: Path, log: ServerLog) -> str | None:
+    """A folder as `name=url`; None for a hidden or an empty one, and for one that cannot be read."""
+    if path.name.startswith("."):
+        return None
+    if not path.is_dir():
+        log.warn("Rehearsal", f"{path}: archives are not rehearsed; unpack it into a folder")
+        return None
+    try:
+        if not any(path.iterdir()):
+            return None
+        # Java writes a folder's URL with one slash after the scheme and one at the end.
+        url = f"file:{quote(str(nested_folder(path).absolute()), safe=UNQUOTED)}/"
+    except OSError:
+        log.warn("ModelServer", f"Failed to access file: {path}")
+        return None
+    log.info("ModelServer", f"Found model {model_name(url)}={url}")
+    return f"{model_name(url)}={url}"

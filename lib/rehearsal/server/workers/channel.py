@@ -113,6 +113,8 @@ class Link(asyncio.Protocol):
     async def receive(self, timeout_s: float | None) -> Reply | Frame | None:
         """The next message, or None when the connection is gone. Raises TimeoutError."""
         if not self._messages and not self._closed:
+            if timeout_s is not None and timeout_s <= 0:  # the worker may be quicker than a timer
+                raise TimeoutError
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
             # A plain timer: asyncio.timeout costs several times as much, on every request.
