@@ -71,8 +71,8 @@ def test_refused_registrations(server):
     assert server.send("POST", "/models").reason == "Parameter url is required."
     missing = server.send("POST", f"/models?url={url(server, 'none')}")
     assert (missing.status, missing.json()["message"]) == (404, f"Invalid model url: {url(server, 'none')}")
-    for wrong in ("http://[::1", "", "%00", "s3://bucket/key"):
-        assert server.send("POST", f"/models?url={wrong}").json()["type"] == "ModelNotFoundException", wrong
+    for wrong in ("http://[::1", "%00", "s3://bucket/key"):
+        assert server.send("POST", f"/models?url={wrong}").json()["type"] == "IllegalArgumentException", wrong
     failed = server.send("POST", f"/models?url={url(server, 'bad')}")
     assert (failed.status, failed.json()["type"]) == (500, "EngineException")
     assert failed.json()["message"] == "Failed to initialize model: prediction failure"

@@ -9,7 +9,7 @@ import pytest
 from tests.support.golden.odd import ask, cases, differences, request_of, write_stores
 
 # Rules that the rehearsal does not keep yet: whoever mends one takes its id out.
-NOT_YET = {"H1", "H2", "H3", "H4", "H5", "H6", "H6b", "M2"}
+NOT_YET = {"H1", "H2", "H3", "H4", "H5", "H6", "H6b"}
 NOT_YET |= {"M5", "M7", "PI"}
 PATIENCE_S, LINGER_S = 60, 0.1
 GIVE_UP_S = 1  # where the answer is known to be missing

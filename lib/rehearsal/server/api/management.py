@@ -15,6 +15,7 @@ from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import READY, Registration, folder_of, model_name
 from rehearsal.server.models.registry import Entry, Registry, describe
 from rehearsal.server.switches import Switch
+from rehearsal.server.uris import read_uri
 from rehearsal.server.wire.requests import Request, SendLate
 from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
 from rehearsal.server.workers.refusals import not_ready_to_scale
@@ -127,7 +128,7 @@ class Management:
         wanted, synchronous = _registration(request, as_java=Switch.JSON_ERRORS_ARE_JAVAS in self._config.original)
         self._check_url(wanted.url)
         self._check_workers(wanted.min_workers, wanted.max_workers)
-        folder_of(wanted.url)  # the 404 of a wrong URL comes before the name is taken
+        read_uri(wanted.url)
         entry = self._registry.add(wanted)
         if not synchronous:
             self._spawn(self._load_late(entry, request.send_late))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from rehearsal.server.config import MODEL_LOADING_TIMEOUT_S, PREDICT_TIMEOUT_S, ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError
@@ -15,6 +14,7 @@ from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, default_max_workers, device_names
 from rehearsal.server.models.handler import fetched_handler
 from rehearsal.server.properties import load_properties
+from rehearsal.server.uris import no_folder, read_uri
 
 PENDING, READY, FAILED = "PENDING", "READY", "FAILED"
 ENGINES = ("Python", "MPI", "DeepSpeed")  # all three are DJL's Python worker
@@ -289,19 +289,18 @@ def _handed_on(keys: Iterable[str]) -> list[str]:
 
 
 def folder_of(url: str) -> Path:
-    """The folder behind a `file:` URL or a path. Raises the 404 that DJLServing answers with."""
-    parts = _split(url)
-    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(url)
-    if not url or parts.scheme not in ("", "file") or parts.netloc or "\0" in str(path) or not path.is_dir():
-        raise ApiError.no_model(f"Invalid model url: {url}")
-    return path.absolute()
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:  # such as a bracket that is not closed
-        raise ApiError.no_model(f"Invalid model url: {url}") from None
+    """The folder behind a `file:` URL or a path. Raises what DJLServing answers to a URL that leads to none."""
+    uri = read_uri(url)
+    if uri.scheme not in (None, "file"):
+        raise no_folder(uri)
+    if "\0" in uri.path:
+        raise ApiError(500, "InvalidPathException", f"Nul character not allowed: {uri.path}")
+    path = Path(uri.path)
+    if url and path.is_dir():
+        return path.absolute()
+    if path.is_file() and not path.name.lower().endswith(ARCHIVES):
+        raise ApiError.no_model(f"Failed to detect engine of the model: {path}")
+    raise ApiError.no_model(f"Invalid model url: {url}")
 
 
 def nested_folder(folder: Path) -> Path:
@@ -314,9 +313,9 @@ def nested_folder(folder: Path) -> Path:
 
 def model_name(url: str) -> str:
     """The name that a model gets from its URL: the folder's, with `_` for all but letters, digits and `_`."""
-    path = unquote(_split(url).path) or url
+    path = read_uri(url).path
     is_folder = path.endswith("/")
-    name = path.rstrip("/").rsplit("/", 1)[-1]
+    name = path.removesuffix("/").rsplit("/", 1)[-1]
     if not is_folder:
         name = _name_part(name)
     return re.sub(r"\W|^_", "_", name, flags=re.ASCII)
