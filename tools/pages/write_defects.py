@@ -37,6 +37,7 @@ GROUPS = {
     "M": "model.py",
     "R": "Requests",
     "S": "The container",
+    "W": "Launch files of the servers that came after",
 }
 
 

@@ -5,6 +5,7 @@ from inf2lab.folder.container import MODEL_STORE, Container
 from inf2lab.folder.containers import containers_in, variables_of
 from inf2lab.folder.docker_words import docker_runs
 from inf2lab.folder.environment import PLAIN_VARIABLES, Variable, key_of, merge
+from inf2lab.folder.launches import Launch, launches_in
 from inf2lab.folder.model_folder import Aim, ModelFolder, read_config
 from inf2lab.folder.needs import (
     COMPILED,
@@ -50,6 +51,7 @@ __all__ = [
     "Container",
     "Edit",
     "Entry",
+    "Launch",
     "ModelFolder",
     "Needs",
     "Properties",
@@ -64,6 +66,7 @@ __all__ = [
     "default_handler",
     "docker_runs",
     "key_of",
+    "launches_in",
     "merge",
     "parse_properties",
     "read_config",

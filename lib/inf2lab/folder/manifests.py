@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def _of_compose(whole: Words, service: Tree, beside: Path | None) -> Container:
     ]
     options += [(key, str(service[key])) for key in ("privileged", "network_mode", "user") if key in service]
     image, _ = resolved(str(service.get("image", "")), {})
-    return Container(_from(whole, service), image, tuple(options), tuple(found), _words(service.get("command")))
+    arguments = (*_words(service.get("entrypoint")), *_words(service.get("command")))
+    return Container(_from(whole, service), image, tuple(options), tuple(found), arguments)
 
 
 def _of_objects(whole: Words, node: Any, maps: dict[str, Any]) -> Iterator[Container]:
@@ -84,7 +86,9 @@ def _of_kubernetes(whole: Words, node: Tree, maps: dict[str, Any]) -> Container:
         found += _named_values(whole, data) if isinstance(data, Tree) else ()
     options = [("device", f"/dev/neuron{number}") for number in range(_kubernetes_devices(node))]
     options += [
-        ("volume", f":{one.get('mountPath', '')}") for one in node.get("volumeMounts") or () if isinstance(one, dict)
+        ("volume", f":{one.get('mountPath', '')}{':ro' if str(one.get('readOnly')).lower() == 'true' else ''}")
+        for one in node.get("volumeMounts") or ()
+        if isinstance(one, dict)
     ]
     context = node.get("securityContext")
     if isinstance(context, dict) and str(context.get("privileged")).lower() == "true":
@@ -94,11 +98,13 @@ def _of_kubernetes(whole: Words, node: Tree, maps: dict[str, Any]) -> Container:
 
 
 def _words(given: object) -> tuple[str, ...]:
-    return (
-        tuple(str(given).split())
-        if isinstance(given, str)
-        else tuple(map(str, given if isinstance(given, list) else ()))
-    )
+    """The words of a command, which compose also takes as one text, with a shell's quotes."""
+    if isinstance(given, list):
+        return tuple(map(str, given))
+    try:
+        return tuple(shlex.split(given)) if isinstance(given, str) else ()
+    except ValueError:
+        return tuple(str(given).split())
 
 
 def _kubernetes_devices(node: Tree) -> int:

@@ -8,6 +8,16 @@ OLD_OPT_1_3B = "option.entryPoint=djl_python.transformer-neuronx\noption.model_i
 OLD_OPT_13B = "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n"
 
 
+def launched(words: str, more: str = "-e NEURON_COMPILED_ARTIFACTS=/artifacts") -> dict[str, str]:
+    """A folder with a script that starts vLLM on one Neuron device, with these flags on its third line."""
+    run = (
+        f"docker run -p 127.0.0.1:8080:8080 --device=/dev/neuron0 {more} \\\n"
+        "  neuron/pytorch-inference-vllm-neuronx:0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04 \\\n"
+        f"  vllm serve meta-llama/Llama-3.1-8B --port 8080 {words}\n"
+    )
+    return {"serving.properties": OPT_1_3B, "run.sh": run}
+
+
 def _read(handler: str) -> str:
     return (Path(__file__).parent / "handlers" / f"{handler}.py.txt").read_text(encoding="utf-8")
 

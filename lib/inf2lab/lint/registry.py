@@ -8,7 +8,8 @@ from typing import cast
 from inf2lab.lint.finding import Rule
 
 # P: the properties format, K: keys, V: values, E: the handler that is chosen, D: number format, T: degree, memory and
-# copies, O: positions, B: batch and workers, L: time limits, I: the model, M: model.py, R: requests, S: containers.
+# copies, O: positions, B: batch and workers, L: time limits, I: the model, M: model.py, R: requests, S: containers,
+# W: launch files of the servers that came after.
 _FILES = {
     "P001": "properties.unreadable_escape",
     "P002": "properties.duplicate_key",
@@ -88,6 +89,15 @@ _FILES = {
     "S005": "containers.mount_elsewhere",
     "S006": "containers.image_of_another_release",
     "S007": "containers.image_without_neuron",
+    "W001": "launches.flag_of_another_vllm",
+    "W002": "launches.override_key_with_hyphens",
+    "W003": "launches.unknown_neuron_setting",
+    "W004": "launches.blocks_that_do_not_fit",
+    "W005": "launches.artefacts_without_a_folder",
+    "W006": "launches.degree_of_the_successor",
+    "W007": "launches.value_that_vllm_refuses",
+    "W008": "launches.image_for_other_chips",
+    "W009": "launches.port_of_another_default",
 }
 RULES: Mapping[str, Rule] = MappingProxyType(
     {code: cast(Rule, import_module(f"inf2lab.lint.rules.{file}")) for code, file in _FILES.items()}

@@ -12,12 +12,13 @@ from inf2lab.files import write_file
 from inf2lab.folder import FILE_NAME, Aim, Edit, Entry, parse_properties
 from inf2lab.lint.finding import Finding, Hit, Rule, Severity
 from inf2lab.lint.registry import RULES
-from inf2lab.lint.target import Folder, Target, read_folder
+from inf2lab.lint.target import Folder, Target, read_folder, read_launches
 
 _ALLOW = re.compile(r"[#!]\s*lint:\s*allow\s+(.+)", re.IGNORECASE)
 _ROUNDS = 8  # a fix can uncover another; real files need two
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _ORDER = list(Severity)
+LAUNCHES = "W"  # codes of what is judged without a model folder
 REMOVED = "N001"  # the one code without a rule file: there are no facts to judge such a folder by
 REMOVED_NAME = "release-without-neuron"
 
@@ -63,19 +64,39 @@ def lint(
 def lint_paths(paths: Iterable[Path | str], settings: Aim | None = None, *, fix: bool = False) -> tuple[Report, ...]:
     """Lint every folder that `paths` names, or that holds a serving.properties or model.py they name.
 
-    Other files (scripts, request bodies, a config.properties) are judged together with each folder. Raises as `lint`.
+    Other files (scripts, request bodies, a config.properties) are judged together with each folder; what starts a
+    server that came after DJLServing needs none. Raises as `lint`.
     """
     folders: dict[Path, None] = {}
     also: list[Path] = []
+    launched: list[Report] = []
     for path in map(Path, paths):
         is_file = os.path.isfile(path)
-        if is_file and path.name not in (FILE_NAME, "model.py"):
+        if os.path.isdir(path) and (found := _launched(path, settings)):
+            launched.append(found)
+        elif is_file and path.name not in (FILE_NAME, "model.py"):
             also.append(path)
         else:
             folders[path.parent if is_file else path] = None
     if not folders:
-        raise FolderError(", ".join(map(str, also)) or ".", "name a model folder to judge it with")
-    return tuple(lint(folder, settings, also=also, fix=fix) for folder in folders)
+        launched += [found for path in also if (found := _launched(path, settings))]
+        if not launched:
+            raise FolderError(", ".join(map(str, also)) or ".", "name a model folder to judge it with")
+    return (*launched, *(lint(folder, settings, also=also, fix=fix) for folder in folders))
+
+
+def _launched(path: Path, settings: Aim | None) -> Report | None:
+    """The report on files that start a server of another kind: one of them, or those of a folder that is no model's."""
+    aim, whole = settings or Target(), os.path.isdir(path)
+    try:
+        names = set(os.listdir(path)) if whole else {path.name}
+    except OSError:
+        return None  # which is said where a model folder is looked for
+    where = path if whole else path.parent
+    if names & {FILE_NAME, "model.py", f"{path.resolve().name}.py"}:
+        return None
+    found = read_launches([where / name for name in sorted(names)], aim)
+    return Report(where, aim.profile, aim.instance, _findings(found)) if found else None
 
 
 def check(folder: Folder, code: str) -> tuple[Finding, ...]:
@@ -87,6 +108,8 @@ def check(folder: Folder, code: str) -> tuple[Finding, ...]:
 def _findings(folder: Folder) -> tuple[Finding, ...]:
     allowed = _allowed(folder)
     codes = [c for c, rule in RULES.items() if not allowed & {c.lower(), rule.NAME}]
+    if not folder.name:  # launch files alone: there is no model folder to judge
+        codes = [code for code in codes if code.startswith(LAUNCHES)]
     found = dict.fromkeys(f for started in folder.as_started() for code in codes for f in check(started, code))
     return tuple(sorted(found, key=_place))
 

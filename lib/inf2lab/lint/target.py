@@ -16,6 +16,7 @@ from inf2lab.folder import (
     FILE_NAME,
     Aim,
     Container,
+    Launch,
     ModelFolder,
     Properties,
     Reading,
@@ -23,6 +24,7 @@ from inf2lab.folder import (
     Words,
     containers_in,
     default_handler,
+    launches_in,
     merge,
     parse_properties,
     read_config,
@@ -35,6 +37,7 @@ from neuron_rules import ModelDims, NeuronRulesError, core_groups, dtype_bytes, 
 
 _MAX_BYTES = 4 * 2**20  # a larger file is no text of ours
 _COMPOSE = re.compile(r"(?:docker-)?compose\.ya?ml")
+_STARTERS = (".sh", ".yaml", ".yml", ".json")
 _NO_SCRIPTS = (".json", ".properties", ".yaml", ".yml", ".py", ".env")
 
 
@@ -59,6 +62,7 @@ class Folder(Stated):
     requests: tuple[Request, ...] = ()
     server: Properties = field(default_factory=Properties)
     requirements: tuple[str, ...] = ()
+    launches: tuple[Launch, ...] = ()  # of servers that came after DJLServing
     path: Path = Path()
 
     @cached_property
@@ -164,6 +168,9 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
     others = [*own, *map(Path, also)]
     texts = {_shown(file, path): _read(file) for file in others}
     started = {_shown(f, path): containers_in(_shown(f, path), texts[_shown(f, path)], f.parent) for f in others}
+    scripts = {n: t for n, t in texts.items() if not n.endswith(_NO_SCRIPTS)}
+    containers = tuple(container for found in started.values() for container in found)
+    launches = _launches(containers, scripts)
     return Folder(
         path=path,
         name=name,
@@ -172,8 +179,9 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
         properties=parse_properties(_read(path / FILE_NAME, "latin-1")) if FILE_NAME in names else Properties(),
         handler=parse_handler(code, _read(path / code), profile.python) if code else None,
         files=names,
-        scripts={n: t for n, t in texts.items() if not n.endswith(_NO_SCRIPTS)},
-        containers=tuple(container for found in started.values() for container in found),
+        scripts=scripts,
+        containers=tuple(one for one in containers if one not in [launch.container for launch in launches]),
+        launches=launches,
         requests=tuple(Request(n, 1, read_json(t)) for n, t in texts.items() if n.endswith(".json") and not started[n]),
         server=parse_properties(
             next((t for n, t in texts.items() if n.endswith(".properties")), None)
@@ -182,6 +190,22 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
         requirements=tuple(_read(path / "requirements.txt").splitlines()) if "requirements.txt" in names else (),
         config=read_config(path / "config.json") if "config.json" in names else None,
     )
+
+
+def read_launches(files: Iterable[Path], aim: Aim) -> Folder | None:
+    """Return what files start that need no model folder, None where they start nothing; raises as `read_folder`."""
+    texts = {file: _read(file) for file in files if file.suffix in _STARTERS and os.path.isfile(file)}
+    containers = [one for file, text in texts.items() for one in containers_in(file.name, text, file.parent)]
+    found = _launches(containers, {file.name: text for file, text in texts.items() if file.suffix == ".sh"})
+    if not found:
+        return None
+    profile, instance = catalog.profile(aim.profile), catalog.instance(aim.instance)
+    return Folder("", profile, instance, Properties(), frozenset(), launches=found)
+
+
+def _launches(containers: Iterable[Container], scripts: Mapping[str, str]) -> tuple[Launch, ...]:
+    commands = (one for file, text in scripts.items() for one in shell_commands(file, text))
+    return tuple(launches_in(containers, commands))
 
 
 def _shown(file: Path, folder: Path) -> str:

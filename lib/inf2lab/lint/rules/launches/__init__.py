@@ -1,0 +1,1 @@
+"""Rules about launch files of the servers that came after DJLServing."""
