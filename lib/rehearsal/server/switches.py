@@ -85,6 +85,12 @@ class Switch(Enum):
         "refused at start",
         "nothing tells a learner what happened",
     )
+    NEGATIVE_BATCH_ENDS_WORKERS = Difference(
+        "`batch_size` is below 0",
+        "loads; each worker ends at once, and every request gets 503",
+        "does not load",
+        "the reason is in the log only",
+    )
     BROKEN_STREAM_DROPS = Difference(
         "a stream fails before its first piece",
         "the connection drops",

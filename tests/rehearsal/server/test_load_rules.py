@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import string
 import tempfile
+import weakref
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from rehearsal.server.models import registry as registry_module
 from rehearsal.server.models.devices import Device, parse_device, visible_cores
 from rehearsal.server.models.info import PENDING, ModelInfo, Registration
 from rehearsal.server.models.registry import Entry, Registry
+from rehearsal.server.switches import Switch
 from rehearsal.server.wire.requests import Request
 
 CPU = Device("cpu", -1)
@@ -62,14 +65,23 @@ class Log(ServerLog):
 class Play:
     """A folder with properties, in a server whose workers are played."""
 
-    def __init__(self, properties: str | bytes = "", environ: dict[str, str] | None = None, *, cores: int = 0) -> None:
-        self.folder = Path(tempfile.mkdtemp()) / "m"
+    def __init__(
+        self,
+        properties: str | bytes = "",
+        environ: dict[str, str] | None = None,
+        *,
+        cores: int = 0,
+        original: frozenset[Switch] = frozenset(),
+    ) -> None:
+        root = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
+        self.folder = Path(root) / "m"
         self.folder.mkdir()
         data = properties.encode() if isinstance(properties, str) else properties
         (self.folder / "serving.properties").write_bytes(data)
         (self.folder / "model.py").write_text("")
         self.log = Log()
-        config = load_config(Flags(neuron_cores=cores, allow_any_url=True), environ or {})
+        config = load_config(Flags(neuron_cores=cores, allow_any_url=True, original=original), environ or {})
         self.registry = Registry(config, PlayedFactory(), self.log)  # type: ignore[arg-type]
         self.management = Management(self.registry, config, self.log)
 
@@ -344,6 +356,8 @@ def test_a_second_reading_as_utf8_adds_keys_and_changes_none():
         ),
         ("job_queue_size=0\n", (500, "IllegalArgumentException", None)),
         ("job_queue_size=-3\n", (500, "IllegalArgumentException", None)),
+        ("batch_size=-1\n", (500, "IllegalArgumentException", "Illegal Capacity: -1 (batch_size)")),
+        ("load_on_devices=;;\n", (500, "IllegalArgumentException", "load_on_devices=;; names no device")),
         ("required_memory_mb=99999999\n", (507, "WlmOutOfMemoryException", "No enough memory to load the model.")),
         ("load_on_devices=0\n", (500, "IllegalStateException", "No GPU device detected.")),
         ("load_on_devices=gpu\n", (500, "IllegalStateException", "No GPU device detected.")),
@@ -373,6 +387,59 @@ def test_a_bad_degree_is_noticed_where_it_is_first_needed(devices, said):
     play = Play(f"load_on_devices={devices}\noption.tensor_parallel_degree=two\n")
     assert play.refusal() == (500, "NumberFormatException", 'For input string: "two"')
     assert [text.rpartition(":")[2] for text in play.log.said if text.lower().startswith("loading")] == said
+
+
+def test_a_batch_of_less_than_nothing():
+    """NEGATIVE_BATCH_ENDS_WORKERS, on: it loads, and its workers end before their first request."""
+    play = Play("batch_size=-1\n", original=frozenset(Switch))
+
+    async def loaded() -> list[bool]:
+        entry = play.registry.add(Registration("m", str(play.folder)))
+        await play.registry.load(entry)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return [worker.state.alive for worker in entry.pool.workers]
+
+    assert asyncio.run(loaded()) == [False]
+    assert play.registry.find("m").health == "Healthy"  # the dead still count
+
+
+# --- a device that is named when the model already serves
+
+
+@quick
+@given(
+    st.sampled_from(["nc0", "zz", "cpu", "cpu5", "0", "gpu", "NC", " nc0", "nc99999999999"]),
+    st.sampled_from([None, "-1", "0", "1", "2"]),
+    st.sampled_from([None, "-1", "0", "1", "3"]),
+)
+def test_scaling_on_a_device(name, low, high):
+    """A new device gets the model's own limits, then those that are asked; the other devices keep theirs."""
+    play = Play("minWorkers=1\nmaxWorkers=2\nload_on_devices=cpu\n")
+    asked = {"device": name.replace(" ", "%20"), "min_worker": low, "max_worker": high}
+    query = "&".join(f"{key}={value}" for key, value in asked.items() if value is not None)
+
+    async def scaled() -> dict[str, tuple[int, int]]:
+        entry = play.registry.add(Registration("m", str(play.folder)))
+        await play.registry.load(entry)
+        await play.management.scale(Request("PUT", f"/models/m?{query}", []))
+        return {str(group.device): (group.min_workers, group.max_workers) for group in entry.pool.groups.values()}
+
+    refusals = {
+        "0": (500, "IllegalStateException", "No GPU device detected."),
+        "gpu": (500, "IllegalStateException", "No GPU device detected."),
+        "NC": (500, "IllegalArgumentException", "Failed to parse device name: NC"),
+        " nc0": (500, "IllegalArgumentException", "Failed to parse device name:  nc0"),
+        "nc99999999999": (400, "BadRequestException", 'For input string: "99999999999"'),
+    }
+    if name in refusals:
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(scaled())
+        assert (caught.value.status, caught.value.java_type, caught.value.message) == refusals[name]
+        return
+    least, most = (1 if low in (None, "-1") else int(low)), (2 if high in (None, "-1") else int(high))
+    device = str(parse_device(name))
+    assert asyncio.run(scaled()) == {"cpu()": (1, 2)} | {device: (least, most)}
 
 
 # --- a failure between two states

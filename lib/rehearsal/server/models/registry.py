@@ -13,6 +13,7 @@ from rehearsal.server.errors import ApiError, ModelLoadError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, parse_device
 from rehearsal.server.models.info import FAILED, PENDING, READY, ModelInfo, Registration
+from rehearsal.server.switches import Switch
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.members import WorkerGroup
 from rehearsal.server.workers.pool import WorkerPool
@@ -93,6 +94,9 @@ class Registry:
                 )
             names = model.devices()
             self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")
+            if not names:
+                text = f"load_on_devices={model.load_on_devices} names no device"
+                raise ModelLoadError("IllegalArgumentException", text)
             names = self._limit(names)
             for name in names:
                 await self.load_on(entry, name)
@@ -137,6 +141,8 @@ class Registry:
             model.status = READY
         if model.job_queue_size <= 0:
             raise ModelLoadError("IllegalArgumentException", None)
+        if model.batch_size < 0 and Switch.NEGATIVE_BATCH_ENDS_WORKERS not in self._config.original:
+            raise ModelLoadError("IllegalArgumentException", f"Illegal Capacity: {model.batch_size} (batch_size)")
         await entry.pool.scale(device, low, high)
 
     def _limit(self, names: list[str]) -> list[str]:

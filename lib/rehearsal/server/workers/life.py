@@ -32,6 +32,10 @@ async def feed(worker: Worker, shared: Shared) -> None:
     state = worker.state
     _watch(worker, shared)
     try:
+        if shared.model.batch_size < 0:  # the original makes a list of that length
+            text = f"java.lang.IllegalArgumentException: Illegal Capacity: {shared.model.batch_size}"
+            shared.log.error("WorkerThread", f"Server error\n{text}")
+            state.end(STOPPED)
         while state.alive:
             try:
                 if not await _turn(worker, shared):
