@@ -12,6 +12,7 @@ from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, visible_cores
 from rehearsal.server.models.info import ModelInfo
 from rehearsal.server.workers.folder import SocketFolder
+from rehearsal.server.workers.leavings import MARK
 from rehearsal.server.workers.process import WorkerCommand, WorkerProcess, find_python, worker_pythonpath
 
 FIRST_PORT = 19000  # DJLServing numbers its sockets from here, also the Unix ones
@@ -57,6 +58,8 @@ class WorkerFactory:
             key, equals, value = pair.partition("=")
             if equals and (name := key.strip(BLANKS)):
                 environ[name] = value.strip(BLANKS)
+        socket = self._folder.path / f"djl_sock.{port}"
+        environ[MARK] = str(socket)
         environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder)
         environ.setdefault("REHEARSAL_INSTANCE", str(self._folder.path / "cores"))  # unless servers are to share one
         if self._config.neuron_cores > 0:
@@ -71,6 +74,6 @@ class WorkerFactory:
             folder=model.folder,
             entry_point=model.entry_points[device],
             device_id=device.number,
-            socket=self._folder.path / f"djl_sock.{port}",
+            socket=socket,
             environ=environ,
         )

@@ -21,10 +21,13 @@ from rehearsal.server.errors import DISCONNECTED, TIMED_OUT, CodecError, ModelLo
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.workers.channel import Link, Output
 from rehearsal.server.workers.codec import Frame, Reply, encode_request
+from rehearsal.server.workers.leavings import end_leavings
 from rehearsal.server.workers.traceback_text import handler_traceback
 
 START_TIMEOUT_S = 120
 EXIT_WAIT_S = 5
+LAST_WORDS_S = 0.5  # for what a worker that has ended wrote
+GENERATIONS = 20  # of processes that a worker left and that start others while they are ended
 KEPT_LINES = 400  # of a worker's output, for the report of a failed load
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
@@ -129,6 +132,9 @@ class WorkerProcess:
                     os.killpg(self.pid, signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._output.exited.wait(), EXIT_WAIT_S)
+            for _ in range(GENERATIONS):  # in a thread: it looks at all processes of this machine
+                if not await asyncio.to_thread(end_leavings, str(self.command.socket)):
+                    break
             # The last lines may still be in the pipes; they hold the reason of a failure.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._output.drained.wait(), 0.5)
@@ -223,6 +229,8 @@ class WorkerProcess:
         """Called when the process ended: also ends what a handler started and left behind."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        if self._link is not None:  # what it left may hold the socket; first comes what is still in there
+            asyncio.get_running_loop().call_later(LAST_WORDS_S, self._link.close)
         self.closed()
 
     def closed(self) -> None:

@@ -1,0 +1,34 @@
+"""What a worker leaves behind: processes in a session of their own, which the end of its group does not reach.
+
+They are found by a variable in their environment, on Linux only; one that was started with another environment is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+MARK = "REHEARSAL_WORKER"  # in a worker's environment, and so in that of all it starts: its socket
+PROC = Path("/proc")
+
+
+def end_leavings(mark: str) -> bool:
+    """Kills the processes with this mark; whether there were any, which may have started others meanwhile."""
+    wanted = os.fsencode(f"{MARK}={mark}")
+    pids = [folder.name for folder in PROC.iterdir() if folder.name.isdigit()] if sys.platform == "linux" else []
+    return sum(_end(int(pid), wanted) for pid in pids) > 0
+
+
+def _end(pid: int, wanted: bytes) -> bool:
+    with contextlib.suppress(OSError, AttributeError):  # another user's, or has just ended; or no pidfd in this Python
+        process = os.pidfd_open(pid)  # before its environment is read: a number may come to mean another process
+        try:
+            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                return True
+        finally:
+            os.close(process)
+    return False
