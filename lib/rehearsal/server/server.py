@@ -28,6 +28,7 @@ from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.models.store import registration, startup_models
 from rehearsal.server.switches import Switch
+from rehearsal.server.wire.crowd import ACCEPTED_AT_ONCE, Crowd, raise_limit
 from rehearsal.server.wire.http import Connection
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.package import worker_package
@@ -35,6 +36,7 @@ from rehearsal.server.workers.package import worker_package
 STOP_SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}  # and the exit codes that the JVM has for them
 FAILURE_PAUSE_S = 3  # the original's pause between a failed load and its end
 CLOSE_TIMEOUT_S = 10
+BACKLOG = 1024  # clients that may wait to be accepted
 EXIT_FAILED, EXIT_SETUP = 1, 2
 
 
@@ -51,7 +53,7 @@ class Server:
 
     def __init__(self, config: ServerConfig, log: ServerLog) -> None:
         self._config, self._log = config, log
-        self._connections: set[Connection] = set()
+        self._connections = Crowd(log)
         self._listeners: list[asyncio.Server] = []
         self._stop: asyncio.Future[int]
 
@@ -197,7 +199,11 @@ class Server:
             return Connection(app, self._config, self._log, self._connections)
 
         try:
-            listener = await loop.create_server(connection, address.host, address.port, backlog=1024)
+            # asyncio accepts as many at once as its backlog says; the kernel may let more of them wait.
+            listener = await loop.create_server(connection, address.host, address.port, backlog=ACCEPTED_AT_ONCE)
+            for found in listener.sockets:
+                with socket.socket(fileno=os.dup(found.fileno())) as same:
+                    same.listen(BACKLOG)
         except (OSError, OverflowError) as error:
             cause = f"java.io.IOException: Failed to bind to address: {address}"
             self._log.info("ModelServer", "Model server stopped.")
@@ -294,6 +300,7 @@ def _is_shown(key: str) -> bool:
 
 def serve(config: ServerConfig) -> int:
     """Runs a server to its end; returns the process's exit code."""
+    raise_limit()
     log = ServerLog(config.log_dir)
     try:
         return asyncio.run(Server(config, log).run())

@@ -23,6 +23,7 @@ from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.switches import Switch
+from rehearsal.server.wire.crowd import Crowd
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
 
@@ -38,7 +39,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Connection(asyncio.Protocol):
     """One client; answers its requests one after the other, in their order."""
 
-    def __init__(self, handler: Handler, config: ServerConfig, log: ServerLog, open_ones: set[Connection]) -> None:
+    def __init__(self, handler: Handler, config: ServerConfig, log: ServerLog, open_ones: Crowd) -> None:
         self._handler, self._config, self._log, self._open = handler, config, log, open_ones
         self._waiting: deque[Request | None] = deque()  # None: bytes that are no HTTP
         self._session: _Session | None = None
@@ -52,6 +53,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if not self._open.has_room(transport.get_extra_info("socket").fileno()):
+            self._closing = True
+            transport.abort()
+            return
         host, port, *_ = transport.get_extra_info("peername") or ("0.0.0.0", 0)
         self._client = f"/{host}:{port}"
         self._open.add(self)
