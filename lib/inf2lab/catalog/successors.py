@@ -35,6 +35,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Ended:
+    """Something of the old stack that ended, or began to, on a day."""
+
+    date: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Successor:
     """One way on: `words` start its server in its image, `config_key` is where NxD Inference's settings stand."""
 
@@ -169,6 +177,11 @@ class Ports:
     """Contributed ports by model type, with the accuracy that their authors measured."""
 
     rows: Mapping[str, str] = field(default_factory=dict)
+
+
+def stack_history() -> tuple[Ended, ...]:
+    """Return what ended of the old stack, oldest first."""
+    return rows.read_rows(Ended, "successors", "ended")
 
 
 @cache

@@ -38,17 +38,19 @@ def gate_rows(state: State) -> Iterator[Row]:
     says = "; ".join(f"{one.kind} of {one.date}: {one.says}" for one in found.deciding)
     sources = "; ".join(one.source for one in found.deciding) or "no row of the catalog"
     says = says or "nobody here knows whether it is served: look at the target's list"
-    yield Row("model", f"{state.model_id} ({model_type})", found.verdict, "", says, sources, "source")
+    if not state.model_id:
+        says = "nobody names the model: look at what the handler loads"
+    yield Row("model", f"{state.model_id or 'not named'} ({model_type})", found.verdict, "", says, sources, "source")
     for one in found.beside:
         said = f"{one.verdict}, with SDK {one.sdk}: {one.says}" if one.sdk else f"{one.verdict}: {one.says}"
         yield Row(f"{one.kind}, {one.date}", one.models or model_type, Verdict.CHANGED, "", said, one.source, "ran")
 
 
 def _judged(state: State, model_type: str, name: str) -> tuple[Verdict, tuple[Support, ...], tuple[Support, ...]]:
-    """A report from the same image counts most, then code and tables, of which a no counts more."""
+    """A report from the same image counts most (all are of Inf2), then code and tables, of which a no counts more."""
     rows = [one for one in catalog.model_support() if one.target == state.target.name and model_type in one.types]
     rows = [one for one in rows if re.search(one.models, name.lower())]
-    seen = [one for one in rows if one.kind == "report" and one.sdk == state.image.sdk]
+    seen = [one for one in rows if one.kind == "report" and one.sdk == state.image.sdk and state.family == "inf2"]
     said = [one for one in rows if one.kind != "report"]
     deciding = seen or [one for one in said if one.verdict == "no"] or said
     verdict = _VERDICTS[deciding[0].verdict] if deciding else Verdict.CHANGED

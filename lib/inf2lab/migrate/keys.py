@@ -76,10 +76,23 @@ def file_rows(state: State) -> Iterator[Row]:
         known = "model.py" if name == own else name
         fate = catalog.fate("things", known, state.target.name)
         if fate:
-            yield of_fate(name, name, fate)
+            row = of_fate(name, name, fate)
+            yield replace(row, says=f"{row.says}; {_reads(state)}") if name == own else row
         elif not state.weights_here and Path(name).suffix == ".py":
             says = "no line names it as the handler: it may be imported by one"
             yield Row(name, name, Verdict.NONE, "", says, "the folder", "inferred")
+
+
+def _reads(state: State) -> str:
+    """What the folder's own handler asks of requests and options, which somebody else must do now."""
+    code = state.stated.own
+    keys, options = ([one.key for one in found[0]] for found in (code.body_keys, code.options)) if code else ([], [])
+    said = (
+        f"{kind} {', '.join(dict.fromkeys(names))}"
+        for kind, names in (("of a request", keys), ("options", options))
+        if names
+    )
+    return f"it reads {'; '.join(said) or 'nothing that can be followed'}"
 
 
 def variable_rows(state: State) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inf2lab import catalog
+from inf2lab.errors import FolderError
 from inf2lab.folder import INSIDE_PORT, SECRET, Entry
 from inf2lab.migrate.keys import fate_of, handed_on
 from inf2lab.migrate.state import State
@@ -92,7 +93,7 @@ def _none(state: State) -> tuple[str, ...]:
 def _properties(state: State) -> dict[str, str]:
     own = {
         "engine": "Python",
-        "option.model_id": MODEL if state.weights_here else state.model_id,
+        "option.model_id": _source(state),
         "option.tensor_parallel_degree": "max",
         "option.max_rolling_batch_size": str(state.rows),
         "option.max_model_len": str(state.positions),
@@ -116,9 +117,7 @@ def _flags(state: State) -> Iterator[str]:
 
 def _settings(state: State) -> dict[str, Any]:
     """NxD Inference's settings: those that stood in JSON already, and the options that became one."""
-    given = state.stated.option("override_neuron_config")
-    found = _value(given.value, "text") if given and state.target.name == "vllm-nxdi" else {}
-    settings = dict(found) if isinstance(found, dict) else {}
+    settings = _given(state) if state.target.name == "vllm-nxdi" else {}
     if state.stated.in_8bit and state.target.name == "vllm-nxdi":
         settings |= INT8 | {"quantized_checkpoints_path": f"{ARTIFACTS}/quantized"}
     for entry, rule in _written(state):
@@ -126,6 +125,15 @@ def _settings(state: State) -> dict[str, Any]:
             kind = catalog.options().options[entry.name].kind
             settings[rule.removeprefix("override.")] = _value(entry.value, kind)
     return settings
+
+
+def _given(state: State) -> dict[str, Any]:
+    entry = state.stated.option("override_neuron_config")
+    found = _value(entry.value, "text") if entry else {}
+    if not isinstance(found, dict):
+        where = f"{entry.file}:{entry.line}" if entry else ""
+        raise FolderError(where, f'override_neuron_config={found}: write a JSON object, as in {{"fused_qkv": true}}')
+    return dict(found)
 
 
 def _written(state: State) -> Iterator[tuple[Entry, str]]:
@@ -146,11 +154,14 @@ def _value(text: str, kind: str) -> Any:
 
 
 def _model(state: State) -> str:
-    return MODEL if state.weights_here or _on_s3(state) else state.model_id
+    return MODEL if state.weights else state.model_id
 
 
-def _on_s3(state: State) -> bool:
-    return bool(state.needs.weights_on_s3 or state.stated.option("s3url"))
+def _source(state: State) -> str:
+    """The model as LMI takes it, which reads s3:// itself."""
+    given = state.stated.option("s3url")
+    named = given.value if given else state.model_id
+    return named if named.startswith("s3://") else _model(state)
 
 
 def _environment(state: State, words: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
@@ -172,7 +183,5 @@ def _mounts(state: State) -> Iterator[Mount]:
         yield Mount("artifacts", "./artifacts", ARTIFACTS)
     else:
         yield Mount("folder", f"./{state.name}", LMI_FOLDER, True)
-    if state.weights_here:
-        yield Mount("model", str(state.full_path), MODEL, True)
-    elif _on_s3(state) and state.target.on_neuron:
-        yield Mount("model", "./weights", MODEL, True)
+    if state.weights and (state.target.on_neuron or _source(state) == MODEL):
+        yield Mount("model", state.weights, MODEL, True)

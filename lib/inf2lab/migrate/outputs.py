@@ -3,11 +3,12 @@
 import json
 import math
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from inf2lab import catalog
-from inf2lab.migrate.launch import LMI_FOLDER, Launch, Mount
+from inf2lab.migrate.launch import LMI_FOLDER, MODEL, Launch, Mount
 from inf2lab.migrate.state import State
 from inf2lab.scale import Document, as_text, fill_in
 
@@ -44,7 +45,7 @@ def command(state: State, made: Launch) -> str:
     )
     groups += [["-e", name if value is None else f"{name}={value}"] for name, value in made.environment.items()]
     lines = [shlex.join(group) for group in groups]
-    lines += [f'-v "{_from_here(mount)}"' for mount in made.mounts]
+    lines += [f"-v {_from_here(mount)}" for mount in made.mounts]
     lines += [shlex.join([state.image_name]), *_argument_lines(made)]
     return "#!/bin/sh\n" + 'cd "$(dirname "$0")" || exit 2\n' + " \\\n  ".join(lines) + "\n"
 
@@ -60,16 +61,17 @@ def _argument_lines(made: Launch) -> list[str]:
 
 
 def _from_here(mount: Mount) -> str:
-    return mount.text.replace("./", "$PWD/", 1) if mount.host.startswith("./") else mount.text
+    here = mount.host.startswith("./")
+    return f'"$PWD/{mount.text.removeprefix("./")}"' if here else shlex.quote(mount.text)
 
 
 def compose(state: State, made: Launch) -> dict[str, Any]:
     """Return the compose file as an object."""
-    named = [name if value is None else f"{name}={value}" for name, value in made.environment.items()]
+    named = [name if value is None else f"{name}={_plain(value)}" for name, value in made.environment.items()]
     service: dict[str, Any] = {"image": state.image_name}
-    service |= {"command": [word.replace("$", "$$") for word in made.arguments]} if made.arguments else {}
+    service |= {"command": [_plain(word) for word in made.arguments]} if made.arguments else {}
     service |= {"ports": [f"127.0.0.1:{made.port}:{made.port}"], "environment": named}
-    service |= {"volumes": [mount.text for mount in made.mounts]}
+    service |= {"volumes": [_plain(mount.text) for mount in made.mounts]}
     if made.devices:
         service |= {
             "devices": [f"/dev/neuron{number}" for number in range(made.devices)],
@@ -81,9 +83,14 @@ def compose(state: State, made: Launch) -> dict[str, Any]:
     return {"services": {state.name: service}}
 
 
+def _plain(text: str) -> str:
+    """A text in which compose finds no variables of its own."""
+    return text.replace("$", "$$")
+
+
 def manifest(state: State, made: Launch) -> list[Document]:
     """Return the Kubernetes objects."""
-    name, facts = state.name.replace("_", "-").strip("-").lower(), catalog.kubernetes_facts()
+    name, facts = state.kubernetes_name, catalog.kubernetes_facts()
     on_neuron, loading_s = bool(made.devices), state.needs.loading_s
     documents = fill_in(
         TEMPLATE,
@@ -123,7 +130,7 @@ def _same(state: State) -> bool:
 def _variable(state: State, name: str, value: str | None) -> dict[str, Any]:
     if value is not None:
         return {"name": name, "value": value}
-    secret = ("huggingface", "token") if name == "HF_TOKEN" else (f"{state.name.replace('_', '-')}-secrets", name)
+    secret = ("huggingface", "token") if name == "HF_TOKEN" else (f"{state.kubernetes_name}-secrets", name)
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret[0], "key": secret[1]}}}
 
 
@@ -142,27 +149,41 @@ def _volume(name: str, mount: Mount) -> dict[str, Any]:
 
 
 def sagemaker(state: State, made: Launch) -> dict[str, Any]:
-    """Return image and variables as CreateModel takes them; where the image reads none, of a derived image."""
-    found: dict[str, Any] = {"Image": state.image_name}
-    if made.properties:
-        options = {key: value for key, value in made.properties.items() if key.startswith("option.")}
-        names = {key: f"OPTION_{key.removeprefix('option.').upper()}" for key in options}
-        names |= {"option.model_id": "HF_MODEL_ID"}
-        return found | {"Environment": {names[key]: value for key, value in options.items()}}
+    """Return image and variables as CreateModel takes them; an image that reads none is derived from first."""
+    image = state.image_name if state.target.sage else f"<derived from {state.image_name} with sagemaker/Dockerfile>"
+    return {"Image": image, "Environment": {**_sagemaker_options(state, made), **_sagemaker_own(made)}}
+
+
+def _sagemaker_options(state: State, made: Launch) -> dict[str, str]:
+    found: dict[str, str] = {}
     if not state.target.sage:
-        return {"Image": f"<derived from {state.image_name} with sagemaker/Dockerfile>", "Environment": {}}
-    variables: dict[str, str] = {}
-    for word in made.arguments:
+        return found
+    for key, value in made.properties.items():
+        if key == "option.model_id":
+            found["HF_MODEL_ID"] = _there(value)
+        elif key.startswith("option."):
+            found[state.target.sage + key.removeprefix("option.").upper()] = value
+    for word, following in pairwise((*made.arguments, "--")):
         if word.startswith("--"):
-            last = state.target.sage + word.removeprefix("--").upper().replace("-", "_")
-            variables[last] = ""
-        else:
-            variables[last] = word
-    return found | {"Environment": variables}
+            name = state.target.sage + word.removeprefix("--").upper().replace("-", "_")
+            found[name] = "" if following.startswith("--") else _there(following)
+    return found
+
+
+def _sagemaker_own(made: Launch) -> dict[str, str]:
+    """The container's own variables: what it writes goes to its disk, which ends with it."""
+    own = made.environment.items()
+    return {
+        name: f"<{name}>" if value is None else f"/tmp{value}" if value[:1] == "/" else value for name, value in own
+    }
+
+
+def _there(word: str) -> str:
+    return LMI_FOLDER if word == MODEL else word
 
 
 def _derived(state: State, made: Launch) -> str:
-    words = shlex.join(made.words)
+    words = shlex.join(_there(word) for word in made.words)
     return (
         "# This image reads no variables, and SageMaker starts it with the word `serve`, which its entry point would\n"
         "# run. Here that word becomes the name of the shell. Nobody has tried it on SageMaker.\n"

@@ -33,10 +33,9 @@ class Translated:
     def chats(self) -> list[dict[str, Any]]:
         """The same as chats: one for each prompt, for a chat has no list."""
         rest = {key: value for key, value in self.body.items() if key not in ("prompt", "echo")}
-        if "messages" in self.body:
+        if self.path == CHAT:
             return [self.body]
-        own = self.body["prompt"]
-        own = [own] if isinstance(own, str) else own
+        own = _texts(self.body["prompt"])
         return [rest | {"messages": [{"role": "user", "content": prompt}]} for prompt in own]
 
     def of_length(self, longest: int) -> dict[str, Any]:
@@ -67,11 +66,12 @@ def _translated(state: State, request: Request) -> Translated | None:
         return None
     where = f"{request.file}:{request.line}"
     stream = _streams(state, old)
-    if "messages" in old or "prompt" in old:
-        path = CHAT if "messages" in old else _path(state)
+    if isinstance(old.get("messages"), list) or _texts(old.get("prompt")):
+        path = CHAT if isinstance(old.get("messages"), list) else _path(state)
         return Translated(where, old, path, old | {"model": state.name} | stream)
     prompts = next((old[key] for key in _PROMPTS if key in old), None)
-    if not isinstance(prompts, str | list) or not all(isinstance(one, str) for one in prompts):
+    rows = _texts(prompts)
+    if not rows:
         return None
     parameters = old.get("parameters")
     given: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
@@ -81,8 +81,13 @@ def _translated(state: State, request: Request) -> Translated | None:
     body |= _sampling(given, sampled) | stream
     body |= {"echo": True} if not state.stated.rolling else {}
     body |= {} if new is None else {"max_tokens": new}
-    rows = (prompts,) if isinstance(prompts, str) else tuple(prompts)
     return Translated(where, old, _path(state), body, total, whole=sampled, prompts=rows)
+
+
+def _texts(given: object) -> tuple[str, ...]:
+    """A prompt, or several; none for anything else."""
+    found = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else ()
+    return tuple(one for one in found if isinstance(one, str)) if all(isinstance(one, str) for one in found) else ()
 
 
 def request_rows(state: State, request: Request) -> Iterator[Row]:
@@ -131,13 +136,17 @@ def _length(
         total = next((old[key] for key in _OWN_LENGTHS if key in old), total)
     elif "seq_length" in state.stated.profile.request.length:
         total = old.get("seq_length", total)
-    if isinstance(new, int):
+    if _counts(new):
         return (None, new) if sampled else (new, None)
-    if isinstance(total, int):
+    if _counts(total):
         return None, total
     if state.stated.rolling:
         return catalog.old_answers().rolling_tokens, None
     return None, state.stated.profile.request.default_length or state.positions
+
+
+def _counts(given: object) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given > 0
 
 
 def _carried(state: State, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,26 @@ class State:
         return self.stated.model_name
 
     @property
+    def kubernetes_name(self) -> str:
+        """The same as Kubernetes takes it, for a Service too: it begins with a letter."""
+        plain = self.name.replace("_", "-").strip("-").lower()
+        return (plain if plain[:1].isalpha() else f"model-{plain}".strip("-"))[:50].strip("-")
+
+    @property
     def model_id(self) -> str:
-        """The model's name on the hub, or its folder: the code's own word counts where it asks no file."""
-        return self.stated.meant or self.needs.model_id
+        """The model's name on the hub, or its folder; empty where nobody names it."""
+        own = str(self.full_path) if self.weights_here else ""
+        return self.stated.meant or own
+
+    @property
+    def weights(self) -> str:
+        """The folder of weights that the new server is given; empty where it fetches them by name."""
+        if self.weights_here:
+            return str(self.full_path)
+        if Path(self.model_id).is_absolute():
+            return self.model_id
+        fetched = self.model_id and not self.model_id.startswith("s3://") and not self.stated.option("s3url")
+        return "" if fetched else "./weights"
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+import write_where_next
 from inf2lab import catalog
 from inf2lab.catalog import Fate, Verdict, fates
 from inf2lab.errors import SettingsError
@@ -143,3 +144,15 @@ def test_a_fate_that_a_program_can_write_is_told_from_words() -> None:
     ]
     assert rule("--speculative-config with an EAGLE draft") == ""
     assert json.dumps(rule("`stream` of each request")) == '""'
+
+
+def test_the_page_is_what_the_tool_writes() -> None:
+    assert write_where_next.PAGE.read_text(encoding="utf-8") == write_where_next.page(), "run write_where_next.py"
+
+
+def test_the_page_has_every_key_and_every_target() -> None:
+    text = write_where_next.page()
+    assert all(f"`{name}`" in text for name in catalog.options().options)
+    assert all(image in text for image in (one.image for one in catalog.successors().values()))
+    days = [one.date for one in catalog.stack_history()]
+    assert days == sorted(days)

@@ -222,7 +222,7 @@ def test_sagemaker_is_given_what_the_image_reads(made: Make) -> None:
     assert environment("optimum")["SM_ON_BATCH_SIZE"] == "4"
     assert environment("optimum")["SM_ON_ALLOW_NON_CACHED_MODEL"] == ""
     assert environment("lmi-vllm")["HF_MODEL_ID"] == "meta-llama/Llama-2-7b-hf"
-    assert environment("vllm-nxdi") == {}
+    assert set(environment("vllm-nxdi")) == {"HF_HOME", "HF_TOKEN", "NEURON_COMPILED_ARTIFACTS"}
     assert "exec vllm serve" in made("vllm-nxdi").files()["sagemaker/Dockerfile"]
 
 
@@ -232,6 +232,58 @@ def test_a_model_in_the_folder_is_mounted(made: Make) -> None:
     found = made("vllm-nxdi", text, {"config.json": config})
     assert found.launch.words[2] == "/model"
     assert ":/model:ro" in found.files()["command.sh"]
+    there = json.loads(made("optimum", text, {"config.json": config}).files()["sagemaker.json"])["Environment"]
+    assert there["SM_ON_MODEL"] == "/opt/ml/model"
+
+
+@pytest.mark.parametrize("line", ["option.model_id=s3://bucket/llama", "option.s3url=s3://bucket/llama"])
+def test_weights_on_s3_are_read_by_lmi_only_and_mounted_for_the_others(made: Make, line: str) -> None:
+    text = f"engine=Python\n{line}\n"
+    assert made("vllm-nxdi", text).launch.words[2] == "/model"
+    assert '"$PWD/weights:/model:ro"' in made("optimum", text).files()["command.sh"]
+    on_gpu = made("lmi-vllm", text)
+    assert on_gpu.launch.properties["option.model_id"] == "s3://bucket/llama"
+    assert "/model:ro" not in on_gpu.files()["command.sh"].replace("/opt/ml/model:ro", "")
+
+
+def test_a_model_that_nobody_names_is_not_guessed(made: Make) -> None:
+    found = made("vllm-nxdi", "engine=Python\n")
+    assert row(found, "not named").verdict is Verdict.CHANGED
+    assert found.launch.words[2] == "/model"
+
+
+def test_settings_that_stood_in_json_are_kept_and_what_is_no_object_is_refused(made: Make) -> None:
+    words = made("vllm-nxdi", LLAMA + 'option.override_neuron_config={"async_mode": true}\n').launch.words
+    assert json.loads(words[words.index("--additional-config") + 1]) == {"override_neuron_config": {"async_mode": True}}
+    with pytest.raises(FolderError, match="write a JSON object"):
+        made("vllm-nxdi", LLAMA + "option.override_neuron_config=[1]\n")
+
+
+def test_names_that_kubernetes_refuses_and_paths_with_signs_are_written_so_that_they_work(tmp_path: Path) -> None:
+    folder = tmp_path / "a $HOME `x`" / "13B_Chat"
+    folder.mkdir(parents=True)
+    (folder / "serving.properties").write_text("engine=Python\noption.model_id=/models/$A\n")
+    found = migrate(folder, to="vllm-nxdi", settings=Settings())
+    files = found.files()
+    for each in yaml.safe_load_all(files["kubernetes.yaml"]):
+        kubernetes_validate.validate(each, "1.34", strict=True)
+        assert each["metadata"]["name"] == "model-13b-chat"
+    assert "-v '/models/$A:/model:ro'" in files["command.sh"]
+    assert "/models/$$A:/model:ro" in files["compose.yaml"]
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("profile", ["seed-0.21", "djl-0.34"])
+def test_every_key_of_the_catalogue_at_once_is_answered(made: Make, to: str, profile: str) -> None:
+    values = {"int": "3", "bool": "true", "degree": "max", "dtype": "fp16", "list": "128,256"}
+    table = catalog.options()
+    lines = [
+        f"option.{name}={values.get(one.kind, 'x')}" for name, one in table.options.items() if "config" not in name
+    ]
+    lines += [f"{name}=3" for name in table.server_keys]
+    found = made(to, "\n".join(lines), settings=Settings(profile=profile))
+    assert len(found.sections["what the folder says"]) == len(lines)
+    assert set(found.files()) >= {"command.sh", "compose.yaml", "kubernetes.yaml", "sagemaker.json", "report.html"}
 
 
 def test_the_article_s_request_keeps_its_length_its_sampling_and_its_prompt(tmp_path: Path) -> None:
@@ -302,6 +354,15 @@ def test_a_chat_stays_a_chat_and_what_is_no_request_is_said(made: Make) -> None:
     assert one.path == "/v1/chat/completions"
     assert one.chats == [chat | {"model": "llama"}]
     found = made("vllm-nxdi", LLAMA, {"call.sh": "curl http://x/predictions/llama -d @other.json\n"})
+    assert found.requests == ()
+    assert row(found, "request").verdict is Verdict.NONE
+
+
+@pytest.mark.parametrize(
+    "body", [[1], {"inputs": [1]}, {"inputs": []}, {"messages": 3}, {"prompt": None}, {"text": {"a": 1}}, "Hi"]
+)
+def test_a_body_without_prompts_is_said_and_not_translated(made: Make, body: object) -> None:
+    found = made("vllm-nxdi", LLAMA, {"request.json": json.dumps(body)})
     assert found.requests == ()
     assert row(found, "request").verdict is Verdict.NONE
 
