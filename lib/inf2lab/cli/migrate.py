@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from inf2lab.cli.common import console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
-    from inf2lab.migrate import Migration
+    from inf2lab.migrate import Compared, Migration
 
 commands = typer.Typer()
 
@@ -29,22 +31,39 @@ def migrate(
     to: Annotated[str, typer.Option(help="vllm-nxdi, optimum, vllm-neuron or lmi-vllm.")] = "vllm-nxdi",
     image: Annotated[str, typer.Option(help="A tag of its images, or HOST/NAME:TAG; left out: the safest.")] = "",
     out: Annotated[Path | None, typer.Option(help="Write all files into this new folder.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Ask the old server and the real vLLM, and compare (`make migrate-env`).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     *,
     settings: Settings,
 ) -> None:
-    """Say what becomes of a folder on a successor of its stack. Exit code 1 if something in use has no successor."""
+    """Say what becomes of a folder on a successor of its stack. Exit code 1 if something in use has no successor.
+
+    With --compare also if both servers write something else, rounding aside.
+    """
     from inf2lab import migrate
 
     with one_sentence():
         made = migrate(folder, to=to, image=image, files=files or (), settings=settings)
         written = made.write(out) if out else []
+        compared = _compared(made) if compare else []
     if as_json:
-        print(json.dumps(made.as_dict(), indent=2, ensure_ascii=False))
+        print(
+            json.dumps(made.as_dict() | {"compared": [asdict(row) for row in compared]}, indent=2, ensure_ascii=False)
+        )
     else:
         _show(made, written)
-    if not made.ok:
+        for row in compared:
+            console.print(f"{row.where} {row.prompt!r}: {row.verdict}")
+    if not made.ok or not all(row.equal or row.is_rounding for row in compared):
         raise typer.Exit(1)
+
+
+def _compared(made: Migration) -> list[Compared]:
+    from inf2lab.migrate import compare
+
+    return compare(made, report=lambda line: print(line, file=sys.stderr))
 
 
 def _show(made: Migration, written: list[Path]) -> None:

@@ -47,7 +47,7 @@ def status() -> None:
         console.print("no server was started here")
     for server, now in found:
         workers = ", ".join(f"{worker.device} {worker.status}" for worker in now.workers)
-        console.print(f"{server.folder.name} at {server.url}: {now.state}{f' ({workers})' if workers else ''}")
+        console.print(f"{server.name} at {server.url}: {now.state}{f' ({workers})' if workers else ''}")
         console.print(f"  {now.detail}\n  log: {paths.shown(server.log_path)}")
     if any(now.state == State.FAILED for _, now in found):
         raise typer.Exit(1)
@@ -105,15 +105,13 @@ def call(
 ) -> None:
     """Ask a running model for one text a prompt, in the words of its handler."""
     from inf2lab.endpoint import Endpoint
-    from inf2lab.folder import Needs
     from inf2lab.serving import on_record
     from inf2lab.shapes import built_in_body
 
     with one_sentence():
         server = None if model else on_record(port)
-        name = server.folder.name if server else model or DEFAULTS.model_name
-        endpoint = Endpoint(f"http://127.0.0.1:{port}", name)
-        if server and Needs(server.settings, server.folder).stated.shape != "article":
+        endpoint = server.endpoint if server else Endpoint(f"http://127.0.0.1:{port}", model or DEFAULTS.model_name)
+        if server and server.shape != "article":
             texts = [row["generated_text"] for row in endpoint.send(built_in_body(prompts, seq_length)).json()]
         else:
             texts = endpoint.generate(prompts, seq_length)

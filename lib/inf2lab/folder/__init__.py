@@ -6,6 +6,7 @@ from inf2lab.folder.containers import containers_in, variables_of
 from inf2lab.folder.docker_words import docker_runs
 from inf2lab.folder.environment import PLAIN_VARIABLES, Variable, key_of, merge
 from inf2lab.folder.launches import Launch, launches_in
+from inf2lab.folder.migrated import MIGRATED, Migrated
 from inf2lab.folder.model_folder import Aim, ModelFolder, read_config
 from inf2lab.folder.needs import (
     COMPILED,
@@ -42,6 +43,7 @@ __all__ = [
     "LIBRARY_POSITIONS",
     "LOAD_MARGIN_S",
     "MANAGEMENT_PORT",
+    "MIGRATED",
     "MODEL_STORE",
     "OPTION",
     "PLAIN_KEYS_REACH_PYTHON",
@@ -52,6 +54,7 @@ __all__ = [
     "Edit",
     "Entry",
     "Launch",
+    "Migrated",
     "ModelFolder",
     "Needs",
     "Properties",

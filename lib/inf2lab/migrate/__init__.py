@@ -1,9 +1,26 @@
 """Where next: a model folder on the servers that came after, key by key, with the files that start them.
 
-made = migrate("models/opt13b", to="vllm-nxdi")
+made = migrate("models/opt13b", to="vllm-nxdi", files=["ask.sh"])
+compare(made)
 """
 
-from inf2lab.migrate.migration import Migration, migrate
-from inf2lab.migrate.report import lines, verdict_line
+from typing import TYPE_CHECKING
 
-__all__ = ["Migration", "lines", "migrate", "verdict_line"]
+from inf2lab.faces import on_demand
+
+if TYPE_CHECKING:
+    from inf2lab.migrate.migration import Migration, migrate
+    from inf2lab.migrate.report import lines, verdict_line
+    from inf2lab.migrate.side_by_side import Compared, compare
+
+__all__ = ["Compared", "Migration", "compare", "lines", "migrate", "verdict_line"]
+
+# A comparison starts two servers, and what only translates needs no package for that.
+__getattr__ = on_demand(
+    __name__,
+    {
+        "migration": ("Migration", "migrate"),
+        "report": ("lines", "verdict_line"),
+        "side_by_side": ("Compared", "compare"),
+    },
+)

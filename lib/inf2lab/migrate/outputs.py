@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from inf2lab import catalog
+from inf2lab.folder import MIGRATED, Migrated
 from inf2lab.migrate.launch import LMI_FOLDER, MODEL, Launch, Mount
+from inf2lab.migrate.requests import sampling
 from inf2lab.migrate.state import State
 from inf2lab.scale import Document, as_text, fill_in
+from inf2lab.serving import bridge_file
 
 TEMPLATE = Path(__file__).with_name("manifests") / "server.yaml"
 CAPABILITIES = ("SYS_ADMIN", "IPC_LOCK")
@@ -25,12 +28,31 @@ def start_files(state: State, made: Launch) -> dict[str, str]:
         "compose.yaml": as_text([Document("Start it with `docker compose up`.", compose(state, made))]),
         "kubernetes.yaml": as_text(manifest(state, made)),
         "sagemaker.json": json.dumps(sagemaker(state, made), indent=2) + "\n",
+        MIGRATED: migrated(state, made).text,
     }
+    if migrated(state, made).words:
+        files["bridge/bridge.py"] = bridge_file().read_text(encoding="utf-8")
     if made.properties:
         files[f"{state.name}/serving.properties"] = _properties_text(made)
     elif not state.target.sage:
         files["sagemaker/Dockerfile"] = _derived(state, made)
     return files
+
+
+def migrated(state: State, made: Launch) -> Migrated:
+    """Return what `inf2lab serve` reads of the new folder; without words where `vllm serve` is not what starts it."""
+    here = {mount.inside: mount.host for mount in made.mounts}
+    by_vllm = made.words[:2] == ("vllm", "serve")
+    return Migrated(
+        name=state.name,
+        target=state.target.name,
+        model_id="" if state.weights_here else state.model_id,
+        words=[here.get(word, word) for word in made.words[2:]] if by_vllm else [],
+        sampling=sampling({}, state.sampled),
+        shape=state.stated.shape,
+        loading_s=state.needs.loading_s,
+        client_s=state.needs.client_s,
+    )
 
 
 def command(state: State, made: Launch) -> str:

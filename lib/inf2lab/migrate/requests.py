@@ -78,7 +78,7 @@ def _translated(state: State, request: Request) -> Translated | None:
     sampled = state.sampled and given.get("use_sample", True) is not False
     new, total = _length(state, old, given, sampled)
     body = {"model": state.name, "prompt": prompts, **_carried(state, given)}
-    body |= _sampling(given, sampled) | stream
+    body |= sampling(given, sampled) | stream
     body |= {"echo": True} if not state.stated.rolling else {}
     body |= {} if new is None else {"max_tokens": new}
     return Translated(where, old, _path(state), body, total, whole=sampled, prompts=rows)
@@ -160,7 +160,7 @@ def _carried(state: State, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _sampling(given: Mapping[str, Any], sampled: bool) -> dict[str, Any]:
+def sampling(given: Mapping[str, Any], sampled: bool) -> dict[str, Any]:
     """Both always written, as nobody should depend on a default that moves."""
     if sampled or given.get("do_sample") is True:
         return {"temperature": given.get("temperature", 1.0), "top_k": given.get("top_k", catalog.old_answers().top_k)}

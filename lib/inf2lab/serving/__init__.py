@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.container import ContainerServer, stop_labelled
     from inf2lab.serving.docker import has_image, run_docker
     from inf2lab.serving.docker_run import CONTAINER_USER, RunLine
+    from inf2lab.serving.inside_files import bridge_file
     from inf2lab.serving.interface import ModelServer, State
     from inf2lab.serving.local import end_orphans
     from inf2lab.serving.ports import claim, free_port
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
     from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
     from inf2lab.serving.state import instance_path
+    from inf2lab.serving.vllm import VllmServer, objections
 
 __all__ = [
     "CONTAINER_USER",
@@ -24,14 +26,17 @@ __all__ = [
     "RunLine",
     "Server",
     "State",
+    "VllmServer",
     "all_servers",
     "ask_registry",
+    "bridge_file",
     "claim",
     "end_orphans",
     "free_port",
     "has_image",
     "instance_path",
     "left_over",
+    "objections",
     "on_record",
     "require_image",
     "run_docker",
@@ -48,6 +53,7 @@ __getattr__ = on_demand(
         "container": ("ContainerServer", "stop_labelled"),
         "docker": ("has_image", "run_docker"),
         "docker_run": ("CONTAINER_USER", "RunLine"),
+        "inside_files": ("bridge_file",),
         "interface": ("ModelServer", "State"),
         "local": ("end_orphans",),
         "ports": ("claim", "free_port"),
@@ -55,5 +61,6 @@ __getattr__ = on_demand(
         "rehearsal": ("RehearsalServer", "worker_is_here"),
         "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
         "state": ("instance_path",),
+        "vllm": ("VllmServer", "objections"),
     },
 )

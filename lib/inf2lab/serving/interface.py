@@ -63,6 +63,21 @@ class ModelServer(ABC):
         return Needs(self.settings, self.folder)
 
     @property
+    def name(self) -> str:
+        """The model's name in requests."""
+        return self.folder.name
+
+    @property
+    def shape(self) -> str:
+        """The requests that its handler takes: a name of `SHAPES`."""
+        return self.needs.stated.shape
+
+    @property
+    def patience_s(self) -> float:
+        """How long it may load: as long as its workers may take, one after the other, and a margin; in seconds."""
+        return self.needs.ready_s(self.workers)
+
+    @property
     def workers(self) -> int:
         """Copies that the server starts."""
         return self.settings.copies
@@ -75,7 +90,7 @@ class ModelServer(ABC):
     @property
     def endpoint(self) -> Endpoint:
         """A client for the folder's model, which outwaits the folder's own time for an answer."""
-        return Endpoint(self.url, self.folder.name, timeout_s=self.needs.client_s)
+        return Endpoint(self.url, self.name, timeout_s=self.needs.client_s)
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -110,9 +125,9 @@ class ModelServer(ABC):
     def wait_ready(self, *, timeout_s: float | None = None, report: Report = print) -> ServerStatus:
         """Wait until the model answers, with a line at each change; raises LoadFailed or NotReady.
 
-        The default patience is the folder's own: as long as its workers may take, one after the other, and a margin.
+        The default patience is the folder's own.
         """
-        patience_s = self.needs.ready_s(self.workers) if timeout_s is None else timeout_s
+        patience_s = self.patience_s if timeout_s is None else timeout_s
         with Steps(self.log_path) as steps:
             return self._wait_ready(steps, patience_s, report)
 
@@ -134,9 +149,9 @@ class ModelServer(ABC):
                 report(f"{time.monotonic() - started:.1f} s  ready at {self.url}")
                 return status
             if status.state in (State.FAILED, State.STOPPED):
-                raise LoadFailed(self.folder.name, status.detail, paths.shown(self.log_path))
+                raise LoadFailed(self.name, status.detail, paths.shown(self.log_path))
             if time.monotonic() - started > patience_s:
-                raise NotReady(self.folder.name, patience_s, status.detail)
+                raise NotReady(self.name, patience_s, status.detail)
             time.sleep(self.poll_s)
 
     def logs(self, lines: int = 20) -> list[str]:
@@ -160,7 +175,7 @@ class ModelServer(ABC):
         return follow(self.log_path, lines, self.exists)
 
     def _ready(self, workers: tuple[Worker, ...]) -> ServerStatus:
-        return ServerStatus(State.READY, f"{self.folder.name} answers at {self.url}", workers)
+        return ServerStatus(State.READY, f"{self.name} answers at {self.url}", workers)
 
     def _answers(self) -> tuple[Worker, ...] | None:
         """Return the model's workers if the server answers for the model, else None."""

@@ -41,6 +41,11 @@ class LocalServer(ModelServer):
             processes.MARK: processes.owner(),
         }
 
+    @property
+    def played(self) -> str:
+        """The model whose words are played; empty for a folder that names none."""
+        return self.needs.stated.text("model_id") or ""
+
     @abstractmethod
     def provide(self) -> None:
         """Have ready what the command needs; raises ServerError."""
@@ -49,12 +54,11 @@ class LocalServer(ModelServer):
         """Start the server's process in a session of its own; raises FolderError, StandInError or ServerError."""
         self.check()
         self._claim_port()
-        model_id = self.needs.stated.text("model_id")
-        if model_id:
-            standin = prepare_standin(model_id)
+        if self.played:
+            standin = prepare_standin(self.played)
             if standin.is_played:
                 size = f"{standin.parameters / 1e6:.1f} M parameters"
-                report(f"{model_id} is played by {standin.played_by}, {size}: its words, the named model's rules")
+                report(f"{self.played} is played by {standin.played_by}, {size}: its words, the named model's rules")
         self.provide()
         if home := os.environ.get(_HOME):
             report(f"{_HOME}={home} is not used: its config.properties could open this server to the network")

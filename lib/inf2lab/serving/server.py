@@ -4,17 +4,17 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import LabError, ServerError
-from inf2lab.folder import ModelFolder
+from inf2lab.folder import Migrated, ModelFolder
 from inf2lab.serving import docker, processes
 from inf2lab.serving.container import ContainerServer
 from inf2lab.serving.distribution import DistributionServer
 from inf2lab.serving.interface import ModelServer, Report
 from inf2lab.serving.rehearsal import RehearsalServer
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
+from inf2lab.serving.vllm import VllmServer
 from inf2lab.settings import Settings
 
-_KINDS: dict[str, type[ModelServer]] = {"rehearsal": RehearsalServer, "inf2": ContainerServer}
-_SERVERS = ("rehearsal", "djl")
+_HERE: dict[str, type[ModelServer]] = {"rehearsal": RehearsalServer, "djl": DistributionServer, "vllm": VllmServer}
 
 
 class Server:
@@ -24,14 +24,18 @@ class Server:
     def of(settings: Settings, folder: Path | str | None = None, *, server: str = "rehearsal") -> ModelServer:
         """Return the lane's server for a model folder, default models/<model_name>; nothing is started.
 
-        `server` "djl" is a real DJLServing on this machine's processor; raises ServerError for any other name.
+        `server` "djl" is a real DJLServing on this machine's processor, "vllm" the real vLLM, which alone serves a
+        folder that `inf2lab migrate` wrote; raises ServerError for any other name.
         """
         path = paths.real(folder) if folder else paths.models() / settings.model_name
-        if server not in _SERVERS:
-            raise ServerError(f"server {server!r}: use one of {', '.join(_SERVERS)}")
-        real_here = settings.lane == "rehearsal" and server == "djl"  # on an instance it always is the real one
-        kind = DistributionServer if real_here else _KINDS[settings.lane]
-        return kind(settings, ModelFolder(path))
+        if server not in _HERE:
+            raise ServerError(f"server {server!r}: use one of {', '.join(_HERE)}")
+        migrated = Migrated.is_in(path)
+        if settings.lane == "inf2":  # there it always is the real one
+            if migrated:
+                raise ServerError(f"{paths.shown(path)} was migrated: on an instance `sh command.sh` there starts it")
+            return ContainerServer(settings, ModelFolder(path))
+        return _HERE["vllm" if migrated else server](settings, ModelFolder(path))
 
     @staticmethod
     def start(

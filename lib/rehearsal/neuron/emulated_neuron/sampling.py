@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, Protocol
 
 import torch
@@ -116,7 +117,12 @@ def sample_llama(
 
 
 def select_tokens(next_token_scores: Tensor, top_k: int = 1, top_p: float = 1.0, temperature: float = 1.0) -> Tensor:
-    """One token (B, 1) drawn from the softmax over what the filters leave of logits (B, V)."""
+    """One token (B, 1) drawn from the softmax over what the filters leave of logits (B, V).
+
+    With REHEARSAL_GREEDY the likeliest, whatever the filters: what two servers answer can be compared then.
+    """
+    if os.environ.get("REHEARSAL_GREEDY"):
+        top_k = 1
     probabilities, indices = top_k_top_p_filtering(
         next_token_scores if temperature == 1.0 else next_token_scores / temperature, top_k, top_p
     )

@@ -1,0 +1,144 @@
+"""Old request against old server, translated request against the real vLLM, greedy, token by token.
+
+Both compute on this machine's processor, from the same weights: a text that differs tells of the translation, the
+number format or the arithmetic, never of the chip. At f32 and f16 the texts are equal; at bf16 a flip between two
+tokens that lie within a twentieth of a logit is rounding (measured 2026-11-28: tiny-opt, SmolLM2).
+"""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from inf2lab.errors import EndpointError, ServerError
+from inf2lab.folder import ModelFolder
+from inf2lab.migrate.migration import Migration
+from inf2lab.migrate.requests import Translated
+from inf2lab.serving import ModelServer, RehearsalServer, VllmServer, free_port
+from inf2lab.shapes import SHAPES, read_answer
+
+Report = Callable[[str], None]
+ROUNDING = 0.1  # logits: a flip between two tokens that are nearer is rounding
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One prompt on both servers. `at` is the first new token that differs, None for none, `margin` its distance in
+    logits to the second best of the new server."""
+
+    where: str
+    prompt: str
+    old: str  # without the prompt
+    new: str
+    tokens: int
+    at: int | None = None
+    margin: float | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether both wrote the same."""
+        return self.at is None
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether the difference begins where the two best tokens are all but equal."""
+        return self.margin is not None and abs(self.margin) < ROUNDING
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.at is None:
+            return f"all {self.tokens} tokens are equal"
+        kind = "rounding" if self.is_rounding else "not rounding: look at the translation"
+        return f"equal up to token {self.at}; the two best are {self.margin:.3f} logits apart there: {kind}"
+
+
+class Greedy(RehearsalServer):
+    """The old server, drawing the likeliest token whatever the handler asks for."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the rehearsal's variables and that one."""
+        return super().environment() | {"REHEARSAL_GREEDY": "1"}
+
+
+def compare(migration: Migration, *, report: Report = print) -> list[Compared]:
+    """Return what both servers answered to each prompt of the migration's requests; raises LabError.
+
+    Both run on free ports, the old one on an emulated instance of its own, and end with this call.
+    """
+    if not migration.requests:
+        raise ServerError("nothing to compare: name a file with a request, as in `inf2lab migrate FOLDER ask.sh`")
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "migrated"
+        migration.write(out)
+        settings = replace(migration.state.needs.settings, lane="rehearsal", machine="compare")
+        successor = VllmServer(replace(settings, port=free_port()), ModelFolder(out))
+        successor.check()
+        old = Greedy(replace(settings, port=free_port()), migration.state.needs.folder)
+        with running(old, report):
+            answers = [_old_texts(old, asked) for asked in migration.requests]
+        with running(successor, report):
+            asked_for = zip(migration.requests, answers, strict=True)
+            return [row for asked, texts in asked_for for row in _against(successor, asked, texts)]
+
+
+@contextlib.contextmanager
+def running(server: ModelServer, report: Report) -> Iterator[None]:
+    """Start a server and wait for it; end it with the context."""
+    try:
+        server.start(report)
+        server.wait_ready(report=report)
+        yield
+    finally:
+        server.stop()
+
+
+def _old_texts(server: ModelServer, asked: Translated) -> list[str]:
+    """What the old server writes, without the prompts."""
+    answer = server.endpoint.send(asked.old)
+    texts = _texts(answer.json())
+    if texts is None or len(texts) != len(asked.prompts):
+        raise ServerError(f"{asked.where}: the old server answered {answer.text[:200]!r}: no text a prompt")
+    return [text.removeprefix(prompt) for text, prompt in zip(texts, asked.prompts, strict=True)]
+
+
+def _texts(answer: Any) -> list[str] | None:
+    shape = SHAPES["article" if isinstance(answer, dict) else "builtin"]
+    return read_answer(shape, json.dumps(answer).encode())
+
+
+def _against(server: ModelServer, asked: Translated, old: Sequence[str]) -> Iterator[Compared]:
+    longest = max(_post(server, "/tokenize", {"prompt": prompt})["count"] for prompt in asked.prompts)
+    body = asked.of_length(longest) | {"temperature": 0, "logprobs": 2}
+    for name in ("echo", "top_k", "stream"):
+        body.pop(name, None)
+    choices = _post(server, "/v1/completions", body)["choices"]
+    for prompt, text, choice in zip(asked.prompts, old, choices, strict=True):
+        yield compared(asked.where, prompt, text, choice)
+
+
+def _post(server: ModelServer, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.post(server.url + path, json=body, timeout=server.endpoint.timeout_s)
+    if not answer.ok:
+        raise EndpointError(answer.status_code, answer.reason, answer.text)
+    return dict(answer.json())
+
+
+def compared(where: str, prompt: str, old: str, choice: Mapping[str, Any]) -> Compared:
+    """Return the comparison of an old text with a choice of vLLM's that has its tokens' log probabilities."""
+    new, logs = str(choice["text"]), choice["logprobs"]
+    row = Compared(where, prompt, old, new, len(logs["tokens"]))
+    if old == new:
+        return row
+    same = next((place for place, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), len(old))
+    starts = [offset - logs["text_offset"][0] for offset in logs["text_offset"]]
+    at = max((place for place, start in enumerate(starts) if start <= same), default=0)
+    best = sorted(logs["top_logprobs"][at].values(), reverse=True)
+    return replace(row, at=at, margin=best[0] - best[1] if len(best) > 1 else None)

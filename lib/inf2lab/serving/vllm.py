@@ -1,0 +1,158 @@
+"""The real vLLM on this machine's processor, from a folder that `inf2lab migrate` wrote: the successor's rehearsal.
+
+It is the release of the last image for Inf2, in an environment of its own (`make migrate-env`), because it needs other
+releases of nearly everything than DJL's worker. Nothing of it leaves the machine: no statistics, no hub, no listener
+beyond loopback. The bridge is before it, so that it takes the old requests too.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import requests
+
+from inf2lab import paths
+from inf2lab.endpoint import Endpoint
+from inf2lab.errors import ServerError
+from inf2lab.folder import Migrated
+from inf2lab.serving import processes
+from inf2lab.serving.inside_files import INSIDE
+from inf2lab.serving.interface import Worker
+from inf2lab.serving.local import LocalServer
+from inf2lab.weights import worker_environment
+
+ENVIRONMENT = ".venv-migrate"
+# Words of a chip's launch that a processor refuses or has no use for, each with its value.
+_CHIP_ONLY = {"--num-gpu-blocks-override", "--block-size", "--device", "--host", "--port", "--tensor-parallel-size"}
+# vLLM's own, by which it stays on this machine.
+_QUIET = {
+    "VLLM_NO_USAGE_STATS": "1",  # it would report what it runs on
+    "DO_NOT_TRACK": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_HOST_IP": "127.0.0.1",  # else its processes meet on the machine's own address
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+    "TORCHDYNAMO_DISABLE": "1",  # compiling log probabilities takes 20 s, once
+    "SPT_NOENV": "1",  # the engine's process keeps its environment, by which a lost one is found
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+class VllmServer(LocalServer):
+    """`vllm serve` with the words of the chip's launch, less those that a processor does not take."""
+
+    kind = "vllm"
+
+    @cached_property
+    def migrated(self) -> Migrated:
+        """What the folder says; raises FolderError."""
+        return Migrated.read(self.folder.path)
+
+    @property
+    def name(self) -> str:
+        """The model's name in requests: that of the old folder."""
+        return self.migrated.name
+
+    @property
+    def shape(self) -> str:
+        """The requests that the old handler took, which the bridge takes now."""
+        return self.migrated.shape
+
+    @property
+    def patience_s(self) -> float:
+        """How long it may load, in seconds."""
+        return float(self.migrated.loading_s)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """A client for the old requests; the new ones are asked of `url`."""
+        return Endpoint(self.url, self.name, timeout_s=self.migrated.client_s)
+
+    def command(self) -> list[str]:
+        """Return the command line that starts it."""
+        here = [str(python().with_name("vllm")), "serve", *on_cpu(self.migrated.words)]
+        return [*here, "--middleware", "bridge.Bridge", "--host", "127.0.0.1", "--port", str(self.settings.port)]
+
+    def environment(self) -> dict[str, str]:
+        """Return what keeps it to this machine, and what the bridge samples by."""
+        bridge = {"PYTHONPATH": str(INSIDE), "BRIDGE_SAMPLING": json.dumps(self.migrated.sampling)}
+        return _QUIET | worker_environment() | bridge | {processes.MARK: processes.owner()}
+
+    def scratch_variables(self, scratch: str) -> dict[str, str]:
+        """Return what keeps its own files in `scratch`."""
+        return scratch_variables(scratch)
+
+    def check(self) -> None:
+        """Raise FolderError or ServerError if it cannot be started here."""
+        target = self.migrated.target
+        if not self.migrated.words:
+            raise ServerError(f"{target} is not started by `vllm serve`: what stands for it here is --to vllm-nxdi")
+        python()
+
+    def provide(self) -> None:
+        """Nothing: the environment has it all."""
+
+    @property
+    def played(self) -> str:
+        """The model whose words are played."""
+        return self.migrated.model_id
+
+    def _answers(self) -> tuple[Worker, ...] | None:
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                healthy = session.get(f"{self.url}/health", timeout=5).ok
+        except requests.RequestException:
+            return None
+        return (Worker("cpu", "READY"),) if healthy else None
+
+
+def python() -> Path:
+    """Return the Python of vLLM's environment; raises ServerError where it was not made."""
+    here = paths.root() / ENVIRONMENT / "bin" / "python"
+    if not here.exists():
+        raise ServerError(f"vLLM is not here: `make migrate-env` installs it into {ENVIRONMENT} (Linux; up to 8 GB)")
+    return here
+
+
+def on_cpu(words: Sequence[str]) -> list[str]:
+    """Return a chip's words after `vllm serve` as a processor takes them: one copy, unsharded, not compiled."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        name, stated, _ = word.partition("=")
+        if skip or name in _CHIP_ONLY:
+            skip = not skip and not stated
+        else:
+            kept.append(word)
+    return [*kept, "--enforce-eager"]
+
+
+def scratch_variables(scratch: str) -> dict[str, str]:
+    """Return what keeps vLLM's own files in `scratch`."""
+    return {"TMPDIR": scratch, "VLLM_CACHE_ROOT": f"{scratch}/cache", "VLLM_CONFIG_ROOT": f"{scratch}/config"}
+
+
+def objections(commands: Sequence[Sequence[str]]) -> list[str | None]:
+    """Return for each command line what vLLM's own parser and configuration say against it, None for nothing.
+
+    The words are those after `vllm serve`; the models must be here. Raises ServerError.
+    """
+    with tempfile.TemporaryDirectory(prefix=processes.SCRATCH_PREFIX) as scratch:
+        done = subprocess.run(
+            [str(python()), str(INSIDE / "parse.py")],
+            input=json.dumps([list(words) for words in commands]),
+            env=os.environ | _QUIET | worker_environment() | scratch_variables(scratch),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    try:
+        found: list[str | None] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        last = (done.stderr.strip() or "nothing").splitlines()[-1]
+        raise ServerError(f"vLLM's parser did not answer (exit code {done.returncode}): {last}") from None
+    return found

@@ -1,0 +1,216 @@
+"""Migrated folders on the real vLLM: what its own parser says, and what it writes beside the old server.
+
+`make test-migrate` runs this. Equality is asked where arithmetic allows it: f32 and f16. At bf16 a flip may happen, and
+must be rounding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from inf2lab import ModelFolder, Settings
+from inf2lab.migrate import Migration, compare, migrate
+from inf2lab.serving import ModelServer, Server, objections
+from inf2lab.weights import prepare_standin, standins
+from notebook_files import NOTEBOOKS, read_notebook
+from tests.support import ports
+
+if TYPE_CHECKING:
+    from conftest import WriteFolder
+
+pytestmark = [
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not os.environ.get("REQUIRE_MIGRATE"), reason="`make test-migrate` runs this: the real vLLM"),
+]
+OPT, SMOLLM2 = "facebook/opt-13b", "HuggingFaceTB/SmolLM2-135M-Instruct"
+PROMPTS = [
+    "Hello, I am a language model,",
+    "Welcome to Amazon Elastic Compute Cloud,",
+    "The capital of France is",
+    "To start an instance, open the console and",
+    "A security group controls",
+    "Each volume has a size and",
+    "When the load balancer receives a request,",
+    "You can use the following command to",
+    "An error occurs when",
+    "One",
+]
+BASE = {"engine": "Python", "option.model_id": OPT, "option.n_positions": 256, "option.dtype": "f32"}
+
+
+def written_handler() -> str:
+    """The model.py of notebook 04."""
+    cells = [cell.source.partition("\n") for cell in read_notebook(NOTEBOOKS / "04_model_py.ipynb").cells]
+    parts = [text for first, _, text in cells if first.startswith("%%writefile") and first.endswith("/model.py")]
+    return "\n".join(parts)
+
+
+def asks(folder: Path, batch: int, *, length: int = 48) -> list[Path]:
+    """A file for each request: all prompts, `batch` at a time."""
+    files = []
+    for first in range(0, len(PROMPTS), batch):
+        file = folder / f"ask{first}.json"
+        file.write_text(json.dumps({"seq_length": length, "text": PROMPTS[first : first + batch]}))
+        files.append(file)
+    return files
+
+
+def made(
+    write_folder: WriteFolder, tmp_path: Path, *, batch: int, to: str = "vllm-nxdi", **options: object
+) -> Migration:
+    given = {f"option.{name}": value for name, value in options.items()}
+    stated = BASE | {"option.batch_size": batch, "option.tensor_parallel_degree": 2} | given
+    folder = write_folder("moved", stated, handler=written_handler())
+    return migrate(folder.path, to="vllm-nxdi", files=asks(tmp_path, batch))
+
+
+def test_the_whole_of_it_is_asked_for_by_the_right_words(write_folder: WriteFolder, tmp_path: Path) -> None:
+    """Every generated command passes vLLM's parser and configuration; mutated ones are refused or reported."""
+    prepare_standin(OPT)
+    generated = []
+    for place, options in enumerate(
+        [
+            {},
+            {"dtype": "f16", "batch_size": 1},
+            {"dtype": "bf16", "batch_size": 8, "tensor_parallel_degree": 4},
+            {"dtype": "f16", "n_positions": 2048},
+            {"revision": "main", "trust_remote_code": "true"},
+            {"rolling_batch": "auto", "max_rolling_batch_size": 4, "context_length_estimate": "128,256"},
+        ]
+    ):
+        given = {f"option.{name}": value for name, value in options.items()}
+        stated = BASE | {"option.batch_size": 2, "option.tensor_parallel_degree": 2} | given
+        folder = write_folder(f"moved{place}", stated, handler=written_handler())
+        for image in ("0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04", "0.16.0-neuronx-py312-sdk2.31.1-ubuntu24.04"):
+            words = list(migrate(folder.path, to="vllm-nxdi", image=image).launch.words[2:])
+            # As many blocks as a processor needs; on the chip a block is a whole text.
+            words[words.index("--num-gpu-blocks-override") + 1] = "4096"
+            generated.append(words)
+    base = generated[0]
+    mutated = [
+        *([*base, *more] for more in (["--device", "neuron"], ["--override-neuron-config", "{}"], ["--max-len", "9"])),
+        *(
+            [*base, *more]
+            for more in (["--task", "generate"], ["--use-v2-block-manager"], ["--additional-config", "{x"])
+        ),
+        *([*base, *more] for more in (["--max-num-seqs", "two"], ["--max-num-seqs", "0"], ["--max-model-len", "x"])),
+        *([*base, *more] for more in (["--max-model-len", "4096"], ["--max-model-len", "-1x"], ["--block-size", "a"])),
+        *([*base, *more] for more in (["--dtype", "fp16"], ["--dtype", "f16"], ["--dtype", "half16"], ["--dtype"])),
+        *([*base, *more] for more in (["--tensor-parallel-size", "3"], ["--tensor-parallel-size", "2.5"])),
+        *([*base, *more] for more in (["--quantization", "neuron_quant"], ["--no-such-flag"], ["--load-in-8bit"])),
+    ]
+    found = objections([*generated, *mutated])
+    assert found[: len(generated)] == [None] * len(generated)
+    accepted = [
+        words[len(base) :] for words, said in zip(mutated, found[len(generated) :], strict=True) if said is None
+    ]
+    assert len(mutated) >= 20
+    assert accepted == []
+
+
+@pytest.mark.parametrize(("dtype", "batch"), [("f32", 2), ("f16", 1)])
+def test_opt_writes_the_same_tokens_on_both(write_folder: WriteFolder, tmp_path: Path, dtype: str, batch: int) -> None:
+    rows = compare(made(write_folder, tmp_path, batch=batch, dtype=dtype))
+    assert len(rows) == len(PROMPTS)
+    assert [row.verdict for row in rows if not row.equal] == []
+    assert all(row.tokens > 20 for row in rows)
+
+
+@pytest.mark.parametrize(("dtype", "batch"), [("f32", 1), ("f16", 2)])
+def test_a_llama_writes_the_same_tokens_on_both(
+    write_folder: WriteFolder, tmp_path: Path, dtype: str, batch: int
+) -> None:
+    if standins.repository(SMOLLM2).own() is None:
+        pytest.skip("SmolLM2 is not here: `inf2lab fetch smollm2-135m` (93 MB)")
+    rows = compare(made(write_folder, tmp_path, batch=batch, dtype=dtype, model_id=SMOLLM2, tensor_parallel_degree=1))
+    assert [row.verdict for row in rows if not row.equal] == []
+
+
+def test_at_bf16_every_flip_is_rounding(write_folder: WriteFolder, tmp_path: Path) -> None:
+    rows = compare(made(write_folder, tmp_path, batch=2, dtype="bf16"))
+    assert [row.verdict for row in rows if not row.equal and not row.is_rounding] == []
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """A migrated folder, served by the real vLLM."""
+    place = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INF2LAB_LOGS", str(place / "logs"))
+        old = ModelFolder(place / "opt13b")
+        old.path.mkdir()
+        (old.path / "model.py").write_text(written_handler())
+        stated = BASE | {"option.batch_size": 2, "option.tensor_parallel_degree": 2}
+        (old.path / "serving.properties").write_text("".join(f"{key}={value}\n" for key, value in stated.items()))
+        migrate(old.path, to="vllm-nxdi").write(place / "out")
+        server = Server.start(replace(Settings(), port=ports.free_port(1)), place / "out", report=lambda line: None)
+        yield server
+        family = family_of(server)
+        server.stop()
+        assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def family_of(server: ModelServer) -> list[psutil.Process]:
+    """Whoever listens on the server's port, with the processes below it."""
+    (owner,) = {
+        connection.pid
+        for connection in psutil.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.settings.port
+    }
+    front = psutil.Process(owner)
+    return [front, *front.children(recursive=True)]
+
+
+def test_the_article_s_request_is_answered_in_the_article_s_shape(served: ModelServer) -> None:
+    texts = served.endpoint.generate(PROMPTS[:2], seq_length=40)
+    assert all(map(str.startswith, texts, PROMPTS))
+    answer = served.endpoint.send({"inputs": PROMPTS[0], "parameters": {"max_new_tokens": 5, "do_sample": False}})
+    assert list(answer.json()[0]) == ["generated_text"]
+
+
+def test_the_answer_has_the_old_length(served: ModelServer) -> None:
+    """`seq_length` counted the longest prompt and the answer, and no text ended before."""
+    with requests.Session() as session:
+        session.trust_env = False
+        ids = [session.post(f"{served.url}/tokenize", json={"prompt": text}).json()["count"] for text in PROMPTS[:2]]
+        texts = served.endpoint.generate(PROMPTS[:2], seq_length=60)
+        both = [session.post(f"{served.url}/tokenize", json={"prompt": text}).json()["count"] for text in texts]
+    # A text cut into tokens anew may need one less than it was written in.
+    assert [abs(count - (60 - max(ids)) - own) <= 2 for count, own in zip(both, ids, strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"text": ["a"], "seq_length": 1}, 424, "leaves no room"),
+        ({"inputs": "a", "parameters": {"max_new_tokens": 5000}}, 424, "max_tokens"),
+        ({"inputs": "a", "parameters": {"temperature": -1}}, 424, "temperature"),
+    ],
+)
+def test_what_vllm_refuses_comes_in_the_old_form(served: ModelServer, body: object, status: int, said: str) -> None:
+    answer = served.endpoint.send(body)
+    assert (answer.status, json.loads(answer.text)["code"]) == (status, status)
+    assert said in answer.error
+
+
+def test_it_listens_on_loopback_only(served: ModelServer) -> None:
+    family = family_of(served)
+    assert any("VLLM::" in one.name() or "VLLM::" in " ".join(one.cmdline()) for one in family)
+    listening = {
+        connection.laddr.ip
+        for one in family
+        for connection in one.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}

@@ -1,0 +1,47 @@
+"""Where two texts part, and how near the two best tokens were there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inf2lab.errors import ServerError
+from inf2lab.migrate import compare, migrate
+from inf2lab.migrate.side_by_side import compared
+
+
+def choice(tokens: list[str], margins: list[float], *, start: int = 0) -> dict[str, Any]:
+    """A choice of vLLM's, with the distance between the two best tokens at each place."""
+    offsets = [start + len("".join(tokens[:place])) for place in range(len(tokens))]
+    tops = [{token: -1.0, "other": -1.0 - margin} for token, margin in zip(tokens, margins, strict=True)]
+    return {"text": "".join(tokens), "logprobs": {"tokens": tokens, "text_offset": offsets, "top_logprobs": tops}}
+
+
+def test_equal_texts_are_equal_in_all_tokens() -> None:
+    row = compared("ask.sh:1", "Hi", " there you", choice([" there", " you"], [2, 2]))
+    assert row.equal
+    assert row.verdict == "all 2 tokens are equal"
+
+
+@pytest.mark.parametrize(
+    ("old", "at", "margin", "word"),
+    [
+        (" they you", 0, 2.0, "not rounding"),  # parts within the first token
+        (" there is", 1, 0.03, "rounding"),
+        (" there you a", 2, 0.5, "not rounding"),
+        (" there", 1, 0.03, "rounding"),  # the old text is shorter
+        (" there you are all", 2, 0.5, "not rounding"),  # the old text is longer: what came last
+    ],
+)
+def test_the_first_token_that_differs_is_named_with_its_margin(old: str, at: int, margin: float, word: str) -> None:
+    row = compared("ask.sh:1", "Hi", old, choice([" there", " you", " are"], [2.0, 0.03, 0.5], start=7))
+    assert (row.equal, row.at) == (False, at)
+    assert row.margin == pytest.approx(margin)
+    assert f"{margin:.3f} logits apart there: {word}" in row.verdict
+
+
+def test_without_a_request_there_is_nothing_to_compare(write_folder: Any) -> None:
+    folder = write_folder("opt13b", {"engine": "Python", "option.model_id": "facebook/opt-13b"})
+    with pytest.raises(ServerError, match="nothing to compare: name a file with a request"):
+        compare(migrate(folder.path, to="vllm-nxdi"))

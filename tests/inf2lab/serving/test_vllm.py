@@ -1,0 +1,232 @@
+"""The successor's rehearsal: a migrated folder is served, found, asked and stopped like any other.
+
+A program of vLLM's shape plays it, with the real bridge before it; `make test-migrate` does the same with the real one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from inf2lab import Server, Settings
+from inf2lab.errors import FolderError, LoadFailed, ServerError
+from inf2lab.folder import Migrated
+from inf2lab.serving import VllmServer, left_over, objections, stop_everything
+from inf2lab.serving.vllm import on_cpu
+
+PLAYED = """#!{python}
+import asyncio, importlib, json, os, subprocess, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+words = sys.argv[1:]
+if "broken" in words:
+    print("(APIServer pid=1) ERROR 01-01 00:00:00 [x.py:1] loading", flush=True)
+    raise ValueError("Model architectures ['Nope'] are not supported for now.")
+module, name = words[words.index("--middleware") + 1].rsplit(".", 1)
+engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # vLLM's own second process
+
+
+async def app(scope, receive, send):
+    body = json.loads((await receive())["body"] or b"null")
+    if scope["path"] == "/tokenize":
+        answer = {{"count": len(body["prompt"].split())}}
+    elif scope["path"] == "/v1/completions":
+        answer = {{"choices": [{{"text": " " + json.dumps(body, sort_keys=True)}} for _ in body["prompt"]]}}
+    else:
+        answer = {{}}
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": json.dumps(answer).encode()}})
+
+
+bridged = getattr(importlib.import_module(module), name)(app)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        raw, sent = self.rfile.read(int(self.headers.get("content-length", 0))), []
+
+        async def receive():
+            return {{"type": "http.request", "body": raw, "more_body": False}}
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(key.lower().encode(), value.encode()) for key, value in self.headers.items()]
+        scope = {{"type": "http", "method": self.command, "path": urlsplit(self.path).path, "headers": headers}}
+        asyncio.run(bridged(scope, receive, send))
+        body = b"".join(message.get("body", b"") for message in sent)
+        self.send_response(sent[0]["status"])
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST
+
+
+ThreadingHTTPServer(("127.0.0.1", int(words[words.index("--port") + 1])), Handler).serve_forever()
+"""
+PARSER = """#!{python}
+import json, sys
+print("a warning before it")
+print(json.dumps([None if "good" in words else "no" for words in json.load(sys.stdin)]))
+"""
+MIGRATED = Migrated(
+    name="opt13b",
+    target="vllm-nxdi",
+    model_id="",
+    words=["/model", "--tensor-parallel-size", "2", "--dtype=float16", "--num-gpu-blocks-override", "2"],
+    sampling={"temperature": 1, "top_k": 50},
+    shape="article",
+    loading_s=600,
+    client_s=60.0,
+)
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.format(python=sys.executable))
+    path.chmod(path.stat().st_mode | stat.S_IEXEC)
+
+
+@pytest.fixture
+def environment(clone: Path) -> Path:
+    """A clone with an environment of vLLM's shape."""
+    program(clone / ".venv-migrate" / "bin" / "vllm", PLAYED)
+    program(clone / ".venv-migrate" / "bin" / "python", PARSER)
+    return clone
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder as `inf2lab migrate --out` writes it."""
+    folder = tmp_path / "moved"
+    folder.mkdir()
+    (folder / "server.json").write_text(MIGRATED.text)
+    return folder
+
+
+@pytest.fixture
+def settings(free_port: int) -> Iterator[Settings]:
+    yield Settings(port=free_port)
+    stop_everything()
+
+
+def test_it_is_served_found_asked_and_stopped_like_any_other(environment: Path, out: Path, settings: Settings) -> None:
+    said: list[str] = []
+    server = Server.start(settings, out, report=said.append)
+    assert isinstance(server, VllmServer)
+    assert said[-1].endswith(f"ready at http://127.0.0.1:{settings.port}")
+    again = Server.running(settings)
+    assert (again.name, again.shape, again.status().state) == ("opt13b", "article", "ready")
+
+    # The old client goes on: the article's request, through the bridge, sampled as the old handler did.
+    (text,) = again.endpoint.generate(["one two"], seq_length=5)
+    prompt, _, asked = text.partition(" {")
+    expected = {
+        "max_tokens": 3,
+        "min_tokens": 3,
+        "model": "opt13b",
+        "prompt": ["one two"],
+        "temperature": 1,
+        "top_k": 50,
+    }
+    assert (prompt, json.loads("{" + asked)) == ("one two", expected)
+
+    process = again.process()
+    assert process is not None
+    family = [process, *process.children(recursive=True)]
+    assert len(family) == 2
+    assert again.stop()
+    assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert (left_over(), again.stop()) == ([], False)
+
+
+def test_nothing_of_it_leaves_the_machine(environment: Path, out: Path, settings: Settings) -> None:
+    server = Server.of(settings, out)
+    words, variables = server.command(), server.environment()
+    assert words[words.index("--host") + 1] == variables["VLLM_HOST_IP"] == "127.0.0.1"
+    for name in ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        assert variables[name] == "1", name
+
+
+def test_a_processor_gets_the_chip_s_words_less_those_that_it_does_not_take() -> None:
+    words = ["m", "--tensor-parallel-size", "8", "--num-gpu-blocks-override=2", "--dtype", "float16", "--port", "8080"]
+    assert on_cpu(words) == ["m", "--dtype", "float16", "--enforce-eager"]
+
+
+def test_why_it_did_not_start_is_said_with_the_log(environment: Path, out: Path, settings: Settings) -> None:
+    broken = json.loads(MIGRATED.text) | {"words": ["broken"]}
+    (out / "server.json").write_text(json.dumps(broken))
+    with pytest.raises(LoadFailed, match=r"opt13b did not load: ValueError: Model architectures \['Nope'\] are not"):
+        Server.start(settings, out, report=lambda line: None)
+
+
+def test_without_vllm_s_environment_it_says_what_makes_it(clone: Path, out: Path, settings: Settings) -> None:
+    with pytest.raises(ServerError, match=r"vLLM is not here: `make migrate-env` installs it"):
+        Server.start(settings, out)
+    with pytest.raises(ServerError, match="make migrate-env"):
+        objections([["m"]])
+
+
+def test_on_an_instance_the_new_folder_s_own_script_starts_it(out: Path) -> None:
+    with pytest.raises(ServerError, match=r"was migrated: on an instance `sh command.sh`"):
+        Server.of(Settings(lane="inf2"), out)
+
+
+def test_a_target_that_vllm_serve_does_not_start_is_refused(environment: Path, out: Path, settings: Settings) -> None:
+    (out / "server.json").write_text(json.dumps(json.loads(MIGRATED.text) | {"words": [], "target": "lmi-vllm"}))
+    with pytest.raises(ServerError, match=r"lmi-vllm is not started by `vllm serve`: what stands for it here is"):
+        Server.start(settings, out)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{", "null", '"text"', "[" * 100_000),
+        json.dumps({**json.loads(MIGRATED.text), "words": "vllm"}),
+        json.dumps({**json.loads(MIGRATED.text), "words": [1]}),
+        json.dumps({**json.loads(MIGRATED.text), "loading_s": -1}),
+        json.dumps({**json.loads(MIGRATED.text), "loading_s": "600"}),
+        json.dumps({**json.loads(MIGRATED.text), "sampling": None}),
+        json.dumps({key: value for key, value in json.loads(MIGRATED.text).items() if key != "name"}),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_a_sentence(out: Path, text: str) -> None:
+    (out / "server.json").write_text(text)
+    with pytest.raises(FolderError, match=r"server.json.*is not what `inf2lab migrate --out` writes"):
+        Migrated.read(out)
+
+
+def test_what_stands_in_the_file_is_what_is_read(out: Path) -> None:
+    assert Migrated.read(out) == MIGRATED
+    assert Migrated.is_in(out)
+    assert not Migrated.is_in(out.parent)
+
+
+def test_the_parser_s_objections_come_in_order(environment: Path) -> None:
+    assert objections([["good"], ["bad"], ["good", "x"]]) == [None, "no", None]
+
+
+def test_a_parser_that_does_not_answer_is_said(environment: Path) -> None:
+    program(environment / ".venv-migrate" / "bin" / "python", "#!{python}\nraise SystemExit('no torch')\n")
+    with pytest.raises(ServerError, match=r"vLLM's parser did not answer \(exit code 1\): no torch"):
+        objections([["m"]])
+
+
+def test_a_lost_one_is_found_and_ended(environment: Path, out: Path, settings: Settings) -> None:
+    server: Any = Server.start(settings, out, report=lambda line: None)
+    process = server.process()
+    os.kill(process.pid, 9)  # the front; its engine stays
+    process.wait(10)
+    assert left_over() != []
+    stop_everything()
+    assert left_over() == []
