@@ -132,6 +132,14 @@ class Switch(Enum):
         "`/v2/models/{m}`",
         "a health probe that passes on an instance must pass here",
     )
+    LOOSE_FRAMING = Difference(
+        "bytes that two servers may read differently: lines ended by LF alone or folded, Transfer-Encoding beside "
+        "Content-Length or other than `chunked`, chunks with anything else in their lines; bytes that begin no request",
+        "read as far as they can be: chunked wins, other codings have no body, what begins no request waits for its "
+        "line to end",
+        "400 at once",
+        "a proxy in front may pass on one request as two; a client that speaks TLS must see that it is wrong",
+    )
     JSON_ERRORS_ARE_JAVAS = Difference(
         "`POST /models` with a JSON body that is broken or names no `url`",
         "500 with a Java exception",

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire as DJLServing's Netty stack speaks it, on httptools' parser.
+"""HTTP/1.1 on the wire as DJLServing's Netty stack speaks it.
 
 This is not uvicorn, on purpose: what the contract fixes (reason phrases, order and case of headers, an open connection
 after HTTP/1.0 or `Connection: close`, RST after an error, 413 before the body, a second unsolicited answer) is all
@@ -17,17 +17,15 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import httptools
-
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.switches import Switch
 from rehearsal.server.wire.crowd import Crowd
+from rehearsal.server.wire.decoder import ChunkSizeError, Decoder, Head, MalformedError
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
 
-LINE_LIMIT, HEADER_LIMIT = 4096, 8192  # bytes; Netty's defaults
 PIPELINED = 16  # requests of one connection that wait here before it is read on
 RST_LIMIT = 64 * 1024  # a larger answer may still be in the kernel's buffer, which a reset would drop
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -46,7 +44,9 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._closing = False
-        self._unparsed = 0  # bytes since the last complete head
+        loose = Switch.LOOSE_FRAMING in config.original
+        self._decoder: Decoder | None = Decoder(self._begin, self._add, self._finish, loose=loose)
+        self._body: list[bytes] = []
 
     # --- asyncio
 
@@ -60,32 +60,25 @@ class Connection(asyncio.Protocol):
         host, port, *_ = transport.get_extra_info("peername") or ("0.0.0.0", 0)
         self._client = f"/{host}:{port}"
         self._open.add(self)
-        self._new_parser()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._open.discard(self)
+        self._decoder, self._body = None, []  # it refers back: a cycle would hold the body for long
+        self._waiting.clear()
         self._wake()
         if self._task is not None:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        while data and not self._closing:
-            self._unparsed += len(data)
-            try:
-                self._parser.feed_data(data)
-                data = b""
-            except httptools.HttpParserUpgrade as upgrade:
-                data = self._without_upgrade() + data[upgrade.args[0] :]
-                continue
-            except httptools.HttpParserError:
-                if not self._complete:  # else: bytes after a request that asked to close
-                    self._refuse()
-                return
-            if not self._headers_done and self._unparsed > LINE_LIMIT + HEADER_LIMIT + 1024:
-                self._refuse()
-        if self._renew and not self._closing:
-            self._new_parser()
+        if self._closing or self._decoder is None:
+            return
+        try:
+            self._decoder.feed(data)
+        except MalformedError as error:
+            self._refuse(error.line)
+        except ChunkSizeError:
+            self.reset()
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
@@ -93,79 +86,48 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._wake()
 
-    # --- httptools
+    # --- decoder
 
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers: list[tuple[str, str]] = []
-        self._body: list[bytes] = []
-        self._length, self._head_size = 0, 0
-        self._swallow = self._headers_done = self._complete = False
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        if len(self._url) > LINE_LIMIT:
-            raise _TooLong
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_size += len(name) + len(value) + 2
-        if self._head_size > HEADER_LIMIT:
-            raise _TooLong
-        if not self._headers_done:  # else a trailer, which no handler sees
-            self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        if self._parser.should_upgrade():
-            return  # comes again, without the upgrade
-        self._headers_done = True
-        self._headers = self._asked_for_upgrade or self._headers
-        method = self._parser.get_method()
-        if len(method) + len(self._url) + len(" HTTP/1.1 ") > LINE_LIMIT:
-            raise _TooLong
-        names = {name.lower(): value for name, value in self._headers}
-        expect = names.get("expect", "").lower()
-        if "content-length" in names and int(names["content-length"]) > self._config.max_request_size:
-            self._swallow = True
-            self._transport.write(TOO_LARGE + b"\r\n")
-            if expect:
-                self.reset()
-        elif expect == "100-continue":
-            self._headers = [pair for pair in self._headers if pair[0].lower() != "expect"]
-            self._transport.write(CONTINUE)
-        elif expect:
+    def _begin(self, head: Head) -> None:
+        self._asked, self._body, self._length = head, [], 0
+        is_large = head.length is not None and head.length > self._config.max_request_size
+        self._swallow = is_large
+        expects = head.expects
+        if expects is not None and expects.lower() != "100-continue":
             self._swallow = True
             self._transport.write(EXPECTATION_FAILED)
+            self.reset()
+        elif is_large:
+            closes = expects is None and not head.keeps_alive
+            self._transport.write(TOO_LARGE + (b"connection: close\r\n\r\n" if closes else b"\r\n"))
+            if closes or expects is not None:
+                self.reset()
+        elif expects is not None:
+            head.headers = [pair for pair in head.headers if pair[0].lower() != "expect"]
+            self._transport.write(CONTINUE)
 
-    def on_body(self, body: bytes) -> None:
+    def _add(self, part: bytes) -> None:
         if self._swallow:
             return
-        self._length += len(body)
+        self._length += len(part)
         if self._length > self._config.max_request_size:
             self._swallow = True
             self._body = []
             self._transport.write(TOO_LARGE + b"connection: close\r\n\r\n")
             self.reset()
             return
-        self._body.append(body)
+        self._body.append(part)
 
-    def on_message_complete(self) -> None:
-        if self._parser.should_upgrade():
-            return
-        self._unparsed = 0
-        self._complete = True
-        self._renew = not self._parser.should_keep_alive() or bool(self._asked_for_upgrade)
+    def _finish(self) -> None:
         if self._swallow or self._closing:
             return
-        body = b"".join(self._body)
-        headers = self._headers
-        if not any(name.lower() == "content-length" for name, _ in headers):
-            headers = [pair for pair in headers if pair[0].lower() != "transfer-encoding"]
-            headers.append(("content-length", str(len(body))))
-        method, target = self._parser.get_method().decode("latin-1"), self._url.decode("utf-8", "replace")
+        head, parts, self._body = self._asked, self._body, []
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if head.length is None:
+            head.headers.append(("content-length", str(len(body))))
         # As in the original, the session belongs to the connection: a pipelined request replaces the one before.
-        version = self._parser.get_http_version()
-        self._session = _Session(f"{method} {target} HTTP/{version}")
-        self._queue(Request(method, target, headers, body, self.send))
+        self._session = _Session(head.line)
+        self._queue(Request(head.method, head.target, head.headers, body, self.send))
 
     # --- answers
 
@@ -259,34 +221,10 @@ class Connection(asyncio.Protocol):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
-    def _refuse(self) -> None:
+    def _refuse(self, line: str) -> None:
         """Answers bytes that are no HTTP, after what came before them, and closes."""
-        self._session = _Session("GET /bad-request HTTP/1.0")
+        self._session = _Session(line)
         self._queue(None)
-
-    def _new_parser(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._renew = False
-        self._unparsed = 0
-        self._asked_for_upgrade: list[tuple[str, str]] = []
-        self.on_message_begin()
-
-    def _without_upgrade(self) -> bytes:
-        """The head that asked to upgrade, for a new parser, without that wish.
-
-        Java's client asks for h2c with each first request; the original takes no notice. The parser
-        would not read the body of such a request, so it reads another head in its place.
-        """
-        method, headers = self._parser.get_method(), self._headers
-        version = self._parser.get_http_version().encode()
-        kept = [(name, value) for name, value in headers if name.lower() != "upgrade"]
-        lines = "".join(f"{name}: {value}\r\n" for name, value in kept).encode("latin-1")
-        if method == b"CONNECT":
-            method = b"GET"  # to any target it is no route
-        instead = method + b" " + self._url + b" HTTP/" + version + b"\r\n" + lines + b"\r\n"
-        self._new_parser()
-        self._asked_for_upgrade = headers
-        return instead
 
     def _wake(self) -> None:
         if self._writable is not None and not self._writable.done():
@@ -304,7 +242,3 @@ class _Session:
 
     def took_ms(self) -> int:
         return round((time.monotonic() - self.began) * 1000)
-
-
-class _TooLong(httptools.HttpParserError):
-    """A request line or head over the limits."""
