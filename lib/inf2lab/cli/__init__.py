@@ -13,7 +13,7 @@ from inf2lab.cli.common import refuse, whole_output
 
 # What is imported, and the extra that brings it; what is not here comes with `pip install inf2lab`.
 _BROUGHT_BY = {
-    "rehearsal": "aiohttp httptools huggingface_hub jgo psutil requests tokenizers torch transformers urllib3",
+    "rehearsal": "aiohttp huggingface_hub jgo psutil requests tokenizers torch transformers urllib3",
     "aws": "boto3 botocore jmespath",
     "scale": "yaml",
     "notebooks": "ipywidgets matplotlib",
