@@ -329,6 +329,14 @@ def test_what_a_worker_is_told_comes_in_the_recorded_order(lines, order):
     assert sent == order
 
 
+def test_the_log_shows_the_settings_of_a_model():
+    """With the handler's name where the file or a variable gives one."""
+    for line, environ in (("option.entryPoint=x.py\n", {}), ("", {"OPTION_ENTRYPOINT": "x.py"})):
+        play = Play(line, environ)
+        play.load()
+        assert "\n\toption.entryPoint: x.py" in "\n".join(play.log.said)
+
+
 def test_a_second_reading_as_utf8_adds_keys_and_changes_none():
     """The file is read as latin-1 for the server and as UTF-8 for the model."""
     model = Play("option.x=é\noption.é=1\n".encode()).load().model

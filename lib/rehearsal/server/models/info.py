@@ -261,7 +261,7 @@ class ModelInfo:
             "max_idle_time": self.max_idle_time_s,
             "load_on_devices": self.load_on_devices,
             "engine": self.engine,
-            "option.entryPoint": self.options.get("entryPoint", "null"),
+            "option.entryPoint": self.properties.get("option.entryPoint", "null"),
         }
         rest = [key for key in concurrent_order(self.properties) if key not in shown]
         lines = [f"\t{key}: {value}" for key, value in shown.items()]
