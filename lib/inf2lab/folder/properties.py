@@ -98,6 +98,15 @@ class Properties:
     lines: tuple[str, ...] = field(default=(), repr=False)
     given: tuple[Entry, ...] = ()
 
+    @property
+    def bad_bytes(self) -> Iterator[int]:
+        """The lines with bytes that are no UTF-8: DJL reads the file once more as that, and the load ends."""
+        for number, line in enumerate(self.lines, 1):
+            try:
+                line.encode("latin-1", "ignore").decode()
+            except UnicodeDecodeError:
+                yield number
+
     def last(self, *keys: str) -> Entry | None:
         """The entry that counts for the first of `keys` that is set: the last one with that key."""
         for key in keys:
@@ -145,6 +154,10 @@ def load_properties(path: Path) -> Properties:
         raise FolderError(path, f"cannot be read ({error.strerror}); notebook 03 writes one") from error
     if found.bad_escapes:
         raise FolderError(path, f"line {found.bad_escapes[0]}: write \\uXXXX with four hexadecimal digits, or \\\\u")
+    if bad := next(found.bad_bytes, None):
+        raise FolderError(
+            path, f"line {bad}: bytes that are no UTF-8, which DJL refuses; write \\uXXXX for such letters"
+        )
     return found
 
 

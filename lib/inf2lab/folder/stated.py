@@ -142,6 +142,17 @@ class Stated:
             return (self.default("rolling_batch") or "disable") != "disable"
         return not (self.looks_for_disable and entry.value == "disable")
 
+    def limit(self, name: str) -> Entry | None:
+        """The line that says `minWorkers` or `maxWorkers` of a group of cores; `option.` before it counts, too."""
+        return self.properties.last(*(prefix + key for key in (f"nc.{name}", name) for prefix in (OPTION, "")))
+
+    @property
+    def workers_a_group(self) -> tuple[int, int]:
+        """The least and most workers on one group of cores: the most, 1 unless more is stated, cuts the least."""
+        low, high = (entry.number if entry else None for entry in map(self.limit, ("minWorkers", "maxWorkers")))
+        most = high if high and high > 0 else 1
+        return min(1 if low is None else low, most), most
+
     @property
     def rolling(self) -> bool:
         """Whether requests join and leave a running batch; DJL's own handler has a say in that too."""

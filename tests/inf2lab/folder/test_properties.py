@@ -53,7 +53,7 @@ def test_the_articles_file_is_written_as_a_person_would_write_it(tmp_path: Path)
         ("a:1\nb 2\nc\n", {"a": "1", "b": "2", "c": ""}),
         ("path=C:\\\\models\\ttab\n", {"path": "C:\\models\ttab"}),
         ("name=\\u30e2\\u30c7\\u30eb\n", {"name": "モデル"}),
-        ("name=caf\xe9\n", {"name": "café"}),
+        ("name=caf\xc3\xa9\n", {"name": "caf\xc3\xa9"}),
         ("a=1\r\nb=2\r\n", {"a": "1", "b": "2"}),
         ("key\\=with\\:signs=1", {"key=with:signs": "1"}),
         ("#option.s3url=s3://bucket\\\na=1\n", {"a": "1"}),
@@ -66,7 +66,7 @@ def test_the_articles_file_is_written_as_a_person_would_write_it(tmp_path: Path)
         "separators",
         "escapes",
         "unicode",
-        "latin-1",
+        "read as latin-1",
         "crlf",
         "signs",
         "a comment does not continue",
@@ -75,6 +75,13 @@ def test_the_articles_file_is_written_as_a_person_would_write_it(tmp_path: Path)
 )
 def test_a_file_is_read_by_javas_rules(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
     assert read(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("text", ["# caf\xe9\na=1\n", "a=1\nname=\xe2\x82\n", "a=\xed\xa0\x80\n"])
+def test_bytes_that_are_no_utf8_are_refused_as_djl_does(tmp_path: Path, text: str) -> None:
+    """Java reads the file as latin-1, and DJL once more as UTF-8."""
+    with pytest.raises(FolderError, match=r"line \d: bytes that are no UTF-8"):
+        read(tmp_path, text)
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()))

@@ -170,7 +170,7 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         "djl-0.25",
     ),
     "P006 quotes inside a value": ("P006", OPT + 'option.override_neuron_config={"a": "b"}\n', "djl-0.32"),
-    "P007 a comment in another language": ("P007", "# \u00fcber\n" + OPT, "djl-0.25"),
+    "P007 a comment in another language": ("P007", "# \u00c3\u00bcber\n" + OPT, "djl-0.25"),
     "P008 other files": (
         "P008",
         {"serving.properties": OPT, "config.properties": "", "log4j2.properties": ""},
@@ -237,7 +237,11 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         "seed-0.21",
     ),
     "E003 a file that the handler imports": ("E003", {"serving.properties": OPT, "prompts.py": HANDLE}, "djl-0.25"),
-    "E004 an engine with processes of its own": ("E004", OPT.replace("engine=Python", "engine=MPI"), "djl-0.25"),
+    "E004 an engine of processes that is told not to": (
+        "E004",
+        OPT.replace("engine=Python", "engine=MPI\noption.mpi_mode=false"),
+        "djl-0.25",
+    ),
     "E005 a degree in the environment": (
         "E005",
         started(f"-e TENSOR_PARALLEL_DEGREE=2 {RUN}", "", "engine=Python\noption.model_id=gpt2\n"),

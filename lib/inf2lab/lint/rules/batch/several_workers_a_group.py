@@ -21,10 +21,10 @@ def check(folder: Folder) -> Hits:
     own = folder.own
     if not folder.built_in and not (own and any("transformers_neuronx" in name for name in _imports(own))):
         return
-    for key in ("minWorkers", "maxWorkers", "nc.minWorkers", "nc.maxWorkers"):
-        entry = folder.properties.last(key)
-        if entry and entry.number is not None and entry.number > 1:
-            message = f"`{key}={entry.number}`: two processes cannot share NeuronCores"
+    for name, workers in zip(("minWorkers", "maxWorkers"), folder.workers_a_group, strict=True):
+        entry = folder.limit(name)
+        if entry and workers > 1:
+            message = f"`{entry.written}={entry.number}`: two processes cannot share NeuronCores"
             yield Hit(entry, message, edit=entry.with_value("1"))
 
 

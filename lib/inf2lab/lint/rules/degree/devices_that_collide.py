@@ -4,7 +4,7 @@ import itertools
 import re
 
 from inf2lab.lint.examples import OPT_1_3B
-from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "devices-that-collide", Severity.ERROR
 WHY = (
@@ -15,6 +15,17 @@ CURE = "Delete the line: the server finds the cores itself. Or name groups a deg
 BAD = OPT_1_3B + "option.tensor_parallel_degree=2\nload_on_devices=nc0;nc1\n"
 GOOD = BAD.replace("nc1", "nc2")
 EXPECT = ["serving.properties:4 nc0 and nc1 share cores at degree 2"]
+MORE = [
+    Example(
+        bad=GOOD.replace("nc0;nc2", "nc0; nc2;NC4"),
+        good=GOOD,
+        expect=(
+            "serving.properties:4 `nc2` with a blank is no device: the load ends in `Failed to parse device name`",
+            "serving.properties:4 `NC4` is no device: the load ends in `Failed to parse device name`",
+        ),
+    )
+]
+_DEVICE = re.compile(r"[a-z]+\d*|[-+]?\d+|.*\+.*|")  # several are joined by +, and none is the CPU
 _FIRST_CORE = (0, 24)  # from here on N in ncN is a core
 
 
@@ -26,6 +37,10 @@ def check(folder: Folder) -> Hits:
     names = [name.strip() for name in entry.value.split(";") if name.strip()]
     starts = sorted(int(m[1]) for name in names if (m := re.fullmatch(r"nc(\d{1,4})", name)))
     step = degree if folder.release >= _FIRST_CORE else 1
+    for name in re.sub(";+$", "", entry.value).split(";") if entry.value != "*" else ():
+        if not _DEVICE.fullmatch(name):
+            blank = " with a blank" if name != name.strip() else ""
+            yield Hit(entry, f"`{short(name)}`{blank} is no device: the load ends in `Failed to parse device name`")
     for name in names:
         if re.fullmatch(r"\d+", name):
             yield Hit(entry, f"`{short(name)}` is a GPU: the load ends in `No GPU device detected.`")

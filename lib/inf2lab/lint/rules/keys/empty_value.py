@@ -9,8 +9,16 @@ BAD = "engine=Python\noption.revision=\n"
 GOOD = "engine=Python\n"
 EXPECT = ["serving.properties:2 `option.revision` has no value"]
 
+# Java makes a number, an engine, a module or a program of these while it loads.
+_ENDS_THE_LOAD = {
+    *("engine", "option.entryPoint", "option.pythonExecutable", "option.tensor_parallel_degree"),
+    *("batch_size", "job_queue_size", "max_batch_delay", "max_idle_time", "required_memory_mb", "reserved_memory_mb"),
+    *("minWorkers", "maxWorkers", "nc.minWorkers", "nc.maxWorkers"),
+}
+
 
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         if not entry.value.strip() and not entry.variable:
-            yield Hit(entry, f"`{short(entry.written)}` has no value")
+            severity = Severity.ERROR if entry.key in _ENDS_THE_LOAD else None
+            yield Hit(entry, f"`{short(entry.written)}` has no value", severity=severity)

@@ -12,7 +12,7 @@ CURE = "Delete it, or write the key that was meant."
 BAD = "option.model_id=facebook/opt-13b\noption.tensor_paralel_degree=2\n"
 GOOD = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n"
 EXPECT = ["serving.properties:2 `option.tensor_paralel_degree` is read by nothing in DJLServing 0.25.0"]
-_DEVICE_KEYS = re.compile(r"(?:cpu|gpu|nc)\.(?:minWorkers|maxWorkers)")
+_DEVICE_KEYS = re.compile(r"(?:option\.)?(?:cpu|gpu|nc)\.(?:minWorkers|maxWorkers)")
 
 
 def check(folder: Folder) -> Hits:

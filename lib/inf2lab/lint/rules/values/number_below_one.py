@@ -1,6 +1,6 @@
 """A count of rows, cores, positions or seconds is less than 1."""
 
-from inf2lab.lint.rules import Folder, Hit, Hits, Severity
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "number-below-one", Severity.ERROR
 WHY = "Nothing can be compiled for no rows or no positions, and no request can be answered in no time."
@@ -8,6 +8,13 @@ CURE = "Write 1 or more."
 BAD = "option.model_id=facebook/opt-13b\noption.n_positions=0\n"
 GOOD = "option.model_id=facebook/opt-13b\noption.n_positions=128\n"
 EXPECT = ["serving.properties:2 `option.n_positions` is 0: it must be 1 or more"]
+MORE = [
+    Example(
+        bad="minWorkers=-1\noption.model_id=facebook/opt-13b\n",
+        good="minWorkers=1\noption.model_id=facebook/opt-13b\n",
+        expect=("serving.properties:1 `minWorkers` is -1: the load ends in `fromIndex = -1`",),
+    )
+]
 _COUNTS = {
     "batch_size",
     "tensor_parallel_degree",
@@ -28,3 +35,6 @@ def check(folder: Folder) -> Hits:
             continue
         if entry.name in _COUNTS and entry.number is not None and entry.number < 1:
             yield Hit(entry, f"`{entry.written}` is {entry.number}: it must be 1 or more")
+    least = folder.limit("minWorkers")
+    if least and folder.workers_a_group[0] < 0:
+        yield Hit(least, f"`{least.written}` is {least.number}: the load ends in `fromIndex = {least.number}`")
