@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -127,7 +128,7 @@ def client(port: int, plan: Plan, seed: int, began: float, tally: Tally, lock: t
     connection.close()
 
 
-def start(folder: Path, workers: int) -> tuple[psutil.Popen, int]:
+def start(folder: Path, workers: int, output: int | IO[bytes] = subprocess.DEVNULL) -> tuple[psutil.Popen, int]:
     """A server on a free port with one model, ready."""
     model = folder / "store" / "m"
     model.mkdir(parents=True)
@@ -135,7 +136,7 @@ def start(folder: Path, workers: int) -> tuple[psutil.Popen, int]:
     (model / "model.py").write_text(HANDLER)
     environ = dict(os.environ) | {"PYTHONPATH": str(ROOT / "lib"), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
     command = [sys.executable, "-m", "rehearsal.server", "-s", str(model.parent), "--port", "0"]
-    process = psutil.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    process = psutil.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         for connection in process.net_connections("tcp"):
