@@ -132,9 +132,10 @@ class WorkerProcess:
                     os.killpg(self.pid, signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._output.exited.wait(), EXIT_WAIT_S)
-            for _ in range(GENERATIONS):  # in a thread: it looks at all processes of this machine
-                if not await asyncio.to_thread(end_leavings, str(self.command.socket)):
-                    break
+            with contextlib.suppress(OSError, RuntimeError):  # no thread is to be had: the worker goes all the same
+                for _ in range(GENERATIONS):  # in a thread: it looks at all processes of this machine
+                    if not await asyncio.to_thread(end_leavings, str(self.command.socket)):
+                        break
             # The last lines may still be in the pipes; they hold the reason of a failure.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._output.drained.wait(), 0.5)
