@@ -97,8 +97,10 @@ def check_uri(text: str) -> None:
 def parse_int(text: str) -> int:
     """`Integer.parseInt`: raises the 500 NumberFormatException that DJLServing answers with."""
     digits = text[1:] if text[:1] in ("-", "+") else text
-    if digits.isdecimal() and -(2**31) <= int(text) < 2**31:
-        return int(text)
+    if digits.isdecimal() and len(digits := digits.lstrip("0") or "0") <= 10:
+        number = -int(digits) if text.startswith("-") else int(digits)
+        if -(2**31) <= number < 2**31:
+            return number
     raise ApiError.number_format(text)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
+from rehearsal.server.gson import EmptyError, Reader
 from rehearsal.server.java import as_int, parse_boolean, parse_int
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import READY, Registration, folder_of, model_name
@@ -20,7 +20,11 @@ from rehearsal.server.wire.requests import Request, SendLate
 from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
 from rehearsal.server.workers.refusals import not_ready_to_scale
 
+MOST_BYTES = 2**16  # of a JSON body that says of a model what to load
 MOST_WORKERS = 16  # that a request may ask for
+NO_URL = "Parameter url is required."
+TEXTS = ("url", "model_name", "model_version", "device", "engine")  # of a POST
+NUMBERS = ("job_queue_size", "batch_size", "max_batch_delay", "max_idle_time", "min_worker", "max_worker")
 PAGE = 100  # entries of a list, unless fewer are asked for
 
 
@@ -125,10 +129,10 @@ class Management:
 
     async def register(self, request: Request) -> Response:
         """`POST /models`; answered when the model is loaded, or at once and again if that fails."""
-        wanted, synchronous = _registration(request, as_java=Switch.JSON_ERRORS_ARE_JAVAS in self._config.original)
+        as_java = Switch.JSON_ERRORS_ARE_JAVAS in self._config.original
+        wanted, synchronous = await asyncio.to_thread(_registration, request, as_java=as_java)
         self._check_url(wanted.url)
         self._check_workers(wanted.min_workers, wanted.max_workers)
-        read_uri(wanted.url)
         entry = self._registry.add(wanted)
         if not synchronous:
             self._spawn(self._load_late(entry, request.send_late))
@@ -138,8 +142,11 @@ class Management:
 
     async def register_workflow(self, request: Request) -> Response:
         """`POST /workflows`, as far as it is rehearsed: not."""
-        if request.parameter("url") is None:
-            raise ApiError.bad_request("Parameter url is required.")
+        url = request.parameter("url")
+        if url is None:
+            raise ApiError.bad_request(NO_URL)
+        if read_uri(url).scheme is None:
+            raise ApiError.illegal_argument("URI is not absolute")
         text = "workflow definitions are not rehearsed; register each model with POST /models?url=..."
         raise ApiError.bad_request(text)
 
@@ -195,56 +202,80 @@ def _list(entry: Entry, name: str) -> dict[str, object]:
     return {"modelName": name, **version, "modelUrl": entry.model.url, "status": entry.model.status}
 
 
+@dataclass
+class _Said:
+    """What a POST says of a model, by the names of its parameters."""
+
+    texts: dict[str, str | None] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    synchronous: bool = True
+
+
 def _registration(request: Request, *, as_java: bool) -> tuple[Registration, bool]:
     """What a POST asks for, and whether it waits. Parameters of the query, or the keys of a JSON body."""
     kind = (request.header("content-type") or "").split(";")[0].strip().lower()
-    values: Mapping[str, str | None]
-    if kind == "application/json":
-        values = _json_values(request.body, as_java=as_java)
-    else:
-        values = {key: request.parameter(key) for key, _ in request.query}
-    url = values.get("url")
-    if url is None:
-        if as_java and kind == "application/json":
-            text = 'Cannot invoke "String.startsWith(String)" because "link" is null'
-            raise ApiError(500, "NullPointerException", text)
-        raise ApiError.bad_request("Parameter url is required.")
-    name = values.get("model_name")
-    if name is None and kind == "application/json":
+    said = _said_in_json(request.body, as_java=as_java) if kind == "application/json" else _said_in_query(request)
+    texts, numbers = said.texts, said.numbers
+    name, url = texts.get("model_name"), texts.get("url")
+    if url is None or name is None:
         raise ApiError(500, "NullPointerException", None)
-
-    def number(key: str) -> int:
-        return parse_int(values.get(key) or "-1")
-
     wanted = Registration(
-        name or model_name(url),
+        name,
         url,
-        version=values.get("model_version"),
-        engine=values.get("engine"),
-        devices=values.get("device"),
+        version=texts.get("model_version"),
+        engine=texts.get("engine"),
+        devices=texts.get("device"),
+        job_queue_size=numbers.get("job_queue_size", -1),
+        batch_size=numbers.get("batch_size", -1),
+        max_batch_delay_ms=numbers.get("max_batch_delay", -1),
+        max_idle_time_s=numbers.get("max_idle_time", -1),
+        min_workers=numbers.get("min_worker", -1),
+        max_workers=numbers.get("max_worker", -1),
     )
-    wanted = replace(
-        wanted,
-        job_queue_size=number("job_queue_size"),
-        batch_size=number("batch_size"),
-        max_batch_delay_ms=number("max_batch_delay"),
-        max_idle_time_s=number("max_idle_time"),
-        min_workers=number("min_worker"),
-        max_workers=number("max_worker"),
-    )
-    return wanted, parse_boolean(values.get("synchronous") or "true")
+    return wanted, said.synchronous
 
 
-def _json_values(body: bytes, *, as_java: bool) -> dict[str, str | None]:
+def _said_in_query(request: Request) -> _Said:
+    texts = {key: request.parameter(key) for key in TEXTS}
+    if texts["url"] is None:
+        raise ApiError.bad_request(NO_URL)
+    texts["model_name"] = texts["model_name"] or model_name(texts["url"])
+    numbers = {key: parse_int(request.parameter(key) or "-1") for key in NUMBERS}
+    return _Said(texts, numbers, parse_boolean(request.parameter("synchronous") or "true"))
+
+
+def _said_in_json(body: bytes, *, as_java: bool) -> _Said:
+    if len(body) > MOST_BYTES:
+        raise ApiError.bad_request(f"the JSON body has {len(body)} bytes, and no model takes more than {MOST_BYTES}")
     try:
-        data = json.loads(body)
-        if not isinstance(data, dict):
-            raise ValueError("an object is required")
-    except (ValueError, RecursionError) as error:
-        if as_java:  # its message is Gson's own, which is not played
-            raise ApiError(500, "JsonSyntaxException", str(error)) from error
-        raise ApiError.bad_request(f"Malformed JSON body: {error}") from error
-    return {
-        key: None if value is None else json.dumps(value) if not isinstance(value, str) else value
-        for key, value in data.items()
-    }
+        said = _read_json(body)
+    except ApiError as error:
+        if as_java:
+            raise
+        raise ApiError.bad_request(f"Malformed JSON body: {error.message}") from error
+    url = said.texts.get("url")
+    if url is None:
+        text = 'Cannot invoke "String.startsWith(String)" because "link" is null'
+        raise ApiError(500, "NullPointerException", text) if as_java else ApiError.bad_request(NO_URL)
+    read_uri(url)
+    return said
+
+
+def _read_json(body: bytes) -> _Said:
+    said, reader = _Said(), Reader(body.decode("utf-8", "replace"))
+    try:
+        for name in reader.members():
+            if name in TEXTS:
+                said.texts[name] = reader.string()
+            elif name in NUMBERS:
+                number = reader.integer()
+                said.numbers[name] = said.numbers.get(name, -1) if number is None else number
+            elif name == "synchronous":
+                flag = reader.boolean()
+                said.synchronous = said.synchronous if flag is None else flag
+            else:
+                reader.skip()
+    except EmptyError:
+        text = 'Cannot invoke "ai.djl.serving.http.LoadModelRequest.getModelUrl()" because "req" is null'
+        raise ApiError(500, "NullPointerException", text) from None
+    return said
