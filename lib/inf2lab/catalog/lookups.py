@@ -59,7 +59,7 @@ def profile(name: str) -> facts.Profile:
     if neuron_removed(name):
         reason = (
             f"DJLServing removed its Neuron code in {neuron_removed_in()}: "
-            f"use one of {', '.join(table)}, or migrate to another server"
+            f"use one of {', '.join(table)}, or go on with `inf2lab migrate`"
         )
         raise SettingsError("profile", name, reason)
     return rows.find("profile", name, table)

@@ -44,10 +44,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Successor:
-    """One way on: `words` start its server in its image, `config_key` is where NxD Inference's settings stand."""
+    """One way on: `words` start its server in its image, `config_key` is where NxD Inference's settings
+    stand, by whose rules heads and memory are split where `by_nxdi`."""
 
     name: str
     title: str
+    by_nxdi: bool
     families: tuple[str, ...]
     image: str  # tag of the default one
     words: tuple[str, ...]

@@ -44,7 +44,7 @@ class Commands(TyperGroup):
             extra = EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
                 raise
-            if (group := ctx.invoked_subcommand) == "scale" and extra == "rehearsal":
+            if (group := ctx.invoked_subcommand) in ("scale", "migrate") and extra == "rehearsal":
                 extra = "scale"  # which has what the two share
             said = f"`{group}` needs {error.name}, which an extra brings: pip install 'inf2lab[{extra}]'"
             raise refuse(said) from error

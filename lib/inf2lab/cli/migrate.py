@@ -75,7 +75,7 @@ def _show(made: Migration, written: list[Path]) -> None:
         if rows:
             console.print(f"\n{name}")
             console.print("\n".join(lines(rows)))
-    console.print(f"\nstarted with\n{made.files()['command.sh']}")
+    console.print(f"\nstarted with\n{made.command}")
     for path in written:
         console.print(f"wrote {paths.shown(path)}")
     for one in made.nearest:

@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from inf2lab import catalog
 from inf2lab.catalog import SuccessorImage
 from inf2lab.folder.container import Container
-from inf2lab.folder.shell import Words
+from inf2lab.folder.shell import Words, shell_commands
 
 _STARTS = (("vllm", "serve"), ("optimum-cli", "neuron", "serve"), ("vllm.entrypoints.openai.api_server",))
 _VERSION = re.compile(r"vllm[^:]*:v?(\d+\.\d+\.\d+)")
@@ -30,6 +31,11 @@ class Launch:
         """The image's row in the catalog."""
         tag = self.container.image.rpartition(":")[2] if self.container else ""
         return next((one for one in catalog.successor_images() if one.tag == tag), None)
+
+    @property
+    def other(self) -> bool:
+        """Whether the server is another than DJLServing, which LMI's images for GPUs still are."""
+        return not self.row or self.row.families != ("gpu",)
 
     @property
     def version(self) -> tuple[int, ...] | None:
@@ -89,11 +95,21 @@ class Launch:
 def launches_in(containers: Iterable[Container], commands: Iterable[Words]) -> Iterator[Launch]:
     """The launches among containers, and those that a script makes without one."""
     for one in containers:
-        if _starts(one.arguments) or _is_successor(one.image):
-            yield Launch(one.arguments, one.command, one)
+        words = _inside(one)
+        if _starts(words) or _is_successor(one.image):
+            yield Launch(words, one.command, one)
     for command in commands:
         if _starts(command.words) and not any("docker" in word for word in command.words[:2]):
             yield Launch(command.words, command)
+
+
+def _inside(container: Container) -> tuple[str, ...]:
+    """The words of the server, also where a shell is given them as one text: sh -c "vllm serve ..."."""
+    for option, text in pairwise(container.arguments):
+        if re.fullmatch("-l?c", option):
+            found = (one.words for one in shell_commands(container.command.file, text))
+            return next((words for words in found if _starts(words)), container.arguments)
+    return container.arguments
 
 
 def _starts(words: tuple[str, ...]) -> bool:

@@ -150,7 +150,7 @@ def _allowed(folder: Folder) -> set[str]:
 def _removed(path: Path, name: str) -> Finding:
     since = catalog.neuron_removed_in()
     message = f"profile `{name}`: DJLServing removed its Neuron code in {since}, so no folder is served on Inferentia2"
-    cure = f"use one of {', '.join(catalog.profiles())}, or migrate to another server"
+    cure = f"use one of {', '.join(catalog.profiles())}, or go on with `inf2lab migrate`"
     if not os.path.isdir(path):
         raise FolderError(path, "no such model folder")
     return Finding(FILE_NAME, 1, REMOVED, REMOVED_NAME, Severity.ERROR, message, cure)

@@ -180,7 +180,9 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
         handler=parse_handler(code, _read(path / code), profile.python) if code else None,
         files=names,
         scripts=scripts,
-        containers=tuple(one for one in containers if one not in [launch.container for launch in launches]),
+        containers=tuple(
+            one for one in containers if one not in [launch.container for launch in launches if launch.other]
+        ),
         launches=launches,
         requests=tuple(Request(n, 1, read_json(t)) for n, t in texts.items() if n.endswith(".json") and not started[n]),
         server=parse_properties(

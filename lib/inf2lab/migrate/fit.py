@@ -21,10 +21,11 @@ def rule_rows(state: State) -> Iterator[Row]:
     if state.needs.settings.hardware.family not in state.target.families:
         says = f"{state.target.name} runs on {', '.join(state.target.families)}: rent another instance"
         yield of_rule(state.needs.settings.instance, Verdict.NONE, says)
-    if state.family not in NXDI_DEGREES:
+    if not state.target.by_nxdi:
         yield of_rule(f"degree {degree}", Verdict.CHANGED, _NO_RULES)
         return
     yield _degree_row(state.family, degree)
+    yield from _program_rows(state)
     if dims is None:
         yield of_rule("heads and memory", Verdict.CHANGED, "the model's sizes are not known here: nothing is checked")
         return
@@ -64,6 +65,22 @@ def _degree_row(family: str, degree: int) -> Row:
         return of_rule(f"degree {degree}", Verdict.KEPT, f"among those of {family}: {listed}")
     says = f"not among those of {family} ({listed}): what the runtime says to it, nobody has shown"
     return of_rule(f"degree {degree}", Verdict.CHANGED, says)
+
+
+def _program_rows(state: State) -> Iterator[Row]:
+    """Programs of the prompt, and blocks of the cache."""
+    if state.target.config_key != "override_neuron_config":
+        return
+    entry, longest = state.stated.option("context_length_estimate"), state.positions
+    given = [int(part) for part in entry.value.split(",") if part.strip().isdigit()] if entry else []
+    lengths = given or [*(2**power for power in range(7, longest.bit_length()) if 2**power < longest), longest]
+    over = [length for length in lengths if length > longest]
+    says = f"{over[0]} is beyond the longest text, {longest}" if over else "each is compiled before the server answers"
+    verdict = Verdict.NONE if over else Verdict.KEPT
+    yield of_rule(f"prompt programs {', '.join(map(str, lengths))}", verdict, says)
+    if state.image.version >= (0, 10, 2):
+        says = "without prefix caching a block is a whole text, and there must be as many as rows"
+        yield of_rule(f"{state.rows} blocks", Verdict.KEPT, says)
 
 
 def _head_row(dims: ModelDims, degree: int, split: NxdiSplit) -> Row:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inf2lab import catalog
 from inf2lab.catalog import Fate, Verdict
-from inf2lab.folder import FILE_NAME, Entry, Variable
+from inf2lab.folder import FILE_NAME, SECRET, Entry, Variable
 from inf2lab.migrate.row import Row, of_fate, short
 from inf2lab.migrate.state import State
 
@@ -28,6 +28,8 @@ def key_rows(state: State) -> Iterator[Row]:
 
 def _shown(entry: Entry) -> str:
     """The value; of variables for the worker their names only, for one may be a secret."""
+    if SECRET.search(entry.key.upper()):
+        return "..."
     if entry.name != "env":
         return entry.value
     return ",".join(f"{pair.partition('=')[0]}=..." for pair in entry.value.split(","))

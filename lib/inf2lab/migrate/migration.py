@@ -16,7 +16,7 @@ from inf2lab.migrate.fit import rule_rows
 from inf2lab.migrate.gate import gate, gate_rows
 from inf2lab.migrate.launch import Launch, launch
 from inf2lab.migrate.moves import move_rows
-from inf2lab.migrate.outputs import start_files
+from inf2lab.migrate.outputs import command, start_files
 from inf2lab.migrate.report import as_json, page
 from inf2lab.migrate.requests import Translated, request_rows, translate
 from inf2lab.migrate.row import Row, lost
@@ -57,6 +57,11 @@ class Migration:
         return (
             f"{where} ({state.stated.profile.name}) to {state.target.name}: {state.image_name}, vLLM {state.image.vllm}"
         )
+
+    @property
+    def command(self) -> str:
+        """The script that starts the new server."""
+        return command(self.state, self.launch)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the whole report for JSON."""

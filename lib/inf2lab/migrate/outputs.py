@@ -1,19 +1,23 @@
 """A launch as the files that start it: a command, compose, a Kubernetes manifest, and what SageMaker is given."""
 
+from __future__ import annotations
+
 import json
 import math
 import shlex
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
 from inf2lab.folder import MIGRATED, Migrated
 from inf2lab.migrate.launch import LMI_FOLDER, MODEL, Launch, Mount
 from inf2lab.migrate.requests import sampling
 from inf2lab.migrate.state import State
-from inf2lab.scale import Document, as_text, fill_in
 from inf2lab.serving import bridge_file
+
+if TYPE_CHECKING:
+    from inf2lab.scale import Document
 
 TEMPLATE = Path(__file__).with_name("manifests") / "server.yaml"
 CAPABILITIES = ("SYS_ADMIN", "IPC_LOCK")
@@ -23,6 +27,8 @@ PROBE_S = 15
 
 def start_files(state: State, made: Launch) -> dict[str, str]:
     """Return {path: text} of everything that starts the target."""
+    from inf2lab.scale import Document, as_text
+
     files = {
         "command.sh": command(state, made),
         "compose.yaml": as_text([Document("Start it with `docker compose up`.", compose(state, made))]),
@@ -112,6 +118,8 @@ def _plain(text: str) -> str:
 
 def manifest(state: State, made: Launch) -> list[Document]:
     """Return the Kubernetes objects."""
+    from inf2lab.scale import Document, fill_in
+
     name, facts = state.kubernetes_name, catalog.kubernetes_facts()
     on_neuron, loading_s = bool(made.devices), state.needs.loading_s
     documents = fill_in(

@@ -76,6 +76,27 @@ def test_a_command_that_nobody_puts_into_a_container_is_judged_as_far_as_its_ver
     assert set(said) == {"W003", "W007"}
 
 
+def test_what_a_shell_is_given_as_one_text_is_read_too(tmp_path: Path) -> None:
+    whole = POD.replace("command: [vllm, serve]", "command: [/bin/sh, -c]")
+    words = "exec vllm serve /model --device neuron --port 8080"
+    at = whole.index("args:")
+    text = f"{whole[:at]}args: ['{words}']\n" + whole[whole.index("      resources") :]
+    assert {"W001", "W005"} <= set(found(linted(tmp_path / "pod.yaml", text)))
+    run = f"docker run --device=/dev/neuron0 {IMAGE} bash -lc 'vllm serve m --tensor-parallel-size 4'\n"
+    assert found(linted(tmp_path / "start.sh", run))["W006"] == "degree 4 on the 2 cores of 1 device"
+
+
+def test_lmi_s_image_for_gpus_is_still_wrong_for_a_neuron_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "opt13b"
+    folder.mkdir()
+    (folder / "serving.properties").write_text(LLAMA)
+    (folder / "run.sh").write_text(
+        "docker run --device /dev/neuron0 -v $PWD:/opt/ml/model djl-inference:0.36.0-lmi20.0.0-cu128-v1.0\n"
+    )
+    (report,) = lint_paths([folder], Target("lmi-0.30"))
+    assert "S007" in found(report)
+
+
 def test_the_old_fork_s_flags_are_right_for_the_old_fork(tmp_path: Path) -> None:
     old = IMAGE.replace("0.16.0-neuronx-py312-sdk2.31.1-ubuntu24.04", "0.9.1-neuronx-py311-sdk2.26.1-ubuntu22.04")
     run = f"docker run --privileged -e NEURON_COMPILED_ARTIFACTS=/a {old} vllm serve m --device neuron --port 8080"

@@ -6,6 +6,7 @@ import ast
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,30 @@ def test_the_rules_for_degree_heads_and_memory_are_the_successors(made: Make) ->
     assert "nobody has shown" in row(at_12, "degree 12").says
     too_much = made("vllm-nxdi", text.replace("degree=8", "degree=1").replace("=2048", "=8192"))
     assert row(too_much, "weights").verdict is Verdict.NONE
+    assert row(too_much, "4 blocks").verdict is Verdict.KEPT
     assert made("vllm-neuron").state.copies == 3
+
+
+def test_prompt_programs_are_those_that_were_named_or_powers_of_two(made: Make) -> None:
+    assert row(made("vllm-nxdi"), "prompt programs").what == "prompt programs 128, 256, 512, 1024, 2048"
+    found = made("vllm-nxdi", LLAMA + "option.context_length_estimate=256,4096\n")
+    assert row(found, "prompt programs").verdict is Verdict.NONE
+    assert "4096 is beyond the longest text, 2048" in row(found, "prompt programs").says
+
+
+def test_where_no_rules_are_written_down_nothing_is_checked(made: Make) -> None:
+    rules = made("vllm-neuron").sections["the target's rules"]
+    assert [one.says for one in rules if one.what == "degree 8"] == [
+        "no rules of this target are written down here: nothing is checked"
+    ]
+
+
+def test_the_report_needs_no_package_beyond_the_small_install(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("yaml", "requests", "psutil"):
+        monkeypatch.setitem(sys.modules, name, None)
+    found = made("vllm-nxdi")
+    assert found.command.startswith("#!/bin/sh")
+    assert found.as_dict()["ok"]
 
 
 def test_model_py_does_not_move_whatever_the_target(tmp_path: Path) -> None:
@@ -170,14 +194,14 @@ def test_a_variable_of_the_old_container_is_no_secret_in_what_is_written(made: M
         "docker run -e OPTION_DTYPE=fp16 -e HF_TOKEN=hf_abc -e MY_VALUE=7 -e SERVING_JOB_QUEUE_SIZE=9 "
         "-e OTHER_API_KEY=s3cret deepjavalibrary/djl-serving:0.30.0-pytorch-inf2\n"
     )
-    text = LLAMA.replace("option.dtype=bf16\n", "option.env=A_TOKEN=hf_def\n")
+    text = LLAMA.replace("option.dtype=bf16\n", "option.env=A_TOKEN=hf_def\noption.hf_token=hf_ghi\n")
     found = made("vllm-nxdi", text, {"run.sh": run}, files=["run.sh"])
     assert "--dtype float16" in " ".join(found.launch.words)
     assert found.launch.environment["MY_VALUE"] == "7"
     assert row(found, "OPTION_DTYPE=fp16").verdict is Verdict.RENAMED
     assert row(found, "SERVING_JOB_QUEUE_SIZE=9").verdict is Verdict.NONE
     everything = "".join(found.files().values())
-    assert not any(secret in everything for secret in ("hf_abc", "hf_def", "s3cret"))
+    assert not any(secret in everything for secret in ("hf_abc", "hf_def", "hf_ghi", "s3cret"))
     assert "-e OTHER_API_KEY \\" in found.files()["command.sh"]
 
 
