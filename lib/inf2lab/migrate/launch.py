@@ -13,6 +13,7 @@ from inf2lab.migrate.keys import fate_of, handed_on
 from inf2lab.migrate.state import State
 
 V0_ENDS = (0, 10, 2)  # from here on vLLM has no --device, and Neuron is a plugin
+PATIENCE_BEGINS = (0, 12)  # VLLM_ENGINE_READY_TIMEOUT_S came after 0.11.0: vllm PR 27444 of 2025-10-24
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 LMI_DTYPES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
 ARTIFACTS, CACHE, MODEL, LMI_FOLDER = "/artifacts", "/cache", "/model", "/opt/ml/model"
@@ -169,6 +170,8 @@ def _environment(state: State, words: tuple[str, ...]) -> Iterator[tuple[str, st
     if state.target.name == "vllm-nxdi":
         # A found artefact wins over changed flags, so other flags look for another one.
         yield "NEURON_COMPILED_ARTIFACTS", f"{ARTIFACTS}/{hashlib.sha256(repr(words).encode()).hexdigest()[:12]}"
+    if state.target.words[0] == "vllm" and state.image.version >= PATIENCE_BEGINS:
+        yield "VLLM_ENGINE_READY_TIMEOUT_S", str(state.needs.loading_s)
     if state.target.name == "vllm-neuron":
         yield "NEURON_SKIP_EFA_AFFINITY", "1"
     if catalog.is_gated(state.model_id):

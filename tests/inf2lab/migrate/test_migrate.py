@@ -96,6 +96,12 @@ def test_an_image_of_the_old_fork_is_asked_in_its_own_words(made: Make) -> None:
     assert json.loads(new[new.index("--additional-config") + 1]) == {"override_neuron_config": settings}
 
 
+def test_the_folder_s_time_to_load_is_the_new_server_s_too(made: Make) -> None:
+    assert made("vllm-nxdi").launch.environment["VLLM_ENGINE_READY_TIMEOUT_S"] == "1200"
+    old = made("vllm-nxdi", image="0.11.0-neuronx-py312-sdk2.27.1-ubuntu24.04")
+    assert "VLLM_ENGINE_READY_TIMEOUT_S" not in old.launch.environment  # which does not know it
+
+
 def test_int8_brings_the_settings_without_which_nxd_inference_refuses_it(made: Make) -> None:
     words = made("vllm-nxdi", LLAMA + "option.quantize=static_int8\n").launch.words
     settings = json.loads(words[words.index("--additional-config") + 1])["override_neuron_config"]
@@ -246,7 +252,8 @@ def test_sagemaker_is_given_what_the_image_reads(made: Make) -> None:
     assert environment("optimum")["SM_ON_BATCH_SIZE"] == "4"
     assert environment("optimum")["SM_ON_ALLOW_NON_CACHED_MODEL"] == ""
     assert environment("lmi-vllm")["HF_MODEL_ID"] == "meta-llama/Llama-2-7b-hf"
-    assert set(environment("vllm-nxdi")) == {"HF_HOME", "HF_TOKEN", "NEURON_COMPILED_ARTIFACTS"}
+    own = {"HF_HOME", "HF_TOKEN", "NEURON_COMPILED_ARTIFACTS", "VLLM_ENGINE_READY_TIMEOUT_S"}
+    assert set(environment("vllm-nxdi")) == own
     assert "exec vllm serve" in made("vllm-nxdi").files()["sagemaker/Dockerfile"]
 
 
