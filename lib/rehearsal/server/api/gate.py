@@ -13,8 +13,7 @@ from rehearsal.server.wire.requests import Request
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 ENGINES = {"host.docker.internal", "host.containers.internal"}  # this machine, as containers on it call it
-WATCHED = ("host", "origin", "sec-fetch-site")
-LENGTHS = {len(name) for name in WATCHED}
+LENGTHS = {len(name) for name in ("host", "origin", "sec-fetch-site")}
 HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 
 
@@ -24,23 +23,30 @@ class Gate:
     def __init__(self, host: str, allowed_origins: str = "") -> None:
         """`host` is the address it listens on; `allowed_origins` are those of `cors_allowed_origin`."""
         self._named = {origin.rstrip("/") for origin in re.split(r"[\s,]+", allowed_origins.lower()) if origin}
-        own = LOOPBACK | {host.lower(), f"[{host.lower()}]"}
-        self._own = own
-        self._hosts = own | ENGINES | {_host(origin) for origin in self._named}
+        self._own = LOOPBACK | {host.lower(), f"[{host.lower()}]"}
+        self._hosts = self._own | ENGINES | {_host(origin) for origin in self._named}
+        self._last = ""  # name that was let in
 
     def __call__(self, request: Request) -> None:
         """Raises the 403 of a request that a web page of another site has sent."""
         if "*" in self._named:
             return
-        found: dict[str, str] = {}
+        is_ours = is_other = False
         for name, value in request.headers:
-            if len(name) in LENGTHS and (lower := name.lower()) in WATCHED:
-                found[lower] = value.strip().lower()
-                if lower == "host" and not self._is_here(found[lower]):
+            if len(name) not in LENGTHS:
+                continue
+            header = name.lower()
+            if header == "host":
+                if value != self._last and not self._is_here(value.strip().lower()):
                     raise _refusal(name, value)
-                if lower == "origin" and not self._is_ours(found[lower]):
+                self._last = value  # most clients say one thing
+            elif header == "origin":
+                if not self._is_ours(value.strip().lower()):
                     raise _refusal(name, value)
-        if found.get("sec-fetch-site") == "cross-site" and "origin" not in found:
+                is_ours = True
+            elif header == "sec-fetch-site":
+                is_other = is_other or value.strip().lower() == "cross-site"
+        if is_other and not is_ours:
             raise _refusal("Sec-Fetch-Site", "cross-site")
 
     def _is_here(self, value: str) -> bool:
