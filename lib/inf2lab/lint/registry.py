@@ -89,6 +89,7 @@ _FILES = {
     "S005": "containers.mount_elsewhere",
     "S006": "containers.image_of_another_release",
     "S007": "containers.image_without_neuron",
+    "S008": "containers.model_by_bare_name",
     "W001": "launches.flag_of_another_vllm",
     "W002": "launches.override_key_with_hyphens",
     "W003": "launches.unknown_neuron_setting",

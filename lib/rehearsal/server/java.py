@@ -76,24 +76,6 @@ def split(text: str, pattern: str) -> list[str]:
     return parts if parts[-1] or not re.search(pattern, text) else []
 
 
-def check_uri(text: str) -> None:
-    """`URI.create`, as far as paths and `scheme:path` go. Raises the ApiError of a text that is none."""
-    scheme = re.match(r"[^/?#:]*:", text)
-    start = scheme.end() if scheme else 0
-    if scheme and (bad := re.search(r"^(?=:)|^[^A-Za-z]|[^A-Za-z0-9+.:-]", scheme[0])):
-        what = "Expected scheme name" if scheme[0] == ":" else "Illegal character in scheme name"
-        raise ApiError.illegal_argument(f"{what} at index {bad.start()}: {text}")
-    if start == len(text) and scheme:
-        raise ApiError.illegal_argument(f"Expected scheme-specific part at index {start}: {text}")
-    part = "path" if not scheme or text[start] == "/" else "opaque part"
-    for index, letter in enumerate(text[start:], start):
-        if letter == "%" and not re.match("%[0-9A-Fa-f]{2}", text[index : index + 3]):
-            raise ApiError.illegal_argument(f"Malformed escape pair at index {index}: {text}")
-        part = {"?": "query", "#": "fragment"}.get(letter, part)
-        if letter in ' "<>\\^`{|}' or (letter in "[]" and part in ("path", "opaque part")) or not letter.isprintable():
-            raise ApiError.illegal_argument(f"Illegal character in {part} at index {index}: {text}")
-
-
 def parse_int(text: str) -> int:
     """`Integer.parseInt`: raises the 500 NumberFormatException that DJLServing answers with."""
     digits = text[1:] if text[:1] in ("-", "+") else text

@@ -97,6 +97,8 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         "djl-0.25",
     ),
     "S007 somebody's own image": ("S007", started("registry.example/our-djl:7"), "djl-0.25"),
+    "S008 a model by its path": ("S008", started(f"-e SERVING_LOAD_MODELS=models/opt {RUN}"), "djl-0.25"),
+    "S008 no model at all": ("S008", started(f"{RUN} djl-serving -s store -m none"), "djl-0.25"),
     "I003 a model that the environment names": (
         "I003",
         {"serving.properties": OPT.rpartition("option.")[0], "run.sh": f"docker run -e OPTION_MODEL_ID=gpt2 {IMAGE}\n"},

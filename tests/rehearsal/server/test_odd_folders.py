@@ -100,6 +100,24 @@ def heard(running, begins):
     return {"settings": settings, "log": [match[1] for line in lines if (match := SAID.match(line))]}
 
 
+def test_variables_of_a_worker(odd, written):
+    """Blanks around names and values are cut, items without a name or `=` count for nothing, `=` in a value stays."""
+    running, _ = odd
+    stated = r"option.env=\ MY_A \=1, =x,MY_B,MY_C==2,MY_D=,MY_A= 3 , ,"
+    loaded = running.raw(written(f"engine=Python\nload_on_devices=nc1\noption.tensor_parallel_degree=1\n{stated}\n"))
+    assert loaded.status == 200, loaded.body
+    said = running.send("POST", "/predictions/m").json()
+    assert said["env"] == {"MY_A": "3", "MY_C": "=2", "MY_D": "", "NEURON_RT_VISIBLE_CORES": "1-1"}
+
+
+def test_a_stated_pythonpath_takes_the_place_of_the_models_folder(odd, written):
+    """As in the original, where the handler is not found then."""
+    running, _ = odd
+    failed = running.raw(written("engine=Python\noption.env=PYTHONPATH=/nowhere\n"))
+    assert (failed.status, failed.json()["message"]) == (500, "Python stream closed unexpectedly, exit code: 1")
+    running.wait_for("No module named 'model'")
+
+
 @pytest.mark.parametrize("line", ["retry_threshold=0\n", "option.retry_threshold=0\n", ""])
 def test_the_threshold_of_failures(odd, written, line):
     """The model's own counts at its first crash; that of config.properties, which this server has, never."""

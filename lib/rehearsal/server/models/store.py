@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import SetupError
-from rehearsal.server.java import check_uri, split
+from rehearsal.server.java import split
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.info import ARCHIVES, Registration, model_name, nested_folder
+from rehearsal.server.uris import read_uri
 
 NAMED = re.compile(r"(?:\[?([^?]+?)\]?=)?(.+)")
 UNQUOTED = "/!*'():@&=+$,;"  # what Java leaves as it is in the URL of a path, beside letters, digits and _-.~
@@ -39,7 +40,7 @@ def registration(text: str) -> Registration:
     if match is None:
         raise SetupError(f"load_models: an empty name at a comma or blank; write NAME=URL,NAME=URL (is: {text!r})")
     endpoint, url = match.groups()
-    check_uri(url)
+    read_uri(url)
     if endpoint is None:
         return Registration(model_name(url), url, at_startup=True)
     name, *more = endpoint.split(":")

@@ -53,14 +53,11 @@ class WorkerFactory:
         os.close(self._lease_writer)
 
     def _command(self, model: ModelInfo, device: Device, port: int) -> WorkerCommand:
-        environ = dict(self._config.environ)
-        for pair in model.options.get("env", "").split(","):
-            key, equals, value = pair.partition("=")
-            if equals and (name := key.strip(BLANKS)):
-                environ[name] = value.strip(BLANKS)
+        stated = _variables(model.options.get("env", ""))
+        environ = {**self._config.environ, **stated}
         socket = self._folder.path / f"djl_sock.{port}"
         environ[MARK] = str(socket)
-        environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder)
+        environ["PYTHONPATH"] = worker_pythonpath(self._config.environ, self._package, model.folder, stated)
         environ.setdefault("REHEARSAL_INSTANCE", str(self._folder.path / "cores"))  # unless servers are to share one
         if self._config.neuron_cores > 0:
             environ["REHEARSAL_NEURON_CORES"] = str(self._config.neuron_cores)
@@ -77,3 +74,9 @@ class WorkerFactory:
             socket=socket,
             environ=environ,
         )
+
+
+def _variables(text: str) -> dict[str, str]:
+    """What `option.env` states; an item without `=` counts for nothing."""
+    pairs = [pair.split("=", 1) for pair in text.split(",") if "=" in pair]
+    return {name: value.strip(BLANKS) for key, value in pairs if (name := key.strip(BLANKS))}

@@ -260,12 +260,19 @@ def not_started(program: str, folder: Path, number: int) -> ModelLoadError:
     return ModelLoadError("EngineException", cause, (engine, java, f"java.io.IOException: {cause}"))
 
 
-def worker_pythonpath(environ: Mapping[str, str], package: Path, folder: Path) -> str:
-    """PYTHONPATH for a worker: inherited, DJL's worker, the emulated chip, its rules, the model folder."""
+def worker_pythonpath(
+    environ: Mapping[str, str], package: Path, folder: Path, stated: Mapping[str, str] | None = None
+) -> str:
+    """PYTHONPATH for a worker: inherited, DJL's worker, the emulated chip, its rules, the model folder.
+
+    One that `option.env` has `stated` takes the place of all but the emulated chip, which is none of the original's.
+    """
     library = Path(__file__).resolve().parents[3]
-    own: Sequence[Path] = (package, library / "rehearsal" / "neuron", library, folder)
+    chip: Sequence[Path] = (library / "rehearsal" / "neuron", library)
+    if stated and "PYTHONPATH" in stated:
+        return os.pathsep.join([stated["PYTHONPATH"], *map(str, chip)])
     inherited = environ.get("PYTHONPATH")
-    return os.pathsep.join(([inherited] if inherited else []) + [str(path) for path in own])
+    return os.pathsep.join(([inherited] if inherited else []) + [str(path) for path in (package, *chip, folder)])
 
 
 def _content_text(reply: Reply) -> str:
