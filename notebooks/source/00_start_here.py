@@ -27,6 +27,9 @@
 # An article from April 2023 shows how to serve a large language model on AWS Inferentia2 with DJLServing.
 # You will do what it does, step by step, and repair what has stopped working since.
 #
+# The stack that it uses has **ended**: there are no new releases. Learn it here to run and understand what is served with
+# it today; [10 Where next](10_where_next.ipynb) takes a folder to what came after.
+#
 # Every notebook runs in one of two **lanes**:
 #
 # - `rehearsal` runs on the machine you sit at. No chip, no AWS account, no bill.
@@ -161,6 +164,7 @@ for prompt in prompts:
 # | [07](07_measure.ipynb) | put load on it: the knee, a stall, the price | instance time |
 # | [08](08_break_it.ipynb) | break it on purpose, and learn the symptoms | nothing: it breaks the rehearsal |
 # | [09](09_scale_out.ipynb) | put it on a cluster, and lose parts of it | nothing here; on AWS each instance bills |
+# | [10](10_where_next.ipynb) | take the folder to the stack's successors | nothing |
 # | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
 #
 # The short path is 02, 03, 04, 05, 06 and 99. Prices are in `lib/inf2lab/catalog`, with date and source.

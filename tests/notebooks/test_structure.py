@@ -18,8 +18,8 @@ from nbformat import NotebookNode
 import build_notebooks
 from notebook_files import NOTEBOOKS, ROOT, SOURCES, parameters_of, read_notebook, tags_of
 
-MAIN_PATH = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "99"]
-CHECKED = ["01", "02", "03", "04", "05", "06", "07", "08", "09"]  # each ends with a self-check
+MAIN_PATH = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "99"]
+CHECKED = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]  # each ends with a self-check
 FEW_CELLS = ["00", "99"]  # the way in and the way out may be short
 TAGS = {"parameters", "check", "nbval-ignore-output"}
 TABLE_ROWS = ["you will do", "you will be able to", "before you start", "time", "cost"]

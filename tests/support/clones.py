@@ -33,6 +33,7 @@ def run_tutorial(clone: Path, port: int, *arguments: str) -> subprocess.Complete
             "INF2LAB_LOGS": str(clone / "logs"),
             "INF2LAB_PORT": str(port),
             "INF2LAB_CLUSTER": "recorded",  # `make test-scale` runs notebook 09 on a live one
+            "INF2LAB_COMPARISON": "recorded",  # `make test-migrate` compares with the real vLLM
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -11,9 +11,9 @@ from inf2lab.faces import on_demand
 if TYPE_CHECKING:
     from inf2lab.migrate.migration import Migration, migrate
     from inf2lab.migrate.report import lines, verdict_line
-    from inf2lab.migrate.side_by_side import Compared, compare
+    from inf2lab.migrate.side_by_side import Compared, compare, comparison
 
-__all__ = ["Compared", "Migration", "compare", "lines", "migrate", "verdict_line"]
+__all__ = ["Compared", "Migration", "compare", "comparison", "lines", "migrate", "verdict_line"]
 
 # A comparison starts two servers, and what only translates needs no package for that.
 __getattr__ = on_demand(
@@ -21,6 +21,6 @@ __getattr__ = on_demand(
     {
         "migration": ("Migration", "migrate"),
         "report": ("lines", "verdict_line"),
-        "side_by_side": ("Compared", "compare"),
+        "side_by_side": ("Compared", "compare", "comparison"),
     },
 )

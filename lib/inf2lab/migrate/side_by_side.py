@@ -7,6 +7,7 @@ tokens that lie within a twentieth of a logit is rounding (measured 2026-11-28: 
 
 import contextlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +16,17 @@ from typing import Any
 
 import requests
 
-from inf2lab.errors import EndpointError, ServerError
+from inf2lab import paths
+from inf2lab.errors import EndpointError, ServerError, SettingsError
 from inf2lab.folder import ModelFolder
 from inf2lab.migrate.migration import Migration
 from inf2lab.migrate.requests import Translated
-from inf2lab.serving import ModelServer, RehearsalServer, VllmServer, free_port
+from inf2lab.serving import ModelServer, RehearsalServer, VllmServer, free_port, vllm_is_here
 from inf2lab.shapes import SHAPES, read_answer
 
 Report = Callable[[str], None]
+RECORD = "docs/compared.json"  # notebook 04's folder and the request of notebook 10
+HOW = ("auto", "live", "recorded")
 ROUNDING = 0.1  # logits: a flip between two tokens that are nearer is rounding
 
 
@@ -56,6 +60,22 @@ class Compared:
             return f"all {self.tokens} tokens are equal"
         kind = "rounding" if self.is_rounding else "not rounding: look at the translation"
         return f"equal up to token {self.at}; the two best are {self.margin:.3f} logits apart there: {kind}"
+
+
+def comparison(migration: Migration, how: str = "auto") -> tuple[str, list[Compared]]:
+    """Return how the rows were come by, in words, and the rows: compared now, or as this clone has them on record.
+
+    `how` is live, recorded, or auto: live where vLLM's environment is here. INF2LAB_COMPARISON says what auto means for
+    a whole run. Raises SettingsError for another word, LabError.
+    """
+    word = os.environ.get("INF2LAB_COMPARISON", "auto") if how == "auto" else how
+    if word not in HOW:
+        raise SettingsError("comparison", word, f"use one of {', '.join(HOW)}")
+    if word == "live" or (word == "auto" and vllm_is_here()):
+        return "compared here and now", compare(migration)
+    found = json.loads((paths.root() / RECORD).read_text(encoding="utf-8"))
+    rows = [Compared(**row) for row in found["rows"]]
+    return f"recorded on {found['date']} ({found['machine']}); after `make migrate-env` it is live", rows
 
 
 class Greedy(RehearsalServer):

@@ -110,10 +110,15 @@ class VllmServer(LocalServer):
         return (Worker("cpu", "READY"),) if healthy else None
 
 
+def vllm_is_here() -> bool:
+    """Return whether vLLM's environment was made."""
+    return (paths.root() / ENVIRONMENT / "bin" / "python").exists()
+
+
 def python() -> Path:
     """Return the Python of vLLM's environment; raises ServerError where it was not made."""
     here = paths.root() / ENVIRONMENT / "bin" / "python"
-    if not here.exists():
+    if not vllm_is_here():
         raise ServerError(f"vLLM is not here: `make migrate-env` installs it into {ENVIRONMENT} (Linux; up to 8 GB)")
     return here
 
