@@ -25,6 +25,8 @@ def handle(inputs):
             active.append({"step": 0, **json.loads(body)})
         one = active[i]
         one["step"] += 1
+        if one.get("crash"):
+            os._exit(1)
         if one.get("fail"):
             raise ValueError("step failed")
         last = one["step"] >= one["n"]
@@ -96,13 +98,18 @@ def test_a_handler_that_answers_normally_is_told_of_the_line(shared, serve, line
 
 
 def test_in_the_original_its_requests_hang_until_the_connection_drops(start, model, tmp_path):
-    """ROLLING_BATCH_HANGS, on."""
+    """ROLLING_BATCH_HANGS, on: also those of a worker that crashes, which is then loaded again and goes on."""
     model(tmp_path / "s", "m", NORMAL, f"{ONE}option.rolling_batch=disable\n")
+    model(tmp_path / "s", "crashes", ROLLING, MODEL)
     server = start(tmp_path / "s", "--strict", "on", env={"SERVING_CHUNKED_READ_TIMEOUT": "1"})
-    for _ in range(2):
+    crash = b'{"name": "a", "n": 1, "crash": 1}'
+    for name, body in (("m", b"1"), ("m", b"1"), ("crashes", crash)):
         with server.open() as client:
-            client.sendall(b"GET /predictions/m HTTP/1.1\r\n\r\n")
+            client.sendall(
+                b"POST /predictions/%b HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (name.encode(), len(body)) + body
+            )
             assert client.recv(1) == b""
+    assert server.predict("crashes", {"name": "b", "n": 2}).body == b"b1/1 b2/1 "
 
 
 def test_a_size_that_is_no_number_fails_the_load(shared, model, tmp_path):

@@ -197,7 +197,10 @@ def _give_up(worker: Worker, shared: Shared) -> None:
 
 
 async def _lose_as_java(worker: Worker, shared: Shared, error: WorkerLost) -> None:
-    """As the original: load again, only then answer, then end the new process with its worker."""
+    """As the original: load again, only then answer, then end the new process with its worker.
+
+    A worker with a rolling batch goes on: its loop takes no notice of the loss, and those whom it served hear no more.
+    """
     model = shared.model
     began = time.monotonic()
     await worker.process.kill()
@@ -206,5 +209,8 @@ async def _lose_as_java(worker: Worker, shared: Shared, error: WorkerLost) -> No
         worker.process = await shared.start(worker.device, retry=model.failures)
     if model.gives_up_after(model.failures):
         model.status = FAILED
+    if model.rolls and not worker.process.lost:
+        worker.reset_batch = True
+        return
     worker.state.end(STOPPED, at=began)  # its minute in the list began before the reload
     worker.state.fail(error)

@@ -129,6 +129,8 @@ async def roll(worker: Worker, shared: Shared, jobs: list[Job]) -> None:
             worker.failures = 0
             worker.reset_batch = not _distribute(reply, batch)
         except WorkerLost as error:
+            if shared.plays(Switch.ROLLING_BATCH_HANGS):
+                _leave(batch)
             _fail(batch, error)
             raise
         except CodecError as error:
@@ -146,8 +148,7 @@ async def _never(worker: Worker, shared: Shared, batch: list[_Request]) -> None:
         _fail(batch, rolls_none(model))
     elif worker.stuck < model.rolling_size:
         worker.stuck += len(batch)
-        for request in batch:
-            request.hang()
+        _leave(batch)
     else:
         await asyncio.sleep(model.predict_timeout_s)
         _fail(batch, ApiError.translate(f"Time out in: {model.predict_timeout_s:g}"))
@@ -165,6 +166,12 @@ def _fail(batch: list[_Request], error: ApiError) -> None:
         request.fail(error)
 
 
+def _leave(batch: list[_Request]) -> None:
+    for request in batch:
+        request.hang()
+    batch.clear()
+
+
 def _give_up(worker: Worker, shared: Shared, batch: list[_Request], error: CodecError) -> None:
     """What follows a content that is no item: an error that says so, or no word any more."""
     if not shared.plays(Switch.ROLLING_BATCH_HANGS):
@@ -172,9 +179,7 @@ def _give_up(worker: Worker, shared: Shared, batch: list[_Request], error: Codec
         _fail(batch, rolls_no_item(shared.model, str(error)))
         return
     worker.stuck = len(batch)
-    for request in batch:
-        request.hang()
-        request.last = True
+    _leave(batch)
 
 
 def _message(batch: list[_Request], handler: str, *, reset: bool) -> bytes:
