@@ -32,7 +32,7 @@ from .memory import (
     sum_bytes,
     usable_core_bytes,
 )
-from .nxdi import NXDI_CORE_GB, NXDI_DEGREES, NxdiSplit, nxdi_heads, nxdi_split
+from .nxdi import NXDI_CORE_GB, NXDI_CORES_A_DEVICE, NXDI_DEGREES, NxdiSplit, nxdi_heads, nxdi_split
 from .padding import padded, padded_heads, padded_vocab, placed_kv_heads
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "DTYPE_BYTES",
     "GENERATIONS",
     "GIB",
+    "NXDI_CORES_A_DEVICE",
     "NXDI_CORE_GB",
     "NXDI_DEGREES",
     "RESERVE_BRACKET_GIB",

@@ -20,6 +20,9 @@ NXDI_DEGREES: Mapping[str, tuple[int, ...]] = MappingProxyType(
 NXDI_CORE_GB: Mapping[str, int] = MappingProxyType({"inf2": 16, "trn1": 16, "trn2": 24})
 """Memory of one core, as the feature guide counts it."""
 
+NXDI_CORES_A_DEVICE: Mapping[str, int] = MappingProxyType({"inf2": 2, "trn1": 2, "trn2": 4})
+"""Cores of one device, as a degree counts them: of Trn2's eight, two count as one unless it is told otherwise."""
+
 
 @dataclass(frozen=True)
 class NxdiSplit:

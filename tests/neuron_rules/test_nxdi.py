@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neuron_rules import NXDI_CORE_GB, NXDI_DEGREES, ModelDims, nxdi_heads, nxdi_split
+from neuron_rules import NXDI_CORE_GB, NXDI_CORES_A_DEVICE, NXDI_DEGREES, ModelDims, nxdi_heads, nxdi_split
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_the_cache_grows_with_the_heads_and_the_room_with_the_degree() -> None:
 
 
 def test_every_family_has_degrees_and_memory() -> None:
-    assert set(NXDI_DEGREES) == set(NXDI_CORE_GB)
+    assert set(NXDI_DEGREES) == set(NXDI_CORE_GB) == set(NXDI_CORES_A_DEVICE)
     assert NXDI_DEGREES["inf2"] == (1, 2, 4, 8, 24)

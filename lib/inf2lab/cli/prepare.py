@@ -105,7 +105,8 @@ def plan(
 @commands.command()
 def lint(
     paths: Annotated[
-        list[Path], typer.Argument(help="Model folders; with them perhaps scripts (.sh) and request bodies (.json).")
+        list[Path],
+        typer.Argument(help="Model folders, perhaps with scripts and requests (.sh, .json); or what starts vLLM."),
     ],
     profile: Profile = DEFAULTS.profile,
     instance: Instance = DEFAULTS.instance,

@@ -78,7 +78,7 @@ def _program_rows(state: State) -> Iterator[Row]:
     says = f"{over[0]} is beyond the longest text, {longest}" if over else "each is compiled before the server answers"
     verdict = Verdict.NONE if over else Verdict.KEPT
     yield of_rule(f"prompt programs {', '.join(map(str, lengths))}", verdict, says)
-    if state.image.version >= (0, 10, 2):
+    if not state.forked:
         says = "without prefix caching a block is a whole text, and there must be as many as rows"
         yield of_rule(f"{state.rows} blocks", Verdict.KEPT, says)
 

@@ -11,8 +11,8 @@ from inf2lab.errors import FolderError
 from inf2lab.folder import INSIDE_PORT, SECRET, Entry
 from inf2lab.migrate.keys import fate_of, handed_on
 from inf2lab.migrate.state import State
+from neuron_rules import NXDI_CORES_A_DEVICE
 
-V0_ENDS = (0, 10, 2)  # from here on vLLM has no --device, and Neuron is a plugin
 PATIENCE_BEGINS = (0, 12)  # VLLM_ENGINE_READY_TIMEOUT_S came after 0.11.0: vllm PR 27444 of 2025-10-24
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 LMI_DTYPES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
@@ -20,7 +20,6 @@ ARTIFACTS, CACHE, MODEL, LMI_FOLDER = "/artifacts", "/cache", "/model", "/opt/ml
 INT8 = {"quantized": True, "quantization_dtype": "int8", "quantization_type": "per_channel_symmetric"}
 _CORE = {"tensor_parallel_degree", "batch_size", "max_rolling_batch_size", "n_positions", "dtype", "model_id", "s3url"}
 _CORE |= {"quantize", "load_in_8bit", "neuron_quant", "override_neuron_config"}
-_CORES_A_DEVICE = {"inf2": 2, "trn1": 2, "trn2": 4}  # of Trn2 two physical cores count as one
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def launch(state: State) -> Launch:
         arguments=words if whole else arguments,
         environment=dict(_environment(state, words)),
         mounts=tuple(_mounts(state)),
-        devices=-(-state.degree // _CORES_A_DEVICE[state.family]) if state.target.on_neuron else 0,
+        devices=-(-state.degree // NXDI_CORES_A_DEVICE[state.family]) if state.target.on_neuron else 0,
         properties=_properties(state) if state.target.name == "lmi-vllm" else {},
     )
 
@@ -71,12 +70,12 @@ def _vllm(state: State) -> tuple[str, ...]:
     words = [_model(state), "--served-model-name", state.name, "--tensor-parallel-size", str(state.degree)]
     words += ["--max-num-seqs", rows, "--max-model-len", str(state.positions), "--dtype", dtype]
     settings = _settings(state)
-    if state.image.version < V0_ENDS:
+    if state.forked:
         words += ["--device", "neuron"]
         words += ["--override-neuron-config", json.dumps(settings)] if settings else []
     elif state.target.config_key == "override_neuron_config":
         words += ["--no-enable-prefix-caching", "--num-gpu-blocks-override", rows]  # a block is a whole text
-    if settings and state.image.version >= V0_ENDS:
+    if settings and not state.forked:
         words += ["--additional-config", json.dumps({state.target.config_key: settings})]
     return (*words, *_flags(state), "--port", str(INSIDE_PORT))
 

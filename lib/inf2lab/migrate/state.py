@@ -90,6 +90,11 @@ class State:
         return self.stated.config is not None
 
     @property
+    def forked(self) -> bool:
+        """Whether the image has the fork of vLLM that knew Neuron itself; later ones have a plugin."""
+        return catalog.successor_flags()["--device"].known_in(self.image.version)
+
+    @property
     def family(self) -> str:
         """The instance family whose rules hold: the settings', where the target runs on it."""
         own = self.needs.settings.hardware.family
