@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from inf2lab.folder import OPTION
 PROPERTY_SOURCES = {"get_properties", "properties"}
 BODY_SOURCES = {"get_as_json"}
 _READERS = {"get", "pop"}
+_ON_THE_HOST = {"djl_python", "numpy", "tokenizers", "torch", "transformers", *sys.stdlib_module_names}
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -142,10 +144,19 @@ class Handler:
                 found.setdefault(value.value, value.lineno)
         return tuple(found.items())
 
+    @cached_property
+    def may_use_cores(self) -> bool:
+        """Whether the code may compute on NeuronCores: it imports something that is not known to stay on the host."""
+        return any(taken.module.split(".")[0] not in _ON_THE_HOST for taken in self.taken)
+
     def reads(self, key: str) -> bool:
         """Whether the code reads the option `key`, or might."""
         found, others = self.options
         return others or any(read.key == key for read in found)
+
+    def makes_number(self, key: str) -> bool:
+        """Whether the code turns the option `key` into a whole number where it reads it."""
+        return any(call.args and self.holds(call.args[0], key) for call in self.calls_of("int"))
 
     def names_of(self, key: str) -> set[str]:
         """Variables that hold the option `key` as it stands in the file."""

@@ -76,6 +76,7 @@ _FILES = {
     "M016": "model_py.argument_that_the_library_refuses",
     "M017": "model_py.hub_name_for_a_folder",
     "M018": "model_py.packages_that_replace_the_images",
+    "M019": "model_py.degree_that_the_server_is_not_told",
     "R001": "requests.request_beyond_positions",
     "R002": "requests.request_of_the_other_route",
     "R003": "requests.wrong_number_of_prompts",

@@ -93,6 +93,11 @@ class Folder(Stated):
         """The folder's own handler, if it is the one that serves."""
         return self.handler if self.handler and self.handler.file == self.own_file else None
 
+    @property
+    def on_cores(self) -> bool:
+        """Whether the handler that serves may load a model on NeuronCores."""
+        return self.built_in or (self.own is not None and self.own.may_use_cores)
+
     def default(self, name: str) -> str | None:
         """What the reader of an unset option takes: what the handler's code says, else the catalog's."""
         if self.own is None:

@@ -255,6 +255,24 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         "djl-0.25",
     ),
     "D002 a release whose default is fp16": ("D002", OPT, "djl-0.26"),
+    "T001 a handler that uses no core": (
+        "T001",
+        handled("") | {"serving.properties": "option.tensor_parallel_degree=3\n"},
+        "djl-0.25",
+    ),
+    "T003 a handler that uses no core": (
+        "T003",
+        reading(
+            'amp = properties.get("dtype")',
+            "option.model_id=facebook/opt-66b\noption.tensor_parallel_degree=2\noption.batch_size=1\noption.dtype=f16\n",
+        ),
+        "djl-0.25",
+    ),
+    "V002 an option that nobody reads": (
+        "V002",
+        handled("") | {"serving.properties": "option.n_positions=0\n"},
+        "djl-0.25",
+    ),
     "T001 every core, and an even number": ("T001", OPT + "option.tensor_parallel_degree=max\n", "djl-0.25"),
     "T002 a degree that divides": ("T002", OPT + "option.tensor_parallel_degree=8\n", "djl-0.25"),
     "T003 eight bits": (
@@ -465,6 +483,22 @@ SILENT: dict[str, tuple[str, Any, str]] = {
     "M018 a package of another Python": (
         "M018",
         handled("", **{"requirements.txt": 'transformers==4.45.2; python_version >= "3.10"\n-r more.txt\n'}),
+        "djl-0.25",
+    ),
+    "M019 a degree that the code reads": (
+        "M019",
+        reading('OPTForSampling.from_pretrained("/split", tp_degree=int(properties.get("tensor_parallel_degree", 2)))'),
+        "djl-0.25",
+    ),
+    "M019 as many as the server gives": (
+        "M019",
+        reading('OPTForSampling.from_pretrained("/split", tp_degree=2)', "option.tensor_parallel_degree=4\n"),
+        "djl-0.25",
+    ),
+    "M019 a degree in the environment": (
+        "M019",
+        reading('OPTForSampling.from_pretrained("/split", tp_degree=2)')
+        | {"run.sh": f"docker run -e TENSOR_PARALLEL_DEGREE=2 {RUN}\n"},
         "djl-0.25",
     ),
     "R001 a request within them": (

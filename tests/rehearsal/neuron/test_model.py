@@ -404,3 +404,12 @@ def test_memory_does_not_grow_over_200_calls(opt_reference: PreTrainedModel, loa
         if call == 100:  # by then every length of prompt was seen
             before = rss().rss
     assert rss().rss - before < 16 * 2**20
+
+
+@pytest.mark.parametrize("counts", [{"batch_size": 0}, {"n_positions": 0}, {"n_positions": -1}])
+def test_nothing_is_compiled_for_no_rows_and_no_positions(
+    counts: dict[str, int], opt_reference: PreTrainedModel, load: Load
+) -> None:
+    ((name, count),) = counts.items()
+    with pytest.raises(RehearsalError, match=f"{name} is {count}"):
+        load(opt_reference, **counts)

@@ -68,6 +68,13 @@ def check_int8(architecture: str, neuron_config: Any, generation: Generation) ->
         raise NotImplementedError(refusal)
 
 
+def check_counts(batch_size: int, n_positions: int) -> None:
+    """Raise RehearsalError for a program of no rows or no positions; how the chip's compiler says it, nobody showed."""
+    for name, count in (("batch_size", batch_size), ("n_positions", n_positions)):
+        if count < 1:
+            raise RehearsalError(f"{name} is {count}: nothing can be compiled for less than 1")
+
+
 def choose_amp(amp: str | None, config: PretrainedConfig, generation: Generation) -> str:
     """Return `amp`, or what the configuration's torch_dtype says; an unknown name is a bare KeyError."""
     amp = amp or dtypes.to_amp(config.torch_dtype)
@@ -90,7 +97,7 @@ def choose_n_positions(wanted: int | None, dims: ModelDims, *, held: int) -> int
     Raises ValueError for more than the named model has, RehearsalError for more than its stand-in has.
     """
     limit = dims.max_positions
-    n_positions = wanted or limit
+    n_positions = limit if wanted is None else wanted
     if dims.family.positions == "alibi":
         return n_positions
     if n_positions > limit:

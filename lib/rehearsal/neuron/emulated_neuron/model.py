@@ -15,6 +15,7 @@ from torch import Tensor
 
 from emulated_neuron import dtypes
 from emulated_neuron.arguments import (
+    check_counts,
     check_int8,
     check_position,
     check_unroll,
@@ -85,7 +86,7 @@ class ModelForSampling:
             warnings.warn(f"torch_dtype of the configuration is ignored: amp={amp!r} is used", stacklevel=2)
         self.amp = choose_amp(amp or self.default_amp, config, generation)
         self.matrix_dtype = choose_matrix_dtype(self.amp, self.options.get("neuron_config"))
-        wanted = n_positions or self.default_n_positions
+        wanted = self.default_n_positions if n_positions is None else n_positions
         self.n_positions = choose_n_positions(wanted, self.rule_dims, held=self.spec.dims.max_positions)
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
@@ -123,6 +124,7 @@ class ModelForSampling:
             state = "to_neuron() was called before" if self._decoder else "no weights are loaded"
             raise RuntimeError(f"{state}: open a checkpoint with from_pretrained() and call to_neuron() once")
         check_unroll(self.architecture, self.unroll, self.rule_dims.layers)
+        check_counts(self.batch_size, self.n_positions)
         if self.matrix_dtype == "u8" and self.unroll not in (None, self.rule_dims.layers):
             raise NotImplementedError(f"amp={self.amp!r} needs all layers in one program: leave out unroll")
         if self.config_stands_for:

@@ -1,7 +1,5 @@
 """More than one worker for the same NeuronCores."""
 
-import ast
-
 from inf2lab.lint.examples import OPT_1_3B
 from inf2lab.lint.handler import Handler
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity
@@ -18,8 +16,7 @@ EXPECT = ["serving.properties:3 `maxWorkers=2`: two processes cannot share Neuro
 
 
 def check(folder: Folder) -> Hits:
-    own = folder.own
-    if not folder.built_in and not (own and any("transformers_neuronx" in name for name in _imports(own))):
+    if not folder.built_in and not (folder.own and _imports_library(folder.own)):
         return
     for name, workers in zip(("minWorkers", "maxWorkers"), folder.workers_a_group, strict=True):
         entry = folder.limit(name)
@@ -28,6 +25,5 @@ def check(folder: Folder) -> Hits:
             yield Hit(entry, message, edit=entry.with_value("1"))
 
 
-def _imports(handler: Handler) -> set[str]:
-    found = {n.module or "" for n in ast.walk(handler.tree) if isinstance(n, ast.ImportFrom)}
-    return found | {a.name for n in ast.walk(handler.tree) if isinstance(n, ast.Import) for a in n.names}
+def _imports_library(own: Handler) -> bool:
+    return any(taken.module.startswith("transformers_neuronx") for taken in own.taken)

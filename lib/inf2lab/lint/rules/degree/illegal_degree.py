@@ -45,8 +45,10 @@ def check(folder: Folder) -> Hits:
     if entry is None or degree is None or degree < 1:
         return
     rules, family = folder.rules, folder.instance.family
-    checks = [check_cores(degree, folder.instance.cores), check_listed(degree, rules, family)]
-    if folder.dims:
+    checks = [check_cores(degree, folder.instance.cores)]
+    if folder.on_cores:
+        checks.append(check_listed(degree, rules, family))
+    if folder.on_cores and folder.dims:
         checks.append(check_heads(degree, folder.dims, rules))
     # Between two generations whose lists are written down, the list is a hint.
     exact = folder.profile.tnx_generation is not None or folder.profile.degree_rules != "0.2"

@@ -25,7 +25,7 @@ def check(folder: Folder) -> Hits:
         positions = min(LIBRARY_POSITIONS, dims.max_positions)
     if not (dims and degree and rows and positions and amp) or max(degree, rows, positions) > 2**20:
         return
-    if not (folder.built_in or folder.own) or min(degree, rows, positions) < 1:
+    if not folder.on_cores or min(degree, rows, positions) < 1:
         return
     core = bytes_per_core(
         dims,

@@ -19,7 +19,7 @@ _CODE = (
     'MODEL = OPTForSampling.from_pretrained("/split", amp="fp16", tp_degree=2)\n\n\n' + HANDLER
 )
 _RIGHT = _CODE.replace("fp16", "f16")
-BAD = {"serving.properties": "engine=Python\n", "model.py": _CODE}
+BAD = {"serving.properties": "option.tensor_parallel_degree=2\n", "model.py": _CODE}
 GOOD = BAD | {"model.py": _RIGHT}
 EXPECT = ["model.py:3 `amp='fp16'`: OPTForSampling takes f32, f16, bf16"]
 MORE = [

@@ -3,6 +3,7 @@
 from inf2lab import catalog
 from inf2lab.folder import Edit, Entry
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity
+from inf2lab.lint.rules.values.not_a_number import WARNED_OF
 
 NAME, SEVERITY = "trailing-blank", Severity.WARNING
 WHY = "Java cuts blanks before a value and keeps those after it: `fp16 ` is not `fp16`, and `2 ` is no number."
@@ -19,6 +20,7 @@ def check(folder: Folder) -> Hits:
         if entry.value != entry.value.rstrip(" \t\f") and entry.value.strip():
             option = table.options.get(entry.name)
             java_number = option is not None and option.reader != "handler" and option.kind in ("int", "degree")
+            java_number &= entry.name not in WARNED_OF
             java_number |= entry.key in table.server_keys and table.server_keys[entry.key].kind == "int"
             severe = entry.name in _COMPARED or java_number
             message = f"the value of `{entry.key}` ends in a blank"

@@ -15,9 +15,17 @@ MORE = [
         good="option.entryPoint=djl_python.transformer-neuronx\noption.tensor_parallel_degree=2\n",
         expect=("serving.properties:2 `option.tensor_parallel_degree` is `max`, not a whole number",),
         profile="seed-0.21",
-    )
+    ),
+    Example(
+        bad="option.model_id=facebook/opt-13b\noption.predict_timeout=1m\n",
+        good="option.model_id=facebook/opt-13b\noption.predict_timeout=60\n",
+        expect=(
+            "serving.properties:2 `option.predict_timeout` is `1m`, not a whole number: the server takes its default",
+        ),
+    ),
 ]
 _MAX_SINCE = (0, 24)  # `max` for the degree
+WARNED_OF = {"model_loading_timeout", "predict_timeout"}  # PyModel.java catches the exception (0.21.0 to 0.29.0)
 
 
 def check(folder: Folder) -> Hits:
@@ -31,6 +39,11 @@ def check(folder: Folder) -> Hits:
             continue
         if kind == "degree" and value == "max" and folder.release >= _MAX_SINCE:
             continue
-        if option and option.reader == "handler" and not folder.built_in:
+        own = folder.own
+        if option and option.reader == "handler" and not folder.built_in and not (own and own.makes_number(entry.name)):
             continue
-        yield Hit(entry, f"`{entry.written}` is `{short(value)}`, not a whole number")
+        message = f"`{entry.written}` is `{short(value)}`, not a whole number"
+        if option and entry.name in WARNED_OF:
+            yield Hit(entry, f"{message}: the server takes its default", severity=Severity.WARNING)
+        else:
+            yield Hit(entry, message)

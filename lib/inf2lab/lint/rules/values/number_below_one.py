@@ -1,6 +1,9 @@
 """A count of rows, cores, positions or seconds is less than 1."""
 
+from inf2lab import catalog
+from inf2lab.folder import Entry
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
+from inf2lab.lint.rules.values.not_a_number import WARNED_OF
 
 NAME, SEVERITY = "number-below-one", Severity.ERROR
 WHY = "Nothing can be compiled for no rows or no positions, and no request can be answered in no time."
@@ -26,15 +29,20 @@ _COUNTS = {
 }
 
 
-_NOT_SET = {"model_loading_timeout", "predict_timeout"}  # 0 leaves them at the server's default
-
-
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
-        if entry.number == 0 and entry.name in _NOT_SET:
-            continue
-        if entry.name in _COUNTS and entry.number is not None and entry.number < 1:
+        if entry.number == 0 and entry.name in WARNED_OF:
+            continue  # 0 is none that is set
+        if entry.name in _COUNTS and entry.number is not None and entry.number < 1 and _is_read(entry, folder):
             yield Hit(entry, f"`{entry.written}` is {entry.number}: it must be 1 or more")
     least = folder.limit("minWorkers")
     if least and folder.workers_a_group[0] < 0:
         yield Hit(least, f"`{least.written}` is {least.number}: the load ends in `fromIndex = {least.number}`")
+
+
+def _is_read(entry: Entry, folder: Folder) -> bool:
+    """Whether somebody reads it: the server, or the handler that serves."""
+    option = catalog.options().options.get(entry.name) if entry.key not in catalog.options().server_keys else None
+    if option is None or option.reader != "handler" or folder.own is None:
+        return True
+    return folder.own.reads(entry.name)
