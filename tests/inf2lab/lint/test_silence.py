@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inf2lab.lint import RULES, lint
-from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT, HANDLER_THAT_SAMPLES
+from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT, HANDLER_THAT_SAMPLES, launched
 
 if TYPE_CHECKING:
     from conftest import Lint, Write
@@ -573,6 +573,23 @@ SILENT: dict[str, tuple[str, Any, str]] = {
     "S006 another patch of the release": (
         "S006",
         started(RUN.replace("0.25.0-pytorch-inf2", "0.25.1-pytorch-inf2")),
+        "djl-0.25",
+    ),
+    "W001 a flag of every release": ("W001", launched("--max-num-seqs 4"), "djl-0.25"),
+    "W002 another setting with hyphens": ("W002", launched("""--additional-config '{"some-thing": 1}'"""), "djl-0.25"),
+    "W003 no settings": ("W003", launched("--additional-config '{}'"), "djl-0.25"),
+    "W004 more blocks than are needed": (
+        "W004",
+        launched("--max-num-seqs 2 --max-model-len 100 --block-size 32 --num-gpu-blocks-override 9"),
+        "djl-0.25",
+    ),
+    "W005 a container of DJLServing": ("W005", started(RUN), "djl-0.25"),
+    "W006 a degree that is listed and fits": ("W006", launched("--tensor-parallel-size 1"), "djl-0.25"),
+    "W007 words of vLLM's own": ("W007", launched("--dtype auto --quantization fp8"), "djl-0.25"),
+    "W008 a container of DJLServing": ("W008", started(RUN), "djl-0.25"),
+    "W009 vLLM's own port": (
+        "W009",
+        launched("") | {"run.sh": launched("")["run.sh"].replace(" --port 8080", "").replace("8080", "8000")},
         "djl-0.25",
     ),
 }
