@@ -17,8 +17,10 @@ SAID_EVERY_S = 60
 def raise_limit() -> None:
     """Permits as many descriptors as this process may have, as the JVM does."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it does not grant
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for wanted in (hard, 65536, 10240):  # where the limit is "none" that is not granted; macOS grants the last
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            break
 
 
 class Crowd(set[Any]):
