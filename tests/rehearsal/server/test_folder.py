@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from rehearsal.server.errors import SetupError
 from rehearsal.server.workers import folder
 from rehearsal.server.workers.folder import MARK, PREFIX, SocketFolder
+from rehearsal.server.workers.leavings import MARK as MARKED
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +38,27 @@ def test_a_killed_server_s_folder_goes_with_the_next_start(temporary):
     assert list(temporary.iterdir()) == [made.path]
     made.close()
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not found elsewhere")
+def test_what_the_handlers_of_a_killed_server_left_goes_too(temporary):
+    left_by_a_killed_server()
+    (left,) = temporary.iterdir()
+    running = SocketFolder()
+    left_by_a_killed_server()
+    (other,) = [path for path in temporary.iterdir() if path != running.path]
+
+    def process(folder):
+        environ = os.environ | {MARKED: f"{folder}/djl_sock.19000"}
+        return subprocess.Popen([sys.executable, "-c", "input()"], env=environ, stdin=subprocess.PIPE)
+
+    with process(other) as theirs, process(running.path) as ours, process(f"{other}-2") as another:
+        SocketFolder()
+        assert theirs.wait(60) == -signal.SIGKILL
+        assert [ours.poll(), another.poll()] == [None, None]
+        ours.kill()
+        another.kill()
+    assert not left.exists()
 
 
 def test_a_running_server_s_folder_stays(temporary):

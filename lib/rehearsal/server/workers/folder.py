@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from rehearsal.server.errors import SetupError
+from rehearsal.server.workers.leavings import end_leavings
 
 PREFIX, MARK = "inf2lab-djl-", "server"
 PATH_LIMIT = 100  # bytes; macOS allows 104 in a Unix socket's path, with the final zero
@@ -64,7 +65,7 @@ def _clear(root: Path) -> None:
 
 
 def _remove_if_left(folder: Path) -> None:
-    """Removes a folder whose server is gone. Raises OSError for one that is not a server's, or whose server runs."""
+    """Removes a folder whose server is gone, and ends what its workers left; OSError for one that is another's."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) != 0o700 or found.st_uid != os.getuid():
         return
@@ -72,6 +73,7 @@ def _remove_if_left(folder: Path) -> None:
     try:
         if stat.S_ISREG(os.fstat(lock).st_mode):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            end_leavings(str(folder))
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)

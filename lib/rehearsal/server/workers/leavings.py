@@ -16,7 +16,10 @@ PROC = Path("/proc")
 
 
 def end_leavings(mark: str) -> bool:
-    """Kills the processes with this mark; whether there were any, which may have started others meanwhile."""
+    """Kills the processes with this mark; whether there were any, which may have started others meanwhile.
+
+    A folder of sockets stands for all of them.
+    """
     wanted = os.fsencode(f"{MARK}={mark}")
     pids = [folder.name for folder in PROC.iterdir() if folder.name.isdigit()] if sys.platform == "linux" else []
     return sum(_end(int(pid), wanted) for pid in pids) > 0
@@ -26,7 +29,8 @@ def _end(pid: int, wanted: bytes) -> bool:
     with contextlib.suppress(OSError, AttributeError):  # another user's, or has just ended; or no pidfd in this Python
         process = os.pidfd_open(pid)  # before its environment is read: a number may come to mean another process
         try:
-            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+            pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+            if any(pair == wanted or pair.startswith(wanted + b"/") for pair in pairs):
                 signal.pidfd_send_signal(process, signal.SIGKILL)
                 return True
         finally:
