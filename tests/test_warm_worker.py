@@ -60,6 +60,13 @@ def test_it_ends_as_a_cold_one_ends(tmp_path: Path, code: str, status: int) -> N
     assert [run(p, tmp_path, code).returncode for p in (warm_worker.python(), sys.executable)] == [status, status]
 
 
+def test_one_thread_is_what_it_has_anyway(tmp_path: Path) -> None:
+    code = "import os, torch; print(torch.get_num_threads(), os.environ.get('OMP_NUM_THREADS'))"
+    assert run(warm_worker.python(), tmp_path, code).stdout == "1 None\n"
+    told = [run(p, tmp_path, code, OMP_NUM_THREADS="1").stdout for p in (warm_worker.python(), sys.executable)]
+    assert told == ["1 1\n", "1 1\n"]
+
+
 @pytest.mark.parametrize("name", ["HF_HOME", "OMP_NUM_THREADS", "TRANSFORMERS_CACHE"])
 def test_what_is_read_while_importing_makes_a_cold_one(tmp_path: Path, name: str) -> None:
     assert run(warm_worker.python(), tmp_path, SEES, **{name: "5"}).stderr == "False\n"
