@@ -14,6 +14,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+torch.set_num_threads(1)  # the other cores have other tests
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FOLDER = MODELS / "tiny-opt"
 
@@ -78,7 +79,7 @@ def test_recorded_losses_are_what_the_weights_give(loaded, describe):
     assert rows[:, 1:].numel() == facts["held_out_tokens"]
     model = copy.deepcopy(loaded[0]).float()  # a processor takes ten times as long for f16
     bands = [(0, 2048), (100, 500), (1500, 2048)]
-    losses = [describe.loss_by_position(model, row, bands) for row in rows[:6].split(1)]  # a row at a time: less memory
+    losses = [describe.loss_by_position(model, row, bands) for row in rows[:3].split(1)]  # a row at a time: less memory
     whole, early, late = (fmean(band) for band in zip(*losses, strict=True))
     assert whole == pytest.approx(facts["held_out_loss"], rel=0.1)
     assert early == pytest.approx(facts["held_out_loss_by_position"]["100-500"], rel=0.15)
