@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from rehearsal.server.environment import without_secrets
 from rehearsal.server.errors import ApiError, SetupError
-from rehearsal.server.java import parse_int
+from rehearsal.server.java import parse_boolean, parse_int
 from rehearsal.server.properties import load_properties
 from rehearsal.server.switches import Switch
 
@@ -240,4 +240,4 @@ class _Reader:
         return number, f"java.lang.IllegalArgumentException: maxContentLength : {number} (expected: >= {least})"
 
     def flag(self, key: str, default: bool) -> bool:
-        return self.keys.get(key, str(default)).strip().lower() == "true"
+        return parse_boolean(self.keys.get(key, str(default)))

@@ -73,7 +73,8 @@ class Server:
         try:
             if not self._config.wait_model_loading:
                 await asyncio.sleep(0)  # all models are registered before the port opens
-                await self._open(registry)
+                if not (loading.done() and loading.exception()):
+                    await self._open(registry)
             await self._or_stop(loading)
             if self._stop.done():
                 return self._stop.result()

@@ -412,6 +412,29 @@ def test_a_batch_of_less_than_nothing():
     assert play.registry.find("m").health == "Healthy"  # the dead still count
 
 
+@pytest.mark.parametrize(
+    ("versions", "refused"),
+    [
+        ((None, None), "Workflow m is already registered."),
+        (("v1", "v1"), "Workflow m:v1 is already registered."),
+        (("v1", None), "Workflow m is already registered."),
+        ((None, "v1"), None),
+        (("v1", "v2"), None),
+    ],
+)
+def test_names_that_are_taken(versions, refused):
+    """A version is taken by itself, and no version by any."""
+    play = Play()
+    first, second = (Registration("m", str(play.folder), version) for version in versions)
+    play.registry.add(first)
+    if refused is None:
+        assert play.registry.add(second)
+    else:
+        with pytest.raises(ApiError) as caught:
+            play.registry.add(second)
+        assert (caught.value.status, caught.value.message) == (409, refused)
+
+
 # --- a device that is named when the model already serves
 
 

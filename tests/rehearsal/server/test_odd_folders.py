@@ -198,20 +198,37 @@ def stores(tmp_path_factory):
     return places
 
 
-@pytest.mark.parametrize("record", cases("start"))
-def test_a_start(stores, monkeypatch, capfd, record):
-    """Whether the port opens, which models there are then, the exit code, and the lines of the log."""
-    real, log = record["real"], Log()
-    (stores.work / "config.properties").write_text(stores.here(record["config.properties"]))
-    monkeypatch.chdir(stores.work)
-    for name, played in {
+@pytest.mark.parametrize("waits", ["true", "false"])
+def test_names_that_collide_open_no_port(stores, monkeypatch, capfd, waits):
+    """Also where the port need not wait for the models."""
+    told = stores.here("load_models=a=${STORE}/plain/echo,a=${STORE}/odd3/echo")
+    (stores.work / "config.properties").write_text(f"wait_model_loading={waits}\n{told}\n")
+    log = played(monkeypatch, stores, {})
+    assert cli.main(["--port", "0", "-f", "config.properties"]) == 2
+    assert (log.opened, "bind to" in "\n".join(log.lines)) == (False, False)
+    assert "a name of its own" in capfd.readouterr().err
+
+
+def played(monkeypatch, places, environ):
+    """The log of a server whose processes are played, started in the folder of the stores."""
+    log = Log()
+    for name, value in {
         "ServerLog": lambda *_: log,
         "WorkerFactory": PlayedFactory,
         "worker_package": lambda *_: Path(),
         "FAILURE_PAUSE_S": 0,
     }.items():
-        monkeypatch.setattr(server, name, played)
-    monkeypatch.setattr(cli, "process_environment", lambda: record["environment"])
+        monkeypatch.setattr(server, name, value)
+    monkeypatch.setattr(cli, "process_environment", lambda: environ)
+    monkeypatch.chdir(places.work)
+    return log
+
+
+@pytest.mark.parametrize("record", cases("start"))
+def test_a_start(stores, monkeypatch, capfd, record):
+    """Whether the port opens, which models there are then, the exit code, and the lines of the log."""
+    real, log = record["real"], played(monkeypatch, stores, record["environment"])
+    (stores.work / "config.properties").write_text(stores.here(record["config.properties"]))
     store = record["name"].removeprefix("store ") if record["name"].startswith("store ") else "plain"
     argv = ["--strict", "on", "--port", "0", "-f", "config.properties", "-s", stores.here("${STORE}/" + store)]
     code = cli.main([*argv, *map(stores.here, record["arguments"])])
