@@ -161,7 +161,9 @@ def _carried(state: State, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sampling(given: Mapping[str, Any], sampled: bool) -> dict[str, Any]:
-    """Both always written, as nobody should depend on a default that moves."""
-    if sampled or given.get("do_sample") is True:
-        return {"temperature": given.get("temperature", 1.0), "top_k": given.get("top_k", catalog.old_answers().top_k)}
-    return {"temperature": 0}
+    """All that decides is written, as nobody should depend on a default that moves, or on the model's own."""
+    if not sampled and given.get("do_sample") is not True:
+        return {"temperature": 0}
+    found = {"temperature": given.get("temperature", 1.0), "top_k": given.get("top_k", catalog.old_answers().top_k)}
+    # transformers-neuronx's `sample` read no generation_config.json, as Hugging Face's `generate` did.
+    return found | ({"top_p": given.get("top_p", 1.0)} if sampled else {})

@@ -326,6 +326,7 @@ def test_the_article_s_request_keeps_its_length_its_sampling_and_its_prompt(tmp_
         "prompt": ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"],
         "temperature": 1.0,
         "top_k": 50,
+        "top_p": 1.0,
         "echo": True,
         "max_tokens": 2039,
         "min_tokens": 2039,

@@ -30,8 +30,9 @@ def check(folder: Folder) -> Hits:
         run = launch.container
         if run is None or launch.row is None or launch.row.target != "vllm-nxdi" or _NAME in run.env:
             continue
-        inside = [value.split(":")[1:] for value in run.all("volume") if ":" in value]
-        closed = [place[0] for place in inside if "ro" in place[1:] and launch.model.startswith(place[0])]
+        inside = [value.split(":")[1:] for value in run.all("volume") if value.count(":") > 1]
+        model = f"{launch.model}/"
+        closed = [at for at, *how in inside if at and "ro" in how and model.startswith(f"{at.rstrip('/')}/")]
         message = f"{_NAME} is not set: each start compiles anew"
         if closed:
             message = f"{_NAME} is not set, and {closed[0]} is read-only: nothing can be compiled"
