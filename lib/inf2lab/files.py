@@ -10,12 +10,16 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from inf2lab.errors import LabError
+
+OLD_S = 24 * 3600  # of what nobody is still writing
+_BESIDE = ".*." + 8 * "[0-9a-f]"  # as `_name_beside` names it
 
 
 def write_file(path: Path, content: str | bytes, *, mode: int | None = None) -> Path:
@@ -81,6 +85,15 @@ def make_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
         if not (isinstance(error, OSError) and path.is_dir()):
             raise
+
+
+def remove_leftovers(folder: Path, *patterns: str) -> None:
+    """Remove what an interrupted `replace_file` or `make_folder` left in a folder, and by these patterns: a day old."""
+    for path in {path for pattern in (_BESIDE, *patterns) for path in folder.glob(pattern)}:
+        with suppress(OSError):
+            seen = path.lstat()
+            if time.time() - seen.st_mtime > OLD_S and seen.st_uid == os.geteuid():
+                shutil.rmtree(path) if stat.S_ISDIR(seen.st_mode) else path.unlink()
 
 
 def _name_beside(path: Path) -> Path:

@@ -1,11 +1,12 @@
 """Whole or not at all: a reader sees the old file or the new one, and nothing is left beside it."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from inf2lab.files import make_folder, replace_file, write_file
+from inf2lab.files import make_folder, remove_leftovers, replace_file, write_file
 
 
 def test_text_is_utf_8_and_folders_are_made(tmp_path: Path) -> None:
@@ -77,3 +78,16 @@ def test_a_run_that_was_first_keeps_its_folder(tmp_path: Path) -> None:
         target.mkdir()
         (target / "theirs").write_text("")
     assert [path.name for path in tmp_path.glob("**/*")] == ["model", "theirs"]
+
+
+def test_what_a_killed_run_left_goes_after_a_day(tmp_path: Path) -> None:
+    """The 183 MB of a killed fetch stayed for ever."""
+    names = (".a.json.0123abcd", ".fetch-x1", ".fetch-new", "a.json", ".b.json", ".c.json.backup12")
+    for name in names:
+        (tmp_path / name).mkdir() if name.startswith(".fetch") else (tmp_path / name).write_text("")
+        (tmp_path / name / "weights").write_text("") if name.startswith(".fetch") else None
+        if name != ".fetch-new":
+            os.utime(tmp_path / name, (0, 0))
+    remove_leftovers(tmp_path, ".fetch-*")
+    assert {path.name for path in tmp_path.iterdir()} == set(names) - {".a.json.0123abcd", ".fetch-x1"}
+    remove_leftovers(tmp_path / "missing", ".fetch-*")

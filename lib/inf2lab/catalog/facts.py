@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from inf2lab.errors import SettingsError
@@ -13,6 +14,7 @@ DEFAULT_PRICE_BASIS = "on-demand"
 THROUGHPUT_DIFFERS = "tokens a second do not follow from P50"
 
 
+@cache
 def parse_version(text: str) -> Version:
     """Return a release as numbers that compare: "0.22.1" is (0, 22, 1)."""
     return tuple(int(part) for part in text.split("."))

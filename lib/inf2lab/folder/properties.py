@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import javaproperties
@@ -109,18 +110,23 @@ class Properties:
 
     def last(self, *keys: str) -> Entry | None:
         """The entry that counts for the first of `keys` that is set: the last one with that key."""
-        for key in keys:
-            for entry in (*reversed(self.entries), *self.given):
-                if entry.key == key:
-                    return entry
-        return None
+        return next((self._last[key] for key in keys if key in self._last), None)
+
+    @cached_property
+    def _last(self) -> Mapping[str, Entry]:
+        return {entry.key: entry for entry in (*reversed(self.given), *self.entries)}
 
     def effective(self, *, given: bool = True) -> Iterator[Entry]:
         """The entries whose value counts, in file order; with `given` those of the environment after them."""
-        last = {entry.key: entry for entry in self.entries}
-        yield from (entry for entry in self.entries if last[entry.key] is entry)
-        if given:
-            yield from (entry for entry in self.given if self.last(entry.key) is entry)
+        return iter(self._effective if given else self._effective_of_file)
+
+    @cached_property
+    def _effective_of_file(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if self._last[entry.key] is entry)
+
+    @cached_property
+    def _effective(self) -> tuple[Entry, ...]:
+        return (*self._effective_of_file, *(entry for entry in self.given if self._last[entry.key] is entry))
 
     def values(self) -> dict[str, str]:
         """Return every key's value, in the order in which the keys first stand."""
@@ -131,19 +137,25 @@ def parse_properties(text: str) -> Properties:
     """Return what Java's Properties.load makes of `text`; never raises."""
     lines = _LINE_END.split(text)
     entries, comments, bad = [], [], []
-    line = 1
+    line, refused = 1, _BAD_ESCAPE.search(text)
     # What Java refuses is read as plain text here, so that the other lines are still judged.
     for element in javaproperties.parse(_BAD_ESCAPE.sub(r"\1\\\\u", text)):
         source = element.source
-        trimmed = re.sub(r"(?:\r\n|\r|\n)\Z", "", source)
-        last = line + len(_LINE_END.findall(trimmed))
+        trimmed = source[:-2] if source.endswith("\r\n") else source[:-1] if source.endswith(("\r", "\n")) else source
+        last = line + _ends(trimmed)
         if isinstance(element, javaproperties.KeyValue):
             entries.append(Entry(element.key, element.value, line, last, trimmed))
-            bad += [number for number in range(line, last + 1) if _BAD_ESCAPE.search(lines[number - 1])]
+            if refused:
+                bad += [number for number in range(line, last + 1) if _BAD_ESCAPE.search(lines[number - 1])]
         elif isinstance(element, javaproperties.Comment):
             comments.append((line, trimmed.strip()))
-        line += len(_LINE_END.findall(source))
+        line += _ends(source)
     return Properties(tuple(entries), tuple(comments), tuple(bad), tuple(lines))
+
+
+def _ends(text: str) -> int:
+    """Return the line ends in a text: \\r\\n is one."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
 def load_properties(path: Path) -> Properties:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,14 @@ def as_sarif(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def _path(report: Report, finding: Finding) -> str:
-    if os.sep in finding.file or "/" in finding.file:  # a file given beside the folder keeps its own path
-        return finding.file
-    return str(report.folder / finding.file)
+    return _joined(report.folder, finding.file)
+
+
+@lru_cache
+def _joined(folder: Path, file: str) -> str:
+    if os.sep in file or "/" in file:  # a file given beside the folder keeps its own path
+        return file
+    return str(folder / file)
 
 
 def _where(report: Report, finding: Finding) -> str:

@@ -134,8 +134,7 @@ def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
 
 def _clean(text: str) -> str:
     """The text on one line, in characters that every terminal and encoding can take."""
-    flat = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return flat.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _allowed(folder: Folder) -> set[str]:

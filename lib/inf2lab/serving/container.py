@@ -1,7 +1,6 @@
 """The inf2 lane: DJLServing's container on an instance, started, waited for, looked at and stopped through Docker."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -69,7 +68,7 @@ class ContainerServer(ModelServer):
         for port in self._line.host_ports:
             ports.claim(port)
         self.pull(report)
-        shutil.rmtree(self.log_folder, ignore_errors=True)  # files of another user would stop the log
+        self.clear_logs()  # files of another user would stop the log
         host.make_writable(self._line.written)
         report(self.typed())
         name = self._line.name

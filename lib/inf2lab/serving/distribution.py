@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 from inf2lab import paths
 from inf2lab.errors import ServerError
 from inf2lab.folder import write_properties
@@ -83,6 +85,10 @@ class DistributionServer(LocalServer):
             **self._variables(str(self.log_folder), os.pathsep.join([*inherited, *_emulated_chip(library)])),
             "PYTHON_EXECUTABLE": sys.executable,
         }
+
+    def listens(self, process: psutil.Process) -> bool:
+        """Return whether the port is this server's: a container's is held by Docker's own process."""
+        return self.home is None or super().listens(process)
 
     def stop(self, *, patience_s: float = 10) -> bool:
         """Stop it and its workers, also those in a container whose `docker run` had to be killed."""

@@ -1,5 +1,7 @@
 """What every kind of server can do and the small results it gives; the rehearsal and the container implement it."""
 
+import os
+import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,12 +14,13 @@ import psutil
 
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
-from inf2lab.errors import EndpointError, LoadFailed, NotReady
+from inf2lab.errors import EndpointError, LoadFailed, NotReady, ServerError
 from inf2lab.folder import ModelFolder, Needs
 from inf2lab.serving.log import PATIENCE_S, Steps, follow, read_lines, read_until
 from inf2lab.settings import Settings
 
 Report = Callable[[str], None]
+_WRITTEN = ("logs", "config.properties")  # into a log folder, beside *.log
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,16 @@ class ModelServer(ABC):
         self.folder.check()
         _ = self.needs.loading_s, self.needs.predict_s
         self.needs.check_model()
+
+    def clear_logs(self) -> None:
+        """Remove the logs of the last start; raises ServerError for a folder that holds something else."""
+        if not os.path.isdir(self.log_folder):
+            return
+        names = {path.name for path in self.log_folder.iterdir()}
+        if names and not any(name.endswith(".log") or name in _WRITTEN for name in names):
+            reason = f"{paths.shown(self.log_folder)} is no server's log folder, and a start would empty it"
+            raise ServerError(f"{reason}: take it away, or set INF2LAB_LOGS to another folder")
+        shutil.rmtree(self.log_folder, ignore_errors=True)
 
     @abstractmethod
     def start(self, report: Report) -> None:

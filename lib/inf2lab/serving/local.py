@@ -1,14 +1,13 @@
 """A server that is a process of this machine's own: started apart, found by its state, stopped with its workers."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 from abc import abstractmethod
 
 import psutil
 
 from inf2lab import paths
+from inf2lab.errors import ServerError
 from inf2lab.folder import timeouts
 from inf2lab.serving import log, ports, processes
 from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State
@@ -24,6 +23,7 @@ class LocalServer(ModelServer):
     """A process that outlives the notebook which started it, over the emulated chip and with stand-in weights."""
 
     kind: str  # in the state file
+    _own: ServerState | None = None  # of the process that this object has started
 
     def environment(self) -> dict[str, str]:
         """Return what the server's environment has beyond this process's: the image's variables and the rehearsal's."""
@@ -76,15 +76,29 @@ class LocalServer(ModelServer):
 
     def status(self) -> ServerStatus:
         """Return its state from the process, the port and the log."""
-        state = self._state()
+        state, port = self._state(), self.settings.port
         if state is None:
-            return ServerStatus(State.STOPPED, f"no server was started on port {self.settings.port}")
-        workers = self._answers() if state.process() else None
-        if workers is not None:
-            return self._ready(workers)
+            return ServerStatus(State.STOPPED, f"no server was started on port {port}")
+        if self._own and state != self._own:
+            return ServerStatus(State.FAILED, f"port {port} was given to another start meanwhile")
+        process = state.process()
+        if process and processes.is_held(process):
+            reason = f"process {process.pid} is held: `kill -CONT {process.pid}` lets it go on"
+            return ServerStatus(State.FAILED, f"{reason}, `inf2lab stop` ends it")
+        workers = self._answers() if process else None
+        if process and workers is not None:
+            if self.listens(process):
+                return self._ready(workers)
+            return ServerStatus(
+                State.LOADING, f"port {port} is answered by {processes.listener(port)}, not by this one"
+            )
         if state.process():
             return ServerStatus(State.LOADING, log.last_line(self.log_path) or "starting")
         return ServerStatus(State.FAILED, log.cause_of_failure(self.log_path))
+
+    def listens(self, process: psutil.Process) -> bool:
+        """Return whether it is this server's process that listens on the port, and not somebody else's."""
+        return processes.may_listen(process, self.settings.port)
 
     def stop(self, *, patience_s: float = 10) -> bool:
         """Stop the process, its workers and its scratch folder; returns whether anything was running."""
@@ -93,7 +107,7 @@ class LocalServer(ModelServer):
             return False
         process = state.process()
         running = processes.end(processes.family(process), patience_s) if process else []
-        shutil.rmtree(state.scratch, ignore_errors=True)
+        processes.remove_scratch(state.scratch)
         state.remove()
         return bool(running)
 
@@ -111,12 +125,17 @@ class LocalServer(ModelServer):
             ports.claim(self.settings.port)
 
     def _make_log_folder(self) -> None:
-        shutil.rmtree(self.log_folder, ignore_errors=True)
-        self.log_folder.mkdir(parents=True)
-        instance_path(self.settings).parent.mkdir(exist_ok=True)
+        try:
+            self.clear_logs()
+            self.log_folder.mkdir(parents=True, exist_ok=True)
+            instance_path(self.settings).parent.mkdir(exist_ok=True)
+        except OSError as error:
+            reason = f"{paths.shown(self.log_folder)} cannot be made ({error.strerror})"
+            raise ServerError(f"{reason}: set INF2LAB_LOGS to a folder that this user may write") from error
 
     def _launch(self) -> None:
-        scratch = tempfile.mkdtemp(prefix=processes.SCRATCH_PREFIX)  # handlers write split checkpoints into TMPDIR
+        processes.remove_old_scratch()
+        scratch = processes.make_scratch()  # handlers write split checkpoints into TMPDIR
         stated = {_HOME, *(f"SERVING_{key}" for key in _STATED)}
         inherited = {name: value for name, value in os.environ.items() if name not in stated}
         with self.log_path.open("wb") as output:
@@ -128,8 +147,14 @@ class LocalServer(ModelServer):
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        created = psutil.Process(pid).create_time()
-        ServerState.of(self.settings, self.folder, pid=pid, created=created, scratch=scratch, server=self.kind).write()
+        identity = {"pid": pid, "created": psutil.Process(pid).create_time(), "birth": processes.birth(pid)}
+        self._own = ServerState.of(self.settings, self.folder, **identity, scratch=scratch, server=self.kind)
+        try:
+            self._own.write()
+        except OSError:  # nobody would find it again
+            processes.end(processes.family(psutil.Process(pid)), patience_s=10)
+            processes.remove_scratch(scratch)
+            raise
 
 
 def end_orphans(*, patience_s: float) -> None:

@@ -1,8 +1,13 @@
 """Ports of 127.0.0.1: whether one can be listened on, and one that can."""
 
+import fcntl
 import itertools
 import os
 import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from inf2lab.errors import PortInUse, ServerError
 from inf2lab.serving import processes
@@ -37,6 +42,28 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+@contextmanager
+def held(port: int, report: Callable[[str], None]) -> Iterator[None]:
+    """Keep every other start of this user off the port meanwhile, in whichever clone; wait for one under way.
+
+    Raises ServerError where the lock cannot be kept. It ends with its process, however that ends.
+    """
+    path = Path(tempfile.gettempdir()) / f"inf2lab-{os.geteuid()}-port-{port}.lock"
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServerError(f"{path} cannot be opened ({error.strerror}): remove it, or set TMPDIR") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"another start on port {port} is under way: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def claim(port: int) -> None:

@@ -3,18 +3,34 @@
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from inf2lab import paths
+from inf2lab import files, paths
 
 MARK = "INF2LAB_OWNER"
 SCRATCH_PREFIX = "inf2lab-"
+_NOTE = ".scratch-of"
+
+
+def birth(pid: int) -> str:
+    """Return what no later process of this id shares: this boot and the ticks since it; empty where none are told.
+
+    The time of day would not do: it is set while processes run.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return ""
 
 
 def owner() -> str:
@@ -44,15 +60,55 @@ def end_orphans(known: Iterable[psutil.Process], patience_s: float) -> Sequence[
     scratch = {folder for process in orphans if (folder := _scratch(process))}
     ended = end(orphans, patience_s)
     for folder in scratch:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_scratch(folder)
     return ended
 
 
+def make_scratch() -> str:
+    """Return a new temporary folder for a server, with a note of whose it is."""
+    folder = tempfile.mkdtemp(prefix=SCRATCH_PREFIX)
+    (Path(folder) / _NOTE).write_text(owner(), encoding="utf-8")
+    return folder
+
+
+def remove_scratch(folder: str) -> None:
+    """Remove a server's temporary folder; nothing else, whatever a state file or an environment names."""
+    if _is_scratch(Path(folder)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_old_scratch() -> None:
+    """Remove the temporary folders of this clone's servers that were killed: a day old, and used by no process."""
+    found = [folder for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*") if _is_abandoned(folder)]
+    used = {_scratch(process) for process in psutil.process_iter()} if found else set()
+    for folder in found:
+        if str(folder) not in used:
+            remove_scratch(str(folder))
+
+
+def _is_scratch(folder: Path) -> bool:
+    """Whether a folder is one that `make_scratch` makes: by name and place, this user's and nobody else's to enter."""
+    try:
+        seen = folder.lstat()
+    except (OSError, ValueError):
+        return False
+    places = {os.path.realpath(place) for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")}
+    own = stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o077
+    return own and folder.name.startswith(SCRATCH_PREFIX) and os.path.realpath(folder.parent) in places
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        old = time.time() - folder.stat().st_mtime > files.OLD_S
+        return old and _is_scratch(folder) and (folder / _NOTE).read_text(encoding="utf-8") == owner()
+    except (OSError, ValueError):
+        return False
+
+
 def _scratch(process: psutil.Process) -> str | None:
-    """Return the temporary folder that a server was started with, if it is one that we make."""
+    """Return the temporary folder that a server was started with."""
     with contextlib.suppress(psutil.Error):
-        folder = process.environ().get("TMPDIR", "")
-        return folder if os.path.basename(folder).startswith(SCRATCH_PREFIX) else None
+        return process.environ().get("TMPDIR")
     return None
 
 
@@ -97,6 +153,7 @@ def _end_all(running: list[psutil.Process], patience_s: float) -> None:
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
+            process.resume()  # one that is held would hear it no sooner than it goes on
     for process in _outlasting(running, patience_s):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -123,15 +180,34 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
+def is_held(process: psutil.Process) -> bool:
+    """Whether somebody has stopped the process, to be continued (SIGSTOP, Ctrl-Z, a debugger)."""
+    with contextlib.suppress(psutil.Error):
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    return False
+
+
+def may_listen(process: psutil.Process, port: int) -> bool:
+    """Whether the process or one below it listens on `port`; true too where the system does not tell."""
+    try:
+        return any(_listens(member, port) for member in family(process))
+    except psutil.AccessDenied:
+        return True
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        found = process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in found)
+
+
 def listener(port: int) -> str:
     """Return a few words on who listens on `port`; "another process" where the system does not tell."""
     for process in psutil.process_iter():
         try:
-            found = any(
-                c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN
-                for c in process.net_connections("tcp")
-            )
-            if found:
+            if _listens(process, port):
                 return f"{process.name()} (process {process.pid})"
         except psutil.Error:
             continue

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import LabError, ServerError
+from inf2lab.files import remove_leftovers
 from inf2lab.folder import Migrated, ModelFolder
-from inf2lab.serving import docker, processes
+from inf2lab.serving import docker, ports, processes
 from inf2lab.serving.container import ContainerServer
 from inf2lab.serving.distribution import DistributionServer
 from inf2lab.serving.interface import ModelServer, Report
@@ -52,10 +53,11 @@ class Server:
         """
         made = Server.of(settings, folder, server=server)
         made.check()
-        recorded = on_record(settings.port)
-        if recorded:
-            recorded.stop()
-        made.start(report)
+        with ports.held(settings.port, report):  # else two at once would each end the other's, or both start
+            recorded = on_record(settings.port)
+            if recorded:
+                recorded.stop()
+            made.start(report)
         if wait:
             made.wait_ready(report=report)
         return made
@@ -86,10 +88,23 @@ def all_servers() -> list[ModelServer]:
 
 
 def stop_everything(*, patience_s: float = 10) -> int:
-    """Stop every server of this clone and what a killed one left behind; returns how many of both were running."""
-    ended = sum(server.stop(patience_s=patience_s) for server in all_servers())
+    """Stop every server of this clone and what a killed one left behind; returns how many of both were running.
+
+    Raises LabError, once all is done that can be, for what could not be.
+    """
+    ended, refused = 0, list[LabError]()
+    for server in all_servers():
+        try:
+            ended += server.stop(patience_s=patience_s)
+        except LabError as error:  # the others are stopped all the same
+            refused.append(error)
     ended += sum(docker.remove(container, patience_s=patience_s) for container in docker.list_owned(processes.owner()))
-    return ended + len(processes.end_orphans([], patience_s))
+    ended += len(processes.end_orphans([], patience_s))
+    processes.remove_old_scratch()
+    remove_leftovers(paths.logs() / "state")
+    if refused:
+        raise refused[0]
+    return ended
 
 
 def left_over() -> list[str]:
@@ -104,8 +119,7 @@ def left_over() -> list[str]:
 def _from_state(state: ServerState) -> ModelServer | None:
     """Return the server that a state file tells of; None, without the file, where the catalog has lost its profile."""
     try:
-        settings = state.settings()
+        return Server.of(state.settings(), state.folder, server=state.server)
     except LabError:  # its process still has the mark, its container the label
         state.remove()
         return None
-    return Server.of(settings, state.folder, server=state.server)

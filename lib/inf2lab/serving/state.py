@@ -2,15 +2,18 @@
 
 import datetime
 import json
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import psutil
 
 from inf2lab import paths
+from inf2lab.errors import ServerError
 from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
+from inf2lab.serving import processes
 from inf2lab.settings import Settings
 
 _SETTINGS = ("lane", "profile", "instance", "port", "copies", "first_device", "machine", "image", "network")
@@ -20,7 +23,8 @@ _SETTINGS = ("lane", "profile", "instance", "port", "copies", "first_device", "m
 class ServerState:
     """What is needed to find a server again: its process or its container.
 
-    `created` tells a process from a later one with the same id. No option that may hold a secret is written down.
+    `birth` tells a process from a later one with the same id, and where the system names none, `created`. No option
+    that may hold a secret is written down.
     """
 
     pid: int | None  # None: it is a container
@@ -39,6 +43,7 @@ class ServerState:
     machine: str = ""
     image: str = ""
     network: str = "bridge"
+    birth: str = ""
 
     @classmethod
     def of(cls, settings: Settings, folder: ModelFolder, **identity: Any) -> Self:
@@ -62,8 +67,11 @@ class ServerState:
             return None
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-            return process if same else None
+            if self.birth:
+                same = processes.birth(self.pid) == self.birth
+            else:  # by a clock that may have been set since
+                same = abs(process.create_time() - self.created) < 1 or processes.is_ours(process)
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
 
@@ -72,9 +80,13 @@ class ServerState:
         write_file(self.path, json.dumps(asdict(self), indent=2) + "\n")
 
     def remove(self) -> None:
-        """Delete the state file if it is still this server's."""
-        if read_state(self.path) == self:
-            self.path.unlink(missing_ok=True)
+        """Delete the state file if it is still this server's; raises ServerError where that is refused."""
+        try:
+            if read_state(self.path) == self:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = f"{paths.shown(self.path)} cannot be removed ({error.strerror})"
+            raise ServerError(f"{reason}: make its folder writable, or set INF2LAB_LOGS to another") from error
 
 
 def state_path(port: int) -> Path:
@@ -94,8 +106,9 @@ def instance_path(settings: Settings) -> Path:
 def read_state(path: Path) -> ServerState | None:
     """Return what a state file says, or None where there is none or it is not ours."""
     try:
-        return ServerState(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        state = ServerState(**json.loads(path.read_text(encoding="utf-8")))
+        return state if _is_sound(state) and state.path.name == path.name else None
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -104,8 +117,20 @@ def all_states() -> list[ServerState]:
     states = []
     for path in (paths.logs() / "state").glob("server-*.json"):
         state = read_state(path)
-        if state is None:
-            path.unlink(missing_ok=True)
-        else:
+        if state is not None:
             states.append(state)
+            continue
+        with suppress(OSError):  # a folder of that name: it is nobody's state either
+            path.unlink(missing_ok=True)
     return sorted(states, key=lambda state: state.port)
+
+
+def _is_sound(state: ServerState) -> bool:
+    """Whether every field is of its type, and the numbers are ones that a process and a port can have."""
+    for field in fields(state):
+        value = getattr(state, field.name)
+        whole = field.name == "created" and type(value) is int
+        if isinstance(value, bool) or not (whole or isinstance(value, cast(type, field.type))):
+            return False
+    sizes = (1 if state.pid is None else state.pid, state.port, state.copies)
+    return all(0 < size < 2**31 for size in sizes) and abs(state.created or 0) < 1e12 and "\0" not in state.folder

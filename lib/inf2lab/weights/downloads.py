@@ -17,11 +17,13 @@ from pathlib import Path
 from inf2lab import catalog, paths
 from inf2lab.catalog import PackagedWeights
 from inf2lab.errors import StandInError
+from inf2lab.files import remove_leftovers
 from inf2lab.weights import hub, standins
 from inf2lab.weights.cache import OWN, link
 from inf2lab.weights.standins import StandIn
 from neuron_rules import ModelDims
 
+_OWN = (".fetch-*", "*/.unpack-*", "*/.new-*")  # in the cache: what a killed fetch or start was about to unpack
 Report = Callable[[str], None]
 UNPACK = Path(__file__).resolve().parents[3] / "models" / "unpack_gguf.py"
 
@@ -40,6 +42,9 @@ def fetch(name: str, *, large: bool = False, report: Report = print) -> StandIn:
     Raises SettingsError (unknown name) or StandInError (not reachable, not as expected, no room).
     """
     model_id = model_called(name)
+    remove_leftovers(paths.cache(), *_OWN)
+    for folder in standins.hub_home().glob("hub/*/snapshots"):
+        remove_leftovers(folder)
     if (paths.models() / model_id / "config.json").is_file():
         return standins.prepare(model_id)  # ships with the repository
     if standins.repository(model_id).own() is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +12,16 @@ import psutil
 import pytest
 
 from inf2lab import Server, Settings
-from inf2lab.errors import ServerError
+from inf2lab.errors import LoadFailed, ServerError
 from inf2lab.serving import all_servers, stop_everything
 from inf2lab.serving.container import ContainerServer
+from inf2lab.serving.local import LocalServer
 from inf2lab.serving.processes import MARK, owner
 from inf2lab.serving.rehearsal import RehearsalServer
 from inf2lab.serving.state import ServerState
 
 if TYPE_CHECKING:
-    from conftest import StartProcess
+    from conftest import Listen, StartProcess
 
 
 @pytest.fixture
@@ -122,3 +125,81 @@ def test_a_state_of_another_version_of_the_lab_does_not_stop_the_stopping(
     assert stop_everything() == 1
     assert not process.is_running()
     assert not state.path.exists()
+
+
+class Described(BaseHTTPRequestHandler):
+    """A server that describes a ready model, as another clone's does on the same port."""
+
+    def do_GET(self) -> None:
+        device = {"deviceType": "nc", "deviceId": 0}
+        groups = [{"device": device, "workers": [{"id": 1, "status": "READY"}]}]
+        body = json.dumps([{"models": [{"workerGroups": groups}]}]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_ready_is_only_who_listens_himself(
+    state: ServerState, start_process: StartProcess, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clones on one port: the slower one was called ready while the other's server answered."""
+    port = listen(Described).server_address[1]
+    process = start_process(environment={MARK: owner()})
+    replace(state, pid=process.pid, created=process.create_time(), port=port).write()
+    server = Server.of(Settings(port=port), state.folder)
+    status = server.status()
+    assert (status.state, f"(process {psutil.Process().pid}), not by this one" in status.detail) == ("loading", True)
+    monkeypatch.setattr("inf2lab.serving.local.ServerState.process", lambda self: psutil.Process())
+    assert server.status().state == "ready"
+
+
+def test_a_start_that_another_one_took_the_port_from_has_failed(
+    state: ServerState, start_process: StartProcess
+) -> None:
+    """Five at once of one clone all said that they were ready, by the one server that was left."""
+    process = start_process(environment={MARK: owner()})
+    first = replace(state, pid=process.pid, created=process.create_time())
+    first.write()
+    server = Server.of(Settings(port=state.port), state.folder)
+    assert isinstance(server, LocalServer)
+    server._own = first
+    assert server.status().state == "loading"
+    replace(first, started="2026-11-28T20:00:00+00:00").write()
+    assert (server.status().state, "given to another start" in server.status().detail) == ("failed", True)
+    with pytest.raises(LoadFailed, match="another start"):
+        server.wait_ready(report=lambda line: None)
+    stop_everything(patience_s=5)
+
+
+def test_a_start_empties_the_logs_of_a_server_and_no_other_folder(state: ServerState, clone: Path) -> None:
+    server = Server.of(Settings(port=state.port), state.folder)
+    server.clear_logs()
+    server.log_folder.mkdir(parents=True)
+    mine = server.log_folder / "thesis.tex"
+    mine.write_text("")
+    with pytest.raises(ServerError, match="a start would empty it"):
+        server.clear_logs()
+    assert mine.exists()
+    (server.log_folder / "console.log").write_text("")
+    server.clear_logs()
+    assert not server.log_folder.exists()
+
+
+def test_one_state_that_cannot_be_removed_keeps_no_other_server_running(
+    state: ServerState, start_process: StartProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start_process(environment={MARK: owner()})
+    state.write()
+    replace(state, pid=process.pid, created=process.create_time(), port=state.port + 1).write()
+
+    def refuse(self: ServerState) -> None:
+        raise ServerError("read-only")
+
+    monkeypatch.setattr(ServerState, "remove", refuse)
+    with pytest.raises(ServerError, match="read-only"):
+        stop_everything(patience_s=5)
+    assert not process.is_running()

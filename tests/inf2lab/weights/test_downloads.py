@@ -331,3 +331,22 @@ def test_an_interrupted_download_is_not_taken_for_a_model(tmp_path: Path) -> Non
     assert not hub_files.is_whole(tmp_path)
     (tmp_path / "model-2.safetensors").touch()
     assert hub_files.is_whole(tmp_path)
+
+
+def test_a_fetch_takes_away_what_a_killed_one_left(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [
+        cache / ".fetch-abc",
+        cache / "djl-python" / ".unpack-abc",
+        standins.hub_home() / "hub/m/snapshots/.a.0123abcd",
+    ]
+    for folder in left:
+        folder.mkdir(parents=True)
+        os.utime(folder, (0, 0))
+
+    def refuse(model_id: str, **_: object) -> Path:
+        raise StandInError(model_id, "no network")
+
+    monkeypatch.setattr(hub_files, "files_of", refuse)
+    with pytest.raises(StandInError, match="no network"):
+        downloads.fetch("facebook/opt-125m", report=lambda line: None)
+    assert not any(folder.exists() for folder in left)

@@ -12,6 +12,7 @@ CURE = "Delete it, or write the key that was meant."
 BAD = "option.model_id=facebook/opt-13b\noption.tensor_paralel_degree=2\n"
 GOOD = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n"
 EXPECT = ["serving.properties:2 `option.tensor_paralel_degree` is read by nothing in DJLServing 0.25.0"]
+_SOUGHT = 100  # keys for which a known one is sought: that takes a millisecond each
 _DEVICE_KEYS = re.compile(r"(?:option\.)?(?:cpu|gpu|nc)\.(?:minWorkers|maxWorkers)")
 
 
@@ -19,13 +20,15 @@ def check(folder: Folder) -> Hits:
     table = catalog.options()
     known = [*table.options, *table.server_keys]
     lowered = {name.lower() for name in known}
+    sought = 0
     for entry in folder.properties.effective():
         name = entry.name if entry.is_option else entry.key
         if name.lower() in lowered or _DEVICE_KEYS.fullmatch(entry.key):
             continue
         if not folder.built_in:  # a handler of one's own may read any key; M004 knows what it reads
             continue
-        close = difflib.get_close_matches(name, known, 1, 0.8)
+        sought += 1
+        close = difflib.get_close_matches(name, known, 1, 0.8) if sought <= _SOUGHT else []
         # The lists of later releases are not complete, and a plain key may be the server's.
         unsure = not close and (not entry.is_option or folder.release >= table.incomplete_from)
         prefix = "" if close and close[0] in table.server_keys and not entry.is_option else "option."
