@@ -1,9 +1,13 @@
 """YAML and JSON as trees whose mappings know their lines; scalars stay the text that they are."""
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from inf2lab.errors import SettingsError
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 class Tree(dict[str, Any]):
@@ -29,7 +33,7 @@ def yaml_trees(text: str) -> list[Any]:
 def json_trees(text: str) -> list[Any]:
     """Return the document of a JSON file; none where it is not JSON."""
     try:
-        return [_of_value(json.loads(text), text)]
+        return [_of_value(json.loads(text), _lines_of_words(text))]
     except (ValueError, RecursionError):
         return []
 
@@ -50,17 +54,21 @@ def _of_node(node: Any) -> Any:
     return tree
 
 
-def _of_value(value: Any, text: str) -> Any:
+def _of_value(value: Any, lines: Mapping[str, int]) -> Any:
     if isinstance(value, list):
-        return [_of_value(child, text) for child in value]
+        return [_of_value(child, lines) for child in value]
     if not isinstance(value, dict):
         return value if isinstance(value, str | None) else json.dumps(value)
-    tree = Tree(_line_of(f'"{next(iter(value), "")}"', text))
+    tree = Tree(lines.get(next(iter(value), ""), 1))
     for name, child in value.items():
-        tree[name], tree.lines[name] = _of_value(child, text), _line_of(f'"{name}"', text)
+        tree[name], tree.lines[name] = _of_value(child, lines), lines.get(name, 1)
     return tree
 
 
-def _line_of(fragment: str, text: str) -> int:
-    before, found, _ = text.partition(fragment)
-    return 1 + (before.count("\n") if found else 0)
+def _lines_of_words(text: str) -> dict[str, int]:
+    """Return the line on which each quoted word of a JSON text stands first, as it is written there."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        for match in _QUOTED.finditer(line):
+            found.setdefault(match[1], number)
+    return found

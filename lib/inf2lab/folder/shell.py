@@ -1,7 +1,10 @@
 """A shell script as commands: continuation lines joined, quotes followed over lines, each word with its place."""
 
+import re
 import shlex
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 
 _LONGEST = 200  # lines of one command; a quote that never closes is not followed further
 _SEPARATORS = {"&&", "||", ";", "|", "&"}
@@ -18,8 +21,13 @@ class Words:
 
     def line_of(self, fragment: str) -> int:
         """The line on which `fragment` stands, or the command's first."""
-        before, found, _ = self.text.partition(fragment)
-        return self.first + (before.count("\n") if found else 0)
+        at = self.text.find(fragment) if self._ends else -1
+        return self.first + (bisect_left(self._ends, at) if at > 0 else 0)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Where its lines end, but the last."""
+        return [match.start() for match in re.finditer("\n", self.text)]
 
 
 def shell_commands(file: str, text: str) -> tuple[Words, ...]:
