@@ -1,4 +1,4 @@
-"""Large files: what is done grows as their keys do, and not as the square of them. Counted in lines of code, not time."""
+"""Large files: work grows as their keys do, not as the square of them. Counted in lines of code, not in seconds."""
 
 from __future__ import annotations
 
