@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Migrated:
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Return whether a folder was written by `inf2lab migrate`."""
-        return (folder / MIGRATED).is_file()
+        return os.path.isfile(folder / MIGRATED)  # pathlib raises for a name that is too long
 
     @classmethod
     def read(cls, folder: Path) -> Migrated:

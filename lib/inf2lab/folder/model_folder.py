@@ -69,7 +69,7 @@ class ModelFolder:
 
         Raises FolderError, SettingsError.
         """
-        files = [file.name for file in self.path.iterdir() if file.is_file()] if self.path.is_dir() else []
+        files = [file.name for file in self.path.iterdir() if file.is_file()] if os.path.isdir(self.path) else []
         profile = catalog.profile(aim.profile)
         properties = load_properties(self.properties_path) if FILE_NAME in files else Properties()
         return Stated(
