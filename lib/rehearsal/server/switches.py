@@ -100,8 +100,8 @@ class Switch(Enum):
     ROLLING_BATCH_HANGS = Difference(
         "`rolling_batch` is set, to any value, and the handler answers with no item of a rolling batch; or "
         "`max_rolling_batch_size` is below 1; or a worker crashes or is too slow in a rolling batch",
-        "no answer, after the first two to all later requests either: the connection drops after "
-        "`chunked_read_timeout`, and what has no place is a 400 after `predict_timeout`",
+        "no answer: the connection drops after `chunked_read_timeout`; after an answer that is no item that holds for "
+        "all later requests, and one without a place is a 400 after `predict_timeout`",
         "400 with the reason and the cure, at once; 503 after a crash",
         "nothing tells a learner what happened",
     )

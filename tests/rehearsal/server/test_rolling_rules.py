@@ -22,6 +22,7 @@ from rehearsal.server.workers.codec import Frame, Reply, encode_request
 from rehearsal.server.workers.jobs import Job, Message
 from rehearsal.server.workers.members import Shared, Worker
 from rehearsal.server.workers.rolling import roll
+from tests.support.golden.odd import cases
 
 VALUES = st.sampled_from(["auto", "disable", "", "foo", "Disable", "DISABLE", "false", "none", "scheduler", " disable"])
 SIZES = st.sampled_from(["1", "32", "0", "-1", "+4", "007", "", "x", "2.0", " 3", "3 ", "1e2", "99999999999", "0x10"])
@@ -313,3 +314,16 @@ def test_a_worker_that_is_lost_answers_its_requests_or_leaves_them(steps, reques
         assert told == [[200, "OK", sent, "broken off"]] * requests
     else:
         assert [error.status for error in told] == [503] * requests
+
+
+RECORDED = {case.values[0]["rule"]: case.values[0]["real"] for case in cases("rolling")}
+
+
+def test_the_recorded_pieces_of_an_error_item_and_of_failed_steps():
+    texts = [pairs(data=f"t{place} ", last="False") for place in range(2)]
+    error = pairs(data="", last="True", code="424", error="bad one")
+    _, (answer,) = play([step(item) for item in (*texts, error)], model(ROLLS))
+    assert answer[2] == RECORDED["RB2"]
+    failed, _ = RECORDED["RB3"]  # and the same with code 200
+    assert play([step(code=424)], model(ROLLS))[1][0][2] == [failed]
+    assert play([step()], model(ROLLS))[1][0][2] == [failed.replace("424", "200")]
