@@ -17,7 +17,7 @@ from rehearsal.server.workers.leavings import MARK as MARKED
 
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch, tmp_path):
-    monkeypatch.setattr(folder, "_root", lambda: tmp_path)
+    monkeypatch.setattr(folder, "socket_root", lambda: tmp_path)
     return tmp_path
 
 
@@ -101,6 +101,6 @@ def test_what_only_looks_like_a_server_s_folder_stays(temporary, tmp_path_factor
 
 
 def test_no_place_for_the_sockets_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(folder, "_root", lambda: tmp_path / "gone")
+    monkeypatch.setattr(folder, "socket_root", lambda: tmp_path / "gone")
     with pytest.raises(SetupError, match="TMPDIR"):
         SocketFolder()

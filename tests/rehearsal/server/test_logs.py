@@ -49,6 +49,7 @@ def test_a_full_disk_under_the_console_takes_no_answer_and_no_exit_code(start, m
 
 
 def test_what_a_full_disk_swallowed_is_told_once_there_is_room(monkeypatch, tmp_path):
+    monkeypatch.setattr(logs.sys, "stdout", None)
     log = ServerLog(tmp_path)
     log.info("A", "first")
     room = [40]
@@ -60,8 +61,6 @@ def test_what_a_full_disk_swallowed_is_told_once_there_is_room(monkeypatch, tmp_
         room[0] -= len(part)
         return real(fd, part)
 
-    monkeypatch.setattr(logs.sys, "stdout", None)
-    log._console = logs._Console(None)
     monkeypatch.setattr(logs.os, "write", write)
     for line in ("second, which is too long to be written whole", "third", "fourth"):
         log.info("A", line)

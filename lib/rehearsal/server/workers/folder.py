@@ -27,7 +27,7 @@ class SocketFolder:
     def __init__(self) -> None:
         """Makes it, after clearing what killed servers left. Raises SetupError."""
         try:
-            root = _root()
+            root = socket_root()
             _clear(root)
             self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=root))
             self._lock = _mark(self.path)
@@ -41,7 +41,8 @@ class SocketFolder:
         os.close(self._lock)
 
 
-def _root() -> Path:
+def socket_root() -> Path:
+    """The folder for temporary files, or one whose name is shorter."""
     root = Path(tempfile.gettempdir())
     longest = f"/{PREFIX}1234567-12345678/djl_sock.1234567"
     return root if len(os.fsencode(root)) + len(longest) <= PATH_LIMIT else Path("/tmp")
