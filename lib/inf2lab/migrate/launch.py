@@ -177,6 +177,10 @@ def _environment(state: State, words: tuple[str, ...]) -> Iterator[tuple[str, st
         yield "HF_TOKEN", None
     for one in handed_on(state):
         yield one.name, None if SECRET.search(one.name) or not one.known else one.value
+    stated = state.stated.option("env") if state.target.on_neuron else None  # LMI still reads the option
+    for name, equals, value in (pair.partition("=") for pair in stated.value.split(",")) if stated else ():
+        if equals and name.strip():
+            yield name.strip(), None if SECRET.search(name) else value.strip()
 
 
 def _mounts(state: State) -> Iterator[Mount]:
