@@ -200,7 +200,7 @@ print(json.dumps(body, indent=2))
 
 # %% [markdown] id="nb10-c26"
 # `min_tokens` is there because transformers-neuronx never ended a text early. A processor obeys it. The sampler on the
-# chip **ignores** it, so there an answer may be shorter. `temperature` and `top_k` are what the old library drew by.
+# chip **ignores** it, so there an answer may be shorter. `temperature`, `top_k` and `top_p` say how the old library drew.
 #
 # ## Both sides, token by token
 #
