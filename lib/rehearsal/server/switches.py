@@ -141,7 +141,7 @@ class Switch(Enum):
         "a proxy in front may pass on one request as two; a client that speaks TLS must see that it is wrong",
     )
     JSON_ERRORS_ARE_JAVAS = Difference(
-        "`POST /models` with a JSON body that is broken or names no `url`",
+        "`POST /models` with a JSON body that is broken, has a value of another type, or names no `url`",
         "500 with a Java exception",
         "400 that says which",
         "it is the client's mistake",

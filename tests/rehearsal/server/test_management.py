@@ -95,6 +95,8 @@ def test_json_that_registers_nothing(start, tmp_path, strict, statuses):
     for body in (b"{", b"", b"[]", b'{"model_name": "m"}'):
         said = server.send("POST", "/models", body, Content_Type="application/json")
         assert {said.status} == statuses, body
+    large = server.send("POST", "/models", b'{"x": "' + b"y" * 70_000 + b'"}', Content_Type="application/json")
+    assert (large.status, large.reason[:28]) == (400, "the JSON body has 70009 byte")
 
 
 @pytest.mark.parametrize("synchronous", ["true", "false"])
