@@ -100,5 +100,20 @@ def test_queries(query, pairs):
     assert Request("GET", f"/x?{query}", []).query == pairs
 
 
+def test_more_fields_than_a_message_holds_are_refused_before_they_are_built():
+    with pytest.raises(ApiError, match="32767"):
+        form_fields(b"a&" * 32_768)
+    assert len(form_fields(b"a&" * 32_767)) == 32_767
+
+
+def test_long_values_are_read_in_pieces_that_cut_no_escape():
+    text = "a%C3%A4%" + "41" + "é" * 9
+    for shift in range(4):
+        value = ("x" * shift + text * 30_000).encode()
+        whole = ("x" * shift + "aäA" + "é" * 9).replace("x" * shift, "", 1)
+        assert form_fields(b"a=" + value) == [("a", ("x" * shift + whole * 30_000).encode())]
+    assert form_fields(b"&" * 1_000_000 + b"a=\xff") == [("a", "\ufffd".encode())]
+
+
 def test_a_plus_in_a_path_stays():
     assert decode_between("/a+b%20c", 0, 8, plus=False) == "/a+b c"

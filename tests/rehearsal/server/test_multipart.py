@@ -120,3 +120,8 @@ def test_a_boundary_that_cannot_be_used(parameters, java_type, message):
 def test_more_parts_than_a_message_holds_are_refused_before_they_are_built():
     with pytest.raises(ApiError, match="32767"):
         multipart_parts(b"--X\r\nContent-Disposition: form-data; name=n\r\n\r\n\r\n" * 32_769, X)
+
+
+def test_a_head_without_an_end_is_refused_before_it_is_read():
+    with pytest.raises(ApiError, match="65536"):
+        multipart_parts(b"--X\r\n" * 20_000, X)

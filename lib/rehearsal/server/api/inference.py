@@ -19,8 +19,6 @@ from rehearsal.server.wire.responses import Response, json_response, reply_respo
 from rehearsal.server.workers.codec import Reply
 from rehearsal.server.workers.jobs import Job, Message
 
-LARGE = 1024 * 1024  # bytes of a body that is not taken apart where all others wait
-
 
 class Inference:
     """Answers requests for predictions."""
@@ -75,9 +73,7 @@ class Inference:
         return await self._predict(request, message, name, version)
 
     async def _message(self, request: Request) -> Message:
-        if len(request.body) <= LARGE:
-            return handler_message(request, allow_override=self._allow_override)
-        return await asyncio.to_thread(handler_message, request, allow_override=self._allow_override)
+        return await handler_message(request, allow_override=self._allow_override)
 
     async def _predict(self, request: Request, message: Message, name: str, version: str | None) -> Response:
         token = _property(message, STARTING_TOKEN)

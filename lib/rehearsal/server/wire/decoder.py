@@ -87,7 +87,7 @@ class Decoder:
     ) -> None:
         self._on_head, self._on_body, self._on_end, self._loose = on_head, on_body, on_end, loose
         self._data, self._at = b"", 0
-        self._step: Callable[[], bool] = self._begin
+        self._step: Callable[[Decoder], bool] = Decoder._begin  # no bound method: no cycle
         self._left = 0  # bytes of a body or a chunk
         self._size = 0  # of the headers so far
         self._head: Head | None = None
@@ -96,10 +96,10 @@ class Decoder:
         """Takes bytes. Raises MalformedError or ChunkSizeError, and takes no notice of what comes then."""
         self._data = self._data + data if self._data else data
         try:
-            while self._step():
+            while self._step(self):
                 pass
         except (MalformedError, ChunkSizeError) as error:
-            self._step, self._at = self._discard, len(self._data)
+            self._step, self._at = Decoder._discard, len(self._data)
             if self._head is not None and isinstance(error, MalformedError):
                 error.line = self._head.line
             raise
@@ -124,7 +124,7 @@ class Decoder:
                 return False
         if not self._loose and not 65 <= data[at] <= 90 and not TOKEN_BYTE.match(data, at):
             raise MalformedError  # a TLS client would wait for ever, and not know why
-        self._head, self._size, self._step = None, 0, self._read_head
+        self._head, self._size, self._step = None, 0, Decoder._read_head
         return True
 
     def _read_head(self) -> bool:
@@ -231,7 +231,7 @@ class Decoder:
             self._note_codings(head, codings, lengths)
         self._on_head(head)
         self._left = head.length or 0
-        self._step = self._read_size if head.chunked else self._read_body
+        self._step = Decoder._read_size if head.chunked else Decoder._read_body
 
     def _note_lengths(self, head: Head, lengths: list[str]) -> None:
         head.length = self._length(lengths, head.version)
@@ -268,7 +268,7 @@ class Decoder:
             self._pass_on(taken)
         if self._left:
             return False
-        self._step = self._begin
+        self._step = Decoder._begin
         self._on_end()
         return True
 
@@ -290,7 +290,7 @@ class Decoder:
         size = int(match[1], 16) % 2**32  # an int that runs over
         if size >= INT:
             raise ChunkSizeError if self._loose else MalformedError
-        self._left, self._step = size, self._read_chunk if size else self._read_trailer
+        self._left, self._step = size, Decoder._read_chunk if size else Decoder._read_trailer
         return True
 
     def _read_chunk(self) -> bool:
@@ -299,7 +299,7 @@ class Decoder:
             self._pass_on(taken)
         if self._left:
             return False
-        self._step = self._read_chunk_end
+        self._step = Decoder._read_chunk_end
         return True
 
     def _read_chunk_end(self) -> bool:
@@ -310,7 +310,7 @@ class Decoder:
             raise MalformedError
         if end or self._loose:
             self._at += len(passed)
-        self._step = self._read_size if end else self._step
+        self._step = Decoder._read_size if end else self._step
         return bool(end)
 
     def _read_trailer(self) -> bool:
@@ -321,7 +321,7 @@ class Decoder:
             self._size += len(line)
             self._add_header([("", "-")], line + b"\r")  # no handler sees it
             return True
-        self._step = self._begin
+        self._step = Decoder._begin
         self._on_end()
         return True
 

@@ -47,12 +47,12 @@ def decode_value(data: bytes) -> bytes:
         return data.replace(b"+", b" ")
     at, decoded = 0, []
     for piece in _slices(data):
-        broken = BROKEN_BYTE.search(piece)
-        if broken is not None:
+        if b"%" in piece and (broken := BROKEN_BYTE.search(piece)):
             place = f"Invalid hex byte at index '{at + broken.start()}' in string"
-            raise ApiError(500, "ErrorDataDecoderException", f"{place}: '{as_text(data)}'")
+            raise ApiError(500, "ErrorDataDecoderException", f"{place}: '{as_text(data[:SLICE])}'")
         at += len(piece)
-        decoded.append(RUN_OF_BYTES.sub(_unescaped, piece.replace(b"+", b" ")))
+        piece = piece.replace(b"+", b" ")
+        decoded.append(RUN_OF_BYTES.sub(_unescaped, piece) if b"%" in piece else piece)
     return b"".join(decoded)
 
 
@@ -73,13 +73,18 @@ def _slices(data: bytes) -> Iterator[bytes]:
 
 def as_text(data: bytes, charset: str = "utf-8") -> str:
     """The bytes as a string, with U+FFFD for what is none."""
-    if len(data) <= SLICE:
-        return data.decode(charset, "replace")
-    decoder = codecs.getincrementaldecoder(charset)("replace")
-    pieces = [decoder.decode(data[at : at + SLICE]) for at in range(0, len(data), SLICE)]
-    return "".join([*pieces, decoder.decode(b"", final=True)])
+    return data.decode(charset, "replace") if len(data) <= SLICE else "".join(_texts(data, charset))
 
 
 def as_utf8(data: bytes, charset: str = "utf-8") -> bytes:
     """The bytes as they are after a string was made of them."""
-    return data if data.isascii() and charset == "utf-8" else as_text(data, charset).encode("utf-8", "replace")
+    if charset == "utf-8" and data.isascii():
+        return data
+    return b"".join(text.encode("utf-8", "replace") for text in _texts(data, charset))
+
+
+def _texts(data: bytes, charset: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(charset)("replace")
+    for at in range(0, len(data), SLICE):
+        yield decoder.decode(data[at : at + SLICE])
+    yield decoder.decode(b"", final=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.escapes import as_text, as_utf8, decode_between, decode_value
+from rehearsal.server.wire.escapes import SLICE, as_text, as_utf8, decode_between, decode_value
 from rehearsal.server.workers.codec import SHORT_MAX
 
 Parts = list[tuple[str | None, bytes]]
 URL_ENCODED = "application/x-www-form-urlencoded"
+EMPTY = re.compile(rb"&+")
 BLANKS = " \t\n\v\f\r"
 
 
@@ -22,12 +24,14 @@ def form_fields(body: bytes) -> Parts:
     ahead = _Ahead(body)
     at = 0
     while at < len(body):
+        if body[at : at + 1] == b"&" and (run := EMPTY.match(body, at, at + SLICE)):  # an empty piece is no field
+            at = run.end()
+            continue
         equals, ampersand = ahead.find(b"=", at), ahead.find(b"&", at)
         if equals == ampersand:  # neither: no field
             break
         if ampersand < equals:
-            if ampersand > at:  # an empty piece is no field
-                add_part(fields, field_name(_key(body[at:ampersand])), b"")
+            add_part(fields, field_name(_key(body[at:ampersand])), b"")
             at = ampersand + 1
             continue
         name = field_name(_key(body[at:equals]))

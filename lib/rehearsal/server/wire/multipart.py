@@ -15,7 +15,7 @@ from rehearsal.server.wire.forms import Parts, add_part, field_name, refuse
 
 CONTROL = re.compile(rb"[\x00-\x20\x7f-\x9f]*")
 AFTER_DELIMITER = re.compile(rb"\r?\n|--(?:\r\n|\n|(?!\r))")
-LINE_LIMIT = 64 * 1024  # bytes of one header line of a part, or nobody else is answered while it is read
+HEAD_LIMIT = 64 * 1024  # bytes of the head of a part; the original has none, and takes minutes for what is no head
 JAVA_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z+\-.:_]*")
 NAME = re.compile(r"[^:\t-\r\x1c- ]*")
 PYTHONS_OWN = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "unicode_escape", "raw_unicode_escape"}
@@ -126,13 +126,14 @@ class _Decoder:
 
     def _read_head(self) -> bool:
         """Reads lines up to an empty one, or to the line that opens parts in this part."""
+        start = self.at
         while not self._skip_line():
             self.at = self._skipped()
             end = self.body.find(b"\n", self.at)
             if end < 0:
                 return False
-            if end - self.at > LINE_LIMIT:
-                refuse(f"a header line of a part is over {LINE_LIMIT} bytes")
+            if end - start > HEAD_LIMIT:
+                refuse(f"the head of a part is over {HEAD_LIMIT} bytes")
             line = self.body[self.at : end].removesuffix(b"\r")
             self.at = end + 1
             self._note(_values(as_text(line, self.outer.charset)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rehearsal.server.errors import ApiError
 from rehearsal.server.wire.escapes import decode_between
@@ -17,7 +19,14 @@ CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 END_OF_PATH = re.compile("[?#]")
 ITEM = re.compile("=*([^=&;]*)=?([^&;]*)[&;]?")  # a name cannot begin with `=`
 MAX_PARAMETERS = 1024  # Netty's QueryStringDecoder stops there
+LARGE = 64 * 1024  # bytes of a body that is not taken apart where all others wait
+T = TypeVar("T")
 SendLate = Callable[[Response], Awaitable[None]]
+
+
+async def read_aside(size: int, read: Callable[[], T]) -> T:
+    """The result of reading a body: of a large one in a thread, so that the others' requests are answered."""
+    return read() if size <= LARGE else await asyncio.to_thread(read)
 
 
 async def _drop(_: Response) -> None:
@@ -93,16 +102,16 @@ def group(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(key, value) for key, many in values.items() for value in many]
 
 
-def handler_message(request: Request, *, allow_override: bool) -> Message:
+async def handler_message(request: Request, *, allow_override: bool) -> Message:
     """What a handler gets for a request. Raises ApiError for a body or header that is refused."""
     contents: Contents = [(key, value.encode()) for key, value in request.query]
     properties = _properties(request)
     content_type = request.header("content-type") or ""
     delimiter = boundary(content_type)
     if delimiter is not None:
-        contents += multipart_parts(request.body, delimiter)
+        contents += await read_aside(len(request.body), lambda: multipart_parts(request.body, delimiter))
     elif content_type.split(";", 1)[0].lower() == URL_ENCODED:
-        contents += form_fields(request.body)
+        contents += await read_aside(len(request.body), lambda: form_fields(request.body))
     else:
         contents.append(("data", request.body))
     if "handler" in properties and not allow_override:
