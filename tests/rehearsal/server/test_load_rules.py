@@ -9,8 +9,11 @@ import asyncio
 import os
 import shutil
 import string
+import sys
 import tempfile
+import threading
 import weakref
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,7 @@ from rehearsal.server.models.info import PENDING, ModelInfo, Registration
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.switches import Switch
 from rehearsal.server.wire.requests import Request
+from rehearsal.server.workers.process import find_python
 
 CPU = Device("cpu", -1)
 quick = settings(max_examples=50, deadline=None)
@@ -383,6 +387,72 @@ def test_what_does_not_load(properties, refusal):
     play = Play(properties)
     assert play.refusal() == refusal
     assert play.registry.find("m").model.status != PENDING
+
+
+@pytest.fixture
+def site():
+    """A web server that knows one handler, and the paths that were asked of it."""
+    asked: list[str] = []
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response({"/handler": 200, "/broken": 500}.get(self.path, 404))
+            self.end_headers()
+            self.wfile.write(b"def handle(inputs): ...")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Site) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}", asked
+        running.shutdown()
+        thread.join()
+
+
+def test_a_handler_behind_an_address_is_fetched_once(site, tmp_path):
+    """It becomes a file of the cache; what the site refuses ends the load in Java's words."""
+    url, asked = site
+    environ = {"INF2LAB_CACHE": str(tmp_path)}
+    for _ in range(2):
+        (entry,) = Play(f"option.entryPoint={url}/handler\n", environ).load().model.entry_points.values()
+        assert Path(entry).read_bytes() == b"def handle(inputs): ..."
+        assert Path(entry).is_relative_to(tmp_path)
+    assert asked == ["/handler"]
+    assert Play(f"option.entryPoint={url}/none\n", environ).refusal() == (500, "FileNotFoundException", f"{url}/none")
+    text = f"Server returned HTTP response code: 500 for URL: {url}/broken"
+    assert Play(f"option.entryPoint={url}/broken\n", environ).refusal() == (500, "IOException", text)
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["model.py"]
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "said"),
+    [
+        ("", None, "error=2, No such file or directory"),
+        ("/nope", None, "error=2, No such file or directory"),
+        ("no-such-program", None, "error=2, No such file or directory"),
+        ("./nope", None, "error=2, No such file or directory"),
+        ("./model.py", None, "error=13, Permission denied"),
+        (None, "", "error=2, No such file or directory"),
+        (None, "/nope", "error=2, No such file or directory"),
+        ("./python", "/nope", None),
+        (None, None, None),
+    ],
+)
+def test_the_interpreter_of_a_worker(tmp_path, option, variable, said):
+    """The option, else the variable, be they empty; a path is one from the model's folder."""
+    (tmp_path / "model.py").write_text("")
+    (tmp_path / "python").symlink_to(sys.executable)
+    options = {} if option is None else {"pythonExecutable": option}
+    environ = {} if variable is None else {"PYTHON_EXECUTABLE": variable}
+    if said is None:
+        assert Path(find_python(options, environ, tmp_path)).samefile(sys.executable)
+        return
+    with pytest.raises(ApiError) as caught:
+        find_python(options, environ, tmp_path)
+    assert (caught.value.status, caught.value.java_type, caught.value.message) == (500, "EngineException", said)
 
 
 def test_an_engine_of_mpi_that_is_told_otherwise_loads():

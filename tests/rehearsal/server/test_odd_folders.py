@@ -224,6 +224,20 @@ def played(monkeypatch, places, environ):
     return log
 
 
+@pytest.mark.parametrize("fault", [OSError("disk"), ValueError("bug"), MemoryError()], ids=repr)
+@pytest.mark.parametrize("step", ["configure", "devices", "load", "worker_range"])
+def test_whatever_ends_a_load_ends_the_start(stores, monkeypatch, step, fault):
+    """With its exit code and a sentence, whatever it was."""
+
+    def fails(*_):
+        raise fault
+
+    log = played(monkeypatch, stores, {})
+    monkeypatch.setattr("rehearsal.server.models.info.ModelInfo." + step, fails)
+    assert cli.main(["--port", "0", "-s", stores.here("${STORE}/plain")]) == 1
+    assert f"My_Model_v1 did not load: {fault}" in "\n".join(log.lines)
+
+
 @pytest.mark.parametrize("record", cases("start"))
 def test_a_start(stores, monkeypatch, capfd, record):
     """Whether the port opens, which models there are then, the exit code, and the lines of the log."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -27,11 +25,14 @@ def fetched_handler(url: str, environ: Mapping[str, str]) -> Path:
         return path
     try:
         with urlopen(url, timeout=TIMEOUT_S) as answer:  # http or https: the caller looked
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
-                shutil.copyfileobj(answer, part)
-        os.replace(part.name, path)
+            code = answer.read()
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"model.py.{os.getpid()}"
+        part.write_bytes(code)
+        part.replace(path)
     except (OSError, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
         raise _failure(url, error) from error
     return path
 
