@@ -137,3 +137,16 @@ def test_makefile_uses_nothing_newer_than_make_3_81() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     newer = [r"^\.ONESHELL", r"^\.RECIPEPREFIX", r"^[A-Z_]+\s*!=", r"\$\(file ", r"^[\w ]+&:", r"^undefine ", r":::="]
     assert not [pattern for pattern in newer if re.search(pattern, makefile, flags=re.MULTILINE)]
+
+
+def test_the_workflow_may_read_and_keeps_no_token() -> None:
+    """What pip brings runs in the tests, and need not find the checkout's token in .git/config."""
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+    (kept,) = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert {"!logs/cloud/", "!logs/state/"} <= set(kept.split()), "run records and state files name accounts and paths"

@@ -25,6 +25,7 @@ from inf2lab.settings import Settings
 console = Console(highlight=False, markup=False, soft_wrap=True)  # a command or an error is not to be folded
 
 DEFAULTS = Settings()
+REFUSED = 2  # the exit code of what could not run
 KEYWORD = Parameter.KEYWORD_ONLY
 _ROOM, _OTHER = "make room there, or choose another place", "choose a place that this user may write or read"
 _REMEDIES = {
@@ -142,21 +143,39 @@ def whole_output() -> Iterator[None]:
         with one_sentence():
             try:
                 yield
-            finally:
-                if sys.stdout is not None:  # None: it was closed before
-                    sys.stdout.flush()
+            except SystemExit as ended:
+                if ended.code != REFUSED:  # then the reason is told already
+                    _flush()
+                raise
+            _flush()
     except typer.Exit as ended:
-        with suppress(OSError, ValueError, AttributeError):  # what is still held must not be tried again at the end
-            output = sys.stdout.fileno()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+        _drop_output()
         sys.exit(ended.exit_code)
+    except SystemExit:
+        try:
+            _flush()
+        except OSError:
+            _drop_output()
+        raise
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # None: it was closed before
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Let the interpreter not try again at its end what could not be written."""
+    with suppress(OSError, ValueError, AttributeError):
+        output = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
 
 
 def refuse(said: str) -> typer.Exit:
     """Print one line on stderr and return what leaves with code 2; a long word, such as a value, is cut."""
     short = re.sub(r"\S{300,}", lambda found: f"{found[0][:100]}...{found[0][-40:]}", " ".join(said.splitlines()))
     print(f"inf2lab: {short}", file=sys.stderr)
-    return typer.Exit(2)
+    return typer.Exit(REFUSED)
 
 
 def _of_system(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 SHOWN_LINES = 12
+TOLD = 16 << 20  # bytes of a log
 
 
 @commands.command()
@@ -65,7 +67,7 @@ def explain(
     from inf2lab import drills
 
     with one_sentence(), _opened(log) as (source, stream):
-        found = drills.explain_log(stream)
+        found = drills.explain_log(cast("BinaryIO", Told(stream)))
     if as_json:
         print(json.dumps([asdict(match) for match in found.matches], indent=2, ensure_ascii=False))
     else:
@@ -75,6 +77,21 @@ def explain(
             console.print(f"{source}: nothing that is known to go wrong in {plural(found.lines, 'line')}")
     if found.failed:
         raise typer.Exit(1)
+
+
+class Told(io.RawIOBase):
+    """A log that says on stderr how much of it was read, where it is long."""
+
+    def __init__(self, log: BinaryIO) -> None:
+        self._log, self._read = log, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes of it."""
+        data = self._log.read(size)
+        before, self._read = self._read, self._read + len(data)
+        if before // TOLD < self._read // TOLD:
+            print(f"inf2lab: read {self._read >> 20} MiB of the log", file=sys.stderr, flush=True)
+        return data
 
 
 def _line(result: Result) -> None:

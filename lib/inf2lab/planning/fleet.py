@@ -145,6 +145,8 @@ def capacity_rows(found: Capacity) -> list[tuple[str, str]]:
     pace, seen = found.pace, found.prediction
     one = f"{pace.seconds:.2f} s a request, {pace.servers} at once: {pace.requests_per_s:.2f} requests/s ({pace.basis})"
     rows = [("load", f"{found.rate:g} requests/s, p99 at most {found.p99_s:g} s"), ("a replica", one)]
+    if pace.sure:
+        rows.append(("how sure", pace.sure))
     if seen is None or found.fleet is None:
         reason = f"one answer alone takes {pace.slow_s:.2f} s" if found.replicas_per_instance else "no copy fits"
         rows.append(("replicas", f"no number is enough: {reason}; write less, or raise the degree"))

@@ -28,6 +28,7 @@ MOST = 10_000  # replicas; beyond it a number is a typing error
 # beyond it. Of ten requests the p99 is the slowest one, and says nothing of the slowest in a hundred.
 P99 = (2.33, 1000)
 P90_DEVIATIONS = 1.28
+_UNSURE = 0.1  # of a capacity: as much as a replica of ten
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Pace:
     variation: float  # squared coefficient of variation of the time an answer takes
     basis: str
     gathers: bool = False
+    sure: str = ""  # of a measured one: how far off it may be
 
     @property
     def requests_per_s(self) -> float:
@@ -95,6 +97,7 @@ def measured_pace(curve: Sequence[CurvePoint]) -> Pace:
             deviation = _deviation(alone)
             servers = gathers if gathers > 1 else max(1, round(top * mean))
             seconds, variation = servers / top, (deviation / mean) ** 2
+            sure = _how_sure(points, mean, deviation, gathers)
             if servers > MOST:
                 raise ValueError(f"{servers} answers at once")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -113,7 +116,21 @@ def measured_pace(curve: Sequence[CurvePoint]) -> Pace:
         variation=variation,
         basis=basis,
         gathers=gathers > 1,
+        sure=sure,
     )
+
+
+def _how_sure(points: Sequence[CurvePoint], mean: float, deviation: float, gathers: int) -> str:
+    """Return how far off capacity and places may be: by the mean of few answers, and the load's uneven ends."""
+    alone, top = points[0], max(points, key=lambda point: _known(point["tps"]))
+    few, most = (max(1, round(_known(point["totalRequests"]))) for point in (alone, top))
+    error = min(1.0, 2 * deviation / mean / math.sqrt(few) + _clients(top) / most)
+    places = _known(top["tps"]) * mean
+    low, high = (max(1, round(places * factor)) for factor in (1 - error, 1 + error))
+    text = f"{few} requests with {_clients(alone)} clients and {most} with {_clients(top)}: within about {error:.0%}"
+    if low != high and gathers == 1:
+        text += f", {low} to {high} at once"
+    return text + ("; more requests make it surer (`inf2lab load -n 100`)" if error > _UNSURE else "")
 
 
 def erlang_c(servers: int, load: float) -> float:

@@ -126,3 +126,14 @@ def test_explain_without_a_log_reads_the_newest_one(logs: Path) -> None:
     found = explain()
     assert found.returncode == 1
     assert "server-8081/console.log, line 2: " in found.stdout
+
+
+def test_a_long_log_is_a_sign_of_life_every_so_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """104 MB took half a minute without a word."""
+    monkeypatch.setattr("inf2lab.cli.drills.TOLD", 1 << 20)
+    log = tmp_path / "long.log"
+    log.write_bytes(b"a line that says nothing\n" * 100_000)
+    result = CliRunner().invoke(app, ["explain", str(log)])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == ["inf2lab: read 1 MiB of the log", "inf2lab: read 2 MiB of the log"]
+    assert "100,000 lines" in result.stdout or "100000 lines" in result.stdout

@@ -319,3 +319,15 @@ def test_the_command(tmp_path: Path) -> None:
     assert run(*load[:-1], "soon").exit_code == 2
     assert run("--rate", "0").exit_code == 2
     assert run("--rate", "5", "--curve", str(tmp_path / "none.json")).exit_code == 2
+
+
+def test_a_measured_plan_says_how_sure_it_is(plan_of: PlanOf) -> None:
+    """Two points of a few requests gave a number of servers as if it were certain."""
+    few = [{**point, "totalRequests": 12} for point in CURVE]
+    many = [{**point, "totalRequests": 5000} for point in CURVE]
+    assert "more requests make it surer (`inf2lab load -n 100`)" in measured_pace(few).sure
+    assert " at once" in measured_pace(few).sure, "the number of places is a range"
+    assert "surer" not in measured_pace(many).sure
+    found = capacity(plan_of(), rate=5, p99_s=60, curve=few)
+    assert dict(capacity_rows(found))["how sure"] == found.pace.sure == found.as_dict()["pace"]["sure"]
+    assert "how sure" not in dict(capacity_rows(capacity(plan_of(), rate=5, p99_s=60)))
