@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
 
 from inf2lab.catalog import rows
 from inf2lab.catalog.facts import Version, parse_version
 from inf2lab.errors import SettingsError
+from neuron_rules import ModelDims
 
 _SAID = {"changed": "meaning changes", "built in": "not needed", "none": "no successor", "dropped": "silently dropped"}
 
@@ -175,6 +176,20 @@ class Support:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """A model that only successors serve, with Llama's layers."""
+
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    ffn: int
+    vocab: int
+    max_positions: int
+
+
+@dataclass(frozen=True)
 class Ports:
     """Contributed ports by model type, with the accuracy that their authors measured."""
 
@@ -256,6 +271,12 @@ def old_answers() -> Answers:
 def model_support() -> tuple[Support, ...]:
     """Return all that is known of who serves which model."""
     return rows.read_rows(Support, "successor_models", "support")
+
+
+def newer_model(name: str) -> ModelDims | None:
+    """Return the sizes of a model that only successors serve; None where they are not listed."""
+    found = rows.read_table(Sizes, "successor_models", "sizes").get(name)
+    return ModelDims(architecture="llama", **asdict(found)) if found else None
 
 
 def contributed_port(model_type: str) -> str:

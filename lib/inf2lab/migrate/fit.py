@@ -6,6 +6,7 @@ from inf2lab import catalog
 from inf2lab.catalog import Verdict
 from inf2lab.migrate.row import Row, of_rule
 from inf2lab.migrate.state import State
+from inf2lab.words import plural
 from neuron_rules import NXDI_DEGREES, ModelDims, NxdiSplit, dtype_bytes, nxdi_split
 
 _NO_RULES = "no rules of this target are written down here: nothing is checked"
@@ -29,7 +30,7 @@ def rule_rows(state: State) -> Iterator[Row]:
     if dims is None:
         yield of_rule("heads and memory", Verdict.CHANGED, "the model's sizes are not known here: nothing is checked")
         return
-    split = _split(state, dims, degree)
+    split = _split(state, dims, degree, state.parameters)
     yield _head_row(dims, degree, split)
     yield _memory_row(degree, split)
 
@@ -80,7 +81,7 @@ def _program_rows(state: State) -> Iterator[Row]:
     yield of_rule(f"prompt programs {', '.join(map(str, lengths))}", verdict, says)
     if not state.forked:
         says = "without prefix caching a block is a whole text, and there must be as many as rows"
-        yield of_rule(f"{state.rows} blocks", Verdict.KEPT, says)
+        yield of_rule(plural(state.rows, "block"), Verdict.KEPT, says)
 
 
 def _head_row(dims: ModelDims, degree: int, split: NxdiSplit) -> Row:

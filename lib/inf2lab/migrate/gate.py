@@ -59,7 +59,7 @@ def _judged(state: State, model_type: str, name: str) -> tuple[Verdict, tuple[Su
 
 def _nearest(state: State, model_type: str) -> Iterator[str]:
     """Yield what a reader can do: a model of the size that is served, a port that others made, or a GPU."""
-    wanted = _parameters(state)
+    wanted = state.parameters
     if wanted:
         near = sorted(catalog.model_entries().values(), key=lambda one: abs(one.parameters - wanted))
         kinds = (one for one in near if _served(state, one))
@@ -74,11 +74,3 @@ def _nearest(state: State, model_type: str) -> Iterator[str]:
 def _served(state: State, entry: catalog.ModelEntry) -> bool:
     name, config = entry.dims.name, entry.config
     return _judged(state, str(config["model_type"]), name)[0] is Verdict.KEPT
-
-
-def _parameters(state: State) -> int | None:
-    dims = state.dims
-    if dims is None:
-        return None
-    entry = catalog.model_entries().get(state.model_id)
-    return entry.parameters if entry else dims.parameters

@@ -9,7 +9,9 @@ from inf2lab import catalog
 from inf2lab.catalog import Successor, SuccessorImage
 from inf2lab.folder import Needs
 from inf2lab.lint import Folder
-from neuron_rules import ModelDims
+from neuron_rules import ModelDims, NeuronRulesError, rule_dims
+
+LLAMAS_LAYERS = ("mistral", "qwen2", "qwen3")  # model types whose matrices are those of a Llama
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,24 @@ class State:
     @property
     def dims(self) -> ModelDims | None:
         """The model's sizes, where they are known."""
-        return self.stated.dims or catalog.planned(self.model_id)
+        own = self.stated.config
+        if isinstance(own, dict) and own.get("model_type") in LLAMAS_LAYERS:
+            try:
+                return rule_dims({**own, "model_type": "llama"})
+            except (NeuronRulesError, TypeError, ValueError, AttributeError, OverflowError):
+                return None
+        return self.stated.dims or catalog.planned(self.model_id) or catalog.newer_model(self.model_id)
+
+    @property
+    def parameters(self) -> int | None:
+        """The checkpoint's parameters: embedding and output are two matrices unless it is known that they are one."""
+        entry, dims = catalog.model_entries().get(self.model_id), self.dims
+        if entry or dims is None:
+            return entry.parameters if entry else None
+        own = self.stated.config
+        tied = own.get("tie_word_embeddings") if isinstance(own, dict) else None
+        family_ties = dims.architecture not in ("llama", "gptj", "gpt_neox")
+        return dims.parameters + (0 if (family_ties if tied is None else tied) else dims.vocab * dims.hidden)
 
     @property
     def degree(self) -> int:

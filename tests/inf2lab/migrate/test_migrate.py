@@ -164,6 +164,27 @@ def test_the_rules_for_degree_heads_and_memory_are_the_successors(made: Make) ->
     assert made("vllm-neuron").state.copies == 3
 
 
+def test_models_that_the_old_stack_never_served_are_planned_by_their_sizes(made: Make) -> None:
+    found = made("vllm-nxdi", LLAMA.replace("meta-llama/Llama-2-7b-hf", "Qwen/Qwen3-8B"))
+    assert row(found, "weights").what.startswith("weights 16.4 + cache 1.2 GB")
+    assert found.state.parameters == pytest.approx(8_190_735_360, rel=1e-5)
+    assert row(found, "32 heads, 8 for keys").verdict is Verdict.KEPT
+    assert made("vllm-nxdi", LLAMA.replace("meta-llama/Llama-2-7b-hf", "Qwen/Qwen2.5-7B")).state.parameters == (
+        pytest.approx(7_615_616_512, rel=1e-4)
+    )
+
+
+def test_a_newer_model_in_the_folder_is_planned_by_its_config(made: Make) -> None:
+    config = {"model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config |= {"num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 64}
+    text = LLAMA.replace("option.model_id=meta-llama/Llama-2-7b-hf\n", "")
+    found = made("vllm-nxdi", text, {"config.json": json.dumps(config)})
+    assert "on the cores 8 and 8" in row(found, "4 heads, 2 for keys").says
+    assert found.state.parameters == found.state.dims.parameters + 6400
+    broken = made("vllm-nxdi", text, {"config.json": json.dumps({"model_type": "qwen3", "hidden_size": "x"})})
+    assert "not known" in row(broken, "heads and memory").says
+
+
 def test_prompt_programs_are_those_that_were_named_or_powers_of_two(made: Make) -> None:
     assert row(made("vllm-nxdi"), "prompt programs").what == "prompt programs 128, 256, 512, 1024, 2048"
     found = made("vllm-nxdi", LLAMA + "option.context_length_estimate=256,4096\n")
