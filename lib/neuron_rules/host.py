@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .buckets import token_buckets
 from .dims import ModelDims
 from .memory import GIB, dtype_bytes, host_bytes
 
@@ -33,17 +34,27 @@ class HostPeak:
 
 
 def host_peak(
-    dims: ModelDims, *, parameters: int, width: int, dtype: str, copies: int, programs: int, rates: HostRates
+    dims: ModelDims,
+    *,
+    dtype: str,
+    n_positions: int,
+    read_as: str,
+    copies: int,
+    rates: HostRates,
+    parameters: int | None = None,
 ) -> HostPeak:
-    """Return what loading takes when `copies` of the model are held whole in `dtype`, or 0: a layer at a time.
+    """Return what loading takes when `copies` of the model are held whole in `read_as`, or 0: a layer at a time.
 
-    `width` is the bytes of a number on the cores. A file of the checkpoint is in hand beside what was read of it.
+    Numbers have `dtype` on the cores. A file of the checkpoint is in hand beside what was read of it; it may hold other
+    `parameters` than follow from the dimensions.
     """
+    parameters = parameters or dims.parameters
     layer = (dims.parameters - dims.vocab * dims.hidden) // dims.layers
     serving = rates.worker_gib + host_bytes(dims) / GIB
     if copies:
         shard = min(rates.shard_gib, 2 * parameters / GIB)
-        reading = rates.worker_gib + copies * parameters * dtype_bytes(dtype) / GIB + shard
+        reading = rates.worker_gib + copies * parameters * dtype_bytes(read_as) / GIB + shard
     else:
-        reading = serving + layer * width / GIB
-    return HostPeak(reading, serving + programs * rates.compiler_gib, serving, rates.server_gib)
+        reading = serving + layer * dtype_bytes(dtype) / GIB
+    programs = serving + len(token_buckets(n_positions)) * rates.compiler_gib
+    return HostPeak(reading, programs, serving, rates.server_gib)

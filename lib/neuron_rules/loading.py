@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
+from .buckets import token_buckets
+from .dims import ModelDims
+from .memory import dtype_bytes
+
 MB, MIB = 10**6, 2**20
 
 
@@ -40,14 +44,23 @@ class LoadRates:
 
 
 def load_steps(
-    *, parameters: int, width: int, layers: int, programs: int, vcpus: int, rates: LoadRates, warm: bool = False
+    dims: ModelDims,
+    *,
+    dtype: str,
+    n_positions: int,
+    vcpus: int,
+    rates: LoadRates,
+    parameters: int | None = None,
+    warm: bool = False,
 ) -> Mapping[str, Span]:
     """Return the seconds of each step of a load; a `warm` one finds weights and compiled programs where they were kept.
 
-    `width` is the bytes of a number on the cores; the hub's files have two. The split copy is written and read again.
-    All programs are compiled at once, so that they share the processors where there are fewer of these.
+    Numbers have `dtype` on the cores and two bytes in the hub's files, which may hold other `parameters` than follow
+    from the dimensions. The split copy is written and read again. All programs are compiled at once, so that they
+    share the processors where there are fewer of these.
     """
-    files, split = 2 * parameters, width * parameters
+    parameters = parameters or dims.parameters
+    files, split, programs = 2 * parameters, dtype_bytes(dtype) * parameters, len(token_buckets(n_positions))
     disk = rates.disk_mib_per_s
     kept = {
         "disk": _seconds((files + 2 * split) / MIB, disk),
@@ -59,7 +72,7 @@ def load_steps(
     return {
         "download": Span(max(fetched.low, stored.low), max(fetched.high, stored.high)),
         **kept,
-        "compile": rates.compile_s_per_layer.scaled(layers * max(1.0, programs / vcpus)),
+        "compile": rates.compile_s_per_layer.scaled(dims.layers * max(1.0, programs / vcpus)),
     }
 
 

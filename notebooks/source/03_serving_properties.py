@@ -184,7 +184,8 @@ print(read_properties(trap))
 # The last of two equal keys wins, without a warning. Leading blanks mean nothing, and a colon is as good as `=`.
 #
 # `batch_size` without `option.` is a **different setting**: it lets the server collect requests of several
-# clients. Leave it out. `option.batch_size` is the number of rows the model is compiled for.
+# clients. Leave it out. `option.batch_size` is the number of rows the model is compiled for; from 0.24.0 on the plain key is
+# that as well, where the option is missing.
 #
 # ## Lint it
 #

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from neuron_rules import LoadRates, Span, load_seconds, load_steps
+from neuron_rules import LoadRates, ModelDims, Span, load_seconds, load_steps
 
 RATES = LoadRates(Span(10, 100), Span(10, 100), Span(10, 100), Span(1, 9))
-WORK = {"parameters": 10**9, "width": 2, "layers": 10, "programs": 4, "vcpus": 8, "rates": RATES}
+MODEL = ModelDims(name="", architecture="opt", hidden=64, layers=10, heads=4, ffn=256, vocab=100, max_positions=2048)
+WORK = {"dims": MODEL, "dtype": "f16", "n_positions": 1024, "vcpus": 8, "rates": RATES, "parameters": 10**9}
 
 
 def test_a_first_load_fetches_and_compiles_and_a_warm_one_does_not() -> None:
@@ -29,8 +30,8 @@ def test_a_download_is_no_faster_than_the_disk_it_is_written_to() -> None:
 
 def test_programs_are_compiled_at_once_until_processors_are_short() -> None:
     assert load_steps(**WORK)["compile"] == Span(10, 90)
-    assert load_steps(**WORK | {"programs": 16})["compile"] == Span(20, 180)
+    assert load_steps(**WORK | {"vcpus": 2})["compile"] == Span(20, 180)
 
 
 def test_wider_numbers_make_a_larger_split_copy() -> None:
-    assert load_steps(**WORK | {"width": 4})["disk"].low > load_steps(**WORK)["disk"].low
+    assert load_steps(**WORK | {"dtype": "f32"})["disk"].low > load_steps(**WORK)["disk"].low

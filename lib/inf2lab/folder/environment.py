@@ -24,8 +24,9 @@ PLAIN_VARIABLES = {
     "MODEL_LOADING_TIMEOUT": "model_loading_timeout",
     "PREDICT_TIMEOUT": "predict_timeout",
 }
-# What SERVING_* says for every model, unless the folder says it.
-_SERVER_DEFAULTS = ("batch_size", "max_batch_delay", "max_idle_time", "job_queue_size", "load_on_devices")
+# What SERVING_* says for every model, unless the folder says it: all that ConfigManager hands to WlmConfigManager.
+_SERVER_DEFAULTS = {"batch_size", "max_batch_delay", "max_idle_time", "job_queue_size", "load_on_devices"}
+_SERVER_DEFAULTS |= {"reserved_memory_mb"}
 
 
 @dataclass(frozen=True)

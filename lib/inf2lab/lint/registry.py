@@ -34,6 +34,7 @@ _FILES = {
     "E003": "handler.bypassed_model_py",
     "E004": "handler.unknown_engine",
     "E005": "handler.handler_left_to_chance",
+    "E006": "handler.loader_of_another_library",
     "D001": "dtype.dtype_of_the_other_route",
     "D002": "dtype.dtype_left_to_default",
     "T001": "degree.illegal_degree",

@@ -7,7 +7,7 @@ from inf2lab import catalog
 from inf2lab.folder import Reading
 from inf2lab.planning.request import Request
 from inf2lab.words import plural
-from neuron_rules import GIB, HostPeak, dtype_bytes, host_peak, token_buckets
+from neuron_rules import GIB, HostPeak, dtype_bytes, host_peak
 
 SCRATCH_GIB = 16  # room, not a measurement: the compilers' files in /tmp, their programs, logs
 SYSTEM_GIB = 1  # of the machine, for everything that is not the server
@@ -35,12 +35,12 @@ def peak(request: Request, reading: Reading | None = None) -> HostPeak:
     read = reading or request.read
     return host_peak(
         request.model,
-        parameters=request.parameters,
-        width=dtype_bytes(request.dtype),
-        dtype=read.dtype,
+        dtype=request.dtype,
+        n_positions=request.n_positions,
+        read_as=read.dtype,
         copies=read.copies,
-        programs=len(token_buckets(request.n_positions)),
         rates=catalog.loading_facts().host,
+        parameters=request.parameters,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from inf2lab import catalog
 from inf2lab.planning.decode import Range
 from inf2lab.planning.request import Request
-from neuron_rules import Span, dtype_bytes, load_seconds, load_steps, token_buckets
+from neuron_rules import Span, load_seconds, load_steps
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def loading(request: Request, *, warm: bool = False, disk_mib_per_s: float | Non
     if disk_mib_per_s:
         rates = replace(rates, disk_mib_per_s=Span(disk_mib_per_s, disk_mib_per_s))
     steps = load_steps(
-        parameters=request.parameters,
-        width=dtype_bytes(request.dtype),
-        layers=request.model.layers,
-        programs=len(token_buckets(request.n_positions)),
+        request.model,
+        dtype=request.dtype,
+        n_positions=request.n_positions,
         vcpus=request.hardware.vcpus,
         rates=rates,
+        parameters=request.parameters,
         warm=warm,
     )
     whole = load_seconds(steps)

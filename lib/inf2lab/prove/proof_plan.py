@@ -18,7 +18,6 @@ from inf2lab.settings import Settings
 
 DISK_GIB = 100
 BOOT_MINUTES, END_MINUTES = 6, 4  # planned, not measured: first boot until it answers; the sweep
-MAX_USD, MAX_MINUTES = 1.5, 60
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,7 @@ class ProofPlan:
 
 
 def plan_proof(
-    cloud: aws.Cloud,
-    settings: Settings,
-    store: Path,
-    *,
-    instance: str = "",
-    max_usd: float = MAX_USD,
-    max_minutes: int = MAX_MINUTES,
+    cloud: aws.Cloud, settings: Settings, store: Path, *, instance: str = "", max_usd: float, max_minutes: int
 ) -> ProofPlan:
     """Return the plan of a proof; its folder is written into `store`. Raises SettingsError beyond a cap, CloudError.
 

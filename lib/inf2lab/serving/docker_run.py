@@ -11,7 +11,15 @@ from pathlib import Path
 
 from inf2lab import paths
 from inf2lab.errors import SettingsError
-from inf2lab.folder import COMPILED, INSIDE_PORT, MANAGEMENT_PORT, ModelFolder, Needs, container_environment
+from inf2lab.folder import (
+    COMPILED,
+    INSIDE_PORT,
+    MANAGEMENT_PORT,
+    MODEL_STORE,
+    ModelFolder,
+    Needs,
+    container_environment,
+)
 from inf2lab.serving.docker import OWNER
 from inf2lab.settings import Settings
 
@@ -74,7 +82,7 @@ class RunLine:
         cache = self.home / "cache" if self.home else paths.container_cache()
         name = self.folder.path.name
         return {
-            self.home / "models" / name if self.home else self.folder.path: f"/opt/ml/model/{name}:ro",
+            self.home / "models" / name if self.home else self.folder.path: f"{MODEL_STORE}/{name}:ro",
             self.log_folder: "/opt/djl/logs",
             cache / "huggingface": "/cache/huggingface",
             cache / "neuron-compile-cache": COMPILED,

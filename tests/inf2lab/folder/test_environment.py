@@ -66,6 +66,7 @@ def test_an_empty_variable_is_a_value_in_0_24_only() -> None:
 
 def test_the_servers_variables_are_defaults_of_every_folder() -> None:
     assert given((0, 25, 0), SERVING_BATCH_SIZE="4", SERVING_MANAGEMENT_ADDRESS="x") == {"batch_size": "4"}
+    assert given((0, 25, 0), SERVING_RESERVED_MEMORY_MB="9") == {"reserved_memory_mb": "9"}
 
 
 def test_a_value_that_is_given_elsewhere_is_known_to_be_given() -> None:

@@ -249,6 +249,13 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         started(f"-e TENSOR_PARALLEL_DEGREE=2 {RUN}", "", "engine=Python\noption.model_id=gpt2\n"),
         "djl-0.25",
     ),
+    "E006 a release with the other default": ("E006", OPT, "djl-0.28"),
+    "E006 a rolling batch": ("E006", OPT + "option.rolling_batch=auto\n", "djl-0.26"),
+    "E006 a family that optimum did not load": (
+        "E006",
+        OPT.replace("facebook/opt-1.3b", "EleutherAI/gpt-j-6b"),
+        "djl-0.27",
+    ),
     "D001 a model.py that translates": (
         "D001",
         reading('amp = properties["dtype"].replace("p", "")\n    load_model(amp=amp)', "option.dtype=fp16\n"),
@@ -515,6 +522,7 @@ SILENT: dict[str, tuple[str, Any, str]] = {
     "R002 a body in a file": ("R002", called(f"m {JSON} -d @request-of-mine.txt"), "djl-0.25"),
     "R002 a body in a variable": ("R002", called(f'm {JSON} --data-binary "$BODY"'), "djl-0.25"),
     "R002 no body that is seen": ("R002", called("m -F data=@prompt.txt"), "djl-0.25"),
+    "R002 a chat": ("R002", {"serving.properties": OPT, "request.json": '{"messages": []}'}, "djl-0.29"),
     "R003 fewer prompts than rows": (
         "R003",
         {"serving.properties": OPT + "option.batch_size=4\n", "request.json": '{"inputs": ["a"]}'},

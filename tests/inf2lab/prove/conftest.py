@@ -43,7 +43,8 @@ class Proving:
 
     def plan(self, **choices: Any) -> ProofPlan:
         """The plan of a proof."""
-        return plan_proof(self.cloud, Settings(lane="inf2"), self.folder / "store", **choices)
+        caps: dict[str, Any] = {"max_usd": 1.5, "max_minutes": 60}
+        return plan_proof(self.cloud, Settings(lane="inf2"), self.folder / "store", **caps | choices)
 
     def __call__(self, **choices: Any) -> Evidence:
         """Prove, and return the evidence, read from nothing but memory."""

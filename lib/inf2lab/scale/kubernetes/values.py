@@ -5,7 +5,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import SettingsError
-from inf2lab.folder import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT
+from inf2lab.folder import COMPILED, INSIDE_PORT, LOAD_MARGIN_S, MANAGEMENT_PORT, MODEL_STORE
 from inf2lab.planning import machine_disk_gib, replica_disk_gib
 from inf2lab.scale.kubernetes.wanted import Wanted
 from inf2lab.scale.replica import Replica
@@ -145,7 +145,7 @@ def _loading(replica: Replica) -> str:
 
 def _folder_mounts(replica: Replica) -> list[dict[str, Any]]:
     """By file, so that the server sees the folder's files and none of the ConfigMap's links."""
-    inside = f"/opt/ml/model/{replica.folder.name}"
+    inside = f"{MODEL_STORE}/{replica.folder.name}"
     return [
         {"name": "folder", "mountPath": f"{inside}/{name}", "subPath": name, "readOnly": True}
         for name in sorted(replica.folder.contents())

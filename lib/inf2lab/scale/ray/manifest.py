@@ -12,7 +12,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
-from inf2lab.folder import ModelFolder
+from inf2lab.folder import MODEL_STORE, ModelFolder
 from inf2lab.scale.kubernetes import deployment
 from inf2lab.scale.kubernetes.deployment import Deployment
 from inf2lab.scale.kubernetes.text import Document, as_text, fill_in
@@ -41,7 +41,7 @@ def ray_service(
         raise FolderError(folder.path, f"KubeRay takes no service named {made.name!r}: {rule}. Rename the folder")
     spec = replace(
         RaySpec.of(made.replica.settings, folder),
-        folder=f"/opt/ml/model/{folder.name}",
+        folder=f"{MODEL_STORE}/{folder.name}",
         url="http://127.0.0.1:8080",  # the pod's other container
         min_replicas=replicas[0],
         max_replicas=replicas[1],

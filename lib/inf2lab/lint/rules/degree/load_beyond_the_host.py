@@ -3,7 +3,7 @@
 from inf2lab import catalog
 from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
-from neuron_rules import dtype_bytes, host_peak, token_buckets
+from neuron_rules import host_peak
 
 NAME, SEVERITY = "load-beyond-the-host", Severity.WARNING
 WHY = (
@@ -37,17 +37,16 @@ MORE = [
 
 
 def check(folder: Folder) -> Hits:
-    dims, amp = folder.dims, folder.amp
+    dims = folder.dims
     if dims is None or not (folder.built_in or folder.own):
         return
     read = folder.reading
     peak = host_peak(
         dims,
-        parameters=dims.parameters,
-        width=dtype_bytes(amp or "f16"),
-        dtype=read.dtype,
+        dtype=folder.amp or "f16",
+        n_positions=folder.n_positions or dims.max_positions,
+        read_as=read.dtype,
         copies=read.copies,
-        programs=len(token_buckets(folder.n_positions or dims.max_positions)),
         rates=catalog.loading_facts().host,
     )
     room = folder.instance.host_gib

@@ -5,7 +5,7 @@ import math
 from inf2lab import catalog
 from inf2lab.lint.examples import OLD_OPT_13B, OPT_13B
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
-from neuron_rules import Span, dtype_bytes, load_seconds, load_steps, token_buckets
+from neuron_rules import Span, load_seconds, load_steps
 
 NAME, SEVERITY = "short-loading-timeout", Severity.WARNING
 WHY = (
@@ -55,12 +55,6 @@ def _first_load(folder: Folder) -> Span:
     if dims is None:
         generous = max(profile.loading_timeout_s for profile in catalog.profiles().values())
         return Span(generous, generous)
-    steps = load_steps(
-        parameters=dims.parameters,
-        width=dtype_bytes(folder.amp or "f16"),
-        layers=dims.layers,
-        programs=len(token_buckets(folder.n_positions or dims.max_positions)),
-        vcpus=folder.instance.vcpus,
-        rates=catalog.loading_facts().rates,
-    )
-    return load_seconds(steps)
+    rates, positions = catalog.loading_facts().rates, folder.n_positions or dims.max_positions
+    vcpus = folder.instance.vcpus
+    return load_seconds(load_steps(dims, dtype=folder.amp or "f16", n_positions=positions, vcpus=vcpus, rates=rates))
