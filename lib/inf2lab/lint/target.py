@@ -70,10 +70,14 @@ class Folder(Stated):
         """Every command of the scripts."""
         return tuple(c for file, text in self.scripts.items() for c in shell_commands(file, text))
 
+    @property
+    def serving(self) -> Iterator[Container]:
+        """The containers that may be DJLServing's."""
+        return (one for one in self.containers if one.serves)
+
     def as_started(self) -> Iterator[Folder]:
         """Yield the folder as each of its containers configures it; the folder itself where none does."""
-        serving = [one.variables for one in self.containers if one.serves]
-        for variables in dict.fromkeys(serving) or [()]:
+        for variables in dict.fromkeys(one.variables for one in self.serving) or [()]:
             yield replace(self, properties=merge(self.properties, variables, self.release))
 
     @cached_property
@@ -85,8 +89,11 @@ class Folder(Stated):
     @cached_property
     def _beside(self) -> set[str]:
         """Names of the models in the folders beside this one."""
-        others = [ModelFolder(one) for one in self.path.resolve().parent.iterdir()]
-        return {one.name for one in others if one.properties_path.is_file() or one.handler_path.is_file()}
+        try:
+            others = [ModelFolder(one) for one in self.path.resolve().parent.iterdir()]
+            return {one.name for one in others if one.properties_path.is_file() or one.handler_path.is_file()}
+        except OSError:  # not ours to read
+            return set()
 
     @cached_property
     def own(self) -> Handler | None:

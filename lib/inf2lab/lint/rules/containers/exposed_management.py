@@ -43,7 +43,7 @@ def check(folder: Folder) -> Hits:
         yield Hit(
             entry.line, f"`management_address={short(entry.value)}` is open to every address", file="config.properties"
         )
-    for run in (one for one in folder.containers if one.serves):
+    for run in folder.serving:
         address = run.env.get("SERVING_MANAGEMENT_ADDRESS", "")
         if _LOCAL.match(address):
             continue

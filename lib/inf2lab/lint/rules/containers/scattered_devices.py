@@ -21,9 +21,9 @@ EXPECT = ["run.sh:1 the container sees devices 0, 2: not 0 to 1"]
 
 
 def check(folder: Folder) -> Hits:
-    for run in folder.containers:
+    for run in folder.serving:
         devices = sorted(set(run.devices))
-        if run.serves and devices and devices != list(range(len(devices))):
+        if devices and devices != list(range(len(devices))):
             seen = ", ".join(map(str, devices))
             message = f"the container sees devices {seen}: not 0 to {len(devices) - 1}"
             yield Hit(run.command.line_of("/dev/neuron"), message, file=run.command.file)

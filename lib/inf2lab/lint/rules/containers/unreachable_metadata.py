@@ -26,8 +26,9 @@ PROFILE = "seed-0.21"
 
 
 def check(folder: Folder) -> Hits:
-    for run in folder.containers:
-        asks = folder.profile.cores_found_by == "instance metadata"
-        if asks and run.serves and run.command.words and not run.on_host_network:
+    if folder.profile.cores_found_by != "instance metadata":
+        return
+    for run in folder.serving:
+        if run.command.words and not run.on_host_network:
             message = f"without the host's network {folder.profile.djl} may not learn that this is Inferentia2"
             yield Hit(run.command.first, message, file=run.command.file)

@@ -24,7 +24,7 @@ def check(folder: Folder) -> Hits:
     degree = folder.degree
     if not degree or degree < 1 or not (folder.built_in or folder.own) or folder.properties.last("load_on_devices"):
         return
-    for run in (one for one in folder.containers if one.serves):
+    for run in folder.serving:
         devices = len(run.visible(folder.instance.chips))
         if (copies := folder.copies_on(devices)) > 1:
             cores = devices * folder.instance.cores_per_chip
