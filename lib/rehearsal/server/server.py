@@ -123,7 +123,7 @@ class Server:
         failures: list[Failure] = []
         tasks: list[asyncio.Task[Failure | None]] = []
         for text in startup_models(self._config, self._log):
-            self._log.info("ModelServer", f"Initializing model: {text}")
+            self._log.info("ModelServer", f"Initializing model: {self._config.shown('', text)}")
             load = self._load_one(registry, self._register(registry, text))
             if not self._config.wait_model_loading:
                 tasks.append(asyncio.get_running_loop().create_task(load))
@@ -153,7 +153,7 @@ class Server:
             error = found if isinstance(found, ApiError) else ModelLoadError("RuntimeException", repr(found))
             first, *_ = causes = error.causes
             lines = [f"java.util.concurrent.CompletionException: {first}", *(f"Caused by: {cause}" for cause in causes)]
-            self._log.error("ModelServer", "\n".join(["Failed register workflow", *lines]))
+            self._log.error("ModelServer", self._config.shown("", "\n".join(["Failed register workflow", *lines])))
             if Switch.FAILED_LOAD_EXITS_0 in self._config.original:
                 await asyncio.wait([self._stop], timeout=FAILURE_PAUSE_S)
             self._log.info("ModelServer", "Stopping model server.")
@@ -176,7 +176,7 @@ class Server:
             alive = any(entry.pool.workers for end in registry.endpoints.values() for entry in end.entries)
             return await self._stop if alive else 0
         report = failure.error.report if isinstance(failure.error, ModelLoadError) else ""
-        text = f"{failure.name} did not load: {_without_class(failure.error.causes[0])}"
+        text = f"{failure.name} did not load: {self._config.shown('', _without_class(failure.error.causes[0]))}"
         self._log.error("Rehearsal", f"{text}\n{report}" if report else text)
         return EXIT_FAILED
 
@@ -237,7 +237,7 @@ class Server:
             f"Default max_batch_delay: {config.max_batch_delay_ms}",
             f"Default max_idle_time: {config.max_idle_time_s}",
             f"Model Store: {config.model_store or 'N/A'}",
-            f"Initial Models: {config.load_models or 'N/A'}",
+            f"Initial Models: {config.shown('', config.load_models or 'N/A')}",
             f"Maximum Request Size: {config.max_request_size}",
             "Environment variables:",
             *(f"\t{key}: {config.shown(key, value)}" for key, value in environ.items() if _is_shown(key)),

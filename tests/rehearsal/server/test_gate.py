@@ -155,6 +155,13 @@ def test_what_of_a_value_is_shown(name, value, shown):
     assert without_secrets(name, value) == shown
 
 
+def test_a_model_s_address_is_logged_without_its_password(start, tmp_path):
+    server = start(tmp_path, "-m", "m=s3://me:made-up@bucket/m", wait=False)
+    assert server.ended() == 1
+    assert "m=s3://***@bucket/m" in "\n".join(server.log)
+    assert "made-up" not in "\n".join(server.log)
+
+
 def test_a_server_that_is_not_on_loopback_says_so_and_asks_nobody_where_he_is_from(start, tmp_path):
     (tmp_path / "s").mkdir()
     server = start(tmp_path / "s", "--host", "0.0.0.0", wait=False)
