@@ -273,3 +273,22 @@ def test_a_place_for_a_file_may_be_new_there_or_a_device(tmp_path: Path) -> None
         assert check_place(place) == place
     with pytest.raises(LabError, match="name another place"):
         check_place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError("deep"), ZeroDivisionError("by zero"), ValueError("x\ny")]
+)
+def test_what_nobody_has_foreseen_is_one_sentence_too(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("inf2lab.planning.plan_for", fail)
+    refused(run("plan"), type(error).__name__)
+
+
+def test_a_fault_of_the_code_itself_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError("ours")
+
+    monkeypatch.setattr("inf2lab.planning.plan_for", fail)
+    assert isinstance(run("plan").exception, TypeError)

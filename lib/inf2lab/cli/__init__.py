@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 found something that needs mending, 2 could not run.
 """
 
+import sys
 from typing import Any
 
 import typer
@@ -18,9 +19,13 @@ _BROUGHT_BY = {
     "scale": "yaml",
     "notebooks": "ipywidgets matplotlib",
 }
+_LESS, _NONE = "give less of it at once", "look at the values and the files of this command"
+# What no module has foreseen, and what it means to whoever typed the command.
 FAILS = {
-    MemoryError: "what was given is larger than this machine's memory",
-    RecursionError: "what was given is nested deeper than anything can read",
+    MemoryError: ("what was given is larger than this machine's memory", _LESS),
+    RecursionError: ("what was given is nested deeper than anything can read", _LESS),
+    ArithmeticError: ("what was given cannot be computed with", _NONE),
+    ValueError: ("what was given cannot be read", _NONE),
 }
 EXTRAS = {name: extra for extra, names in _BROUGHT_BY.items() for name in names.split()}
 
@@ -33,8 +38,11 @@ class Commands(TyperGroup):
         with whole_output():
             try:
                 return super().main(*args, **more)
-            except (MemoryError, RecursionError) as error:
-                raise refuse(f"{FAILS[type(error)]}: give less of it at once") from error
+            except tuple(FAILS) as error:
+                if sys.flags.dev_mode:  # `python -X dev` shows whose fault it is
+                    raise
+                what, remedy = next(words for kind, words in FAILS.items() if isinstance(error, kind))
+                raise refuse(f"{what} ({type(error).__name__}: {error}): {remedy}") from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command of the context; exit code 2 where it lacks an extra."""
