@@ -204,7 +204,7 @@ PIECES += [
 PIECES += ["1\n", "Transfer-Encoding: gzip\r\n", "\x00", ";", "Expect: 100-continue\r\n", "0\r\nA: b\r\n\r\n"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=8), st.lists(st.integers(1, 9), max_size=60), st.booleans())
 def test_packets_make_no_difference(pieces, sizes, loose):
     """The same requests and the same end, wherever the packets are cut."""
@@ -212,7 +212,7 @@ def test_packets_make_no_difference(pieces, sizes, loose):
     assert read(data, loose=loose, sizes=sizes) == read(data, loose=loose)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=8))
 def test_what_is_read_by_default_is_what_the_original_reads(pieces):
     """Being strict refuses, and never reads a request as another."""
