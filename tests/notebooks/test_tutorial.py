@@ -89,7 +89,7 @@ def test_its_outputs_are_the_committed_ones(request: pytest.FixtureRequest, whol
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-p", "tensor_parallel_degree", "3"], "in short: SettingsError: tensor_parallel_degree=3: "),
+        (["02", "99", "-p", "tensor_parallel_degree", "3"], "in short: SettingsError: tensor_parallel_degree=3: "),
         (["-p", "lane", "gpu"], "in short: SettingsError: lane='gpu': "),
         (["-p", "no_such_parameter", "1"], "no notebook has a parameter 'no_such_parameter'; choose from: "),
     ],
@@ -101,10 +101,12 @@ def test_a_wrong_parameter_stops_it_with_the_rule(clone: Path, free_port: int, a
     assert left_behind(clone) == []
 
 
-def test_a_port_in_use_stops_it_with_the_remedy(clone: Path) -> None:
+def test_a_port_in_use_stops_it_with_the_remedy(whole: Whole) -> None:
+    """The clone of the whole run has the folders that notebook 05 serves."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run_tutorial(clone, port)
+        done = run_tutorial(whole.clone, port, "05", "06", "99")
     assert done.returncode == 1
     assert f"in short: PortInUse: port {port} is taken by " in done.stdout
-    assert left_behind(clone) == []
+    assert "06_call" not in done.stdout
+    assert left_behind(whole.clone) == []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import importlib.util
 import json
 import os
@@ -19,6 +20,7 @@ import signal
 import sys
 import threading
 import types
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.client
+import botocore.hooks
 import botocore.session
+from moto.core import responses
 
 from inf2lab import catalog
 from inf2lab.aws.first_boot import READY
@@ -124,10 +129,41 @@ def _stand_in_for_a_validator() -> None:
             module.validate, module.OpenAPIValidationError = None, Exception
 
 
+def _once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that answers as the first object of its class did, for the same arguments."""
+    made: dict[tuple[object, ...], Any] = {}
+
+    def answer(self: object, *words: object) -> Any:
+        if words not in made:
+            made[words] = make(self, *words)
+        return copy.copy(made[words]) if isinstance(made[words], dict) else made[words]
+
+    return answer
+
+
+@cache
+def _share_what_never_changes() -> None:
+    """Has boto read a service's model and make its methods once, and not for each of the dozen clients of a test."""
+    for owner, names in {
+        botocore.client.ClientCreator: ("_load_service_model", "_create_methods"),
+        botocore.hooks.EventAliaser: ("_alias_event_name",),
+    }.items():
+        for name in names:
+            setattr(owner, name, _once(vars(owner)[name]))
+    responses.method_names_from_class = cache(responses.method_names_from_class)
+
+
 @cache
 def own_session() -> boto3.Session:
     """The tests' own session, made once: nothing is ever injected into it."""
+    _share_what_never_changes()
     return boto3.Session(region_name=REGION)
+
+
+@cache
+def own_client(service: str, region: str = REGION) -> Any:
+    """A client of that session, made once."""
+    return own_session().client(service, region_name=region)
 
 
 def new_session(region: str = REGION) -> boto3.Session:

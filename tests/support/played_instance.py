@@ -32,6 +32,11 @@ from inf2lab.doctor import instance
 from neuron_rules import GIB
 from tests.support import played_machine
 
+# As a module, because Python would compile a script anew at every start.
+PROGRAM = (
+    f"import sys; sys.path.insert(0, '{Path(played_machine.__file__).parent}'); "
+    "import played_machine; sys.exit(played_machine.main())"
+)
 BEGIN = Moment(2026, 11, 28, 12, tzinfo=UTC)
 PLAYED = re.compile(r"/home/|/sys/module/neuron|/sys/fs/cgroup|/dev/neuron|/opt/aws/neuron/bin|/tmp/inf2lab")
 GOOD_DRIVER, NEW_DRIVER, OLD_DRIVER = "2.25.4.0", "2.31.7.0", "2.5.0.0"
@@ -97,7 +102,7 @@ class PlayedInstance:
         machine.programs.mkdir(parents=True)
         for name in played_machine.PROGRAMS:
             path = machine.programs / name
-            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{played_machine.__file__}" {name} "$@"\n')
+            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE -c "{PROGRAM}" {name} "$@"\n')
             path.chmod(0o755)
         version = folder / "sys/module/neuron/version"
         version.parent.mkdir(parents=True)

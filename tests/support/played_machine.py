@@ -1,9 +1,9 @@
 """The programs of a played Inf2 instance: docker, neuron-ls, neuron-monitor, curl, date, each by its own name.
 
-Started as `played_machine.py NAME WORDS...` with the machine's folder in PLAYED_MACHINE. Its file `state.json` says
-what the machine is; its clock stands still but where a program takes time, and whoever waits moves it on. It refuses
-what a real one refuses: the runtime on a driver of another age, a load beyond the host's memory or its time-out, an
-image that the registry has no more. Its rates are played: no time of it says anything about the chip.
+Each is `main` of this module, NAME and WORDS its arguments, with the machine's folder in PLAYED_MACHINE. Its file
+`state.json` says what the machine is; its clock stands still but where a program takes time, and whoever waits moves
+it on. It refuses what a real one refuses: the runtime on a driver of another age, a load beyond the host's memory or
+its time-out, an image that the registry has no more. Its rates are played: no time of it says anything about the chip.
 
 Words of the refusals: aws-neuron-sdk issue 655 (runtime), deepjavalibrary/djl-serving (server), Docker 27 (engine).
 """
@@ -471,7 +471,3 @@ def main() -> int:
         print(ended.said, file=sys.stderr)
         return ended.code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,6 @@ from tests.support import played_aws
 REGION = "us-east-2"
 OTHER_REGION = "us-west-2"
 WHITE_BOX = ("us-east-2", "us-west-2")
-
-
-@cache
-def _own_client(service: str, region: str) -> Any:
-    return played_aws.own_session().client(service, region_name=region)
 
 
 class _Raw(io.BytesIO):
@@ -54,7 +48,7 @@ class PlayedAws:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A client of the test's own, on which nothing is injected."""
-        return _own_client(service, region)
+        return played_aws.own_client(service, region)
 
     def fail(
         self,

@@ -318,7 +318,7 @@ class Account:
     sent: list[str]
 
     def client(self, service: str) -> Any:
-        return played_aws.own_session().client(service)
+        return played_aws.own_client(service)
 
     def anew(self) -> Account:
         """The same account, for a process that comes after one that died."""

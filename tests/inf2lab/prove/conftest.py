@@ -57,8 +57,7 @@ class Proving:
 
     def left(self) -> list[str]:
         """What still runs or bills in the account."""
-        own = played_aws.own_session()
-        ec2, iam = own.client("ec2"), own.client("iam")
+        ec2, iam = played_aws.own_client("ec2"), played_aws.own_client("iam")
         rows = [one for group in ec2.describe_instances()["Reservations"] for one in group["Instances"]]
         found = [one["InstanceId"] for one in rows if one["State"]["Name"] != "terminated"]
         found += [one["VolumeId"] for one in ec2.describe_volumes()["Volumes"]]
