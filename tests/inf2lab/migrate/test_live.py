@@ -69,7 +69,8 @@ def made(
     write_folder: WriteFolder, tmp_path: Path, *, batch: int, to: str = "vllm-nxdi", **options: object
 ) -> Migration:
     given = {f"option.{name}": value for name, value in options.items()}
-    stated = BASE | {"option.batch_size": batch, "option.tensor_parallel_degree": 2} | given
+    # At degree 2 the named model, 13 billion numbers of 4 bytes, would not fit, and the emulated chip would say so.
+    stated = BASE | {"option.batch_size": batch, "option.tensor_parallel_degree": 8} | given
     folder = write_folder("moved", stated, handler=written_handler())
     return migrate(folder.path, to="vllm-nxdi", files=asks(tmp_path, batch))
 
