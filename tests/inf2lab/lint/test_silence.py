@@ -3,6 +3,8 @@
 # ruff: noqa: E501 - one case a row reads as a table
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -631,6 +633,19 @@ def test_a_request_to_the_model_beside_is_judged_with_that_one(write: Write) -> 
     (folder.parent / "other").mkdir()
     (folder.parent / "other" / "model.py").write_text(HANDLE)
     assert not [str(f) for f in lint(folder).findings if f.rule.startswith("R")]
+
+
+def test_a_store_that_cannot_be_listed_has_no_other_model(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(called(f"other {JSON} -d '{{\"inputs\": []}}'"), "m")
+    listed = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path == folder.parent:
+            raise PermissionError(path)
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert "R004" in {f.rule for f in lint(folder).findings}
 
 
 def test_every_rule_says_what_it_is_silent_about() -> None:
