@@ -78,7 +78,8 @@ class LocalServer(ModelServer):
         """Return its state from the process, the port and the log."""
         state, port = self._state(), self.settings.port
         if state is None:
-            return ServerStatus(State.STOPPED, f"no server was started on port {port}")
+            gone = "the server of this start is on record no more" if self._own else "no server was started"
+            return ServerStatus(State.STOPPED, f"{gone} on port {port}")
         if self._own and state != self._own:
             return ServerStatus(State.FAILED, f"port {port} was given to another start meanwhile")
         process = state.process()
@@ -94,7 +95,7 @@ class LocalServer(ModelServer):
             )
         if state.process():
             return ServerStatus(State.LOADING, log.last_line(self.log_path) or "starting")
-        return ServerStatus(State.FAILED, log.cause_of_failure(self.log_path))
+        return ServerStatus(State.FAILED, log.cause_of_failure(self.log_path) or "its process ended without a word")
 
     def listens(self, process: psutil.Process) -> bool:
         """Return whether it is this server's process that listens on the port, and not somebody else's."""

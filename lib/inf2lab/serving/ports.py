@@ -51,19 +51,33 @@ def held(port: int, report: Callable[[str], None]) -> Iterator[None]:
     Raises ServerError where the lock cannot be kept. It ends with its process, however that ends.
     """
     path = Path(tempfile.gettempdir()) / f"inf2lab-{os.geteuid()}-port-{port}.lock"
+    lock = _open(path)
+    while not _is_taken(path, lock, wait=False):
+        report(f"another start on port {port} is under way: waiting for it")
+        _is_taken(path, lock, wait=True)
+        os.close(lock)  # who had it has removed it
+        lock = _open(path)
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ServerError(f"{path} cannot be opened ({error.strerror}): remove it, or set TMPDIR") from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(f"another start on port {port} is under way: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
+        path.unlink(missing_ok=True)
         os.close(lock)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServerError(f"{path} cannot be opened ({error.strerror}): remove it, or set TMPDIR") from error
+
+
+def _is_taken(path: Path, lock: int, *, wait: bool) -> bool:
+    """Take the lock, and return whether it is still the one that the path leads to."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return path.stat().st_ino == os.fstat(lock).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def claim(port: int) -> None:

@@ -57,7 +57,7 @@ def test_a_lock_that_somebody_laid_as_a_link_is_refused(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with ports.held(free_port, print):
         (lock,) = tmp_path.iterdir()
-    lock.unlink()
+    assert not lock.exists(), "it leaves nothing"
     lock.symlink_to(tmp_path / "mine")
     with pytest.raises(ServerError, match="remove it"), ports.held(free_port, print):
         pass
