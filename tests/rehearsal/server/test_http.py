@@ -65,6 +65,13 @@ def test_the_connection_stays_open_whatever_the_client_asks(zoo, head, version):
             assert b"connection: keep-alive\r\n" in data
 
 
+@pytest.mark.parametrize("target", ["/%", "/ping/%zz", "/nope/%4", "/invocations%"])
+def test_a_broken_escape_in_the_path_of_any_route(zoo, target):
+    answer = zoo.send("GET", target)
+    assert (answer.status, answer.json()["type"], answer.after) == (500, "IllegalArgumentException", "reset")
+    assert target in answer.json()["message"]
+
+
 def test_pipelined_requests_are_answered_in_order(zoo):
     first, second = ECHO + b'\r\n{"i":1}', ECHO + b'\r\n{"i":2}'
     with zoo.open() as client:

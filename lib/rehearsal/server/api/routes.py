@@ -61,6 +61,8 @@ class App:
         """The answer to a request. Raises ApiError for what becomes an error body."""
         if self.gate is not None:
             self.gate(request)
+        if "%" in request.target:
+            request.path  # noqa: B018  # each handler of the original reads it first, and fails on a broken escape
         if self._inference is not None:
             for _, pattern, function in INFERENCE:
                 if pattern.fullmatch(request.target):

@@ -43,8 +43,8 @@ def _broken_escape(text: str, at: int, end: int) -> ApiError:
 
 def decode_value(data: bytes) -> bytes:
     """The value of a form field, as bytes. Raises the error that the form decoder has for a broken escape."""
-    if b"%" not in data:
-        return data.replace(b"+", b" ")
+    if b"%" not in data and b"+" not in data:
+        return data
     at, decoded = 0, []
     for piece in _slices(data):
         if b"%" in piece and (broken := BROKEN_BYTE.search(piece)):
