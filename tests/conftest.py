@@ -44,18 +44,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The files that take longest, in this order before all others: one that began last would be waited for alone.
 LONGEST = [
     "notebooks/test_tutorial.py",
-    "inf2lab/drills/test_drills.py",
     "models/test_smollm2.py",
-    "rehearsal/server/test_architectures.py",
-    "notebooks/test_written_handler.py",
     "docker/test_container_lane.py",
     "browser/test_person.py",
-    "notebooks/test_exercises.py",
-    "notebooks/test_run_notebooks.py",
-    "rehearsal/server/test_golden.py",
+    "inf2lab/prove/test_prove.py",
+    "inf2lab/aws/test_failures.py",
+    "inf2lab/drills/test_drills.py",
     "models/test_tiny_opt.py",
+    "notebooks/test_run_notebooks.py",
+    "inf2lab/aws/test_endpoint.py",
+    "notebooks/test_exercises.py",
+    "notebooks/test_written_handler.py",
     "rehearsal/server/test_lifecycle.py",
+    "inf2lab/test_chip_lane.py",
     "inf2lab/serving/test_rehearsal.py",
+    "rehearsal/server/test_golden.py",
+    "rehearsal/server/test_architectures.py",
 ]
 
 
