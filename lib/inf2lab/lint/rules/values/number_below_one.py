@@ -31,9 +31,9 @@ _COUNTS = {
 
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
-        if entry.number == 0 and entry.name in WARNED_OF:
-            continue  # 0 is none that is set
-        if entry.name in _COUNTS and entry.number is not None and entry.number < 1 and _is_read(entry, folder):
+        if entry.name not in _COUNTS or (entry.name in WARNED_OF and entry.number == 0):
+            continue  # a time-out of 0 is none that is set
+        if entry.number is not None and entry.number < 1 and _is_read(entry, folder):
             yield Hit(entry, f"`{entry.written}` is {entry.number}: it must be 1 or more")
     least = folder.limit("minWorkers")
     if least and folder.workers_a_group[0] < 0:
