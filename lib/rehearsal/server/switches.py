@@ -134,7 +134,8 @@ class Switch(Enum):
     )
     LOOSE_FRAMING = Difference(
         "bytes that two servers may read differently: lines ended by LF alone or folded, Transfer-Encoding beside "
-        "Content-Length or other than `chunked`, chunks with anything else in their lines; bytes that begin no request",
+        "Content-Length, in HTTP/1.0 or other than `chunked`, chunks with anything else in their "
+        "lines; bytes that begin no request",
         "read as far as they can be: chunked wins, other codings have no body, what begins no request waits for its "
         "line to end",
         "400 at once",

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.server.wire.decoder import ChunkSizeError, Decoder, MalformedError
+from rehearsal.server.wire.decoder import ChunkSizeError, Decoder
+from rehearsal.server.wire.heads import MalformedError
 
 PING = "GET /ping HTTP/1.1\r\n\r\n"
 POST = "POST /p HTTP/1.1\r\n"
@@ -145,6 +146,7 @@ LOOSE = [
     (POST + "Transfer-Encoding: gzip, Chunked\r\nA: b\r\n\r\n1\r\nx\r\n0\r\n\r\n", None, ""),
     (POST + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [("POST", "/p", [], b"")], ""),
     (POST.replace("1.1", "1.0") + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", None, ""),
+    (CHUNKED.replace("1.1", "1.0") + "1\r\nx\r\n0\r\n\r\n", [("POST", "/p", [], b"x")], ""),
     (CHUNKED + " \t2 \r\n{}\r\n0\r\n\r\n", [("POST", "/p", [], b"{}")], ""),
     (CHUNKED + "2\n{}\n0\n\n", [("POST", "/p", [], b"{}")], ""),
     (CHUNKED + "2\r\n{}XX\r\n0\r\n\r\n", [("POST", "/p", [], b"{}")], ""),

@@ -10,68 +10,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-LINE_LIMIT, HEADER_LIMIT = 4096, 8192  # bytes; Netty's defaults
+from rehearsal.server.wire.heads import (
+    HEADER_LIMIT,
+    LINE_LIMIT,
+    Head,
+    MalformedError,
+    add_line,
+    frame,
+    learnt_headers,
+    start_head,
+)
+
 HEAD_LIMIT = 32 * 1024  # bytes in which a head that keeps the limits has ended, whatever its lines
 INT = 2**31
-HTTP_1_1 = ("HTTP", 1, 1)
-TRIMMED = "".join(map(chr, range(33)))  # by Java's trim
-BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f "
 BEFORE, BEFORE_STRICT = re.compile(rb"[\x00-\x20]*"), re.compile(rb"[\r\n]*")  # passed over before a request
 HEAD_END, EMPTY_LINE = re.compile(rb"\n\r?\n"), re.compile(rb"\r?\n")
-TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 TOKEN_BYTE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
-WORD = r"([^ \t\v\f\r\x1c-\x1f][^ \t\v\f\r]*)"
-FIRST_LINE = re.compile(rf"{WORD}[ \t\v\f\r]+{WORD}[ \t\v\f\r]+([^ \t\v\f\r\x1c-\x1f].*)", re.DOTALL)
-NO_METHOD = re.compile(r"[\x00-\x20\x7f-\x9f]")
-VERSION = re.compile(r"([^ \t\n\v\f\r]+)/([0-9]+)\.([0-9]+)")
-NO_VALUE = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 SIZE = re.compile(rb"[\t-\r\x1c-\x20]*([0-9a-fA-F]+)(?:[;\x00-\x20]|\Z)")
 SIZE_STRICT = re.compile(rb"([0-9a-fA-F]{1,8})(?:[ \t]*;[^\x00-\x08\n-\x1f\x7f]*)?\Z")
-Known = dict[bytes, tuple[str, str]]
-FIRST_LINES: Known = {}
-HEADERS: Known = {}  # clients send the same lines again and again, and a look-up is quicker than any parser
-LEARNT, LEARNT_LENGTH = 512, 128  # lines, and bytes of one
-
-
-class MalformedError(Exception):
-    """Bytes that are no HTTP; `line` is the request they came in, where one was read."""
-
-    def __init__(self, line: str = "GET /bad-request HTTP/1.0") -> None:
-        super().__init__(line)
-        self.line = line
 
 
 class ChunkSizeError(Exception):
     """A chunk of a size that the original fails on without an answer."""
-
-
-@dataclass(slots=True)
-class Head:
-    """The first line and the headers of a request."""
-
-    method: str
-    target: str
-    version: tuple[str, int, int] = HTTP_1_1
-    exact: bool = True  # the version was written in capitals and without zeros
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    length: int | None = None  # what Content-Length says, where it counts
-    chunked: bool = False
-    expects: str | None = None  # only where the version knows of that
-
-    @property
-    def keeps_alive(self) -> bool:
-        """Whether the client leaves the connection open."""
-        words = _words([value for name, value in self.headers if name.lower() == "connection"])
-        is_old = self.exact and self.version == ("HTTP", 1, 0)
-        return "close" not in words and (not is_old or "keep-alive" in words)
-
-    @property
-    def line(self) -> str:
-        """The first line as the access log has it."""
-        name, major, minor = self.version
-        return f"{self.method} {self.target} {name}/{major}.{minor}"
 
 
 class Decoder:
@@ -158,109 +119,24 @@ class Decoder:
         """Adds whole lines to the head."""
         if self._head is None:
             line, _, block = block.partition(b"\n")
-            words = FIRST_LINES.get(line)
-            self._head = Head(*words) if words else self._first_line(line)
-            if len(block) < HEADER_LIMIT and block.endswith(b"\r\n\r\n"):
-                lines = block.split(b"\r\n")[:-2]
-                learnt = [pair for header in lines if (pair := HEADERS.get(header))]
-                if len(learnt) == len(lines):
-                    self._head.headers, self._size = learnt, len(block)
-                    return self._head
+            self._head = start_head(line, loose=self._loose)
+            if (learnt := learnt_headers(block)) is not None:
+                self._head.headers, self._size = learnt, len(block)
+                return self._head
         for line in block.split(b"\n")[:-1]:
             self._size += len(line) - line.endswith(b"\r")
             if self._size > HEADER_LIMIT:
                 raise MalformedError
-            self._add_header(self._head.headers, line)
+            add_line(self._head.headers, line, loose=self._loose)
         return self._head
-
-    def _without_end(self, line: bytes) -> str:
-        """A line that ended in LF, without the CR before it."""
-        if not self._loose and not line.endswith(b"\r"):
-            raise MalformedError
-        return line.removesuffix(b"\r").decode("latin-1")
-
-    def _first_line(self, line: bytes) -> Head:
-        text = self._without_end(line)
-        match = FIRST_LINE.fullmatch(text) if len(text) <= LINE_LIMIT else None
-        last = match[3].strip(TRIMMED) if match else ""
-        version = VERSION.fullmatch(last.upper())
-        if not match or not version or NO_METHOD.search(match[1]):
-            raise MalformedError
-        name, *numbers = version.groups()
-        if max(map(len, numbers)) > 4000 or max(map(int, numbers)) >= INT:
-            raise MalformedError
-        if last == "HTTP/1.1" and line.endswith(b"\r"):
-            _learn(FIRST_LINES, line, (match[1], match[2]))
-        return Head(match[1], match[2], (name, int(numbers[0]), int(numbers[1])), last in ("HTTP/1.1", "HTTP/1.0"))
-
-    def _add_header(self, headers: list[tuple[str, str]], line: bytes) -> None:
-        text = self._without_end(line)
-        if not text:  # the end of the head
-            return
-        if text[0] in " \t":
-            if not self._loose:
-                raise MalformedError
-            if headers:
-                name, value = headers.pop()
-                headers.append((name, _checked(f"{value} {text.strip(TRIMMED)}")))
-                return
-            text = text.lstrip(" \t")
-        name, colon, value = text.partition(":")
-        if not colon or not TOKEN.fullmatch(name):
-            raise MalformedError
-        value = value.strip(" \t")
-        headers.append((name, value if value.isprintable() else _checked(value, at_end=BLANKS)))
-        if line[:1] not in b" \t" and line.endswith(b"\r"):
-            _learn(HEADERS, line[:-1], headers[-1])
 
     # --- the body
 
     def _begin_body(self, head: Head) -> None:
-        lengths, codings = [], []
-        for name, value in head.headers:
-            size = len(name)
-            if size == 14 and name.lower() == "content-length":
-                lengths.append(value)
-            elif size == 17 and name.lower() == "transfer-encoding":
-                codings.append(value)
-            elif size == 6 and head.expects is None and name.lower() == "expect" and head.version >= HTTP_1_1:
-                head.expects = value
-        if lengths:
-            self._note_lengths(head, lengths)
-        if codings:
-            self._note_codings(head, codings, lengths)
+        frame(head, loose=self._loose)
         self._on_head(head)
         self._left = head.length or 0
         self._step = Decoder._read_size if head.chunked else Decoder._read_body
-
-    def _note_lengths(self, head: Head, lengths: list[str]) -> None:
-        head.length = self._length(lengths, head.version)
-        if len(lengths) > 1 or lengths[0] != str(head.length):
-            head.headers = _without(head, "content-length")
-            head.headers.append(("content-length", str(head.length)))
-
-    def _note_codings(self, head: Head, codings: list[str], lengths: list[str]) -> None:
-        lower = [coding.lower() for coding in codings]
-        if not self._loose and (lengths or lower != ["chunked"]):
-            raise MalformedError
-        head.chunked = "chunked" in _words(lower)
-        if head.chunked and lengths and head.exact and head.version == HTTP_1_1:
-            head.headers, head.length = _without(head, "content-length"), None
-        kept = [("transfer-encoding", coding) for coding in codings if coding.lower() != "chunked"]
-        head.headers = _without(head, "transfer-encoding") + kept
-
-    def _length(self, lengths: list[str], version: tuple[str, int, int]) -> int:
-        first = lengths[0]
-        if len(lengths) == 1 and len(first) < 10 and first.isascii() and first.isdigit():
-            return int(first)
-        is_old = version[1:] <= (1, 0)
-        if (len(lengths) > 1 or "," in first) and not (self._loose and is_old):
-            raise MalformedError
-        if not (first.isascii() and first.isdigit()) or len(digits := first.lstrip("0")) > 19:
-            raise MalformedError
-        if (length := int(digits or "0")) >= 2**63:
-            raise MalformedError
-        return length
 
     def _read_body(self) -> bool:
         taken = min(self._left, len(self._data) - self._at)
@@ -319,7 +195,7 @@ class Decoder:
             return False
         if line:
             self._size += len(line)
-            self._add_header([("", "-")], line + b"\r")  # no handler sees it
+            add_line([("", "-")], line + b"\r", loose=self._loose)  # no handler sees it
             return True
         self._step = Decoder._begin
         self._on_end()
@@ -340,28 +216,3 @@ class Decoder:
             raise MalformedError
         self._at = end + 1
         return line
-
-
-def _learn(known: Known, line: bytes, words: tuple[str, str]) -> None:
-    if len(line) < LEARNT_LENGTH:
-        if len(known) >= LEARNT:
-            known.clear()
-        known[line] = words
-
-
-def _checked(value: str, *, at_end: str = "") -> str:
-    """A header's value, if it may be one, without what is dropped at its end."""
-    if value and value[0] in BLANKS:
-        raise MalformedError
-    value = value.rstrip(at_end)
-    if NO_VALUE.search(value):
-        raise MalformedError
-    return value
-
-
-def _without(head: Head, name: str) -> list[tuple[str, str]]:
-    return [pair for pair in head.headers if pair[0].lower() != name]
-
-
-def _words(values: list[str]) -> set[str]:
-    return {word.strip(" \t").lower() for value in values for word in value.split(",")}

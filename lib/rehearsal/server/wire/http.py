@@ -22,7 +22,8 @@ from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.switches import Switch
 from rehearsal.server.wire.crowd import Crowd
-from rehearsal.server.wire.decoder import ChunkSizeError, Decoder, Head, MalformedError
+from rehearsal.server.wire.decoder import ChunkSizeError, Decoder
+from rehearsal.server.wire.heads import Head, MalformedError
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
 
