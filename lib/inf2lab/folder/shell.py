@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _LONGEST = 200  # lines of one command; a quote that never closes is not followed further
+_QUOTES, _BLANKS = re.compile(r"""[\\'"#]"""), re.compile("[ \t\r\n]+")
 _SEPARATORS = {"&&", "||", ";", "|", "&"}
 
 
@@ -55,6 +56,8 @@ def _command(lines: list[str], at: int) -> tuple[list[str], int]:
             text += line.rstrip()[:-1] + " "
             continue
         text += line
+        if not _QUOTES.search(text):  # as shlex has it, at once
+            return [word for word in _BLANKS.split(text) if word], taken
         try:
             return shlex.split(text, comments=True), taken
         except ValueError:
