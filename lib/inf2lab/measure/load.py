@@ -1,6 +1,7 @@
 """What a load is: closed (clients that wait for their answers) or open (arrivals that wait for nobody)."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -41,8 +42,8 @@ class Load:
                 raise SettingsError(name, value, f"must be {bound} or more")
         for name in ("rate", "seconds", "timeout_s"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise SettingsError(name, value, "must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise SettingsError(name, value, "must be above 0, and finite")
         if self.arrivals not in ARRIVALS:
             raise SettingsError("arrivals", self.arrivals, f"use one of {', '.join(ARRIVALS)}")
 

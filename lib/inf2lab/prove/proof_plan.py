@@ -83,7 +83,7 @@ def plan_proof(
 
     Without an instance the cheapest that serves the model is taken. Nothing is rented.
     """
-    if max_minutes < 1 or max_usd <= 0:
+    if max_minutes < 1 or not 0 < max_usd < math.inf:  # NaN is no cap
         raise SettingsError("max_minutes, max_usd", f"{max_minutes}, {max_usd}", "must be above 0")
     chosen = replace(settings, model_id=MODEL, model_name=NAME, n_positions=POSITIONS)
     folder = write_folder(chosen, store)
