@@ -11,6 +11,14 @@ from inf2lab.planning import poisson
 from inf2lab.words import plural
 
 ARRIVALS = ("poisson", "even")
+MOST = 10_000_000  # requests of a load: each is kept
+_BOUNDS = {
+    "clients": (1, 10_000),
+    "requests": (1, MOST),
+    "warm_up": (0, MOST),
+    "in_flight": (1, 10_000),
+    "processes": (1, 256),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +43,16 @@ class Load:
     def __post_init__(self) -> None:
         if (self.requests is None) == (self.seconds is None):
             raise SettingsError("requests", self.requests, "give a number of requests or of seconds, one of the two")
-        least = {"clients": 1, "requests": 1, "warm_up": 0, "in_flight": 1, "processes": 1}
-        for name, bound in least.items():
+        for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
-            if value is not None and value < bound:
-                raise SettingsError(name, value, f"must be {bound} or more")
+            if value is not None and not least <= value <= most:
+                raise SettingsError(name, value, f"must be {least} or more, and at most {most}")
         for name in ("rate", "seconds", "timeout_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SettingsError(name, value, "must be above 0, and finite")
+        if (self.rate or 0) * (self.seconds or 0) > MOST:
+            raise SettingsError("rate", self.rate, f"for {self.seconds:g} s is more than {MOST} requests")
         if self.arrivals not in ARRIVALS:
             raise SettingsError("arrivals", self.arrivals, f"use one of {', '.join(ARRIVALS)}")
 
