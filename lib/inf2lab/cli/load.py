@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from enum import StrEnum
@@ -109,6 +110,8 @@ def load(
         plan = measure.plan_of(server) if server else None
         if requests is None and seconds is None:
             requests = 10
+        if seconds == math.inf:
+            raise SettingsError("seconds", seconds, "must be finite")
         one = measure.Load(
             clients=counts[0],
             rate=rate,

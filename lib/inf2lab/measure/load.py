@@ -32,7 +32,7 @@ class Load:
     clients: int = 1
     rate: float | None = None  # requests a second
     requests: int | None = None
-    seconds: float | None = None
+    seconds: float | None = None  # infinite: clients go on until who asked for them ends them
     arrivals: str = "poisson"
     warm_up: int = 1  # requests that are sent first and not counted
     seed: int = 0
@@ -47,11 +47,13 @@ class Load:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise SettingsError(name, value, f"must be {least} or more, and at most {most}")
-        for name in ("rate", "seconds", "timeout_s"):
+        for name in ("rate", "timeout_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SettingsError(name, value, "must be above 0, and finite")
-        if (self.rate or 0) * (self.seconds or 0) > MOST:
+        if self.seconds is not None and not self.seconds > 0:
+            raise SettingsError("seconds", self.seconds, "must be above 0")
+        if self.rate and self.seconds and self.rate * self.seconds > MOST:
             raise SettingsError("rate", self.rate, f"for {self.seconds:g} s is more than {MOST} requests")
         if self.arrivals not in ARRIVALS:
             raise SettingsError("arrivals", self.arrivals, f"use one of {', '.join(ARRIVALS)}")

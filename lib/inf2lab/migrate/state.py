@@ -85,7 +85,10 @@ class State:
 
     @property
     def rows(self) -> int:
-        """Rows of a batch."""
+        """Rows of a batch; those that a rolling batch asks for, also where the release compiled fewer."""
+        asked = self.stated.option("max_rolling_batch_size") if self.stated.rolling else None
+        if asked is not None and asked.number:
+            return asked.number
         return self.stated.rows or self.needs.rows
 
     @property

@@ -34,8 +34,8 @@ SAGEMAKER = {
 }
 FAMILIES = {21: 2, 22: 3, 23: 3, 24: 6, 25: 6, 26: 7} | dict.fromkeys(range(27, 35), 8)
 # How many options the handler of a release reads: *properties.py in properties_manager of its tag.
-HANDLER_OPTIONS = {21: 6, 22: 7, 23: 8, 24: 15, 25: 19, 26: 25, 27: 32, 28: 42, 29: 44, 30: 50, 31: 58} | dict.fromkeys(
-    range(32, 35), 60
+HANDLER_OPTIONS = {21: 6, 22: 7, 23: 8, 24: 15, 25: 20, 26: 26, 27: 33, 28: 43, 29: 46, 30: 52, 31: 60} | dict.fromkeys(
+    range(32, 35), 62
 )
 
 
