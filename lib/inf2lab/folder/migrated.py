@@ -17,7 +17,7 @@ MIGRATED = "server.json"
 class Migrated:
     """`words` come after `vllm serve`, with the model as this machine finds it; times are in seconds.
 
-    `sampling` are the fields by which the old handler drew, `shape` the requests that it took.
+    `sampling` are the fields by which the old handler drew, as the bridge has them; `shape` the requests that it took.
     """
 
     name: str

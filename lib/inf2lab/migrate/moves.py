@@ -31,7 +31,7 @@ def _before(state: State) -> dict[str, str]:
         "length": "model.py's own rule" if own else length,
         "prompt": "no" if stated.rolling and not own else "yes",
         "sampling": f"top-k {catalog.old_answers().top_k}, temperature 1, no seed" if state.sampled else "greedy",
-        "end": "forbidden: an answer has its whole length" if state.sampled else "the answer ends there",
+        "end": "forbidden: an answer has its whole length" if state.end_forbidden else "the answer ends there",
         "rows": f"a list of {exact} {state.rows}",
         "response": "{outputs: [text]}" if own else stated.profile.response,
         "streaming": stated.profile.streaming,

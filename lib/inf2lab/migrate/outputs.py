@@ -54,7 +54,7 @@ def migrated(state: State, made: Launch) -> Migrated:
         target=state.target.name,
         model_id="" if state.weights_here else state.model_id,
         words=[here.get(word, word) for word in made.words[2:]] if by_vllm else [],
-        sampling=sampling({}, state.sampled),
+        sampling=sampling({}, state.sampled) | {"end_forbidden": state.end_forbidden},
         shape=state.stated.shape,
         loading_s=state.needs.loading_s,
         client_s=state.needs.client_s,

@@ -81,7 +81,7 @@ def _translated(state: State, request: Request) -> Translated | None:
     body |= sampling(given, sampled) | stream
     body |= {"echo": True} if not state.stated.rolling else {}
     body |= {} if new is None else {"max_tokens": new}
-    return Translated(where, old, _path(state), body, total, whole=sampled, prompts=rows)
+    return Translated(where, old, _path(state), body, total, whole=sampled and state.end_forbidden, prompts=rows)
 
 
 def _texts(given: object) -> tuple[str, ...]:

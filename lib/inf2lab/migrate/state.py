@@ -12,6 +12,7 @@ from inf2lab.lint import Folder
 from neuron_rules import ModelDims, NeuronRulesError, rule_dims
 
 LLAMAS_LAYERS = ("mistral", "qwen2", "qwen3")  # model types whose matrices are those of a Llama
+ENDS_EARLY = ("llama", *LLAMAS_LAYERS, "mixtral")  # whose `sample` draws the end of text, and ends there
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,11 @@ class State:
         """Whether the old handler samples unless it is told otherwise: the article's does."""
         own, rolling = self.stated.own_file is not None, self.stated.rolling
         return own or (not rolling and catalog.old_answers().sampled_in(self.stated.release))
+
+    @property
+    def end_forbidden(self) -> bool:
+        """Whether a drawn text never ends early: transformers-neuronx masks its end, but not in Llama's family."""
+        return self.sampled and self.config.get("model_type") not in ENDS_EARLY
 
     @property
     def copies(self) -> int:

@@ -89,6 +89,12 @@ def test_the_article_s_request_gives_the_article_s_answer_of_the_old_length(brid
     )
 
 
+def test_a_llama_s_text_may_end_early_as_it_did(bridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_SAMPLING", '{"temperature": 0, "end_forbidden": false}')
+    _, _, asked = ask(bridge, "/predictions/opt13b", {"seq_length": 4, "text": ["one"]})
+    assert asked[-1][1] == {"model": "opt13b", "prompt": ["one"], "temperature": 0, "max_tokens": 3}
+
+
 def test_it_samples_as_the_old_handler_did(bridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_SAMPLING", '{"temperature": 1, "top_k": 50}')
     _, _, asked = ask(bridge, "/predictions/opt13b", {"seq_length": 4, "text": ["one"]})

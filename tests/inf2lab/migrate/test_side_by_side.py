@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,25 @@ def test_without_a_request_there_is_nothing_to_compare(write_folder: Any) -> Non
     folder = write_folder("opt13b", {"engine": "Python", "option.model_id": "facebook/opt-13b"})
     with pytest.raises(ServerError, match="nothing to compare: name a file with a request"):
         compare(migrate(folder.path, to="vllm-nxdi"))
+
+
+@pytest.mark.parametrize(
+    ("model_id", "forbidden"),
+    [
+        ("facebook/opt-13b", True),
+        ("EleutherAI/gpt-j-6b", True),
+        ("meta-llama/Llama-2-7b-hf", False),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", False),
+    ],
+)
+def test_a_text_may_end_early_where_the_old_library_let_it(
+    write_folder: Any, tmp_path: Path, model_id: str, forbidden: bool
+) -> None:
+    """transformers-neuronx masks the end of text, but Llama's `sample` draws it and ends there."""
+    folder = write_folder("m", {"engine": "Python", "option.model_id": model_id}, handler="def handle(inputs): ...\n")
+    request = tmp_path / "ask.json"
+    request.write_text('{"seq_length": 48, "text": ["Hello"]}')
+    made = migrate(folder.path, to="vllm-nxdi", files=[request])
+    body = made.requests[0].of_length(longest=8)
+    assert (body.get("min_tokens"), body["max_tokens"]) == (40 if forbidden else None, 40)
+    assert f'"end_forbidden": {str(forbidden).lower()}' in made.files()["server.json"]

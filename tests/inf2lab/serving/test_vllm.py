@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from inf2lab import Server, Settings
 from inf2lab.errors import FolderError, LoadFailed, ServerError
 from inf2lab.folder import Migrated
 from inf2lab.serving import VllmServer, left_over, objections, stop_everything
+from inf2lab.serving.inside_files import INSIDE
 from inf2lab.serving.vllm import on_cpu
 
 PLAYED = """#!{python}
@@ -230,3 +233,16 @@ def test_a_lost_one_is_found_and_ended(environment: Path, out: Path, settings: S
     assert left_over() != []
     stop_everything()
     assert left_over() == []
+
+
+def test_the_meeting_point_of_its_processes_is_on_loopback() -> None:
+    """What vLLM's Python reads first gives PyTorch's store a socket of its own."""
+    before = list(sys.meta_path)
+    try:
+        made = runpy.run_path(str(INSIDE / "sitecustomize.py"))["on_loopback"](dict)
+    finally:
+        sys.meta_path[:] = before
+    given = made(host_name="127.0.0.1", port=0, is_master=True, world_size=1)
+    with socket.socket(fileno=given.pop("master_listen_fd")) as listener:
+        assert listener.getsockname() == ("127.0.0.1", given["port"])
+    assert made(host_name="h", port=1, is_master=False) == {"host_name": "h", "port": 1, "is_master": False}

@@ -5,7 +5,8 @@ takes POST /predictions/NAME and /invocations in the article's form and in that 
 vLLM's /tokenize and /v1/completions in the same process, and answers in the old form. Everything else passes by.
 
 BRIDGE_SAMPLING is JSON of the fields that each request begins with: what the old handler sampled by, as in
-'{"temperature": 1, "top_k": 50}' (transformers-neuronx's `sample`) or '{"temperature": 0}' (greedy).
+'{"temperature": 1, "top_k": 50}' (transformers-neuronx's `sample`) or '{"temperature": 0}' (greedy). One field in it is
+not vLLM's: "end_forbidden" says whether the article's texts never ended early; so it was, but for Llama's family.
 
 What it cannot do is said in `LIMITS`.
 """
@@ -120,12 +121,13 @@ def completion(body: dict[str, Any], lengths: Sequence[int], sampling: dict[str,
     """Return the body for /v1/completions that gives the old answer, from the prompts' lengths in tokens.
 
     `seq_length` and `max_length` count prompt and answer, and the prompts were filled up to the longest. The article's
-    texts do not end before that: transformers-neuronx masks the end of text, which `min_tokens` does in vLLM.
+    texts do not end before that where the end of text is forbidden, which `min_tokens` does in vLLM.
     """
     request = {**sampling, "prompt": prompts_of(body)}
+    whole = request.pop("end_forbidden", True)
     if "text" in body:
         left = _left("seq_length", body["seq_length"], lengths)
-        return {**request, "max_tokens": left, "min_tokens": left}
+        return {**request, "max_tokens": left, **({"min_tokens": left} if whole else {})}
     given = body.get("parameters") or {}
     if not isinstance(given, dict):
         raise Refused(424, "`parameters` must be an object")
