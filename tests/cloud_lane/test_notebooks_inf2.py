@@ -18,6 +18,7 @@ import pytest
 
 from inf2lab import ModelFolder, write_properties
 from tests.support import chip_image
+from tests.support.written import written_by
 
 OPTIONS = {
     "engine": "Python",
@@ -27,12 +28,6 @@ OPTIONS = {
     "option.n_positions": 2048,
     "option.dtype": "f16",
 }
-
-
-def written_by(notebook: Path, name: str) -> str:
-    """The text of a file that a notebook writes with %%writefile, in one cell or several."""
-    cells = [cell.source.partition("\n") for cell in nbformat.read(notebook, 4).cells]
-    return "\n".join(text for first, _, text in cells if first.startswith("%%writefile") and first.endswith(f"/{name}"))
 
 
 def printed(notebook: Path) -> str:

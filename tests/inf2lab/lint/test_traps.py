@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inf2lab import ModelFolder
 from inf2lab.folder.article import ARTICLE, ARTICLE_PROFILE, write_article
 from inf2lab.lint import RULES, Target, lint
 from inf2lab.lint.finding import Severity
+from tests.support.written import write_folder
 
 if TYPE_CHECKING:
     from conftest import Lint
@@ -183,17 +183,13 @@ def test_every_trap_names_a_rule() -> None:
     assert len(TRAPS) > 30
 
 
-@pytest.mark.parametrize("name", ["opt13b", "opt13b_builtin"])
-def test_the_folders_that_the_notebooks_write_are_clean(name: str, root: Path) -> None:
-    folder = ModelFolder(root / "models" / name)
-    if not folder.properties_path.exists():
-        pytest.skip("the notebooks have not been executed here")
-    assert lint(folder.path, Target("djl-0.25")).findings == ()
+@pytest.mark.parametrize("notebook", ["03_serving_properties", "04_model_py"])
+def test_the_folders_that_the_notebooks_write_are_clean(notebook: str, root: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "opt13b", root / "notebooks" / f"{notebook}.ipynb")
+    assert lint(folder, Target("djl-0.25")).findings == ()
 
 
-def test_the_articles_image_would_refuse_the_notebooks_built_in_folder(root: Path) -> None:
-    folder = root / "models" / "opt13b_builtin"
-    if not folder.exists():
-        pytest.skip("the notebooks have not been executed here")
+def test_the_articles_image_would_refuse_the_notebooks_built_in_folder(root: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "opt13b_builtin", root / "notebooks" / "03_serving_properties.ipynb")
     errors = {f.rule for f in lint(folder, Target(ARTICLE_PROFILE)).findings if f.severity is Severity.ERROR}
     assert errors == {"E001"}

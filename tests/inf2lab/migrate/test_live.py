@@ -22,8 +22,8 @@ from inf2lab import ModelFolder, Settings
 from inf2lab.migrate import Migration, compare, migrate
 from inf2lab.serving import ModelServer, Server, objections
 from inf2lab.weights import prepare_standin, standins
-from notebook_files import NOTEBOOKS, read_notebook
 from tests.support import ports
+from tests.support.written import written_by
 
 if TYPE_CHECKING:
     from conftest import WriteFolder
@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not os.environ.get("REQUIRE_MIGRATE"), reason="`make test-migrate` runs this: the real vLLM"),
 ]
+ROOT = Path(__file__).resolve().parents[3]
 OPT, SMOLLM2 = "facebook/opt-13b", "HuggingFaceTB/SmolLM2-135M-Instruct"
 PROMPTS = [
     "Hello, I am a language model,",
@@ -50,9 +51,7 @@ BASE = {"engine": "Python", "option.model_id": OPT, "option.n_positions": 256, "
 
 def written_handler() -> str:
     """The model.py of notebook 04."""
-    cells = [cell.source.partition("\n") for cell in read_notebook(NOTEBOOKS / "04_model_py.ipynb").cells]
-    parts = [text for first, _, text in cells if first.startswith("%%writefile") and first.endswith("/model.py")]
-    return "\n".join(parts)
+    return written_by(ROOT / "notebooks" / "04_model_py.ipynb", "model.py")
 
 
 def asks(folder: Path, batch: int, *, length: int = 48) -> list[Path]:
