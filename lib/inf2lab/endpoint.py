@@ -73,6 +73,14 @@ class Endpoint:
         data = data.encode() if isinstance(data, str) else data
         return self._request("POST", self.url, data=data, headers={"Content-Type": content_type})
 
+    def post(self, path: str, body: Any) -> Answer:
+        """POST `body` as JSON to a path below the server's address and return what comes back, also an error."""
+        return self._request("POST", self.base_url + path, json=body)
+
+    def get(self, path: str) -> Answer:
+        """Return what a path below the server's address answers, also an error; raises EndpointDown."""
+        return self._request("GET", self.base_url + path)
+
     def generate(self, prompts: Sequence[str], seq_length: int) -> list[str]:
         """Return one text a prompt from the article's handler; `seq_length` counts prompt and answer.
 
@@ -87,11 +95,11 @@ class Endpoint:
 
     def ping(self) -> Answer:
         """Return the server's own health answer; raises EndpointDown."""
-        return self._request("GET", f"{self.base_url}/ping")
+        return self.get("/ping")
 
     def describe(self) -> dict[str, Any]:
         """Return what the server says of the model: workers, devices, queue; raises EndpointError if it is unknown."""
-        answer = self._request("GET", f"{self.base_url}/models/{self.model}")
+        answer = self.get(f"/models/{self.model}")
         try:
             return {**answer.json()[0]["models"][0]}
         except (LookupError, TypeError) as error:

@@ -6,12 +6,12 @@ import ast
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from inf2lab import catalog, paths
-from inf2lab.errors import SettingsError
+from inf2lab.errors import ServerError, SettingsError
 from neuron_rules import GENERATIONS, Generation, ModelDims, check_degree
 
 LANES = {
@@ -22,6 +22,8 @@ NETWORKS = {
     "bridge": "the container has a network of its own, and one port of it is published on 127.0.0.1",
     "host": "the container shares the machine's network and listens on 127.0.0.1",
 }
+
+_PLAYED = ("auto", "live", "recorded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,3 +179,21 @@ def _cast(name: str, text: str, wanted: type) -> Any:
         return wanted(text)
     except ValueError:
         raise SettingsError(name, text, f"the environment's value must be of type {wanted.__name__}") from None
+
+
+def is_live(name: str, word: str, environment: Callable[[], object]) -> bool:
+    """Return whether something is played here and now (live) rather than shown as it was recorded.
+
+    Parameter `name` is `word`: live, recorded, or auto, for which INF2LAB_<NAME> decides for a whole run; else it is
+    live where `environment` raises no ServerError. Raises SettingsError for another word.
+    """
+    if word == "auto":
+        word = paths.parameter_from_environment(name) or word
+    if word not in _PLAYED:
+        raise SettingsError(name, word, f"use one of {', '.join(_PLAYED)}")
+    if word == "auto":
+        try:
+            environment()
+        except ServerError:
+            return False
+    return word != "recorded"

@@ -8,7 +8,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
-from inf2lab.folder import INSIDE_PORT, SECRET, Entry
+from inf2lab.folder import INSIDE_PORT, MODEL_STORE, SECRET, Entry
 from inf2lab.migrate.keys import fate_of, handed_on
 from inf2lab.migrate.state import State
 from neuron_rules import NXDI_CORES_A_DEVICE
@@ -16,7 +16,7 @@ from neuron_rules import NXDI_CORES_A_DEVICE
 PATIENCE_BEGINS = (0, 12)  # VLLM_ENGINE_READY_TIMEOUT_S came after 0.11.0: vllm PR 27444 of 2025-10-24
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 LMI_DTYPES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
-ARTIFACTS, CACHE, MODEL, LMI_FOLDER = "/artifacts", "/cache", "/model", "/opt/ml/model"
+ARTIFACTS, CACHE, MODEL = "/artifacts", "/cache", "/model"
 INT8 = {"quantized": True, "quantization_dtype": "int8", "quantization_type": "per_channel_symmetric"}
 _CORE = {"tensor_parallel_degree", "batch_size", "max_rolling_batch_size", "n_positions", "dtype", "model_id", "s3url"}
 _CORE |= {"quantize", "load_in_8bit", "neuron_quant", "override_neuron_config"}
@@ -188,6 +188,6 @@ def _mounts(state: State) -> Iterator[Mount]:
     if state.target.on_neuron:
         yield Mount("artifacts", "./artifacts", ARTIFACTS)
     else:
-        yield Mount("folder", f"./{state.name}", LMI_FOLDER, True)
+        yield Mount("folder", f"./{state.name}", MODEL_STORE, True)
     if state.weights and (state.target.on_neuron or _source(state) == MODEL):
         yield Mount("model", state.weights, MODEL, True)

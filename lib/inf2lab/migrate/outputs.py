@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
-from inf2lab.folder import MIGRATED, Migrated
-from inf2lab.migrate.launch import LMI_FOLDER, MODEL, Launch, Mount
+from inf2lab.folder import MIGRATED, MODEL_STORE, Migrated
+from inf2lab.migrate.launch import MODEL, Launch, Mount
 from inf2lab.migrate.requests import sampling
 from inf2lab.migrate.state import State
 from inf2lab.serving import bridge_file
@@ -29,14 +29,15 @@ def start_files(state: State, made: Launch) -> dict[str, str]:
     """Return {path: text} of everything that starts the target."""
     from inf2lab.scale import Document, as_text
 
+    served = migrated(state, made)
     files = {
         "command.sh": command(state, made),
         "compose.yaml": as_text([Document("Start it with `docker compose up`.", compose(state, made))]),
         "kubernetes.yaml": as_text(manifest(state, made)),
         "sagemaker.json": json.dumps(sagemaker(state, made), indent=2) + "\n",
-        MIGRATED: migrated(state, made).text,
+        MIGRATED: served.text,
     }
-    if migrated(state, made).words:
+    if served.words:
         files["bridge/bridge.py"] = bridge_file().read_text(encoding="utf-8")
     if made.properties:
         files[f"{state.name}/serving.properties"] = _properties_text(made)
@@ -171,7 +172,7 @@ def _volume_mount(mount: Mount) -> dict[str, Any]:
 
 def _volume(name: str, mount: Mount) -> dict[str, Any]:
     """Weights come on a claim that a person fills; the folder is a ConfigMap; the rest ends with the pod."""
-    if mount.inside == LMI_FOLDER:
+    if mount.inside == MODEL_STORE:
         return {"name": mount.name, "configMap": {"name": f"{name}-folder"}}
     if mount.name == "model":
         return {"name": mount.name, "persistentVolumeClaim": {"claimName": f"{name}-model", "readOnly": True}}
@@ -209,7 +210,7 @@ def _sagemaker_own(made: Launch) -> dict[str, str]:
 
 
 def _there(word: str) -> str:
-    return LMI_FOLDER if word == MODEL else word
+    return MODEL_STORE if word == MODEL else word
 
 
 def _derived(state: State, made: Launch) -> str:

@@ -7,26 +7,23 @@ tokens that lie within a twentieth of a logit is rounding (measured 2026-11-28: 
 
 import contextlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from inf2lab import paths
-from inf2lab.errors import EndpointError, ServerError, SettingsError
+from inf2lab.errors import ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.migrate.migration import Migration
 from inf2lab.migrate.requests import Translated
-from inf2lab.serving import ModelServer, RehearsalServer, VllmServer, free_port, vllm_is_here
+from inf2lab.serving import ModelServer, RehearsalServer, VllmServer, free_port, vllm_python
+from inf2lab.settings import is_live
 from inf2lab.shapes import SHAPES, read_answer
 
 Report = Callable[[str], None]
 RECORD = "docs/compared.json"  # notebook 04's folder and the request of notebook 10
-HOW = ("auto", "live", "recorded")
 ROUNDING = 0.1  # logits: a flip between two tokens that are nearer is rounding
 
 
@@ -65,13 +62,9 @@ class Compared:
 def comparison(migration: Migration, how: str = "auto") -> tuple[str, list[Compared]]:
     """Return how the rows were come by, in words, and the rows: compared now, or as this clone has them on record.
 
-    `how` is live, recorded, or auto: live where vLLM's environment is here. INF2LAB_COMPARISON says what auto means for
-    a whole run. Raises SettingsError for another word, LabError.
+    `how` as for `is_live`, with INF2LAB_COMPARISON and vLLM's environment. Raises LabError.
     """
-    word = os.environ.get("INF2LAB_COMPARISON", "auto") if how == "auto" else how
-    if word not in HOW:
-        raise SettingsError("comparison", word, f"use one of {', '.join(HOW)}")
-    if word == "live" or (word == "auto" and vllm_is_here()):
+    if is_live("comparison", how, vllm_python):
         return "compared here and now", compare(migration)
     found = json.loads((paths.root() / RECORD).read_text(encoding="utf-8"))
     rows = [Compared(**row) for row in found["rows"]]
@@ -133,22 +126,13 @@ def _texts(answer: Any) -> list[str] | None:
 
 
 def _against(server: ModelServer, asked: Translated, old: Sequence[str]) -> Iterator[Compared]:
-    longest = max(_post(server, "/tokenize", {"prompt": prompt})["count"] for prompt in asked.prompts)
+    longest = max(server.endpoint.post("/tokenize", {"prompt": prompt}).json()["count"] for prompt in asked.prompts)
     body = asked.of_length(longest) | {"temperature": 0, "logprobs": 2}
     for name in ("echo", "top_k", "stream"):
         body.pop(name, None)
-    choices = _post(server, "/v1/completions", body)["choices"]
+    choices = server.endpoint.post("/v1/completions", body).json()["choices"]
     for prompt, text, choice in zip(asked.prompts, old, choices, strict=True):
         yield compared(asked.where, prompt, text, choice)
-
-
-def _post(server: ModelServer, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(server.url + path, json=body, timeout=server.endpoint.timeout_s)
-    if not answer.ok:
-        raise EndpointError(answer.status_code, answer.reason, answer.text)
-    return dict(answer.json())
 
 
 def compared(where: str, prompt: str, old: str, choice: Mapping[str, Any]) -> Compared:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
     from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
     from inf2lab.serving.state import instance_path
-    from inf2lab.serving.vllm import VllmServer, objections, vllm_is_here
+    from inf2lab.serving.vllm import VllmServer, objections, vllm_python
 
 __all__ = [
     "CONTAINER_USER",
@@ -43,7 +43,7 @@ __all__ = [
     "second_source",
     "stop_everything",
     "stop_labelled",
-    "vllm_is_here",
+    "vllm_python",
     "worker_is_here",
 ]
 
@@ -62,6 +62,6 @@ __getattr__ = on_demand(
         "rehearsal": ("RehearsalServer", "worker_is_here"),
         "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
         "state": ("instance_path",),
-        "vllm": ("VllmServer", "objections", "vllm_is_here"),
+        "vllm": ("VllmServer", "objections", "vllm_python"),
     },
 )

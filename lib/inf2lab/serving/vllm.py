@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import requests
-
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
-from inf2lab.errors import ServerError
+from inf2lab.errors import EndpointError, ServerError
 from inf2lab.folder import Migrated
 from inf2lab.serving import processes
 from inf2lab.serving.inside_files import INSIDE
@@ -73,7 +71,7 @@ class VllmServer(LocalServer):
 
     def command(self) -> list[str]:
         """Return the command line that starts it."""
-        here = [str(python().with_name("vllm")), "serve", *on_cpu(self.migrated.words)]
+        here = [str(vllm_python().with_name("vllm")), "serve", *on_cpu(self.migrated.words)]
         return [*here, "--middleware", "bridge.Bridge", "--host", "127.0.0.1", "--port", str(self.settings.port)]
 
     def environment(self) -> dict[str, str]:
@@ -90,7 +88,7 @@ class VllmServer(LocalServer):
         target = self.migrated.target
         if not self.migrated.words:
             raise ServerError(f"{target} is not started by `vllm serve`: what stands for it here is --to vllm-nxdi")
-        python()
+        vllm_python()
 
     def provide(self) -> None:
         """Nothing: the environment has it all."""
@@ -102,23 +100,16 @@ class VllmServer(LocalServer):
 
     def _answers(self) -> tuple[Worker, ...] | None:
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                healthy = session.get(f"{self.url}/health", timeout=5).ok
-        except requests.RequestException:
+            healthy = Endpoint(self.url, self.name, timeout_s=5).get("/health").ok
+        except EndpointError:
             return None
         return (Worker("cpu", "READY"),) if healthy else None
 
 
-def vllm_is_here() -> bool:
-    """Return whether vLLM's environment was made."""
-    return (paths.root() / ENVIRONMENT / "bin" / "python").exists()
-
-
-def python() -> Path:
+def vllm_python() -> Path:
     """Return the Python of vLLM's environment; raises ServerError where it was not made."""
     here = paths.root() / ENVIRONMENT / "bin" / "python"
-    if not vllm_is_here():
+    if not here.exists():
         raise ServerError(f"vLLM is not here: `make migrate-env` installs it into {ENVIRONMENT} (Linux; up to 8 GB)")
     return here
 
@@ -148,7 +139,7 @@ def objections(commands: Sequence[Sequence[str]]) -> list[str | None]:
     """
     with tempfile.TemporaryDirectory(prefix=processes.SCRATCH_PREFIX) as scratch:
         done = subprocess.run(
-            [str(python()), str(INSIDE / "parse.py")],
+            [str(vllm_python()), str(INSIDE / "parse.py")],
             input=json.dumps([list(words) for words in commands]),
             env=os.environ | _QUIET | worker_environment() | scratch_variables(scratch),
             capture_output=True,

@@ -16,7 +16,7 @@ from typing import Any
 
 from inf2lab import paths
 from inf2lab.endpoint import Endpoint
-from inf2lab.errors import LabError, ServerError, SettingsError
+from inf2lab.errors import LabError, ServerError
 from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
 from inf2lab.scale.ray.bench import queue, trials
@@ -27,12 +27,11 @@ from inf2lab.scale.ray.bench.trials import Growth, Loss, Moment, Overhead, Strea
 from inf2lab.scale.ray.environment import environment_python
 from inf2lab.scale.ray.spec import RaySpec
 from inf2lab.serving import Server
-from inf2lab.settings import Settings
+from inf2lab.settings import Settings, is_live
 
 FILE = "docs/scale_measured.json"
 PROMPTS = ("Hello, I am a", "The river runs")
 FULL = 7  # replicas of 8 cores that 24 + 24 + 12 cores have room for
-CLUSTERS = ("auto", "live", "recorded")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Stage:
         """Raises SettingsError for another word."""
         self._chosen = settings
         self.settings = replace(settings, lane="rehearsal")
-        self.live = _is_live(cluster)
+        self.live = is_live("cluster", cluster, environment_python)
         self.cluster: RayCluster | None = None
         self._told: Figures | None = None
 
@@ -233,19 +232,6 @@ class Stage:
         with RayCluster((8,), haproxy=True) as beside:
             beside.deploy(one)
             return plain, trials.overhead(beside, one)
-
-
-def _is_live(word: str) -> bool:
-    if word == "auto":
-        word = paths.parameter_from_environment("cluster") or word
-    if word not in CLUSTERS:
-        raise SettingsError("cluster", word, f"use one of {', '.join(CLUSTERS)}")
-    if word == "auto":
-        try:
-            environment_python()
-        except ServerError:
-            return False
-    return word != "recorded"
 
 
 def _machine() -> str:
