@@ -23,8 +23,13 @@ def make_clone(folder: Path) -> Path:
     return folder
 
 
-def run_tutorial(clone: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run notebooks as `make run` does, in a clone; what was printed is in `stdout`."""
+def run_tutorial(
+    clone: Path, port: int, *arguments: str, cluster: str = "recorded"
+) -> subprocess.CompletedProcess[str]:
+    """Run notebooks as `make run` does, in a clone; what was printed is in `stdout`.
+
+    Notebook 09 shows what was recorded unless its `cluster` is "live".
+    """
     return subprocess.run(
         [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), "--cwd", str(clone), *arguments],
         env={
@@ -32,7 +37,7 @@ def run_tutorial(clone: Path, port: int, *arguments: str) -> subprocess.Complete
             "INF2LAB_ROOT": str(clone),
             "INF2LAB_LOGS": str(clone / "logs"),
             "INF2LAB_PORT": str(port),
-            "INF2LAB_CLUSTER": "recorded",  # `make test-scale` runs notebook 09 on a live one
+            "INF2LAB_CLUSTER": cluster,
             "INF2LAB_COMPARISON": "recorded",  # `make test-migrate` compares with the real vLLM
         },
         stdin=subprocess.DEVNULL,
