@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from inf2lab.migrate import migrate
     from inf2lab.paths import enter_repository
     from inf2lab.planning import article_rules, plan
+    from inf2lab.predictions import reveal
     from inf2lab.serving import Server
     from inf2lab.settings import Settings
 
@@ -40,6 +41,7 @@ __all__ = [
     "migrate",
     "plan",
     "read_properties",
+    "reveal",
     "write_properties",
 ]
 
@@ -52,6 +54,7 @@ __getattr__ = faces.on_demand(
         "folder": ("ModelFolder", "read_properties", "write_properties"),
         "paths": ("enter_repository",),
         "planning": ("article_rules", "plan"),
+        "predictions": ("reveal",),
         "serving": ("Server",),
         "settings": ("Settings",),
     },

@@ -5,6 +5,7 @@ A rule that looks at text reads the source; one that looks at outputs reads the 
 
 from __future__ import annotations
 
+import ast
 import re
 import socket
 from itertools import pairwise
@@ -21,7 +22,7 @@ from notebook_files import NOTEBOOKS, ROOT, SOURCES, parameters_of, read_noteboo
 MAIN_PATH = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "99"]
 CHECKED = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]  # each ends with a self-check
 FEW_CELLS = ["00", "99"]  # the way in and the way out may be short
-TAGS = {"parameters", "check", "nbval-ignore-output"}
+TAGS = {"parameters", "predict", "check", "nbval-ignore-output"}
 TABLE_ROWS = ["you will do", "you will be able to", "before you start", "time", "cost"]
 
 SOURCE_FILES = sorted(SOURCES.glob("[0-9][0-9]_*.py"))
@@ -32,6 +33,11 @@ every_built = pytest.mark.parametrize("path", BUILT_FILES, ids=lambda path: path
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def asks(cell: NotebookNode) -> bool:
+    """Whether a reader types a prediction here; the next cell shows it beside what is true."""
+    return "predict" in tags_of(cell)
 
 
 def output_text(output: NotebookNode) -> str:
@@ -98,8 +104,39 @@ def test_code_comes_in_small_pieces(path: Path) -> None:
 @every_source
 def test_a_sentence_stands_before_every_code_cell(path: Path) -> None:
     cells = build_notebooks.build(path).cells
-    together = [b.id for a, b in pairwise(cells) if a.cell_type == b.cell_type == "code"]
+    together = [b.id for a, b in pairwise(cells) if a.cell_type == b.cell_type == "code" and not asks(a)]
     assert not together, f"code directly after code: {together}"
+
+
+@every_source
+def test_a_prediction_is_one_line_to_fill_in_and_the_next_cell_reveals(path: Path) -> None:
+    """Else the committed output spoils it, or another cell fails on the answer that a reader typed."""
+    cells = build_notebooks.build(path).cells
+    for before, cell, after in zip(cells, cells[1:], cells[2:], strict=False):
+        if asks(cell):
+            assert before.cell_type == "markdown", f"{cell.id}: no question before it"
+            assert "**Predict" in before.source, f"{cell.id}: the question begins with **Predict**"
+            assert re.fullmatch(r"answer = [^#\n]*\.\.\.[^#\n]*  # .+", cell.source), f"{cell.id}: {cell.source!r}"
+            assert reveals(after), f"{after.id}: does not end in reveal(answer, ...)"
+    elsewhere = [cell.id for a, cell in pairwise(cells) if cell.cell_type == "code" and not asks(cell) and not asks(a)]
+    named = {cell.id for cell in cells if cell.id in elsewhere and "answer" in names(cell)}
+    assert not (named and any(map(asks, cells))), f"`answer` is the reader's; other cells use it: {named}"
+
+
+def reveals(cell: NotebookNode) -> bool:
+    """Whether a cell's last line shows the reader's answer, and no other line looks at it."""
+    if cell.cell_type != "code":
+        return False
+    *_, last = ast.parse(cell.source).body
+    shown = ast.unparse(last)
+    return shown.startswith("reveal(answer, ") and names(cell).count("answer") == 1
+
+
+def names(cell: NotebookNode) -> list[str]:
+    """The names that a code cell reads or sets; cells with a magic have none."""
+    if re.match("%%", cell.source):
+        return []
+    return [node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
 
 
 @every_source
