@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 
 from inf2lab import paths
 from kept_copies import keep_if_a_readers
+from link_terms import link_terms
 from notebook_files import (
     NOTEBOOKS,
     ROOT,
@@ -51,7 +52,7 @@ METADATA = {
 
 
 def build(source: Path) -> NotebookNode:
-    """The notebook that a py:percent file describes, without outputs.
+    """The notebook that a py:percent file describes, its terms linked to the glossary, without outputs.
 
     Raises NotebookToolError on a cell without an id of the form nbNN-cMM.
     """
@@ -67,6 +68,7 @@ def build(source: Path) -> NotebookNode:
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         text = cell.source if "active" in cell.metadata else uncommented(cell.source)
         notebook.cells.append(new(text, id=cell_id, metadata={"tags": tags} if tags else {}))
+    link_terms(notebook.cells, source.stem[:2])
     return notebook
 
 
@@ -174,7 +176,7 @@ def check(sources: list[Path], out: Path, *, whole_folder: bool) -> int:
         print(text)
     print(
         f"{len(problems)} differences; edit notebooks/source and build with `make notebooks`, which keeps a copy "
-        "of a notebook that you have changed"
+        "of a notebook that you have changed (`ARGS='--no-execute NN'` where text alone has changed)"
         if problems
         else f"{len(sources)} notebooks agree with their sources"
     )
