@@ -6,8 +6,10 @@ chip follows from it. Line style, marker and words say what colour does.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from inf2lab import catalog
 from inf2lab.catalog import Latency
@@ -30,8 +32,8 @@ BATCHES = tuple(2**power for power in range(10))
 
 
 def latencies(results: Sequence[Result]) -> Picture:
-    """Draw the share of answers that came within a time, one line a load, with p50 and p99 marked."""
-    words = ", ".join(f"{r.load.title} p50 {_ms(r.latency.at(0.5))} p99 {_ms(r.latency.at(0.99))}" for r in results)
+    """Draw the share of answers that came within a time, one line a load, with p50 and p90 marked."""
+    words = "; ".join(f"{r.load.loop}: p50 {_ms(r.latency.at(0.5))}, p90 {_ms(r.latency.at(0.9))}" for r in results)
     return _alone(f"{_lane(results)}; latency: {words}", lambda axes: draw_latencies(axes, results))
 
 
@@ -83,16 +85,16 @@ def draw_latencies(axes: Axes, results: Sequence[Result]) -> None:
             where="post",
             color=colour,
             linestyle=STYLES[number % len(STYLES)],
-            label=result.load.title,
+            label=result.load.loop,
         )
-        for quantile, marker in ((0.5, "o"), (0.99, "s")):
+        for quantile, marker in ((0.5, "o"), (0.9, "s")):
             axes.plot([result.latency.at(quantile) or 0.0], [100 * quantile], marker, color=colour, markersize=5)
-    axes.set(xlabel="latency in ms (circle: p50, square: p99)", ylabel="answers within it, %", ylim=(0, 102))
+    axes.set(xlabel="latency in ms (circle: p50, square: p90)", ylabel="answers within it, %", ylim=(0, 102))
     axes.set_xlim(left=0)
     axes.set_title(f"Latency\n{_lane(results)}", fontsize=10)
     axes.grid(color=GREY, linewidth=0.4)
     if any(result.good for result in results):
-        axes.legend(fontsize=8, loc="lower right")
+        axes.legend(fontsize=9, loc="lower right")
 
 
 def draw_throughput(axes: Axes, results: Sequence[Result]) -> None:
@@ -117,13 +119,27 @@ def draw_throughput(axes: Axes, results: Sequence[Result]) -> None:
         each.set_ylim(0, 1.15 * max(each.get_ylim()[1], 1e-9))
     handles, bend = [rates, medians], knee(results)
     if bend:
-        line = axes.axvline(
-            bend.clients, color=INK, linewidth=1, linestyle=":", label=f"knee: {plural(bend.clients, 'client')}"
-        )
-        handles.append(line)
+        handles.append(_draw_knee(axes, bend.clients, xs))
     axes.set_title(f"Throughput\n{_lane(results)}", fontsize=10)
     axes.grid(color=GREY, linewidth=0.4)
-    axes.legend(handles=handles, fontsize=8, loc="lower right")
+    axes.legend(handles=handles, fontsize=9, loc="lower right")
+
+
+def _draw_knee(axes: Axes, clients: int, xs: Sequence[float]) -> Line2D:
+    """Draw the line of the knee, and say what more clients buy on either side of it, where there is room."""
+    line = axes.axvline(clients, color=INK, linewidth=1, linestyle=":", label=f"knee: {plural(clients, 'client')}")
+    beside: dict[str, Any] = {
+        "y": 0.98,
+        "va": "top",
+        "fontsize": 9,
+        "color": INK,
+        "transform": axes.get_xaxis_transform(),
+    }
+    if clients > min(xs):
+        axes.text(clients, s="more work  ", ha="right", **beside)
+    if clients < max(xs):
+        axes.text(clients, s="  only more waiting", ha="left", **beside)
+    return line
 
 
 def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> None:
@@ -135,6 +151,8 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
         return each.service.tokens_per_s and each.service.tokens_per_s.scaled(1 / copies)
 
     batches = _planned(axes, plan, of_one_copy)
+    if batches:
+        _draw_last_batch(axes, max(batches), plan.request.tensor_parallel_degree)
     for number, (label, rows) in enumerate(_by_kind(published).items()):
         axes.plot(
             [row.batch_size for row in rows],
@@ -149,7 +167,7 @@ def draw_chip_rates(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> N
     axes.set(yscale="log", ylabel="tokens a second of one copy")
     axes.set_title(f"{_name(plan)} on {plan.request.instance}\n{_chip_title(results)}", fontsize=10)
     _set_batches(axes, [*batches, *(row.batch_size for row in published)])
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=9, loc="upper left")
 
 
 def draw_chip_cost(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> None:
@@ -164,7 +182,7 @@ def draw_chip_cost(axes: Axes, plan: Plan, results: Sequence[Result] = ()) -> No
     axes.set_title(f"Price, {len(plan.copies)} copies busy, {words}\n{_chip_title(results)}", fontsize=10)
     _set_batches(axes, batches)
     if batches:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=9)
 
 
 def find_published(plan: Plan) -> list[Latency]:
@@ -213,6 +231,19 @@ def _measured(axes: Axes, results: Sequence[Result], value_of: Callable[[float],
     found = [(r.target.rows, value_of(r.tokens_per_s)) for r in results if r.target.lane == "inf2" and r.tokens_per_s]
     if found:
         axes.plot(*zip(*found, strict=True), "*", color=RED, markersize=11, label="measured here")
+
+
+def _draw_last_batch(axes: Axes, batch: int, degree: int) -> None:
+    """Say at the last batch that fits why the plan has no point beyond it."""
+    axes.axvline(batch, color=BLUE, linewidth=1, linestyle=":")
+    axes.annotate(
+        f" batch {batch} is the last that\n fits {plural(degree, 'core')}: no plan beyond",
+        (batch, 0.02),
+        xycoords=axes.get_xaxis_transform(),
+        fontsize=9,
+        color=BLUE,
+        va="bottom",
+    )
 
 
 def _by_kind(rows: Sequence[Latency]) -> dict[str, list[Latency]]:

@@ -71,6 +71,11 @@ class Load:
         return plural(self.clients, "client")
 
     @property
+    def loop(self) -> str:
+        """Which of the two loops it is, with its title: one client and one arrival a second are no relatives."""
+        return f"{'open' if self.open else 'closed'} loop, {self.title}"
+
+    @property
     def count(self) -> int | None:
         """How many requests it sends; None where the answers decide that."""
         return self.requests or len(self.schedule()) or None

@@ -9,7 +9,7 @@ from string import Template
 
 from inf2lab.files import replace_file, write_file
 from inf2lab.measure import figures
-from inf2lab.measure.result import Result
+from inf2lab.measure.result import Result, Times
 from inf2lab.measure.runner import Knee, knee
 from inf2lab.measure.server_view import ServerView
 from inf2lab.pictures import Picture
@@ -21,12 +21,13 @@ STAND_INS = (
     "<p>These times are of this machine, of small stand-in weights and of an emulated chip. They show that the "
     "measurement works, and what the shape of a curve means. They say <b>nothing</b> about the speed of the chip.</p>"
 )
-NOT_AVAILABLE = "n/a"
+NOT_AVAILABLE, TOO_FEW = "n/a", "few"
+QUANTILES = (0.5, 0.9, 0.99)
 
 
 def summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of a table of loads: times in ms, `first` and `next` token as p50; n/a: not measured."""
-    heads = ["load", "batch", "ok", "failed", "ok/s", "p50", "p90", "p99", "tokens/s", "first", "next"]
+    heads = ["load", "batch", "ok", "failed", "ok/s", "p50", "p90", "p99", "slowest", "tokens/s", "first", "next"]
     lines = []
     for result in results:
         errors = ", ".join(f"{count} x {code}" for code, count in result.errors.items()) or "0"
@@ -37,7 +38,8 @@ def summary(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
                 str(len(result.good)),
                 errors,
                 _number(result.requests_per_s, 2),
-                *(_number(result.latency.at(quantile), 1) for quantile in (0.5, 0.9, 0.99)),
+                *(_percentile(result.latency, quantile) for quantile in QUANTILES),
+                _number(result.latency.at(1), 1),
                 _number(result.tokens_per_s, 1),
                 _number(result.first_token.at(0.5), 1),
                 _number(result.between_tokens.at(0.5), 1),
@@ -54,7 +56,8 @@ def table(results: Sequence[Result]) -> str:
         "  ".join(cell.ljust(width) if not place else cell.rjust(width) for place, (cell, width) in enumerate(pairs))
         for pairs in (list(zip(line, widths, strict=True)) for line in (heads, *lines))
     )
-    return f"{text}\n{figures.LANES[results[0].target.lane]}; times in ms; n/a: not measured"
+    few = f"; {TOO_FEW}: too few requests for it" if any(TOO_FEW in line for line in lines) else ""
+    return f"{text}\n{figures.LANES[results[0].target.lane]}; times in ms; n/a: not measured{few}"
 
 
 def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerView | None = None) -> str:
@@ -113,7 +116,7 @@ def _bend(bend: Knee) -> str:
 
 def _noted(server: ServerView) -> str:
     lines = [
-        (name, str(times.count), _number(times.at(0.5), 1), _number(times.at(0.99), 1))
+        (name, str(times.count), *(_percentile(times, quantile) for quantile in (0.5, 0.99)))
         for name, times in (("waiting for a worker", server.queue), ("the model", server.model))
     ]
     lines += [(f"answers {kind}", str(count), "", "") for kind, count in sorted(server.responses.items())]
@@ -149,6 +152,13 @@ def _table(
         mark = ' class="knee"' if line[0] in strong else ""
         body += f"<tr{mark}>{cells}</tr>\n"
     return f'<div class="scroll"><table class="{kind}">{f"<tr>{head}</tr>" if head else ""}\n{body}</table></div>'
+
+
+def _percentile(times: Times, quantile: float) -> str:
+    """Return a percentile, or that the slowest request would stand for it; a median is one of any number."""
+    if times.count and quantile > 0.5 and not times.tells(quantile):
+        return TOO_FEW
+    return _number(times.at(quantile), 1)
 
 
 def _number(value: float | None, digits: int) -> str:

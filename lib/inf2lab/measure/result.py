@@ -53,6 +53,10 @@ class Times:
         """The percentile of that share, 0.99 for p99; None for no values."""
         return percentile(self.ordered, quantile)
 
+    def tells(self, quantile: float) -> bool:
+        """Whether a value lies beyond that percentile: of fewer than a hundred values the p99 is just the slowest."""
+        return math.ceil(quantile * self.count) < self.count
+
 
 @dataclass(frozen=True)
 class Row:

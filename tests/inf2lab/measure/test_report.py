@@ -125,7 +125,7 @@ def test_every_figure_names_its_lane(sweep: list[measure.Result], planned: Plan)
 
 def test_lines_differ_in_more_than_colour(sweep: list[measure.Result]) -> None:
     (axes,) = measure.latencies(sweep).axes
-    steps = [line for line in axes.lines if line.get_label() in {result.load.title for result in sweep}]
+    steps = [line for line in axes.lines if line.get_label() in {result.load.loop for result in sweep}]
     assert len({line.get_linestyle() for line in steps}) == len(sweep)
     left, right = measure.throughput(sweep).axes
     assert left.lines[0].get_marker() != right.lines[0].get_marker()
@@ -148,6 +148,22 @@ def test_what_was_not_measured_is_not_available(sweep: list[measure.Result]) -> 
     failed = result_of([])
     assert measure.summary([failed])[1][0][5] == "n/a"
     assert measure.page([failed])  # a load of which nothing came back has a page, too
+
+
+def test_the_slowest_of_eight_requests_is_not_called_their_p99() -> None:
+    heads, (few, enough) = measure.summary([result_of([100] * 7 + [900]), result_of([100] * 100 + [900])])
+    eight, hundred = (dict(zip(heads, row, strict=True)) for row in (few, enough))
+    assert (eight["p50"], eight["p90"], eight["p99"], eight["slowest"]) == ("100.0", "few", "few", "900.0")
+    assert (hundred["p90"], hundred["p99"], hundred["slowest"]) == ("100.0", "100.0", "900.0")
+    assert measure.table([result_of([100] * 8)]).endswith("few: too few requests for it")
+    assert "few" not in measure.table([result_of([100] * 101)])
+
+
+def test_a_legend_says_which_loop_is_open_and_which_is_closed() -> None:
+    picture = measure.latencies([result_of([100], clients=1), result_of([100], rate=5)])
+    assert legend(picture) == ["closed loop, 1 client", "open loop, 5 requests/s"]
+    assert "p90" in picture.alt
+    assert "p99" not in picture.alt
 
 
 def test_an_open_loop_is_drawn_over_its_rate() -> None:
