@@ -161,10 +161,10 @@ def _as_text(shown: Any) -> str:
 
 
 def _as_html(shown: Any) -> str:
-    if hasattr(shown, "_repr_png_"):
-        data = base64.b64encode(shown._repr_png_()).decode("ascii")
-        alt = html.escape(getattr(shown, "alt", repr(shown)))
-        return _PART.format(f'<img alt="{alt}" style="max-width:100%" src="data:image/png;base64,{data}">')
+    if hasattr(shown, "to_png"):
+        data = base64.b64encode(shown.to_png()).decode("ascii")
+        look = f'alt="{html.escape(shown.alt)}" width="{shown.width_px}" style="max-width:100%; height:auto"'
+        return _PART.format(f'<img {look} src="data:image/png;base64,{data}">')
     if hasattr(shown, "_repr_html_"):
         return _PART.format(shown._repr_html_())
     return _TEXT.format(html.escape(_as_text(shown)))

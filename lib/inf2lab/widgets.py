@@ -1,6 +1,5 @@
 """The planner with sliders for a notebook; where nothing runs, its first state stays as a picture."""
 
-import base64
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +29,7 @@ class Planner(VBox):
         self.n_positions = _slider("n_positions", _positions(request), request.n_positions, wide)
         self.plan = plan_request(request)
         self._shown = pictures.verdicts(self.plan)
-        self._picture = Image(value=self._shown._repr_png_(), format="png", width=720)
+        self._picture = Image(value=self._shown.to_png(), format="png", width=self._shown.width_px)
         choices = [self.instance, self.degree, self.batch_size, self.n_positions]
         super().__init__([*choices, self._picture])
         self.instance.observe(self._offer_its_degrees, "value")
@@ -56,13 +55,12 @@ class Planner(VBox):
             return
         self.plan = plan_request(asked)
         self._shown = pictures.verdicts(self.plan)
-        self._picture.value = self._shown._repr_png_()
+        self._picture.value = self._shown.to_png()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The sliders for a live notebook; the picture and its words for readers on GitHub and for diffs."""
-        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
-        png = base64.b64encode(self._shown._repr_png_()).decode("ascii")
-        return bundle | {"image/png": png, "text/plain": repr(self._shown)}
+        picture, sizes = self._shown._repr_mimebundle_()
+        return dict(super()._repr_mimebundle_(**kwargs) or {}) | picture, sizes
 
 
 def planner(settings: Settings | Plan) -> Planner:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import re
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
+import draw_pictures
 from inf2lab import Settings, pictures, plan
 from inf2lab.planning import plan_for
 
+DRAWN = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+LEAST_LETTERS = 9  # points
+WIDEST = 9  # inches
 ARTICLE = [0, 10, 2, 4, 6, 8, 1, 11]
 
 
@@ -128,3 +138,43 @@ def test_a_torus_is_drawn_as_rows_and_columns() -> None:
     assert sum(text.endswith("apart") for text in said) == 4
     assert "trn1.32xlarge\n16 devices in a torus of 4 columns" in said
     assert saved(figure)
+
+
+every_drawn = pytest.mark.parametrize("name", draw_pictures.DRAWN)
+
+
+@every_drawn
+def test_the_file_is_what_the_code_draws(name: str) -> None:
+    """Word for word; points may lie a hair beside, as another machine's arithmetic rounds."""
+    file, drawn = (DRAWN / f"{name}.svg").read_text(encoding="utf-8"), draw_pictures.DRAWN[name]().to_svg()
+    assert NUMBER.sub("", file) == NUMBER.sub("", drawn), "draw it anew: python tools/pages/draw_pictures.py"
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (file, drawn)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=0.5), "draw it anew: python tools/pages/draw_pictures.py"
+
+
+def test_every_file_has_somebody_who_draws_it() -> None:
+    assert {path.stem for path in DRAWN.iterdir()} == set(draw_pictures.DRAWN)
+
+
+@every_drawn
+def test_a_drawn_picture_can_be_read(name: str) -> None:
+    """At a laptop's width, by who does not see it, and on a dark page: the background is its own."""
+    picture = draw_pictures.DRAWN[name]()
+    assert picture.get_figwidth() <= WIDEST
+    assert len(picture.alt.split()) >= 8
+    assert min(text.get_fontsize() for text in picture.findobj(match=is_written)) >= LEAST_LETTERS
+    assert picture.get_facecolor() == (1, 1, 1, 1)
+    assert f"<title>{picture.alt}</title>" in picture.to_svg().replace("&amp;", "&")
+
+
+def is_written(artist: object) -> bool:
+    """Whether it is a text with words in it."""
+    return isinstance(artist, Text) and bool(artist.get_text().strip()) and artist.get_visible()
+
+
+def test_in_a_notebook_it_is_sharp_and_no_wider_than_it_was_drawn() -> None:
+    data, sizes = pictures.lanes()._repr_mimebundle_()
+    with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as image:
+        assert image.width == 9 * 144
+    assert sizes["image/png"] == {"width": 9 * 96}
+    assert data["text/plain"].startswith("[picture: ")

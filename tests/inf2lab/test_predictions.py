@@ -15,11 +15,12 @@ from inf2lab.predictions import FOLDED, is_same
 
 
 class Drawn:
-    """A picture as Jupyter knows one."""
+    """What is asked of a picture."""
 
     alt = 'a ring of "12" devices'
+    width_px = 864
 
-    def _repr_png_(self) -> bytes:
+    def to_png(self) -> bytes:
         return b"\x89PNG"
 
 

@@ -59,12 +59,13 @@ def test_positions_end_at_the_models_own() -> None:
 
 
 def test_it_leaves_a_picture_and_its_words(shown: Planner) -> None:
-    bundle = shown._repr_mimebundle_()
+    bundle, sizes = shown._repr_mimebundle_()
     assert set(bundle) == {VIEW, "image/png", "text/plain"}
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert sizes["image/png"] == {"width": 768}
     assert bundle["text/plain"].startswith("[picture: facebook/opt-13b on inf2.48xlarge: degree 2, batch 2")
 
 
 def test_two_planners_of_one_setting_leave_the_same_words() -> None:
-    texts = {planner(made)._repr_mimebundle_()["text/plain"] for made in (Settings(), plan(Settings()))}
+    texts = {planner(made)._repr_mimebundle_()[0]["text/plain"] for made in (Settings(), plan(Settings()))}
     assert len(texts) == 1

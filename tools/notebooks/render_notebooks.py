@@ -1,6 +1,6 @@
 """Renders the notebooks to HTML, as a reader without Jupyter sees them, and to pictures where a Chromium is installed.
 
-python tools/notebooks/render_notebooks.py [NAME...] [--source DIR] [--out DIR] [--screenshot]
+python tools/notebooks/render_notebooks.py [NAME...] [--source DIR] [--out DIR] [--screenshot] [--theme both]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 from nbconvert import HTMLExporter
@@ -18,6 +19,7 @@ from PIL import Image, ImageChops
 from inf2lab import paths
 from notebook_files import NOTEBOOKS, NotebookToolError, find_notebooks, read_notebook, title_of
 
+THEMES = ("light", "dark")
 BROWSERS = (
     "chromium",
     "chromium-browser",
@@ -28,12 +30,13 @@ BROWSERS = (
 )
 
 
-def render(path: Path, out: Path) -> Path:
-    """Writes one notebook as a page of its own into `out`; returns the page."""
+def render(path: Path, out: Path, *, theme: str = "light") -> Path:
+    """Writes one notebook as a page of its own into `out`, the files of its pictures within it; returns the page."""
     notebook = read_notebook(path)
-    resources = {"metadata": {"name": title_of(notebook) or path.stem}}  # the page's title
-    html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, resources)
-    page = out / f"{path.stem}.html"
+    # The page's title, and where its pictures' addresses begin.
+    resources = {"metadata": {"name": title_of(notebook) or path.stem, "path": str(path.parent)}}
+    html, _ = HTMLExporter(embed_images=True, theme=theme).from_notebook_node(notebook, resources)
+    page = out / f"{path.stem}{'-dark' * (theme == 'dark')}.html"
     page.write_text(html, encoding="utf-8")
     return page
 
@@ -73,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", type=Path, default=NOTEBOOKS, help="folder of the notebooks")
     parser.add_argument("--out", type=Path, help="folder for the pages (logs/html)")
     parser.add_argument("--screenshot", action="store_true", help="also make a PNG of each page")
-    parser.add_argument("--width", type=int, default=1100, help="of the picture, in pixels")
+    parser.add_argument("--theme", choices=(*THEMES, "both"), default="light", help="JupyterLab's, light by default")
+    parser.add_argument("--width", type=int, default=1280, help="of the picture, in pixels")
     parser.add_argument("--height", type=int, default=16000, help="at most, in pixels")
     options = parser.parse_args(arguments)
     out = options.out or paths.logs() / "html"
@@ -82,8 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
         browser = find_browser() if options.screenshot else None
         if options.screenshot and browser is None:
             raise NotebookToolError("--screenshot needs a Chromium or Chrome on PATH; leave it out for HTML only")
-        for path in find_notebooks(options.source, options.names):
-            page = render(path, out)
+        themes = THEMES if options.theme == "both" else (options.theme,)
+        for path, theme in product(find_notebooks(options.source, options.names), themes):
+            page = render(path, out, theme=theme)
             print(paths.shown(page))
             if browser:
                 print(paths.shown(screenshot(browser, page, width=options.width, height=options.height)))

@@ -1,19 +1,29 @@
-"""Draws the pictures that README.md shows into docs/: python tools/pages/draw_pictures.py"""
+"""Draws the pictures that pages and notebooks show, one file each in docs/pictures: python tools/pages/draw_pictures.py
+
+With --check it writes nothing and exits 1 if a file is out of date. A picture that depends on a reader's parameters is
+drawn by the notebook itself and has no file.
+"""
 
 from __future__ import annotations
 
-import matplotlib
+import sys
+from collections.abc import Callable
 
 from inf2lab import pictures
-from page_files import DOCS
+from inf2lab.pictures import Picture
+from page_files import DOCS, options, write_pages
+
+# The name of a file in docs/pictures, and who draws it.
+DRAWN: dict[str, Callable[[], Picture]] = {"two_lanes": pictures.lanes}
 
 
-def main() -> None:
-    """Write docs/two_lanes.svg; the same input gives the same file."""
-    matplotlib.rcParams["svg.hashsalt"] = "inf2lab"
-    pictures.lanes().savefig(DOCS / "two_lanes.svg", metadata={"Date": None})
-    print("docs/two_lanes.svg")
+def main() -> int:
+    """Write what differs, or name it with --check; the same data gives the same files."""
+    asked = options(__doc__).parse_args()
+    folder = DOCS / "pictures"
+    folder.mkdir(exist_ok=True)
+    return write_pages({folder / f"{name}.svg": draw().to_svg() for name, draw in DRAWN.items()}, check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

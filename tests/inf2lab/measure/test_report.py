@@ -120,7 +120,7 @@ def test_every_figure_names_its_lane(sweep: list[measure.Result], planned: Plan)
         assert titles
         assert all("REHEARSAL" in title or "THE CHIP" in title for title in titles)
         assert repr(picture).startswith("[picture: ")
-        assert picture._repr_png_().startswith(b"\x89PNG")
+        assert picture.to_png().startswith(b"\x89PNG")
 
 
 def test_lines_differ_in_more_than_colour(sweep: list[measure.Result]) -> None:

@@ -124,4 +124,4 @@ def test_the_options_name_rays_defaults_that_hurt(tmp_path: Path) -> None:
 def test_the_picture_says_what_it_shows(recorded: Figures) -> None:
     picture = autoscaling(recorded.grown, recorded.shrunk)
     assert "from 1 to 7 replicas" in picture.alt
-    assert picture._repr_png_().startswith(b"\x89PNG")
+    assert picture.to_png().startswith(b"\x89PNG")

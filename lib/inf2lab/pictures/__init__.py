@@ -1,0 +1,29 @@
+"""The notebooks' pictures, made by code from the same data as the tables: one picture a file.
+
+Colour never speaks alone: hatch, marks and words say what it does. The words of a picture stand at the top of its file.
+"""
+
+from typing import TYPE_CHECKING
+
+from inf2lab import faces
+
+if TYPE_CHECKING:
+    from inf2lab.pictures.canvas import BLUE, GREY, INK, RED, SAND, Picture
+    from inf2lab.pictures.copies_on_devices import ring
+    from inf2lab.pictures.core_memory import memory_bars, verdicts
+    from inf2lab.pictures.events import timeline
+    from inf2lab.pictures.two_lanes import lanes
+
+__all__ = ["BLUE", "GREY", "INK", "RED", "SAND", "Picture", "lanes", "memory_bars", "ring", "timeline", "verdicts"]
+
+# A file is not named as what it offers: importing it would set its name in the function's place.
+__getattr__ = faces.on_demand(
+    __name__,
+    {
+        "canvas": ("BLUE", "GREY", "INK", "RED", "SAND", "Picture"),
+        "copies_on_devices": ("ring",),
+        "core_memory": ("memory_bars", "verdicts"),
+        "events": ("timeline",),
+        "two_lanes": ("lanes",),
+    },
+)
