@@ -12,9 +12,10 @@ import pytest
 from nbformat import NotebookNode
 
 from notebook_files import NOTEBOOKS, read_notebook
-from tests.support import executed, ports
+from tests.support import broken_checks, executed, ports
 from tests.support.clones import make_clone, run_tutorial
 
+BROKEN = Path(__file__).with_name("broken")
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = [
     pytest.mark.timeout(900),
@@ -41,22 +42,28 @@ def left_behind(clone: Path) -> list[str]:
 
 
 class Whole(NamedTuple):
-    """A run of all notebooks: its clone, its end, what it printed, its executed notebooks, what it left running."""
+    """A run of all notebooks: its clone, its end, what it printed, its executed notebooks, what their checks said of
+    broken work, what it left running."""
 
     clone: Path
     code: int
     printed: str
     executed: dict[str, NotebookNode]
+    said: dict[str, dict[str, str]]
     left: list[str]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """The one execution of every notebook, which all checks of a whole run share."""
-    clone = make_clone(tmp_path_factory.mktemp("whole") / "clone")
-    done = run_tutorial(clone, ports.free_port(1), "--all")
-    notebooks = {path.name: read_notebook(path) for path in (clone / "logs" / "runs").glob("*/*.ipynb")}
-    return Whole(clone, done.returncode, done.stdout, notebooks, left_behind(clone))
+    """The one execution of every notebook, which all checks of a whole run share; each ends by breaking its work."""
+    folder = tmp_path_factory.mktemp("whole")
+    clone, source = make_clone(folder / "clone"), broken_checks.inject(NOTEBOOKS, folder / "notebooks", BROKEN)
+    done = run_tutorial(clone, ports.free_port(1), "--all", "--source", str(source))
+    ended = {
+        path.name: broken_checks.split(read_notebook(path)) for path in (clone / "logs" / "runs").glob("*/*.ipynb")
+    }
+    notebooks, said = ({name: both[part] for name, both in ended.items()} for part in (0, 1))
+    return Whole(clone, done.returncode, done.stdout, notebooks, said, left_behind(clone))
 
 
 def output_kinds(notebook: NotebookNode) -> dict[str, list[str]]:
@@ -84,6 +91,14 @@ def test_its_outputs_are_the_committed_ones(request: pytest.FixtureRequest, whol
     differing = executed.differences(request.session, path, whole.executed[path.name])
     assert not differing, "\n".join(differing)
     assert output_kinds(whole.executed[path.name]) == output_kinds(read_notebook(path))
+
+
+@pytest.mark.parametrize("path", BUILT_FILES, ids=lambda path: path.stem)
+def test_each_check_fails_on_broken_work(whole: Whole, path: Path) -> None:
+    """A check that passes whatever the reader does teaches that wrong work is right."""
+    if path.stem[:2] in broken_checks.NOT_WRITTEN:
+        pytest.skip("its broken subjects are not written yet")
+    assert whole.said.get(path.name) == dict.fromkeys(broken_checks.claims(read_notebook(path)), broken_checks.FAILED)
 
 
 @pytest.mark.parametrize(
