@@ -251,7 +251,7 @@ for limit in runpy.run_path(out / "bridge" / "bridge.py")["LIMITS"]:
 
 # %% [markdown] id="nb10-c34"
 # The new folder is served, asked, loaded and stopped like the old one: `inf2lab serve logs/migrate/moved` starts the real
-# vLLM with the bridge, where it is installed. On an instance it is `sh command.sh`.
+# vLLM with the bridge, where it is installed. On an instance `--lane inf2` starts the container.
 #
 # **Exercise:** [10 Where next](exercises/10_where_next.ipynb) moves a folder with rolling batch and int8. Ten minutes.
 #

@@ -61,6 +61,8 @@ def machine() -> Iterator[State]:
 
 def timeline(state: State, container: State) -> list[tuple[float, str]]:
     """The lines that a container prints, by seconds from its start; the last says how it ends or that it is ready."""
+    if not container["model"]:
+        return successor_timeline(state, container)
     folder = Path(container["model"])
     stated = read_properties(folder / "serving.properties")
     own = next((path for path in [folder / "model.py"] if path.is_file()), None)
@@ -96,6 +98,17 @@ def timeline(state: State, container: State) -> list[tuple[float, str]]:
         at += programs * layers * state["compile_s"]
         marks.append((at, neff, programs * MB))
     return finish(container, lines, marks, at, limit_s, "ready")
+
+
+def successor_timeline(state: State, container: State) -> list[tuple[float, str]]:
+    """The lines of a successor's server: vLLM's own words, and a refusal of the runtime's."""
+    lines = [(1.0, "(EngineCore pid=2) INFO 01-01 00:00:00 [x.py:1] Starting to load model m...")]
+    refusal, at = nrt_refusal(state), START_S + 50 * state["compile_s"]
+    raised = "RuntimeError: The PyTorch Neuron Runtime could not be initialized."
+    said = [*refusal.splitlines(), raised] if refusal else ["(APIServer pid=1) INFO:     Application startup complete."]
+    container["end"], container["ends_at"], container["files"] = "refused" if refusal else "ready", at, []
+    container["peak_gib"] = MARGIN_GIB
+    return lines + [(at, line) for line in said]
 
 
 def finish(
@@ -257,7 +270,7 @@ def docker_run(state: State, words: list[str]) -> None:
         "started": state["now"],
         "env": state["image_env"] | run["env"],
         "forgets": state["forgets"],
-        "model": next(host for inside, host in run["mounts"].items() if inside.startswith("/opt/ml/model")),
+        "model": next((host for inside, host in run["mounts"].items() if inside.startswith("/opt/ml/model")), ""),
     }
     container["lines"] = timeline(state, container)
     state["containers"][run["name"]] = container

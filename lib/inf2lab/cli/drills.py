@@ -33,7 +33,11 @@ def drill(
     list_them: Annotated[bool, typer.Option("--list", help="Name all drills and run none.")] = False,
     all_of_them: Annotated[bool, typer.Option("--all", help="Run all; takes one to three minutes.")] = False,
 ) -> None:
-    """Break a server on purpose and show what it looks like. Exit code 1 if something else happened than is written."""
+    """Break a server on purpose and show what it looks like. Exit code 1 if something else happened than is written.
+
+    Each drill starts a DJLServing of its own: what they break is its worker and its folder, which a migrated folder's
+    server does not have.
+    """
     from inf2lab import drills
 
     if list_them:

@@ -40,7 +40,8 @@ def migrate(
 ) -> None:
     """Say what becomes of a folder on a successor of its stack. Exit code 1 if something in use has no successor.
 
-    With --compare also if both servers write something else, rounding aside.
+    A model.py in use always is such a thing: code does not move by itself. With --compare also if both servers write
+    something else, rounding aside.
     """
     from inf2lab import migrate
 

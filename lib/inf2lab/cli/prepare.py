@@ -13,13 +13,18 @@ commands = typer.Typer()
 
 
 @commands.command()
-@with_settings("lane", "profile", "instance", "port")
-def doctor(settings: Settings) -> None:
+@with_settings("lane", "profile", "instance", "port", "image")
+def doctor(
+    settings: Settings,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder that `inf2lab migrate` wrote: what its server needs.")
+    ] = None,
+) -> None:
     """Say what this machine can do, and what to do about what is missing. Exit code 1 if something must be mended."""
     from inf2lab.doctor import Level, examine
 
     with one_sentence():
-        examined = examine(settings)
+        examined = examine(settings, folder)
     rows = ((each.level, each.subject, each.found, each.remedy) for each in examined)
     show_table(("", "subject", "found", "what to do"), rows)
     if any(each.level == Level.MISSING for each in examined):

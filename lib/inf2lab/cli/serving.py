@@ -21,7 +21,10 @@ commands = typer.Typer()
     *("image", "network", "docker_options"),
 )
 def serve(
-    folder: Annotated[Path, typer.Argument(help="Model folder with serving.properties and perhaps model.py.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Model folder with serving.properties and perhaps model.py, or one that `migrate` wrote."),
+    ],
     settings: Settings,
     server: Annotated[
         str, typer.Option(help="rehearsal, or djl: a real DJLServing on this machine (DJL_SERVING_HOME).")

@@ -17,12 +17,16 @@ from inf2lab.drills.actions import ACTIONS
 from inf2lab.drills.drill import Drill, Scene
 from inf2lab.drills.folders import make_scene
 from inf2lab.errors import SettingsError
+from inf2lab.folder import Migrated
 
 
 def find(name: str) -> Drill:
     """Return a drill by name; raises SettingsError with the nearest names."""
     if name in DRILLS:
         return DRILLS[name]
+    if Migrated.is_in(Path(name)):
+        reason = "was migrated: drills break DJLServing's worker and folder, and its server has neither"
+        raise SettingsError("drill", name, f"{reason}; `inf2lab explain` reads its log")
     close = difflib.get_close_matches(name, DRILLS, 3, 0.4)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise SettingsError("drill", name, f"no such drill; {hint}`inf2lab drill --list` names them all")

@@ -17,7 +17,9 @@ MIGRATED = "server.json"
 class Migrated:
     """`words` come after `vllm serve`, with the model as this machine finds it; times are in seconds.
 
-    `sampling` are the fields by which the old handler drew, as the bridge has them; `shape` the requests that it took.
+    `sampling` are the fields by which the old handler drew, as the bridge has them; `shape` and `rows` the requests
+    that it took. Of the container: `options` and `mounts` (`./` is the folder itself) come before `image`, `arguments`
+    after it, and `health` is the route that answers once the model is loaded. Without `devices` it runs on no Neuron.
     """
 
     name: str
@@ -26,8 +28,15 @@ class Migrated:
     words: list[str]
     sampling: dict[str, Any]
     shape: str
+    rows: int
     loading_s: int
     client_s: float
+    image: str
+    devices: int
+    options: list[str]
+    mounts: list[str]
+    arguments: list[str]
+    health: str
 
     @property
     def text(self) -> str:
@@ -55,8 +64,11 @@ class Migrated:
 
     def check(self, file: Path) -> None:
         """Raise FolderError for a value of another type."""
-        words = isinstance(self.words, list) and all(isinstance(word, str) for word in self.words)
-        texts = all(isinstance(text, str) for text in (self.name, self.target, self.model_id, self.shape))
-        times = all(isinstance(time, int | float) and time > 0 for time in (self.loading_s, self.client_s))
-        if not (words and texts and times and isinstance(self.sampling, dict)):
+        lists = (self.words, self.options, self.mounts, self.arguments)
+        words = all(isinstance(given, list) and all(isinstance(word, str) for word in given) for given in lists)
+        named = (self.name, self.target, self.model_id, self.shape, self.image, self.health)
+        texts = all(isinstance(text, str) for text in named)
+        sizes = all(isinstance(size, int | float) and size > 0 for size in (self.loading_s, self.client_s, self.rows))
+        devices = isinstance(self.devices, int) and self.devices >= 0
+        if not (words and texts and sizes and devices and isinstance(self.sampling, dict)):
             raise FolderError(file, "is not what `inf2lab migrate --out` writes: write it anew")

@@ -50,12 +50,14 @@ def tokens_of(model_id: str, lane: str) -> Tokens | None:
 
     None where this machine has none: tokens are then not counted, and never guessed.
     """
+    if model_id and Path(model_id).is_dir():
+        return Tokens(Path(model_id))
     if lane == "rehearsal":
         try:
             return Tokens(prepare_standin(model_id).snapshot)
         except LabError:
             return None
-    own = Path(model_id) if Path(model_id).is_dir() else fetched_by_container(model_id)
+    own = fetched_by_container(model_id)
     return Tokens(own) if own else None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inf2lab import planning
 from inf2lab.errors import MeasureError, SettingsError
-from inf2lab.folder import ModelFolder, write_properties
+from inf2lab.folder import Migrated, ModelFolder, write_properties
 from inf2lab.measure.client import REFUSED, send_all
 from inf2lab.measure.load import Load
 from inf2lab.measure.result import Result, rows_of
@@ -93,9 +93,12 @@ def sweep_batches(
     return results
 
 
-def plan_of(server: ModelServer) -> Plan:
-    """Return the chip's plan for the folder that a server serves; raises FolderError, SettingsError."""
-    return planning.plan_of(server.folder, server.settings)
+def plan_of(server: ModelServer) -> Plan | None:
+    """Return the chip's plan for the folder that a server serves; raises FolderError, SettingsError.
+
+    None for a migrated folder: its successor's rules are in the migration's report, and no time is known for them.
+    """
+    return None if Migrated.is_in(server.folder.path) else planning.plan_of(server.folder, server.settings)
 
 
 def knee(results: Sequence[Result]) -> Knee | None:

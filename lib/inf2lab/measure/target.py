@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inf2lab.errors import SettingsError
-from inf2lab.folder import Needs
 from inf2lab.measure.prompts import PROMPTS, Lengths, Tokens, draw_prompts, read_prompts, tokens_of
 from inf2lab.serving import ModelServer
 from inf2lab.shapes import SHAPES, Ask, Shape
@@ -64,20 +63,20 @@ class Target:
     def of(
         cls, server: ModelServer, *, output_tokens: int = 32, lengths: str = "file", prompts: Path = PROMPTS
     ) -> Target:
-        """Return the target for a server of this lab; kind, rows and tokenizer follow from its model folder."""
-        lane, needs = server.settings.lane, Needs(server.settings, server.folder)
+        """Return the target for a server of this lab; kind, rows and tokenizer follow from its folder."""
+        lane = server.settings.lane
         return cls(
             url=server.endpoint.url,
-            kind=needs.stated.shape,
-            model=server.folder.name,
-            rows=needs.rows,
+            kind=server.shape,
+            model=server.name,
+            rows=server.rows,
             output_tokens=output_tokens,
-            tokens=tokens_of(needs.model_id, lane),
+            tokens=tokens_of(server.model_id, lane),
             lane=lane,
             prompts=prompts,
             lengths=lengths,
             metrics=server.log_path.parent,
-            gathers=needs.gathers,
+            gathers=server.gathers,
         )
 
     @property

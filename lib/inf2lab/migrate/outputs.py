@@ -37,7 +37,7 @@ def start_files(state: State, made: Launch) -> dict[str, str]:
         "sagemaker.json": json.dumps(sagemaker(state, made), indent=2) + "\n",
         MIGRATED: served.text,
     }
-    if served.words:
+    if made.devices:
         files["bridge/bridge.py"] = bridge_file().read_text(encoding="utf-8")
     if made.properties:
         files[f"{state.name}/serving.properties"] = _properties_text(made)
@@ -50,16 +50,31 @@ def migrated(state: State, made: Launch) -> Migrated:
     """Return what `inf2lab serve` reads of the new folder; without words where `vllm serve` is not what starts it."""
     here = {mount.inside: mount.host for mount in made.mounts}
     by_vllm = made.words[:2] == ("vllm", "serve")
+    drawn = sampling({}, state.sampled) | {"end_forbidden": state.end_forbidden}
     return Migrated(
         name=state.name,
         target=state.target.name,
-        model_id="" if state.weights_here else state.model_id,
+        model_id=state.model_id,
         words=[here.get(word, word) for word in made.words[2:]] if by_vllm else [],
-        sampling=sampling({}, state.sampled) | {"end_forbidden": state.end_forbidden},
+        sampling=drawn | ({"stream": True} if state.stated.shape == "builtin-stream" else {}),
         shape=state.stated.shape,
+        rows=state.rows,
         loading_s=state.needs.loading_s,
         client_s=state.needs.client_s,
+        image=state.image_name,
+        devices=made.devices,
+        options=[word for group in _options(made) for word in group],
+        mounts=[mount.text for mount in made.mounts],
+        arguments=list(made.arguments),
+        health=state.target.health,
     )
+
+
+def _options(made: Launch) -> list[list[str]]:
+    """What `docker run` is told beside devices, ports and folders, in groups that belong on one line."""
+    machine = [["--cap-add", name] for name in CAPABILITIES] if made.devices else [["--gpus", "all"]]
+    machine += [] if made.devices else [["--shm-size", "12g"]]
+    return machine + [["-e", name if value is None else f"{name}={value}"] for name, value in made.environment.items()]
 
 
 def command(state: State, made: Launch) -> str:
@@ -69,10 +84,7 @@ def command(state: State, made: Launch) -> str:
         ["-p", f"127.0.0.1:{made.port}:{made.port}"],
     ]
     groups += [[f"--device=/dev/neuron{number}"] for number in range(made.devices)]
-    groups += (
-        [["--cap-add", name] for name in CAPABILITIES] if made.devices else [["--gpus", "all"], ["--shm-size", "12g"]]
-    )
-    groups += [["-e", name if value is None else f"{name}={value}"] for name, value in made.environment.items()]
+    groups += _options(made)
     lines = [shlex.join(group) for group in groups]
     lines += [f"-v {_from_here(mount)}" for mount in made.mounts]
     lines += [shlex.join([state.image_name]), *_argument_lines(made)]

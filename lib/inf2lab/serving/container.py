@@ -9,8 +9,9 @@ from inf2lab import catalog
 from inf2lab.errors import EndpointError, EngineError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import docker, host, log, ports
+from inf2lab.serving.docker_line import Line
 from inf2lab.serving.docker_run import RunLine
-from inf2lab.serving.image import image_of, pull_image
+from inf2lab.serving.image import pinned, pull_image
 from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State, Worker, workers_of
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
@@ -26,12 +27,12 @@ class ContainerServer(ModelServer):
 
     def __init__(self, settings: Settings, folder: ModelFolder, *, first_device: int | None = None) -> None:
         super().__init__(settings, folder)
-        self._first_device = first_device if first_device is not None else settings.first_device or None
+        self.first_device = first_device if first_device is not None else settings.first_device or None
 
     @property
     def container(self) -> str:
         """The container's name."""
-        return self._line.name
+        return self.line.name
 
     @property
     def workers(self) -> int:
@@ -40,22 +41,27 @@ class ContainerServer(ModelServer):
 
     @property
     def image(self) -> str:
-        """The image: the one that was asked for, else the profile's, by digest once it was pulled here."""
-        return image_of(self.settings)
+        """The image: the one that was asked for, else its own, by digest once it was pulled here: a tag can move."""
+        return self.settings.image or pinned(self.own_image)
+
+    @property
+    def own_image(self) -> str:
+        """The image where none is asked for: the profile's."""
+        return self.settings.stack.image
 
     def command(self) -> list[str]:
         """Return the `docker run` line: contiguous devices, read-only model, loopback port, the profile's time-outs."""
-        return self._line.words()
+        return self.line.words()
 
     def typed(self) -> str:
         """Return the command as a person would type it in the repository's folder, one option a line."""
-        return self._line.typed()
+        return self.line.typed()
 
     def check(self) -> None:
         """Raise LabError if the folder cannot be served on this machine; nothing is started or stopped."""
         super().check()
-        self._line.words()  # the degree, and words that are none
-        host.check_devices(self._line)
+        self.line.words()  # the degree, and words that are none
+        host.check_devices(self.line)
         host.check_readable(self.folder)
 
     def start(self, report: Report) -> None:
@@ -64,14 +70,14 @@ class ContainerServer(ModelServer):
         Devices, port and folders are looked at first: Docker would say it later, and worse.
         """
         self.check()
-        host.free_name(self._line.name)
-        for port in self._line.host_ports:
+        host.free_name(self.line.name)
+        for port in self.line.host_ports:
             ports.claim(port)
         self.pull(report)
         self.clear_logs()  # files of another user would stop the log
-        host.make_writable(self._line.written)
+        host.make_writable(self.line.written)
         report(self.typed())
-        name = self._line.name
+        name = self.line.name
         try:
             identity = docker.run_docker(*self.command()[1:], what=f"docker run {name}").split()[-1]
         except EngineError:
@@ -82,7 +88,7 @@ class ContainerServer(ModelServer):
 
     def pull(self, report: Report) -> None:
         """Pull the image if it is not here, and keep to its digest from then on; raises EngineError."""
-        pull_image(self.settings, report)
+        pull_image(self.settings.image or self.own_image, report, pin=not self.settings.image)
 
     def exists(self) -> bool:
         """Return whether the container runs."""
@@ -137,7 +143,7 @@ class ContainerServer(ModelServer):
 
     def describe(self) -> dict[str, Any]:
         """Return what the server says of the model, asked inside the container; raises EndpointError."""
-        _, management = self._line.addresses
+        _, management = self._run_line().addresses
         address = f"{management}/models/{self.folder.name}"
         try:
             words = ("exec", self._identity(), "python3", "-c", _ASK, address)
@@ -155,8 +161,12 @@ class ContainerServer(ModelServer):
             return None
 
     @property
-    def _line(self) -> RunLine:
-        return RunLine(self.settings, self.folder, self.log_folder, self.image, self._first_device)
+    def line(self) -> Line:
+        """The command that starts it, in its parts."""
+        return self._run_line()
+
+    def _run_line(self) -> RunLine:
+        return RunLine(self.settings, self.folder, self.log_folder, self.image, self.first_device)
 
     def _state(self) -> ServerState | None:
         state = read_state(state_path(self.settings.port))
@@ -165,7 +175,7 @@ class ContainerServer(ModelServer):
     def _identity(self) -> str:
         """The container's id where this clone started it, else its name: a person may have typed the command."""
         state = self._state()
-        return state.container if state else self._line.name
+        return state.container if state else self.line.name
 
     def _cause(self, seen: docker.Container) -> str:
         if seen.out_of_memory:

@@ -9,10 +9,11 @@ from inf2lab import catalog, paths
 from inf2lab.errors import FolderError, ServerError
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import docker
-from inf2lab.serving.docker_run import CONTAINER_USER, RunLine
+from inf2lab.serving.docker_line import Line
+from inf2lab.serving.docker_run import CONTAINER_USER
 
 
-def check_devices(line: RunLine) -> None:
+def check_devices(line: Line) -> None:
     """Raise ServerError if the machine lacks a device that the copies sit on."""
     wanted = line.devices
     missing = [path for path in wanted if not path.exists()]
@@ -20,7 +21,7 @@ def check_devices(line: RunLine) -> None:
         found = len(list(wanted[0].parent.glob("neuron[0-9]*")))
         row = catalog.trouble("no-device-file")
         raise ServerError(
-            f"no {missing[0]}: degree {line.needs.degree} needs {len(wanted)} Neuron devices, {found} are here: "
+            f"no {missing[0]}: {line.asks_for} needs {len(wanted)} Neuron devices, {found} are here: "
             f"use lane='rehearsal' without the chip. {row.cause} {row.fix}"
         )
 

@@ -1,4 +1,4 @@
-"""The image of the chip's lane: the one that was asked for, or the profile's, held to the digest its tag stood for."""
+"""Images of the chip's lane: the one that was asked for, or the folder's own, held to the digest its tag stood for."""
 
 import json
 from pathlib import Path
@@ -7,26 +7,24 @@ from inf2lab import paths
 from inf2lab.files import write_file
 from inf2lab.serving import docker
 from inf2lab.serving.interface import Report
-from inf2lab.settings import Settings
 
 
-def image_of(settings: Settings) -> str:
-    """Return the image that was asked for, else the profile's, by digest once it was pulled here: a tag can move."""
-    return settings.image or _known_digests().get(settings.stack.image, settings.stack.image)
+def pinned(tag: str) -> str:
+    """Return an image by digest once it was pulled here by that tag, else the tag: it can move."""
+    return _known_digests().get(tag, tag)
 
 
-def pull_image(settings: Settings, report: Report) -> None:
-    """Pull the image if it is not here, and keep to its digest from then on; raises EngineError."""
-    name = image_of(settings)
+def pull_image(image: str, report: Report, *, pin: bool) -> None:
+    """Pull an image if it is not here; with `pin` keep to its digest from then on. Raises EngineError."""
+    name = pinned(image) if pin else image
     if docker.has_image(name):
         return
     report(f"pulling {name}: minutes the first time, and kept afterwards")
     docker.pull(name, report)
-    pinned = docker.digest(name)
-    if pinned and not settings.image:
-        digests = _known_digests() | {settings.stack.image: pinned}
-        write_file(_file(), json.dumps(digests, indent=2) + "\n")
-        report(f"the tag stands for {pinned}: used from now on")
+    digest = docker.digest(name)
+    if digest and pin:
+        write_file(_file(), json.dumps(_known_digests() | {image: digest}, indent=2) + "\n")
+        report(f"the tag stands for {digest}: used from now on")
 
 
 def _known_digests() -> dict[str, str]:

@@ -76,6 +76,21 @@ class ModelServer(ABC):
         return self.needs.stated.shape
 
     @property
+    def rows(self) -> int:
+        """Prompts of one request."""
+        return self.needs.rows
+
+    @property
+    def model_id(self) -> str:
+        """The model's name on the hub, or its folder."""
+        return self.needs.model_id
+
+    @property
+    def gathers(self) -> int | None:
+        """Requests that it gathers into one batch; None where nobody knows."""
+        return self.needs.gathers
+
+    @property
     def patience_s(self) -> float:
         """How long it may load: as long as its workers may take, one after the other, and a margin; in seconds."""
         return self.needs.ready_s(self.workers)

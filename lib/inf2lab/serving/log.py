@@ -25,6 +25,9 @@ _MILESTONES = (
     ("Using a cached neff", "a compiled program is in the cache"),
     (" initialized.", "model loaded"),
     ("API bind to: ", "port open"),
+    # vLLM 0.16's own.
+    ("Starting to load model ", "the engine loads the model"),
+    ("Application startup complete.", "port open"),
 )
 _RAISED = re.compile(r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration)\b.*")
 _JAVA = re.compile(r"^(?:Caused by: )?((?:java|ai\.djl|io\.netty)\.[\w.$]+.*)")

@@ -12,6 +12,7 @@ from inf2lab.serving.distribution import DistributionServer
 from inf2lab.serving.interface import ModelServer, Report
 from inf2lab.serving.rehearsal import RehearsalServer
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
+from inf2lab.serving.successor import SuccessorServer
 from inf2lab.serving.vllm import VllmServer
 from inf2lab.settings import Settings
 
@@ -26,16 +27,15 @@ class Server:
         """Return the lane's server for a model folder, default models/<model_name>; nothing is started.
 
         `server` "djl" is a real DJLServing on this machine's processor, "vllm" the real vLLM, which alone serves a
-        folder that `inf2lab migrate` wrote; raises ServerError for any other name.
+        folder that `inf2lab migrate` wrote; raises ServerError for any other name. On an instance it always is the
+        real one, of the profile or of the migrated folder.
         """
         path = paths.real(folder) if folder else paths.models() / settings.model_name
         if server not in _HERE:
             raise ServerError(f"server {server!r}: use one of {', '.join(_HERE)}")
         migrated = Migrated.is_in(path)
-        if settings.lane == "inf2":  # there it always is the real one
-            if migrated:
-                raise ServerError(f"{paths.shown(path)} was migrated: on an instance `sh command.sh` there starts it")
-            return ContainerServer(settings, ModelFolder(path))
+        if settings.lane == "inf2":
+            return (SuccessorServer if migrated else ContainerServer)(settings, ModelFolder(path))
         return _HERE["vllm" if migrated else server](settings, ModelFolder(path))
 
     @staticmethod

@@ -10,17 +10,15 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 from inf2lab import paths
-from inf2lab.endpoint import Endpoint
-from inf2lab.errors import EndpointError, ServerError
-from inf2lab.folder import Migrated
+from inf2lab.errors import ServerError
 from inf2lab.serving import processes
 from inf2lab.serving.inside_files import INSIDE
 from inf2lab.serving.interface import Worker
 from inf2lab.serving.local import LocalServer
+from inf2lab.serving.migrated import MigratedServer
 from inf2lab.weights import worker_environment
 
 ENVIRONMENT = ".venv-migrate"
@@ -39,35 +37,10 @@ _QUIET = {
 }
 
 
-class VllmServer(LocalServer):
+class VllmServer(MigratedServer, LocalServer):
     """`vllm serve` with the words of the chip's launch, less those that a processor does not take."""
 
     kind = "vllm"
-
-    @cached_property
-    def migrated(self) -> Migrated:
-        """What the folder says; raises FolderError."""
-        return Migrated.read(self.folder.path)
-
-    @property
-    def name(self) -> str:
-        """The model's name in requests: that of the old folder."""
-        return self.migrated.name
-
-    @property
-    def shape(self) -> str:
-        """The requests that the old handler took, which the bridge takes now."""
-        return self.migrated.shape
-
-    @property
-    def patience_s(self) -> float:
-        """How long it may load, in seconds."""
-        return float(self.migrated.loading_s)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """A client for the old requests; the new ones are asked of `url`."""
-        return Endpoint(self.url, self.name, timeout_s=self.migrated.client_s)
 
     def command(self) -> list[str]:
         """Return the command line that starts it."""
@@ -99,11 +72,7 @@ class VllmServer(LocalServer):
         return self.migrated.model_id
 
     def _answers(self) -> tuple[Worker, ...] | None:
-        try:
-            healthy = Endpoint(self.url, self.name, timeout_s=5).get("/health").ok
-        except EndpointError:
-            return None
-        return (Worker("cpu", "READY"),) if healthy else None
+        return (Worker("cpu", "READY"),) if self.is_healthy() else None
 
 
 def vllm_python() -> Path:

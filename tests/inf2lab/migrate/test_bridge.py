@@ -182,6 +182,63 @@ def test_vllm_s_own_invocations_pass_by_with_their_body(bridge: Any) -> None:
     assert (status, answer, asked) == (200, {"passed": "/invocations"}, [("/invocations", body)])
 
 
+def streamed(bridge: Any, body: Any, *, status: int = 200, pieces: Any = ()) -> list[Any]:
+    """What the client is sent, of a vLLM that streams these bytes."""
+    sent: list[Any] = []
+    raw = json.dumps(body).encode()
+
+    async def vllm(scope: Any, receive: Any, send: Any) -> None:
+        asked = json.loads((await receive())["body"])
+        if scope["path"] == "/tokenize":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": json.dumps({"count": 1}).encode()})
+            return
+        assert asked["stream"] is True
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predictions/opt13b", "headers": [], "query_string": b""}
+    asyncio.run(bridge.Bridge(vllm)(scope, receive, send))
+    return sent
+
+
+def event(*texts: tuple[int, str]) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"index": row, "text": text} for row, text in texts]}).encode() + b"\n\n"
+
+
+def test_a_stream_is_passed_on_piece_by_piece_in_the_old_lines(bridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM's events may come in any cut: a line goes out as soon as its event is whole, and none for the last."""
+    monkeypatch.setenv("BRIDGE_SAMPLING", '{"temperature": 0, "stream": true}')
+    whole = event((0, " so"), (1, " it")) + event((1, " is")) + b"data: [DONE]\n\n"
+    for cut in (1, 7, len(whole)):
+        pieces = [whole[at : at + cut] for at in range(0, len(whole), cut)]
+        start, *parts = streamed(bridge, {"inputs": ["a", "b"]}, pieces=pieces)
+        assert (start["status"], dict(start["headers"])) == (200, {b"content-type": b"application/jsonlines"})
+        lines = b"".join(part["body"] for part in parts).splitlines()
+        assert [json.loads(line) for line in lines] == [{"outputs": [" so", " it"]}, {"outputs": ["", " is"]}]
+        assert parts[-1]["more_body"] is False
+        assert cut != 7 or len([part for part in parts if part["body"]]) == 2, "each line by itself"
+
+
+def test_a_stream_may_be_asked_for_by_the_request(bridge: Any) -> None:
+    _, *parts = streamed(bridge, {"inputs": "a", "stream": True}, pieces=[event((0, "x"))])
+    assert parts[0]["body"] == b'{"outputs": ["x"]}\n'
+
+
+def test_a_stream_that_vllm_refuses_is_refused_in_the_old_form(bridge: Any) -> None:
+    said = [b'{"error": {"message": "too ', b'long"}}']
+    start, answer = streamed(bridge, {"inputs": "a", "stream": True}, status=400, pieces=said)
+    assert (start["status"], json.loads(answer["body"])["error"]) == (424, "too long")
+
+
 def test_it_needs_nothing_but_python() -> None:
     lines = [
         line.split()[1] for line in FILE.read_text(encoding="utf-8").splitlines() if line.startswith(("import", "from"))

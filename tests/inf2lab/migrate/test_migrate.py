@@ -212,6 +212,10 @@ def test_model_py_does_not_move_whatever_the_target(tmp_path: Path) -> None:
     for to in TARGETS:
         found = migrate(folder, to=to, settings=Settings(profile="seed-0.21"))
         assert "model.py" in [one.what for one in found.lost]
+    words = ["migrate", str(folder), "--profile", "seed-0.21", "--to", "lmi-vllm"]
+    assert CliRunner().invoke(app, words).exit_code == 1, "a person must look at it"
+    help_text = " ".join(CliRunner(env={"COLUMNS": "200"}).invoke(app, ["migrate", "--help"]).output.split())
+    assert "A model.py in use always is such a thing: code does not move by itself." in help_text
     assert found.state.model_id == "facebook/opt-13b"  # which only the code names
     assert found.state.rows == 2  # and so does it the rows
 

@@ -9,7 +9,6 @@ import json
 import os
 import runpy
 import socket
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,86 +23,19 @@ from inf2lab.folder import Migrated
 from inf2lab.serving import VllmServer, left_over, objections, stop_everything
 from inf2lab.serving.inside_files import INSIDE
 from inf2lab.serving.vllm import on_cpu
+from tests.support.played_vllm import MIGRATED, PROGRAM, program
 
-PLAYED = """#!{python}
-import asyncio, importlib, json, os, subprocess, sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
-
-words = sys.argv[1:]
-if "broken" in words:
-    print("(APIServer pid=1) ERROR 01-01 00:00:00 [x.py:1] loading", flush=True)
-    raise ValueError("Model architectures ['Nope'] are not supported for now.")
-module, name = words[words.index("--middleware") + 1].rsplit(".", 1)
-engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # vLLM's own second process
-
-
-async def app(scope, receive, send):
-    body = json.loads((await receive())["body"] or b"null")
-    if scope["path"] == "/tokenize":
-        answer = {{"count": len(body["prompt"].split())}}
-    elif scope["path"] == "/v1/completions":
-        answer = {{"choices": [{{"text": " " + json.dumps(body, sort_keys=True)}} for _ in body["prompt"]]}}
-    else:
-        answer = {{}}
-    await send({{"type": "http.response.start", "status": 200, "headers": []}})
-    await send({{"type": "http.response.body", "body": json.dumps(answer).encode()}})
-
-
-bridged = getattr(importlib.import_module(module), name)(app)
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        raw, sent = self.rfile.read(int(self.headers.get("content-length", 0))), []
-
-        async def receive():
-            return {{"type": "http.request", "body": raw, "more_body": False}}
-
-        async def send(message):
-            sent.append(message)
-
-        headers = [(key.lower().encode(), value.encode()) for key, value in self.headers.items()]
-        scope = {{"type": "http", "method": self.command, "path": urlsplit(self.path).path, "headers": headers}}
-        asyncio.run(bridged(scope, receive, send))
-        body = b"".join(message.get("body", b"") for message in sent)
-        self.send_response(sent[0]["status"])
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST
-
-
-ThreadingHTTPServer(("127.0.0.1", int(words[words.index("--port") + 1])), Handler).serve_forever()
-"""
 PARSER = """#!{python}
 import json, sys
 print("a warning before it")
 print(json.dumps([None if "good" in words else "no" for words in json.load(sys.stdin)]))
 """
-MIGRATED = Migrated(
-    name="opt13b",
-    target="vllm-nxdi",
-    model_id="",
-    words=["/model", "--tensor-parallel-size", "2", "--dtype=float16", "--num-gpu-blocks-override", "2"],
-    sampling={"temperature": 1, "top_k": 50},
-    shape="article",
-    loading_s=600,
-    client_s=60.0,
-)
-
-
-def program(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.format(python=sys.executable))
-    path.chmod(path.stat().st_mode | stat.S_IEXEC)
 
 
 @pytest.fixture
 def environment(clone: Path) -> Path:
     """A clone with an environment of vLLM's shape."""
-    program(clone / ".venv-migrate" / "bin" / "vllm", PLAYED)
+    program(clone / ".venv-migrate" / "bin" / "vllm", PROGRAM)
     program(clone / ".venv-migrate" / "bin" / "python", PARSER)
     return clone
 
@@ -180,11 +112,6 @@ def test_without_vllm_s_environment_it_says_what_makes_it(clone: Path, out: Path
         objections([["m"]])
 
 
-def test_on_an_instance_the_new_folder_s_own_script_starts_it(out: Path) -> None:
-    with pytest.raises(ServerError, match=r"was migrated: on an instance `sh command.sh`"):
-        Server.of(Settings(lane="inf2"), out)
-
-
 def test_a_target_that_vllm_serve_does_not_start_is_refused(environment: Path, out: Path, settings: Settings) -> None:
     (out / "server.json").write_text(json.dumps(json.loads(MIGRATED.text) | {"words": [], "target": "lmi-vllm"}))
     with pytest.raises(ServerError, match=r"lmi-vllm is not started by `vllm serve`: what stands for it here is"):
@@ -200,6 +127,8 @@ def test_a_target_that_vllm_serve_does_not_start_is_refused(environment: Path, o
         json.dumps({**json.loads(MIGRATED.text), "loading_s": -1}),
         json.dumps({**json.loads(MIGRATED.text), "loading_s": "600"}),
         json.dumps({**json.loads(MIGRATED.text), "sampling": None}),
+        json.dumps({**json.loads(MIGRATED.text), "mounts": "./cache:/cache"}),
+        json.dumps({**json.loads(MIGRATED.text), "devices": -1}),
         json.dumps({key: value for key, value in json.loads(MIGRATED.text).items() if key != "name"}),
     ],
 )

@@ -7,6 +7,7 @@ vLLM's /tokenize and /v1/completions in the same process, and answers in the old
 BRIDGE_SAMPLING is JSON of the fields that each request begins with: what the old handler sampled by, as in
 '{"temperature": 1, "top_k": 50}' (transformers-neuronx's `sample`) or '{"temperature": 0}' (greedy). One field in it is
 not vLLM's: "end_forbidden" says whether the article's texts never ended early; so it was, but for Llama's family.
+"stream": true says that the old handler answered in pieces: JSON lines, each with the new piece of every row.
 
 What it cannot do is said in `LIMITS`.
 """
@@ -28,7 +29,8 @@ LIMITS = (
     "A text ends where the model ends it, on a server that ignores min_tokens: the Neuron plugins do.",
     "Prompts of any number are taken; the old handler refused all but its batch size.",
     "A batch is filled up from the left no more: the answer has the old length, drawn text is another.",
-    "Streams, asynchronous answers, forms and files are not translated.",
+    "A stream's lines have pieces of text only: no token ids, no log probabilities.",
+    "Asynchronous answers, forms and files are not translated.",
     "/models, the management API and DJLServing's metrics are not there: /health, /v1/models and /metrics are.",
 )
 # What DJLServing's handler calls it, and what vLLM does. `max_length` counts the prompt and is not one of them.
@@ -62,23 +64,24 @@ class Bridge:
             await self.app(scope, _again(raw, receive), send)
             return
         try:
-            answer, status = await self._answer(scope, body), 200
+            request = await self._request(scope, body)
+            if request.get("stream"):
+                await self._stream(scope, request, receive, send)
+                return
+            found = await self._ask(scope, "/v1/completions", request)
+            texts = [choice["text"] for choice in found["choices"]]
+            answer, status = old_answer(body, prompts_of(body), texts), 200
         except Refused as error:
             answer, status = _error(error.status, str(error)), error.status
         await _send(send, status, answer)
 
-    async def _answer(self, scope: Message, body: Any) -> Any:
+    async def _request(self, scope: Message, body: Any) -> dict[str, Any]:
         name = scope["path"].removeprefix("/predictions/") if scope["path"].startswith("/predictions/") else None
         if not _has_old_form(body):
             raise Refused(424, "no JSON object with `text` and `seq_length`, or with `inputs`")
-        prompts = prompts_of(body)
-        lengths = await asyncio.gather(*(self._count(scope, name, text) for text in prompts))
+        lengths = await asyncio.gather(*(self._count(scope, name, text) for text in prompts_of(body)))
         request = completion(body, lengths, json.loads(os.environ.get("BRIDGE_SAMPLING", "{}")))
-        if name is not None:
-            request["model"] = name
-        found = await self._ask(scope, "/v1/completions", request)
-        texts = [choice["text"] for choice in found["choices"]]
-        return old_answer(body, prompts, texts)
+        return request if name is None else request | {"model": name}
 
     async def _count(self, scope: Message, name: str | None, text: str) -> int:
         request = {"prompt": text} if name is None else {"prompt": text, "model": name}
@@ -86,11 +89,7 @@ class Bridge:
 
     async def _ask(self, scope: Message, path: str, body: Any) -> Any:
         """Return the JSON that vLLM answers on a route of its own; raises Refused with vLLM's words."""
-        raw, status = json.dumps(body).encode(), 500
-        parts: list[bytes] = []
-        headers = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"content-type")]
-        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode())]
-        inner = {**scope, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+        status, parts = 500, list[bytes]()
 
         async def send(message: Message) -> None:
             nonlocal status
@@ -99,13 +98,36 @@ class Bridge:
             else:
                 parts.append(message.get("body", b""))
 
-        await self.app(inner, _again(raw, None), send)
-        found = _json(b"".join(parts))
+        raw = json.dumps(body).encode()
+        await self.app(_inner(scope, path, raw), _again(raw, None), send)
         if status != 200:
-            error = found.get("error", found) if isinstance(found, dict) else {}
-            message = error.get("message", "") if isinstance(error, dict) else str(error)
-            raise Refused(404 if status == 404 else 424 if status < 500 else status, message)
-        return found
+            raise _refusal(status, b"".join(parts))
+        return _json(b"".join(parts))
+
+    async def _stream(self, scope: Message, body: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer with a JSON line for each piece that vLLM writes; raises Refused before the first one."""
+        status, parts, rows = 0, list[bytes](), len(body["prompt"]) * body.get("n", 1)
+
+        async def pass_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if status == 200:
+                    headers = [(b"content-type", b"application/jsonlines")]
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                return
+            parts.append(message.get("body", b""))
+            if status == 200:
+                *events, rest = b"".join(parts).split(b"\n\n")
+                parts[:] = [rest]
+                lines = b"".join(_line(event, rows) for event in events)
+                more = message.get("more_body", False)
+                await send({"type": "http.response.body", "body": lines, "more_body": more})
+
+        raw = json.dumps(body).encode()
+        await self.app(_inner(scope, "/v1/completions", raw), _again(raw, receive), pass_on)
+        if status != 200:
+            raise _refusal(status, b"".join(parts))
 
 
 def prompts_of(body: dict[str, Any]) -> list[str]:
@@ -125,6 +147,8 @@ def completion(body: dict[str, Any], lengths: Sequence[int], sampling: dict[str,
     """
     request = {**sampling, "prompt": prompts_of(body)}
     whole = request.pop("end_forbidden", True)
+    if body.get("stream") is True:
+        request["stream"] = True
     if "text" in body:
         left = _left("seq_length", body["seq_length"], lengths)
         return {**request, "max_tokens": left, **({"min_tokens": left} if whole else {})}
@@ -151,6 +175,29 @@ def old_answer(body: dict[str, Any], prompts: Sequence[str], texts: Sequence[str
     if (body.get("parameters") or {}).get("return_full_text") is False:
         whole = list(texts)
     return [{"generated_text": text} for text in whole]
+
+
+def _inner(scope: Message, path: str, raw: bytes) -> Message:
+    """The request as vLLM is asked: another route, another body, the client's own further headers."""
+    headers = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"content-type")]
+    headers += [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode())]
+    return {**scope, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+
+
+def _refusal(status: int, raw: bytes) -> Refused:
+    found = _json(raw)
+    error = found.get("error", found) if isinstance(found, dict) else {}
+    message = error.get("message", "") if isinstance(error, dict) else str(error)
+    return Refused(404 if status == 404 else 424 if status < 500 else status, message)
+
+
+def _line(event: bytes, rows: int) -> bytes:
+    """One of vLLM's events as a line of the old stream: the piece in its row's place; nothing for the last event."""
+    found = _json(event.removeprefix(b"data: "))
+    pieces = [""] * rows
+    for choice in found.get("choices", ()) if isinstance(found, dict) else ():
+        pieces[choice["index"]] = choice["text"]
+    return json.dumps({"outputs": pieces}, ensure_ascii=False).encode() + b"\n" if any(pieces) else b""
 
 
 def _is_old(path: str) -> bool:
