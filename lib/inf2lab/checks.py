@@ -39,9 +39,12 @@ def expect_failure(kind: type[BaseException], *, about: str) -> Iterator[None]:
         raise CheckFailed(f"expected a {kind.__name__} about {about!r}, and nothing was raised")
 
 
-def wrap(text: str, *, indent: str = "") -> str:
-    """Return `text` with each of its lines broken between words, so that a notebook shows words whole."""
+def wrap(text: str, *, indent: str = "", hanging: str = "") -> str:
+    """Return `text` with each of its lines broken between words, so that a notebook shows words whole.
+
+    What is broken off a line stands further in by `hanging`.
+    """
     wrapper = textwrap.TextWrapper(
-        WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        WIDTH, initial_indent=indent, subsequent_indent=indent + hanging, break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(wrapper.fill(line) for line in text.split("\n"))

@@ -1,5 +1,6 @@
 """Words that many sentences need, and those that many logs begin with, written once."""
 
+import html
 import re
 
 COLOUR = r"(?:\x1b\[[0-9;]*m)*"  # the real server's console has it
@@ -10,6 +11,11 @@ _WORKER = re.compile(r"^.*?W-\d+-\S+?-std(?:out|err): ?")
 def plural(count: int, noun: str) -> str:
     """Return the count and its noun: `1 worker`, `3 workers`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def as_html(text: str) -> str:
+    """Return a sentence for a page: what stands between backquotes is code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
 def plain(line: str) -> str:

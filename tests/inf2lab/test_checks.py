@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inf2lab import check, expect_failure
-from inf2lab.checks import CheckFailed
+from inf2lab.checks import CheckFailed, wrap
 from inf2lab.errors import LabError, SettingsError
 
 
@@ -65,3 +65,9 @@ def test_a_long_message_is_broken_between_words_and_its_lines_are_kept(capsys: p
     assert len(first) == 2
     assert max(map(len, first)) <= 100
     assert " ".join(first) == f"LabError: {words}"
+
+
+def test_what_is_broken_off_a_line_may_stand_further_in() -> None:
+    assert (
+        wrap("fix:   " + "raise it " * 14, indent="  ", hanging=" " * 7).splitlines()[1].startswith(" " * 9 + "raise")
+    )

@@ -20,7 +20,7 @@ def doctor(
         Path | None, typer.Argument(help="A folder that `inf2lab migrate` wrote: what its server needs.")
     ] = None,
 ) -> None:
-    """Say what this machine can do, and what to do about what is missing. Exit code 1 if something must be mended."""
+    """Say what this machine can do, and what to do about what is missing. Exit code 1 if something must be fixed."""
     from inf2lab.doctor import Level, examine
 
     with one_sentence():
@@ -115,7 +115,7 @@ def lint(
     ],
     profile: Profile = DEFAULTS.profile,
     instance: Instance = DEFAULTS.instance,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely, then look again.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Fix what can be fixed safely, then look again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     as_sarif: Annotated[bool, typer.Option("--sarif", help="Print them as SARIF 2.1.0.")] = False,
 ) -> None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is: `note` works with less, or cannot be seen yet; `missing` must be mended for this lane."""
+    """How bad it is: `note` works with less, or cannot be seen yet; `missing` must be fixed for this lane."""
 
     OK = "ok"
     NOTE = "note"

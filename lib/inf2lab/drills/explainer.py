@@ -38,10 +38,9 @@ class Match:
 
     def __str__(self) -> str:
         """Title, line without its prefix, cause and fix, each on a line."""
-        line = wrap(self.line, indent="  ")
-        if self.level == "harmless":
-            return f"{self.title}\n{line}\n  harmless: {self.cause}"
-        return f"{self.title}\n{line}\n  cause: {self.cause}\n  fix:   {self.fix}"
+        told = {"harmless": self.cause} if self.level == "harmless" else {"cause": self.cause, "fix": self.fix}
+        said = (wrap(f"{name + ':':6} {text}", indent="  ", hanging=" " * 7) for name, text in told.items())
+        return "\n".join([self.title, wrap(self.line, indent="  "), *said])
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from html import escape
 
 from inf2lab.folder import FILE_NAME
-from inf2lab.lint.finding import Finding
+from inf2lab.lint.finding import Finding, Severity
 from inf2lab.lint.runner import Report
+from inf2lab.words import as_html
 
 WIDTH = 96
+SIGNS = {Severity.ERROR: "✗", Severity.WARNING: "▲", Severity.NOTE: "•"}  # no colour: it would speak alone
 _INDENT = " " * 6
 _LEFT = 'style="text-align:left"'
 
@@ -25,7 +27,7 @@ class AnnotatedFile:
         for number, text, findings in self.lines:
             shown.append(f"{number:3} | {text}")
             for finding in findings:
-                shown += _wrap(f"{finding.severity} {finding.rule}: {finding.message}.")
+                shown += _wrap(f"{_marked(finding)}: {finding.message}.")
                 shown += _wrap(f"Fix: {finding.fix}")
         return "\n".join(shown)
 
@@ -38,7 +40,7 @@ class AnnotatedFile:
             code = escape(text).replace(" ", "&nbsp;")
             rows.append(_row(str(number), f"<code>{code}</code>"))
             rows += [
-                _row("", f"<strong>{f.severity} {f.rule}</strong>: {escape(f.message)}.<br>Fix: {escape(f.fix)}")
+                _row("", f"<strong>{_marked(f)}</strong>: {as_html(f.message)}.<br>Fix: {as_html(f.fix)}")
                 for f in findings
             ]
         head = f"<tr><th></th><th {_LEFT}>{escape(self.name)}</th></tr>"
@@ -53,6 +55,10 @@ def annotated(report: Report, file: str = FILE_NAME, *, whole: bool = True) -> A
         for number, line in enumerate(text.splitlines(), 1)
     ]
     return AnnotatedFile(file, tuple(line for line in lines if whole or line[2]))
+
+
+def _marked(finding: Finding) -> str:
+    return f"{SIGNS[finding.severity]} {finding.severity} {finding.rule}"
 
 
 def _wrap(text: str) -> list[str]:

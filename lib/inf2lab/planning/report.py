@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from inf2lab.planning.loading import Loading, loading, loading_line
-from inf2lab.words import plural
+from inf2lab.words import as_html, plural
 from neuron_rules import GIB
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def html(plan: Plan) -> str:
     """Return the rows as an HTML table; subjects head their rows."""
     body = "".join(
         f'<tr><th scope="row" style="text-align:left">{escape(subject)}</th>'
-        f'<td style="text-align:left">{escape(found)}</td></tr>'
+        f'<td style="text-align:left">{as_html(found)}</td></tr>'
         for subject, found in rows(plan)
     )
     return f"<table>{body}</table>"

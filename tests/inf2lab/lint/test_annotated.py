@@ -23,7 +23,7 @@ def test_each_finding_stands_below_its_line(report: Report) -> None:
     file = (report.folder / "serving.properties").read_text().splitlines()
     assert [line[6:] for line in lines if line[4] == "|"] == file
     at = lines.index("  8 | option.entryPoint=djl_python.transformers-neuronx")
-    assert lines[at + 1].startswith("      error E001: DJLServing 0.21.0 has no module")
+    assert lines[at + 1].startswith("      ✗ error E001: DJLServing 0.21.0 has no module")
     assert lines[at + 2] == "      Fix: write `djl_python.transformer-neuronx`"
     assert max(map(len, lines)) <= 96
 
@@ -53,3 +53,12 @@ def test_what_a_file_holds_is_shown_and_not_run(tmp_path: Path) -> None:
     page = annotated(lint(tmp_path, Target("djl-0.25")))
     assert "<b>" in str(page)
     assert "<b>" not in page._repr_html_()
+
+
+def test_severity_is_a_word_and_a_sign_and_code_has_no_backquotes(report: Report) -> None:
+    """Colour alone says nothing to who does not see it, and a page shows code as code."""
+    for form in (str(annotated(report)), annotated(report)._repr_html_()):
+        assert "✗ error E001" in form
+        assert "▲ warning " in form
+    assert "`" not in annotated(report)._repr_html_()
+    assert "<code>djl_python.transformer-neuronx</code>" in annotated(report)._repr_html_()
