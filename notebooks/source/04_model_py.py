@@ -15,17 +15,18 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | write `model.py` in three functions, serve it, send it good and bad requests |
-# | **You will be able to** | bridge DJLServing and transformers-neuronx, and handle prompts of unequal length |
-# | **Before you start** | [03 Serve without code](03_serving_properties.ipynb) |
+# | **You will do** | write `model.py`, two of its functions from an empty cell, serve it, send it good and bad requests |
+# | **You will be able to** | connect DJLServing with transformers-neuronx, and handle prompts of unequal length |
+# | **Before you start** | [03 Serve without code](03_serving_properties.ipynb): the same model with the built-in handler |
 # | **Time** | 30 minutes to read; 1 minute to run in the rehearsal; on the chip a load: 7 to 55 minutes by the planner, nobody has published it |
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price |
 
 # %% [markdown] id="nb04-c02"
-# The built-in handler decides what a request looks like. With a `model.py` **you** decide. DJLServing starts a
-# Python worker in your model folder and calls one function, `handle`. The rest is yours.
+# The built-in handler decides what a request looks like. With a `model.py` **you** decide.
+# DJLServing starts a Python worker in your model folder. It calls one function, `handle`.
+# The rest is your code.
 #
-# This is the article's second route. Its `model.py` is the model for ours; where ours differs, the text says why.
+# This is the article's second route. Our file follows the article's `model.py`. Where it differs, the text says why.
 
 # %% id="nb04-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -40,10 +41,10 @@ dtype: str = "f16"
 port: int = 8080
 
 # %% [markdown] id="nb04-c04"
-# The parameters are checked first, as always.
+# The parameters are checked first.
 
 # %% id="nb04-c05"
-from inf2lab import LabError, ModelFolder, Server, Settings, check, enter_repository, expect_failure
+from inf2lab import LabError, ModelFolder, Server, Settings, check, enter_repository, expect_failure, reveal
 
 enter_repository()
 settings = Settings.from_notebook(globals())
@@ -55,16 +56,14 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # %% [markdown] id="nb04-c06"
 # ## Part 1: what the handler needs
 #
-# `djl_python` comes with the worker, `transformers_neuronx` with the image. In the rehearsal the second one is an
-# emulation with the same names. The file cannot tell.
+# `djl_python` comes with the worker. `transformers_neuronx` comes with the image. In the rehearsal, an emulation with the
+# same names takes its place; your file does not notice.
 #
-# `%%writefile` starts the file anew; `{settings.model_name}` stands for the parameter. The cells after it **append** to
-# the file, so run them in order.
+# `%%writefile` starts the file anew. The cells after it **append** to the file. Run them in order.
 
 # %% id="nb04-c07"
 # %%writefile models/{settings.model_name}/model.py
 # """Serve a language model through transformers-neuronx. Python 3.8 syntax: that is what the image has."""
-# import importlib
 # import inspect
 # import shutil
 # import tempfile
@@ -74,8 +73,7 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # from transformers import AutoModelForCausalLM, AutoTokenizer
 # from transformers_neuronx import dtypes
 # from transformers_neuronx.module import save_pretrained_split
-#
-# CLASSES = {"opt": "OPTForSampling", "llama": "LlamaForSampling"}  # the library has one for each family
+# from transformers_neuronx.opt.model import OPTForSampling
 #
 # model = None
 # tokenizer = None
@@ -84,13 +82,15 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # %% [markdown] id="nb04-c08"
 # ## Part 2: load the model
 #
-# `properties` holds the options of `serving.properties`, as text. The steps are the library's own order:
-# read the checkpoint, cast the big matrices, write them **split** (one file a tensor), read them back tensor by
-# tensor onto the cores. The class comes from the model's family: for OPT, `transformers_neuronx.opt.model`.
+# `properties` holds the options of `serving.properties`, as text. The steps come in the order that the library wants:
 #
-# `torch_dtype="auto"` reads the numbers as the file has them, in 16 bits. Without it transformers makes 32 of them:
-# OPT-13B then takes 59 GiB of the host instead of 35, and a pod of 54 GiB is killed. Nothing is computed here, so the
-# processor needs no 16-bit arithmetic; the library turns the norms and embeddings back into 32 bits.
+# | step | why |
+# |---|---|
+# | read with `torch_dtype="auto"` | the numbers stay in 16 bits, as the file has them. Without it transformers makes 32 bits of each: OPT-13B then takes 59 GiB of the host, not 35, and a pod of 54 GiB is killed |
+# | cast only the `Linear` parts | these are the big matrices, and the cores multiply them in `amp`. Norms and embeddings stay with the library, which computes them in 32 bits |
+# | write the model **split**, one file a tensor | the library then reads one layer at a time, cuts it, and puts it on the cores. The host never holds a second whole model |
+# | `to_neuron()` | it copies the weights and compiles programs for exactly this degree, batch and length |
+# | load at the warm-up call (Part 4) | the port opens after it, so the first user does not wait for the load |
 
 # %% id="nb04-c09"
 # %%writefile -a models/{settings.model_name}/model.py
@@ -98,69 +98,85 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #
 # def load_model(properties):
 #     """Return the compiled model, its tokenizer and its batch size, as serving.properties asks."""
-#     rows, amp = int(properties.get("batch_size", 2)), properties.get("dtype", "f16")
-#     checkpoint = AutoModelForCausalLM.from_pretrained(
-#         properties["model_id"], torch_dtype="auto", low_cpu_mem_usage=True)
+#     model_id, amp = properties["model_id"], properties.get("dtype", "f16")
+#     rows, degree = int(properties.get("batch_size", 2)), int(properties.get("tensor_parallel_degree", 2))
+#     checkpoint = AutoModelForCausalLM.from_pretrained(model_id, torch_dtype="auto", low_cpu_mem_usage=True)
 #     for part in checkpoint.modules():
 #         if isinstance(part, torch.nn.Linear):
 #             part.to(dtypes.to_torch_dtype(amp))
-#     family = checkpoint.config.model_type
-#     for_sampling = getattr(importlib.import_module("transformers_neuronx.%s.model" % family), CLASSES[family])
 #     split = tempfile.mkdtemp(prefix="split-")  # one for each worker: copies must not share a folder
 #     try:
 #         save_pretrained_split(checkpoint, split)
 #         del checkpoint  # else the host holds the weights twice
-#         degree = int(properties.get("tensor_parallel_degree", 2))
-#         positions = int(properties.get("n_positions", 2048))
-#         compiled = for_sampling.from_pretrained(
-#             split, batch_size=rows, amp=amp, tp_degree=degree, n_positions=positions)
+#         compiled = OPTForSampling.from_pretrained(
+#             split, batch_size=rows, amp=amp, tp_degree=degree, n_positions=int(properties.get("n_positions", 2048)))
 #         compiled.to_neuron()
 #     finally:
 #         shutil.rmtree(split, ignore_errors=True)
-#     return compiled, AutoTokenizer.from_pretrained(properties["model_id"]), rows
+#     return compiled, AutoTokenizer.from_pretrained(model_id), rows
 
 # %% [markdown] id="nb04-c10"
-# Five things differ from the article:
+# Four things differ from the article. Its code reads the checkpoint in 32 bits. It always loads OPT-13B and ignores the
+# file's model. It never passes `n_positions` on. All its workers write the split model to one place.
 #
-# - The checkpoint is read in its own format. The article's code reads it in 32 bits.
-# - The model's name comes from the file. The article's code ignores the file and always loads OPT-13B.
-# - `n_positions` comes from the file too. The article never passes it on.
-# - The split checkpoint has a folder of its own, and is removed. In the article all workers write to one place.
-# - The family chooses the class. The article's code knows OPT only; this one serves a Llama as well.
+# ## Part 3: you write the padding
 #
-# ## Part 3: turn prompts into text
+# A batch is one tensor, so all rows need the same length. The article stacks the token lists as they are. That fails as
+# soon as two lengths differ. Shorter prompts are filled up **on the left**, because the model continues a row after its
+# last token. The model must also know where each prompt begins: `start_ids`.
 #
-# The article stacks the token lists of all prompts. That fails as soon as two lengths differ. Shorter prompts
-# must be filled up **on the left**, and the model must be told where each one begins: `start_ids`. The article's
-# generation of the library has no `start_ids`. There the honest answer is an error that names the lengths.
+# ![Two rows of tokens. The first prompt has six tokens and start_ids 0. The second has two tokens, so four places of padding stand left of it, and its start_ids is 4. The new tokens of both rows begin in the same column. With padding on the right the second row would continue after its padding.](../docs/pictures/padding.svg)
 
-# %% id="nb04-c11"
+# %% [markdown] id="nb04-c11"
+# **Your turn.** Write two functions in place of the `...`:
+#
+# - `fill_up(rows, blank)` gets lists of token ids. It returns two lists: the rows, all as long as the longest, and the
+#   number of blanks before each prompt.
+# - `check_prompts(prompts, batch_size)` raises a `ValueError` unless `prompts` is a list of exactly `batch_size` texts.
+#   The model is compiled for that number of rows.
+#
+# If you leave them empty, a worked solution is served.
+
+# %% id="nb04-c12"
+def fill_up(rows, blank):
+    """Return the rows, all of one length, and where each prompt begins: [[5, 6], [0, 7]], [0, 1]."""
+    ...
+
+
+def check_prompts(prompts, batch_size):
+    """Raise ValueError unless `prompts` is a list of `batch_size` texts."""
+    ...
+
+# %% [markdown] id="nb04-c13"
+# `infer` uses the first one. The article's version of the library has no `start_ids`. There, an error that names the
+# lengths is the honest answer.
+
+# %% id="nb04-c14"
 # %%writefile -a models/{settings.model_name}/model.py
 #
 #
 # def infer(seq_length, prompts):
 #     """Return one text a prompt; `seq_length` counts the tokens of prompt and answer together."""
 #     rows = [tokenizer.encode(text) for text in prompts]
-#     lengths = [len(row) for row in rows]
-#     padding = [max(lengths) - length for length in lengths]
+#     ids, start_ids = fill_up(rows, tokenizer.pad_token_id or 0)
 #     extra = {}
-#     if any(padding):
+#     if any(start_ids):
 #         if "start_ids" not in inspect.signature(model.sample).parameters:
+#             lengths = [len(row) for row in rows]
 #             raise ValueError("the prompts have %s tokens: this version needs equal lengths" % lengths)
-#         extra["start_ids"] = torch.as_tensor(padding)
-#     blank = tokenizer.pad_token_id or 0  # the model never looks at it
-#     ids = [[blank] * pad + row for pad, row in zip(padding, rows)]
+#         extra["start_ids"] = torch.as_tensor(start_ids)
 #     with torch.inference_mode():
 #         generated = model.sample(torch.as_tensor(ids), sequence_length=seq_length, **extra)
 #     return [tokenizer.decode(row, skip_special_tokens=True) for row in generated]
 
-# %% [markdown] id="nb04-c12"
+# %% [markdown] id="nb04-c15"
 # ## Part 4: answer a call
 #
-# Before the port opens, the server calls `handle` once with nothing. That call loads the model, and it must be
-# answered with `None`. Every later call carries a request.
+# Before the port opens, the server calls `handle` once with nothing. This is the
+# warm-up: it loads the model, and `None` is its answer. Every later call carries a
+# request.
 
-# %% id="nb04-c13"
+# %% id="nb04-c16"
 # %%writefile -a models/{settings.model_name}/model.py
 #
 #
@@ -172,32 +188,69 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #     if inputs.is_empty():
 #         return None
 #     data = inputs.get_as_json()
-#     prompts = data["text"]
+#     check_prompts(data["text"], batch_size)
+#     return Output().add_as_json({"outputs": infer(data["seq_length"], data["text"])})
+
+# %% [markdown] id="nb04-c17"
+# `data["seq_length"]` raises a `KeyError` when a request lacks it, as in the article. You will see what the client gets.
+#
+# The file still needs the two functions. This is the worked solution. Compare it with yours.
+
+# %% id="nb04-c18"
+# %%writefile -a models/{settings.model_name}/model.py
+#
+#
+# def fill_up(rows, blank):
+#     """Return the rows, filled up on the left with `blank` to one length, and where each prompt begins."""
+#     longest = max(len(row) for row in rows)
+#     start_ids = [longest - len(row) for row in rows]
+#     return [[blank] * start + row for start, row in zip(start_ids, rows)], start_ids
+#
+#
+# def check_prompts(prompts, batch_size):
+#     """Raise ValueError unless `prompts` is a list of `batch_size` texts; a text has a length, too."""
 #     if not isinstance(prompts, list) or len(prompts) != batch_size:
 #         found = len(prompts) if isinstance(prompts, list) else type(prompts).__name__
 #         raise ValueError("`text` must be a list of %d prompts (option.batch_size), not %s" % (batch_size, found))
-#     return Output().add_as_json({"outputs": infer(data["seq_length"], prompts)})
 
-# %% [markdown] id="nb04-c14"
-# `data["seq_length"]` raises a `KeyError` when a request lacks it, as in the article. You will see what the client
-# gets then.
-#
-# The image runs Python 3.8. Check the syntax here, not after a load.
+# %% [markdown] id="nb04-c19"
+# What you wrote above takes its place. The image runs Python 3.8, so the syntax is checked for 3.8 here, not after a load.
 
-# %% id="nb04-c15"
+# %% id="nb04-c20"
 import ast
 
+from inf2lab.written import put_in
+
+for name, whose in put_in(folder.handler_path, fill_up, check_prompts).items():
+    print(f"{name}: {whose}")
 tree = ast.parse(folder.handler_path.read_text(), feature_version=(3, 8))
 functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 print("functions:", ", ".join(functions))
 
-# %% [markdown] id="nb04-c16"
-# ## The file beside it
+# %% [markdown] id="nb04-c21"
+# Try the file before any load. `try_handler` runs your code with a model that only writes down what it is given. Its
+# tokenizer makes one token a word, and one more (number 2) that begins each text, as OPT's does.
 #
-# There is still a `serving.properties`. With a `model.py` in the folder no entry point is needed. Note the
-# `dtype`: this code hands it to the library, so it is `f16` now.
+# **Predict.** The prompts are *one two three* and *four*. Which `start_ids` does the library get?
 
-# %% id="nb04-c17"
+# %% id="nb04-c22" tags=["predict"]
+answer = ...  # a list of two numbers
+
+# %% id="nb04-c23"
+from inf2lab.trial import try_handler
+
+trial = try_handler(folder.handler_path, ["one two three", "four"], batch_size=2)
+written_down = "\n".join(f"start_ids {start}: {row}" for start, row in zip(trial.start_ids or [], trial.rows, strict=True))
+reveal(answer, trial.start_ids, written_down or trial.error, why="four tokens and two: two blanks stand before the second prompt")
+
+# %% [markdown] id="nb04-c24"
+# ## Part 5: the file beside it
+#
+# There is still a `serving.properties`. With a `model.py` in the folder no
+# entry point is needed. `dtype` is `f16` now: your code hands the word to the library,
+# and that is the library's word.
+
+# %% id="nb04-c25"
 # %%writefile models/{settings.model_name}/serving.properties
 # engine=Python
 # option.model_id=facebook/opt-13b
@@ -207,72 +260,70 @@ print("functions:", ", ".join(functions))
 # option.dtype=f16
 # option.model_loading_timeout=7200
 
-# %% [markdown] id="nb04-c18"
-# Put your parameters in, then read the file back.
+# %% [markdown] id="nb04-c26"
+# Put your parameters in, and read the file back. A Llama needs its own class: two words of `model.py` change.
 
-# %% id="nb04-c19"
+# %% id="nb04-c27"
 from inf2lab import read_properties, write_properties
 
-mine = {
-    "option.model_id": settings.model_id,
-    "option.tensor_parallel_degree": settings.tensor_parallel_degree,
-    "option.batch_size": settings.batch_size,
-    "option.n_positions": settings.n_positions,
-    "option.dtype": settings.dtype,
-}
+names = ("model_id", "tensor_parallel_degree", "batch_size", "n_positions", "dtype")
+mine = {f"option.{name}": getattr(settings, name) for name in names}
 write_properties(folder.properties_path, read_properties(folder.properties_path) | mine)
+if settings.model.architecture == "llama":
+    text = folder.handler_path.read_text().replace("opt.model", "llama.model")
+    folder.handler_path.write_text(text.replace("OPTForSampling", "LlamaForSampling"))
 print(folder.properties_path.read_text())
 
-# %% [markdown] id="nb04-c20"
+# %% [markdown] id="nb04-c28"
 # ## Serve it
 #
-# **Predict, then run.** Nothing has sent a request yet. Will the model already be loaded when the port opens?
+# Watch the order of two lines: *model loaded* and *port open*. Nobody has sent a request yet.
 
-# %% id="nb04-c21"
+# %% id="nb04-c29"
 server = Server.start(settings, folder.path)
 
-# %% [markdown] id="nb04-c22"
-# It is: *model loaded* comes before *port open*. That was the empty call.
+# %% [markdown] id="nb04-c30"
+# The model is loaded first. The warm-up call did that, as Part 4 said.
 #
-# Now the article's body: `seq_length` and `text`. A short length first.
+# Now the article's body: `seq_length` and `text`. A short length first. In the rehearsal a model of 7 million parameters
+# writes the text. Do not judge its words.
+#
+# **Predict.** `seq_length` is 64, and each prompt has about 9 tokens. How many tokens has each text?
 
-# %% id="nb04-c23" tags=["nbval-ignore-output"]
+# %% id="nb04-c31" tags=["predict"]
+answer = ...  # a number
+
+# %% id="nb04-c32" tags=["nbval-ignore-output"]
+from inf2lab.measure import tokens_of
+
 prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
 prompts = (prompts * settings.batch_size)[: settings.batch_size]
 texts = server.endpoint.generate(prompts, seq_length=64)
-print(*texts, sep="\n\n")
-
-# %% [markdown] id="nb04-c24"
-# **Predict, then run.** How many tokens has each text, if `seq_length` is 64 and a prompt has 9?
-
-# %% id="nb04-c25" tags=["nbval-ignore-output"]
-from inf2lab.measure import tokens_of
-
 tokens = tokens_of(settings.model_id, settings.lane)
-print(
-    "tokens:", tokens.count(texts) if tokens else "not counted: the model's tokenizer is not on this machine"
-)
+counted = f"counted again: {tokens.count(texts)}" if tokens else "not counted: its tokenizer is not here"
+reveal(answer, 64, counted, *texts, why="seq_length counts the prompt too", within=0.05)
 
-# %% [markdown] id="nb04-c26"
-# About 64, prompt included; text that is cut into tokens again can differ by a few. The library never draws the
-# end-of-text token for OPT. So every answer has full length, and the article's model is "chatty" by construction.
-# (Counted with the tokenizer of the model that spoke, without the token that begins every text.)
+# %% [markdown] id="nb04-c33"
+# A text that is cut into tokens again can differ by a few. Every answer has full length: the library never draws OPT's
+# end-of-text token.
 #
 # ## Prompts of unequal length
+#
+# This is where your padding works, on the server.
 
-# %% id="nb04-c27"
+# %% id="nb04-c34"
 uneven = (["Describes the status of the volume.", "Deletes"] * settings.batch_size)[: settings.batch_size]
 padded = server.endpoint.send({"seq_length": 48, "text": uneven})
 texts = padded.json()["outputs"] if padded.ok else []
 print(padded.status, padded.error)
 print("prompts kept:", [text.startswith(prompt) for text, prompt in zip(texts, uneven, strict=False)])
 
-# %% [markdown] id="nb04-c28"
-# It works, because this generation has `start_ids`. Serve the **same folder** under the article's generation, and
-# send the same prompts. Your own server runs on: on the chip a second load would cost minutes. A NeuronCore belongs to
-# one process, so the server beside it gets the next port **and** the next Neuron device.
+# %% [markdown] id="nb04-c35"
+# Now serve the **same folder** with the article's version, and send the same prompts. Your own server runs on: on the
+# chip, a second load would cost minutes. A NeuronCore belongs to one process. So the second server gets the next port
+# **and** the next Neuron device.
 
-# %% id="nb04-c29"
+# %% id="nb04-c36"
 import dataclasses
 
 if settings.lane == "rehearsal" and settings.batch_size > 1 and settings.model.architecture == "opt":
@@ -282,30 +333,34 @@ if settings.lane == "rehearsal" and settings.batch_size > 1 and settings.model.a
     print(refused.status, refused.text)
     older.stop()
 
-# %% [markdown] id="nb04-c30"
-# The error reached the client, with the lengths in it. The article's code would have stopped inside PyTorch with
-# a message about tensors.
+# %% [markdown] id="nb04-c37"
+# The error reached the client, with the lengths in it. The article's code stops inside PyTorch, with a message about
+# tensors.
 #
 # ## Two bad requests
 #
-# Back to your own server. First a body without `seq_length`, then one prompt where the batch has another size.
+# Back to your own server. The first body has no `seq_length`. The second has one prompt too many.
+#
+# **Predict.** Which HTTP status do both get?
 
-# %% id="nb04-c31"
-for body in ({"text": prompts}, {"seq_length": 48, "text": [*prompts, "one more"]}):
-    answer = server.endpoint.send(body)
-    print(answer.status, answer.reason)
-    print(answer.text)
+# %% id="nb04-c38" tags=["predict"]
+answer = ...  # a number of three digits
 
-# %% [markdown] id="nb04-c32"
-# Look at the first error: it is only `'seq_length'`, quotes included. That is Python's text of a `KeyError`. You
-# will meet it in every log; now you know what it means.
+# %% id="nb04-c39"
+bad = [server.endpoint.send(body) for body in ({"text": prompts}, {"seq_length": 48, "text": [*prompts, "more"]})]
+statuses = {one.status for one in bad}
+reveal(answer, statuses.pop(), *(one.text for one in bad), why="424 means that the handler raised an error")
+
+# %% [markdown] id="nb04-c40"
+# Open it, and look at the first error: it is only `'seq_length'`, quotes included. That is Python's text of a `KeyError`.
+# You will meet it in logs again.
 #
 # ## A load failure
 #
-# `fp16` is the built-in handler's word. Here it reaches the library, which knows `f16` only. Where you are, this runs in
-# the rehearsal: on the chip it would fail only after the checkpoint was fetched and read.
+# `fp16` is the built-in handler's word. Here it reaches the library, which knows only `f16`. This load runs in the
+# rehearsal in both lanes: on the chip it would fail only after the checkpoint was fetched and read.
 
-# %% id="nb04-c33"
+# %% id="nb04-c41"
 broken = ModelFolder.named("opt13b_broken")
 broken.path.mkdir(exist_ok=True)
 broken.handler_path.write_bytes(folder.handler_path.read_bytes())
@@ -314,10 +369,10 @@ rehearsed = dataclasses.replace(settings, lane="rehearsal", profile="djl-0.25").
 with expect_failure(LabError, about="KeyError: 'fp16'"):
     Server.start(rehearsed, broken.path, report=lambda line: None)
 
-# %% [markdown] id="nb04-c34"
-# The same `KeyError` stops the real container. Remove the broken folder and make sure that nothing runs.
+# %% [markdown] id="nb04-c42"
+# The same `KeyError` stops the real container. Remove the broken folder, and stop the server.
 
-# %% id="nb04-c35"
+# %% id="nb04-c43"
 import shutil
 
 Server.of(rehearsed, broken.path).stop()
@@ -325,33 +380,47 @@ shutil.rmtree(broken.path)
 server.stop()
 print("running:", server.exists())
 
-# %% [markdown] id="nb04-c36"
+# %% [markdown] id="nb04-c44"
 # ## Check yourself
+#
+# The checks run your file again, as it is on the disk now. They fail on padding at the right side, on missing
+# `start_ids`, and on a missing batch check.
 
-# %% id="nb04-c37" tags=["check"]
-check(
-    "model.py has its three functions, each once",
-    functions == ["load_model", "infer", "handle"],
-    hint="run all cells from Part 1 on, in order",
-)
-check(
-    "the dtype is the library's word",
-    folder.option("dtype") in ("f32", "f16", "bf16"),
-    hint="f16, not fp16, beside a model.py",
-)
-check(
-    "uneven prompts were padded, or refused by name",
-    padded.ok or "tokens" in padded.error,
-    hint="inf2lab logs",
-)
+# %% id="nb04-c45" tags=["check"]
+trial = try_handler(folder.handler_path, ["one two three", "four"], batch_size=2)
+three = try_handler(folder.handler_path, ["one", "two", "three"], batch_size=2)
+text = try_handler(folder.handler_path, "ab", batch_size=2)
+hint = "look at the picture in Part 3, and run all cells from Part 1 on"
+shortest = list(trial.rows[-1]) if trial.asked else []
+check("each function is there once", sorted(functions) == sorted(set(functions)) and len(functions) == 5, hint=hint)
+check("the dtype is the library's word", folder.option("dtype") in ("f32", "f16", "bf16"), hint="f16, not fp16")
+check("a shorter prompt is filled up on the left", len(shortest) == 4 and shortest[2:] == [2, 104], hint=hint)
+check("the library knows where each prompt begins", list(trial.start_ids or []) == [0, 2], hint=hint)
+check("three prompts are refused for two rows", bool(three.error) and not three.asked, hint="check_prompts")
+check("a text of two letters is no list", bool(text.error) and not text.asked, hint="look at its type, too")
+check("uneven prompts were answered, or refused by name", padded.ok or "tokens" in padded.error, hint="inf2lab logs")
 check("nothing is left running", not server.exists(), hint="server.stop()")
 
-# %% [markdown] id="nb04-c38"
+# %% [markdown] id="nb04-c46"
 # **What you have now:** `models/opt13b` with `serving.properties` and `model.py`, ready for both lanes.
 #
-# **Try it:** accept fewer prompts than the batch has rows. Fill the batch with empty prompts, and cut the answer
-# back. The built-in handler does it like that.
+# **On the chip:** the same cells with `lane = "inf2"`. One load of 7 to 55 minutes by the planner; the two other servers
+# of this notebook stay in the rehearsal.
+#
+# **Try it:** put the blanks on the **right** in `fill_up`, run the cells from Part 1 on, and read the texts of
+# *Prompts of unequal length*.
+#
+# <details><summary>Answer</summary>
+#
+# The short prompt stays in its text, but what follows is not its continuation: the model continues after the blanks.
+# The server says 200. Only the checks at the end fail. A wrong answer with status 200 is the worst kind.
+#
+# </details>
 #
 # **Exercise:** [fewer prompts than rows](exercises/04_model_py.ipynb)
+#
+# **Further reading:** [DJLServing's Python engine](https://docs.djl.ai/master/docs/serving/serving/docs/modes.html) ·
+# [transformers-neuronx, source](https://github.com/aws-neuron/transformers-neuronx) ·
+# [OPT, the paper](https://arxiv.org/abs/2205.01068)
 #
 # Next: [05 Start the server](05_serve.ipynb)
