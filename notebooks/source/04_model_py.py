@@ -137,6 +137,7 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #
 # If you leave them empty, a worked solution is served.
 
+
 # %% id="nb04-c12"
 def fill_up(rows, blank):
     """Return the rows, all of one length, and where each prompt begins: [[5, 6], [0, 7]], [0, 1]."""
@@ -146,6 +147,7 @@ def fill_up(rows, blank):
 def check_prompts(prompts, batch_size):
     """Raise ValueError unless `prompts` is a list of `batch_size` texts."""
     ...
+
 
 # %% [markdown] id="nb04-c13"
 # `infer` uses the first one. The article's version of the library has no `start_ids`. There, an error that names the
@@ -240,8 +242,15 @@ answer = ...  # a list of two numbers
 from inf2lab.trial import try_handler
 
 trial = try_handler(folder.handler_path, ["one two three", "four"], batch_size=2)
-written_down = "\n".join(f"start_ids {start}: {row}" for start, row in zip(trial.start_ids or [], trial.rows, strict=True))
-reveal(answer, trial.start_ids, written_down or trial.error, why="four tokens and two: two blanks stand before the second prompt")
+written_down = "\n".join(
+    f"start_ids {start}: {row}" for start, row in zip(trial.start_ids or [], trial.rows, strict=True)
+)
+reveal(
+    answer,
+    trial.start_ids,
+    written_down or trial.error,
+    why="Four tokens and two: two blanks stand before the second prompt.",
+)
 
 # %% [markdown] id="nb04-c24"
 # ## Part 5: the file beside it
@@ -301,7 +310,7 @@ prompts = (prompts * settings.batch_size)[: settings.batch_size]
 texts = server.endpoint.generate(prompts, seq_length=64)
 tokens = tokens_of(settings.model_id, settings.lane)
 counted = f"counted again: {tokens.count(texts)}" if tokens else "not counted: its tokenizer is not here"
-reveal(answer, 64, counted, *texts, why="seq_length counts the prompt too", within=0.05)
+reveal(answer, 64, counted, *texts, why="seq_length counts the prompt, too.", within=0.05)
 
 # %% [markdown] id="nb04-c33"
 # A text that is cut into tokens again can differ by a few. Every answer has full length: the library never draws OPT's
@@ -347,9 +356,11 @@ if settings.lane == "rehearsal" and settings.batch_size > 1 and settings.model.a
 answer = ...  # a number of three digits
 
 # %% id="nb04-c39"
-bad = [server.endpoint.send(body) for body in ({"text": prompts}, {"seq_length": 48, "text": [*prompts, "more"]})]
+bad = [
+    server.endpoint.send(body) for body in ({"text": prompts}, {"seq_length": 48, "text": [*prompts, "more"]})
+]
 statuses = {one.status for one in bad}
-reveal(answer, statuses.pop(), *(one.text for one in bad), why="424 means that the handler raised an error")
+reveal(answer, statuses.pop(), *(one.text for one in bad), why="424 means that the handler raised an error.")
 
 # %% [markdown] id="nb04-c40"
 # Open it, and look at the first error: it is only `'seq_length'`, quotes included. That is Python's text of a `KeyError`.
@@ -392,13 +403,23 @@ three = try_handler(folder.handler_path, ["one", "two", "three"], batch_size=2)
 text = try_handler(folder.handler_path, "ab", batch_size=2)
 hint = "look at the picture in Part 3, and run all cells from Part 1 on"
 shortest = list(trial.rows[-1]) if trial.asked else []
-check("each function is there once", sorted(functions) == sorted(set(functions)) and len(functions) == 5, hint=hint)
-check("the dtype is the library's word", folder.option("dtype") in ("f32", "f16", "bf16"), hint="f16, not fp16")
+check(
+    "each function is there once",
+    sorted(functions) == sorted(set(functions)) and len(functions) == 5,
+    hint=hint,
+)
+check(
+    "the dtype is the library's word", folder.option("dtype") in ("f32", "f16", "bf16"), hint="f16, not fp16"
+)
 check("a shorter prompt is filled up on the left", len(shortest) == 4 and shortest[2:] == [2, 104], hint=hint)
 check("the library knows where each prompt begins", list(trial.start_ids or []) == [0, 2], hint=hint)
 check("three prompts are refused for two rows", bool(three.error) and not three.asked, hint="check_prompts")
 check("a text of two letters is no list", bool(text.error) and not text.asked, hint="look at its type, too")
-check("uneven prompts were answered, or refused by name", padded.ok or "tokens" in padded.error, hint="inf2lab logs")
+check(
+    "uneven prompts were answered, or refused by name",
+    padded.ok or "tokens" in padded.error,
+    hint="inf2lab logs",
+)
 check("nothing is left running", not server.exists(), hint="server.stop()")
 
 # %% [markdown] id="nb04-c46"

@@ -14,6 +14,7 @@ import pytest
 
 from inf2lab import LabError, ModelFolder, Server, Settings, paths, write_properties
 from inf2lab.serving import ModelServer, stop_everything
+from inf2lab.trial import try_handler
 from notebook_files import SOURCES
 from tests.support import ports
 
@@ -119,16 +120,52 @@ def image_packages() -> Path:
 def test_the_image_can_parse_it():
     tree = ast.parse(handler_source(), feature_version=(3, 8))
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    assert functions == ["load_model", "infer", "handle"]
+    assert functions == ["load_model", "infer", "handle", "fill_up", "check_prompts"]
 
 
 def test_it_imports_only_what_the_image_has():
     tree = ast.parse(handler_source())
     imported = {a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names}
     imported |= {node.module.split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
-    known = {"importlib", "inspect", "shutil", "tempfile", "torch"}
+    known = {"inspect", "shutil", "tempfile", "torch"}
     known |= {"djl_python", "transformers", "transformers_neuronx"}
     assert imported == known
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[blank] * start + row", "row + [blank] * start"),
+        (", start_ids\n", ", [0] * len(rows)\n"),
+        ('extra["start_ids"] = torch', "torch"),
+        ("    check_prompts(data", "    (data"),
+        ("not isinstance(prompts, list) or ", ""),
+    ],
+    ids=[
+        "filled up on the right",
+        "start_ids are zero",
+        "start_ids are kept back",
+        "no batch check",
+        "no look at the type",
+    ],
+)
+def test_a_broken_handler_is_seen_without_a_server(folder: ModelFolder, old: str, new: str):
+    """Left padding made right padding passed all checks of the notebook."""
+    sound = tried(folder)
+    assert sound == (([[2, 101, 102, 103], [1, 1, 2, 104]], [0, 2]), True, True)
+    text = folder.handler_path.read_text()
+    assert old in text
+    folder.handler_path.write_text(text.replace(old, new))
+    assert tried(folder) != sound
+
+
+def tried(folder: ModelFolder) -> object:
+    """What the checks look at: what the library is given, and whether wrong batches are refused before it."""
+    given, *wrong = (
+        try_handler(folder.handler_path, text, batch_size=2)
+        for text in (["one two three", "four"], ["one", "two", "three"], "ab")
+    )
+    return (given.rows, given.start_ids), *(bool(one.error) and not one.asked for one in wrong)
 
 
 def test_answers_the_articles_request(served: Served):
