@@ -125,7 +125,7 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # soon as two lengths differ. Shorter prompts are filled up **on the left**, because the model continues a row after its
 # last token. The model must also know where each prompt begins: `start_ids`.
 #
-# ![Two rows of tokens. The first prompt has six tokens and start_ids 0. The second has two tokens, so four places of padding stand left of it, and its start_ids is 4. The new tokens of both rows begin in the same column. With padding on the right the second row would continue after its padding.](../docs/pictures/padding.svg)
+# ![Two rows of tokens. Correct: the short prompt of two tokens has four blanks before it, its start_ids is 4, and the new tokens of both rows begin in one column. Wrong: the blanks stand behind the short prompt, and its new tokens come after the blanks.](../docs/pictures/padding.svg)
 
 # %% [markdown] id="nb04-c11"
 # **Your turn.** Write two functions in place of the `...`:

@@ -14,7 +14,8 @@ from PIL import Image
 
 import draw_pictures
 from inf2lab import Settings, pictures, plan
-from inf2lab.planning import plan_for
+from inf2lab.pictures.load_steps import load_in_order
+from inf2lab.planning import loading, plan_for, planned_pace, request_of
 
 DRAWN = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -178,3 +179,30 @@ def test_in_a_notebook_it_is_sharp_and_no_wider_than_it_was_drawn() -> None:
         assert image.width == 9 * 144
     assert sizes["image/png"] == {"width": 9 * 96}
     assert data["text/plain"].startswith("[picture: ")
+
+
+def test_the_steps_of_a_load_add_up_to_the_planners_minutes() -> None:
+    """The picture has finer steps than the planner; nothing is lost or counted twice."""
+    steps = load_in_order(Settings())
+    whole = loading(request_of(Settings())).seconds
+    assert sum(step.seconds.low for step in steps) == pytest.approx(whole.low)
+    assert sum(step.seconds.high for step in steps) == pytest.approx(whole.high)
+    kept = loading(request_of(Settings()), warm=True).seconds
+    assert sum(step.seconds.high for step in steps if not step.once) == pytest.approx(kept.high)
+    said = words(pictures.load_timeline())
+    assert {"0.9 to 11 min", "3 to 30 min", "the first time only: then it is kept", "at each start"} <= set(said)
+
+
+def test_the_short_prompt_has_its_blanks_on_the_correct_side_first() -> None:
+    said = words(pictures.padding())
+    assert said.count("blank") == 8
+    assert {"start_ids 0", "start_ids 4", "Correct: filled up on the left"} <= set(said)
+
+
+def test_a_stream_is_as_long_as_a_whole_answer_and_begins_at_once() -> None:
+    made = plan_for("opt-13b", tensor_parallel_degree=2, batch_size=2, input_tokens=9, output_tokens=2039)
+    seconds = planned_pace(made).seconds
+    (waiting,) = bars_named(pictures.streaming(), "the user sees nothing")
+    (reading,) = bars_named(pictures.streaming(), "the user reads")
+    assert waiting == pytest.approx((0, seconds))
+    assert reading == pytest.approx((made.service.ttft_ms.mid / 1e3, seconds))

@@ -14,7 +14,12 @@ from inf2lab.pictures import Picture
 from page_files import DOCS, options, write_pages
 
 # The name of a file in docs/pictures, and who draws it.
-DRAWN: dict[str, Callable[[], Picture]] = {"two_lanes": pictures.lanes}
+DRAWN: dict[str, Callable[[], Picture]] = {
+    "load_timeline": pictures.load_timeline,
+    "padding": pictures.padding,
+    "streaming": pictures.streaming,
+    "two_lanes": pictures.lanes,
+}
 
 
 def main() -> int:

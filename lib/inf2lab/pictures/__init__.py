@@ -12,9 +12,27 @@ if TYPE_CHECKING:
     from inf2lab.pictures.copies_on_devices import ring
     from inf2lab.pictures.core_memory import memory_bars, verdicts
     from inf2lab.pictures.events import timeline
+    from inf2lab.pictures.load_steps import load_timeline
+    from inf2lab.pictures.padded_rows import padding
     from inf2lab.pictures.two_lanes import lanes
+    from inf2lab.pictures.whole_or_stream import streaming
 
-__all__ = ["BLUE", "GREY", "INK", "RED", "SAND", "Picture", "lanes", "memory_bars", "ring", "timeline", "verdicts"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "INK",
+    "RED",
+    "SAND",
+    "Picture",
+    "lanes",
+    "load_timeline",
+    "memory_bars",
+    "padding",
+    "ring",
+    "streaming",
+    "timeline",
+    "verdicts",
+]
 
 # A file is not named as what it offers: importing it would set its name in the function's place.
 __getattr__ = faces.on_demand(
@@ -24,6 +42,9 @@ __getattr__ = faces.on_demand(
         "copies_on_devices": ("ring",),
         "core_memory": ("memory_bars", "verdicts"),
         "events": ("timeline",),
+        "load_steps": ("load_timeline",),
+        "padded_rows": ("padding",),
         "two_lanes": ("lanes",),
+        "whole_or_stream": ("streaming",),
     },
 )
