@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from inf2lab import Settings
+from inf2lab import planning
 from inf2lab.pictures.canvas import BLUE, GREY, INK, LETTERS, SAND, Picture
-from inf2lab.planning import loading, request_of
+from inf2lab.settings import Settings
 from neuron_rules import Span, dtype_bytes
 
 WORDS = {
@@ -40,8 +40,8 @@ def load_timeline(settings: Settings | None = None) -> Picture:
     settings = settings or Settings()
     steps = load_in_order(settings)
     told = [f"{WORDS[step.word]} {_bounds(step.seconds)}".replace("\n", " ") for step in steps]
-    request = request_of(settings)
-    first, warm = (loading(request, warm=kept).minutes for kept in (False, True))
+    request = planning.request_of(settings)
+    first, warm = (planning.loading(request, warm=kept).minutes for kept in (False, True))
     figure = Picture(9, 3.6, WORDS["alt"].format(steps=", ".join(told), first=first, warm=warm))
     axes = figure.subplots()
     began = 0.0
@@ -53,8 +53,8 @@ def load_timeline(settings: Settings | None = None) -> Picture:
 
 def load_in_order(settings: Settings) -> list[Step]:
     """Return the planner's steps as they follow each other; bytes share out what it has of disk and host."""
-    request = request_of(settings)
-    found = loading(request).steps
+    request = planning.request_of(settings)
+    found = planning.loading(request).steps
     files, split = 2, dtype_bytes(request.dtype)  # bytes of one number in the hub's files, and in the split copy
 
     def part(disk: int, host: int) -> Span:
