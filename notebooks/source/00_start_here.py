@@ -15,41 +15,82 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | check your machine, see what stands in for the chip, look at the model that ships with this repository |
-# | **You will be able to** | say what is real and what is played in the rehearsal, and switch to a real instance with one parameter |
-# | **Before you start** | `make setup` in a terminal has ended without an error |
-# | **Time** | 5 minutes to read, seconds to run |
+# | **You will do** | meet the parts, see the whole path and its price, check your machine |
+# | **You will be able to** | say what each part does, what is real in the rehearsal and what is not, and what the chip costs |
+# | **Before you start** | you know Python and a terminal; `make setup` has ended without an error. No AWS, no model servers needed |
+# | **Time** | 10 minutes to read, seconds to run |
 # | **Cost** | nothing: this notebook bills nothing in either lane |
 
 # %% [markdown] id="nb00-c02"
-# ## Two lanes, one model folder
+# In these notebooks you put a large language model behind a web address, on **Inferentia2**, a chip of AWS. You write two small
+# files, start a server, send it a prompt and read the answer. All of it runs on the machine you sit at. Later you may rent
+# the chip and run the same files there.
 #
-# An article from April 2023 shows how to serve a large language model on AWS Inferentia2 with DJLServing.
-# You will do what it does, step by step, and repair what has stopped working since.
-#
-# The stack that it uses has **ended**: there are no new releases. Learn it here to run and understand what is served with
-# it today; [10 Where next](10_where_next.ipynb) takes a folder to what came after.
-#
-# Every notebook runs in one of two **lanes**:
-#
-# - `rehearsal` runs on the machine you sit at. No chip, no AWS account, no bill.
-# - `inf2` runs on an instance with Inferentia2 chips and the real container.
-#
-# The lane is one parameter. The files you write are the same in both.
+# The notebooks follow an article of AWS's blog of April 2023, *Deploy large language models on AWS Inferentia2 using large
+# model inference containers*
+# ([English](https://aws.amazon.com/blogs/machine-learning/deploy-large-language-models-on-aws-inferentia2-using-large-model-inference-containers/),
+# [日本語](https://aws.amazon.com/jp/blogs/news/deploy-large-language-models-on-aws-inferentia2-using-large-model-inference-containers/)).
+# Some of it has stopped working since. You will see what, and how to fix it.
 
-# %% id="nb00-c03" tags=["parameters"]
+# %% [markdown] id="nb00-c03"
+# ## The parts
+#
+# ![Five layers. On top HTTP, then DJLServing and its Python worker, then transformers-neuronx, then Neuron's runtime and compiler with the driver, then the Inferentia2 chip with its two NeuronCores. A request goes down through them, and the answer comes back up.](../docs/pictures/layers.svg)
+#
+# Read it from the bottom.
+#
+# - **Inferentia2** is the chip. It has two processors, the **NeuronCores**, and memory of its own. You rent it by the hour as
+#   part of an inf2 **instance**.
+# - **Neuron** is AWS's software for the chip: a driver, a runtime and a compiler.
+# - **transformers-neuronx** is AWS's Python library that cuts a language model into slices for several cores.
+# - **DJLServing** is the model server. DJL is the *Deep Java Library*. The server takes requests by HTTP and hands them to a
+#   **worker**, a Python process.
+#
+# Each new word is linked to [the glossary](../docs/glossary.md) where it comes first.
+
+# %% [markdown] id="nb00-c04"
+# ## The model is compiled, and its shapes are fixed
+#
+# A NeuronCore cannot run Python. The **compiler** turns the model into programs for the cores before the first answer. It plans
+# each step and each byte of memory in advance. So it must know every size: how many cores share the model, how many
+# prompts come at once, how long a text may become. You choose these three numbers, and another choice means minutes of
+# compiling again.
+#
+# ## What you write: a model folder
+#
+# ```
+# models/opt13b/
+#     serving.properties    which model, and the three numbers
+#     model.py              how a request is answered, if you want your own code
+# ```
+#
+# OPT-13B is the article's model: 13 billion weights, 26 GB.
+
+# %% [markdown] id="nb00-c05"
+# ## What has ended
+#
+# This stack gets no new releases. Support for transformers-neuronx ended in September 2025, and DJLServing removed Neuron in
+# 0.35.0. Start nothing new on it. It still is a good place to learn how the parts fit together: degree, KV cache, batch, logs and
+# price are the same on any stack. And services that run on it must be kept alive or moved.
+# [10 Where next](10_where_next.ipynb) takes a folder to what came after.
+#
+# ## Two lanes
+#
+# Every notebook runs in one of two **lanes**: `rehearsal` on this machine, without chip, AWS account or bill; `inf2` on an
+# instance with the chip, in the real container. The lane is one parameter. The files you write are the same in both.
+
+# %% id="nb00-c06" tags=["parameters"]
 lane: str = "rehearsal"
 profile: str = "djl-0.25"
 instance: str = "inf2.48xlarge"
 port: int = 8080
 
-# %% [markdown] id="nb00-c04"
-# The cell above holds this notebook's **parameters**. Change a value there, or for a whole
-# run in a terminal: `make run P="-p lane inf2"`. The next cell checks them. A wrong name or value stops here, with the
-# remedy.
+# %% [markdown] id="nb00-c07"
+# The cell above holds this notebook's **parameters**. Click on a cell and press Shift+Enter to run it. The next cell checks the
+# parameters. If a name or a value is wrong, it stops and says what to write instead.
 
-# %% id="nb00-c05"
-from inf2lab import Settings, enter_repository
+# %% id="nb00-c08"
+from inf2lab import Settings, check, enter_repository, plan, reveal
 
 enter_repository()
 settings = Settings.from_notebook(globals())
@@ -57,138 +98,156 @@ print("lane:    ", settings.lane)
 print("profile: ", settings.profile, "-", settings.stack.why)
 print("instance:", settings.instance, "-", settings.hardware.cores, "NeuronCores")
 
-# %% [markdown] id="nb00-c06"
-# A **profile** names one generation of the stack: server, container image, libraries. `djl-0.25` is the last
-# one whose SDK documented OPT, the model of the article. `seed-0.21` is the article's own, and you will meet
-# its rules again.
+# %% [markdown] id="nb00-c09"
+# A **profile** is our name for one release of DJLServing with its image and rules. `djl-0.25` is the last one whose SDK documented
+# OPT. `seed-0.21` is the article's own.
 #
-# Now the picture to keep in mind.
+# ## The path
+#
+# | notebook | what you do | on the chip |
+# |---|---|---|
+# | [01](01_instance.ipynb) | read the launch request, its price and its end; start it if you want | bills from your yes on |
+# | [02](02_plan.ipynb) | decide how the model is split over NeuronCores, and what it costs | not needed |
+# | [03](03_serving_properties.ipynb) | serve without code: `serving.properties` | one load, which compiles |
+# | [04](04_model_py.ipynb) | write your own handler: `model.py` | one load, which compiles |
+# | [05](05_serve.ipynb) | start the server, watch it get ready | one load |
+# | [06](06_call.ipynb) | send the article's request, and wrong ones | no load |
+# | [07](07_measure.ipynb) | put load on it; what it can do, and for how much | no load |
+# | [08](08_break_it.ipynb) | break it on purpose, and read the logs | not needed |
+# | [09](09_scale_out.ipynb) | put it on a cluster, and lose parts of it | not needed |
+# | [10](10_where_next.ipynb) | take the folder to the stack's successors | not needed |
+# | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
+#
+# **The short path** is 00, 02 to 06, the first part of 08, and 99: two hours. The others can wait.
+#
+# ## What is real here
+#
+# Now the two lanes as a picture.
 
-# %% id="nb00-c07"
+# %% id="nb00-c10"
 from inf2lab import pictures
 
 pictures.lanes()
 
-# %% [markdown] id="nb00-c08"
-# Read it from the top. Your notebooks and your client are the same code in both lanes. So is the model folder.
-# Only the bottom differs.
-#
-# In the rehearsal, these parts are **real**: DJL's own Python worker and handler, the HTTP contract of the
-# server, your files. These parts are **played**: the NeuronCores, and the weights of the 13-billion-parameter
-# model. No time measured in the rehearsal says anything about the chip.
+# %% [markdown] id="nb00-c11"
+# Only the bottom differs. In the rehearsal these parts are **real**: DJL's own Python worker and handler, the server's answers and
+# errors, your files. These parts are **played**: the NeuronCores, and the weights of the 13-billion-weight model. An emulated
+# chip keeps the real one's rules: what is refused there is refused here. But no time measured in the rehearsal says anything
+# about the chip.
 #
 # ## Can this machine do it?
 #
 # `doctor` looks and changes nothing. Every line that is not `ok` says what to do.
 
-# %% id="nb00-c09" tags=["nbval-ignore-output"]
+# %% id="nb00-c12" tags=["nbval-ignore-output"]
 from inf2lab.doctor import examine
 
 findings = examine(settings)
 for finding in findings:
     print(f"{finding.level:8}{finding.subject:18}{finding.found}  {finding.remedy}")
 
-# %% [markdown] id="nb00-c10"
-# The same table comes from a terminal: `inf2lab doctor`. On an instance, `inf2lab doctor --lane inf2` looks
-# for `/dev/neuron*` and Docker instead.
+# %% [markdown] id="nb00-c13"
+# The same table comes from a terminal: `inf2lab doctor`.
 #
-# ## The model that plays OPT-13B
+# ## When a cell fails
 #
-# OPT-13B needs 26 GB. Your laptop gets a small model of the **same architecture**, trained for this repository
-# on AWS's own API documentation. The next cell stops if the table above has a line that says `missing`. Then look
-# at the sizes.
+# 1. Read the **last line** of the error. It says what is wrong, the rule, and what to do.
+# 2. Type `inf2lab explain` in a terminal. It names the known failures in the newest log, with cause and fix.
+# 3. Look for the line in [docs/troubleshooting.md](../docs/troubleshooting.md).
+# 4. Restart the kernel (menu *Kernel*, *Restart Kernel and Run All Cells*). Your files stay.
+#
+# ## What the chip costs
+#
+# If you rent the chip later, the instance bills by the hour, whether it works or waits.
+#
+# **Predict.** Four hours of an inf2.8xlarge, the smallest instance that loads OPT-13B: how many dollars?
 
-# %% id="nb00-c11"
+# %% id="nb00-c14" tags=["predict"]
+answer = ...  # a number of dollars
+
+# %% id="nb00-c15"
+from inf2lab import catalog
+
+four_hours = round(4 * catalog.instance("inf2.8xlarge").usd_per_hour, 2)
+million = plan(Settings(instance="inf2.8xlarge")).started_usd
+tokens = f"A million tokens of the one copy that it holds: {million.low:.0f} to {million.high:.0f} dollars."
+why = "Disk and address come to 5 % more. The tokens are the planner's range: nobody has measured them."
+reveal(answer, four_hours, tokens, why=why, within=0.25)
+
+# %% [markdown] id="nb00-c16"
+# Most of a session goes into **loads**: the weights are fetched, and the programs are compiled. Here is the whole path on the
+# chip, for a small model on the smallest instance and for OPT-13B. The bounds are calculated from bytes and programs. They are
+# not measured.
+
+# %% id="nb00-c17"
+from inf2lab.aws import path_table
+
+path_table()
+
+# %% [markdown] id="nb00-c18"
+# So try the small one first: [01](01_instance.ipynb) begins with it.
+#
+# ## The model that stands in
+#
+# OPT-13B needs 26 GB. Your machine gets a small model of the same kind, trained for this repository on AWS's API documentation.
+# Your folder says `facebook/opt-13b` all the same. The next cell looks up who generates the text, and whose rules apply.
+
+# %% id="nb00-c19"
 import json
-from pathlib import Path
 
-from inf2lab import check
-from neuron_rules import ModelDims
-
-missing = [f"{finding.subject}: {finding.remedy}" for finding in findings if finding.level == "missing"]
-check("nothing is missing on this machine", not missing, hint="; ".join(missing))
-tiny = ModelDims.from_config(json.loads(Path("models/tiny-opt/config.json").read_text()))
-for name, model in {"tiny-opt": tiny, settings.model_id: settings.model}.items():
-    print(f"{name:17}{model.parameters / 1e6:9,.1f} M parameters, {model.layers} layers, {model.heads} heads")
-
-# %% [markdown] id="nb00-c12"
-# **Predict, then run.** Your model folder will say `facebook/opt-13b`, in both lanes. How can a small model
-# answer to that name, with no model hub in reach?
-#
-# The next cell prepares the trick. Look at the last lines it prints.
-
-# %% id="nb00-c13"
 from inf2lab.weights import standins
 
 standin = standins.prepare(settings.model_id)
-config = json.loads((standin.snapshot / "config.json").read_text())
-print(standin.model_id, "is played by", standin.played_by)
-print("computes with hidden size", config["hidden_size"])
-print("keeps the rules of")
-for key, value in config["rehearsal_stands_for"].items():
-    print(f"    {key:24}{value}")
+small = json.loads((standin.snapshot / "config.json").read_text())
+rules = small["rehearsal_stands_for"]
+print(f"{standin.played_by} generates the text, with {small['num_hidden_layers']} layers")
+print(
+    f"{settings.model_id}'s rules apply: {rules['num_hidden_layers']} layers, {rules['num_attention_heads']} heads"
+)
 
-# %% [markdown] id="nb00-c14"
-# The name leads to the small weights through an offline cache. One extra key in their configuration,
-# `rehearsal_stands_for`, carries the dimensions of the real model. So the emulated chip can refuse 40 heads on
-# 24 cores, or a batch that does not fit, exactly where the real chip would.
+# %% [markdown] id="nb00-c20"
+# So the words that you will read are poor, and the refusals are right.
 #
-# ## The article's two prompts
-#
-# The article sends two prompts at once and never pads them. That works only because both have the same number
-# of tokens. Check it with the tokenizer that ships here.
-
-# %% id="nb00-c15"
-from tokenizers import Tokenizer
-
-prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
-tokenizer = Tokenizer.from_file("models/tiny-opt/tokenizer.json")
-for prompt in prompts:
-    tokens = tokenizer.encode(prompt).tokens
-    print(len(tokens), tokens)
-
-# %% [markdown] id="nb00-c16"
-# Nine tokens each, `</s>` in front included; the strange `Ġ` is how this tokenizer writes a space. Any other
-# pair of prompts may differ in length. Notebook 04 deals with that.
-#
-# ## The path
-#
-# | notebook | what you do | what it costs on the chip |
-# |---|---|---|
-# | [01](01_instance.ipynb) | read the launch request, its price, its end; start it if you want | nothing until you confirm |
-# | [02](02_plan.ipynb) | decide how the model is split over NeuronCores | nothing |
-# | [03](03_serving_properties.ipynb) | lint the article's files, then serve without code: `serving.properties` | instance time |
-# | [04](04_model_py.ipynb) | write your own handler: `model.py` | instance time |
-# | [05](05_serve.ipynb) | start the server, watch it get ready | instance time |
-# | [06](06_call.ipynb) | send the article's request, and wrong ones | instance time |
-# | [07](07_measure.ipynb) | put load on it: the knee, a stall, the price | instance time |
-# | [08](08_break_it.ipynb) | break it on purpose, and learn the symptoms | nothing: it breaks the rehearsal |
-# | [09](09_scale_out.ipynb) | put it on a cluster, and lose parts of it | nothing here; on AWS each instance bills |
-# | [10](10_where_next.ipynb) | take the folder to the stack's successors | nothing |
-# | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
-#
-# The short path is 02, 03, 04, 05, 06 and 99. Prices are in `lib/inf2lab/catalog`, with date and source.
-
-# %% [markdown] id="nb00-c17"
 # ## Check yourself
+#
+# Each line can fail. Then its hint says what to do.
 
-# %% id="nb00-c18" tags=["check"]
-lengths = {len(tokenizer.encode(prompt).ids) for prompt in prompts}
+# %% id="nb00-c21" tags=["check"]
+missing = [f"{finding.subject}: {finding.remedy}" for finding in findings if finding.level == "missing"]
+host = plan(settings).host
+check("nothing is missing on this machine", not missing, hint="; ".join(missing))
 check(
-    "the two prompts have one length",
-    len(lengths) == 1,
-    hint="models/tiny-opt is not the shipped one: git checkout models",
+    "the instance you named can load OPT-13B",
+    host.peak_gib < host.instance_gib,
+    hint=f"{settings.instance} has {host.instance_gib} GiB, the load needs {host.peak_gib:.0f}: inf2.8xlarge or larger",
 )
 check(
-    "the stand-in knows whom it plays",
-    config["rehearsal_stands_for"]["num_attention_heads"] == settings.model.heads,
-    hint="run again from the top",
+    "the stand-in keeps the rules of the model you named",
+    rules["num_attention_heads"] == settings.model.heads,
+    hint="run the cell above again",
 )
 
-# %% [markdown] id="nb00-c19"
-# **What you have now:** a machine that is ready, a picture of the two lanes, a small model behind a big name.
+# %% [markdown] id="nb00-c22"
+# **What you have now:** a machine that is ready, the parts and their names, the path and its price.
+#
+# **On the chip:** `inf2lab doctor --lane inf2` looks for `/dev/neuron*`, Docker and the container's image instead.
 #
 # **Try it:** set `profile = "djl-0.36"` in the parameters and run the cell below it. What does the error say?
+#
+# <details><summary>Answer</summary>
+#
+# It names the profiles that exist, and says that DJLServing removed its Neuron code in 0.35.0. There is no newer release to move
+# to. That is what "ended" means.
+#
+# </details>
+#
+# **Exercise:** none here. The first one belongs to [01](exercises/01_instance.ipynb).
+#
+# **Further reading:** the article ([English](https://aws.amazon.com/blogs/machine-learning/deploy-large-language-models-on-aws-inferentia2-using-large-model-inference-containers/),
+# [日本語](https://aws.amazon.com/jp/blogs/news/deploy-large-language-models-on-aws-inferentia2-using-large-model-inference-containers/)) ·
+# [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/general/arch/neuron-hardware/inferentia2.html) (AWS) ·
+# [why all shapes are fixed](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/compiler/error-codes/EMOD025.html) (AWS) ·
+# [DJLServing's modes](https://docs.djl.ai/docs/serving/serving/docs/modes.html) (DJL)
 #
 # Next: [02 Plan how the model is split](02_plan.ipynb), or first [01 Get an instance](01_instance.ipynb) if you are
 # going to the chip today.

@@ -61,7 +61,16 @@ def test_the_longest_word_wins_also_over_the_end_of_a_line() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["# The chip", "| chip | 2 |", "`chip`", "[the chip](x.md)", "```\nchip\n```", "a micro-chip", '<b t="chip">'],
+    [
+        "# The chip",
+        "| chip | 2 |",
+        "`chip`",
+        "[the chip](x.md)",
+        "```\nchip\n```",
+        "a micro-chip",
+        "*On a chip*, 2023",
+        '<b t="chip">',
+    ],
 )
 def test_headings_tables_code_and_links_are_left_alone(text: str) -> None:
     assert linked(text) == text

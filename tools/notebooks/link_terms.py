@@ -1,6 +1,6 @@
 """Links each term of the glossary where a notebook uses it first; the builder does this, so that no author must.
 
-Headings, tables, code, links and the line that tools/pages/write_claims.py writes are left alone.
+Headings, tables, code, links, titles in italics and the line that tools/pages/write_claims.py writes are left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from notebook_files import ROOT
 TERMS = ROOT / "tools" / "pages" / "glossary.json"
 PAGE = "docs/glossary.md"
 LEFT_ALONE = re.compile(
-    r"```.*?```|`[^`]*`|!?\[[^]]*\]\([^)]*\)|<[^>]+>|^#.*?$|^\|.*?$|^\*\*Seen on the chip\?\*\*.*?$", re.DOTALL | re.M
+    r"```.*?```|`[^`]*`|(?<![*\w])\*(?!\*)[^*]+\*(?!\*)|!?\[[^]]*\]\([^)]*\)|<[^>]+>"
+    r"|^#.*?$|^\|.*?$|^\*\*Seen on the chip\?\*\*.*?$",
+    re.DOTALL | re.M,
 )
 LINKED = re.compile(rf"{re.escape(PAGE)}#([\w-]+)")
 

@@ -6,7 +6,9 @@ python tools/notebooks/render_notebooks.py [NAME...] [--source DIR] [--out DIR] 
 from __future__ import annotations
 
 import argparse
+import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from PIL import Image, ImageChops
 from inf2lab import paths
 from notebook_files import NOTEBOOKS, NotebookToolError, find_notebooks, read_notebook, title_of
 
+DRAWN = re.compile(r'src="(\.\./[^"]+\.svg)"')
 THEMES = ("light", "dark")
 BROWSERS = (
     "chromium",
@@ -33,12 +36,16 @@ BROWSERS = (
 def render(path: Path, out: Path, *, theme: str = "light") -> Path:
     """Writes one notebook as a page of its own into `out`, the files of its pictures within it; returns the page."""
     notebook = read_notebook(path)
-    # The page's title, and where its pictures' addresses begin.
-    resources = {"metadata": {"name": title_of(notebook) or path.stem, "path": str(path.parent)}}
-    html, _ = HTMLExporter(embed_images=True, theme=theme).from_notebook_node(notebook, resources)
+    resources = {"metadata": {"name": title_of(notebook) or path.stem}}  # the page's title
+    html, _ = HTMLExporter(theme=theme).from_notebook_node(notebook, resources)
     page = out / f"{path.stem}{'-dark' * (theme == 'dark')}.html"
-    page.write_text(html, encoding="utf-8")
+    page.write_text(DRAWN.sub(lambda found: f'src="{_data_url(path.parent / found[1])}"', html), encoding="utf-8")
     return page
+
+
+def _data_url(picture: Path) -> str:
+    """The picture as an address: nbconvert embeds no file above the notebook's folder, and then ends a fold early."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
 
 
 def find_browser() -> str | None:

@@ -15,6 +15,7 @@ from page_files import DOCS, options, write_pages
 
 # The name of a file in docs/pictures, and who draws it.
 DRAWN: dict[str, Callable[[], Picture]] = {
+    "layers": pictures.layers,
     "load_timeline": pictures.load_timeline,
     "padding": pictures.padding,
     "streaming": pictures.streaming,

@@ -36,6 +36,7 @@ from inf2lab.aws.moments import Moment
 from inf2lab.aws.prices import PriceTable, price_table
 from inf2lab.aws.review_of_instance import review
 from inf2lab.aws.runs import Run, all_runs, open_runs, run_on_record
+from inf2lab.aws.session_path import path_table
 from inf2lab.aws.sweeper import SweepReport, sweep, sweep_on_record
 from inf2lab.aws.tunnel import fill_commands, token_command, tunnel_command
 
@@ -82,6 +83,7 @@ __all__ = [
     "look_up_subnet",
     "offering",
     "open_runs",
+    "path_table",
     "price_table",
     "quota",
     "review",

@@ -6,23 +6,23 @@ from dataclasses import replace
 from inf2lab import catalog, planning
 from inf2lab.aws.instance import LaunchRequest
 from inf2lab.aws.prices import PriceTable
+from inf2lab.aws.session_path import PATH, load_times, stop_seconds, together
 from inf2lab.planning import Plan, Range
 from inf2lab.settings import Settings
 from neuron_rules import GIB
 
-# Planned, not measured, in minutes: first boot, `make setup` and the image; then reading and trying.
-SETUP_MIN, WORK_MIN = 15, 60
-FIRST_LOADS = 2  # the handlers of notebooks 03 and 04 compile programs of their own
-WARM_LOADS = 2  # notebook 05, and once more after a mistake
+SETUP_MIN = PATH[0].minutes
+WORK_MIN = sum(stop.minutes for stop in PATH[1:])
+FIRST_LOADS = sum(stop.compiles for stop in PATH)
+WARM_LOADS = sum(stop.warm for stop in PATH)
 
 
 def first_session(request: LaunchRequest, price: PriceTable, settings: Settings) -> str:
     """Return minutes and dollars of a first session, what a bucket saves the next one, and the price of an answer."""
     made = _plan_that_loads(settings, request.instance)
     speed = float(request.disk["Throughput"])
-    first, warm = (planning.loading(made.request, warm=kept, disk_mib_per_s=speed).seconds for kept in (False, True))
-    around = 60 * (SETUP_MIN + WORK_MIN)
-    hours = Range(*((around + FIRST_LOADS * one + WARM_LOADS * two) / 3600 for one, two in _bounds(first, warm)))
+    first, warm = load_times(made, speed)
+    hours = together(stop_seconds(stop, first, warm) for stop in PATH).scaled(1 / 3600)
     usd = hours.scaled(price.usd_per_hour)
     lines = [
         f"a first session with {made.request.model.name}, planned and not measured:",

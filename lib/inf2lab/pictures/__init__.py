@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from inf2lab.pictures.copies_on_devices import ring
     from inf2lab.pictures.core_memory import memory_bars, verdicts
     from inf2lab.pictures.events import timeline
+    from inf2lab.pictures.five_layers import layers
     from inf2lab.pictures.load_steps import load_timeline
     from inf2lab.pictures.padded_rows import padding
     from inf2lab.pictures.two_lanes import lanes
@@ -25,6 +26,7 @@ __all__ = [
     "SAND",
     "Picture",
     "lanes",
+    "layers",
     "load_timeline",
     "memory_bars",
     "padding",
@@ -42,6 +44,7 @@ __getattr__ = faces.on_demand(
         "copies_on_devices": ("ring",),
         "core_memory": ("memory_bars", "verdicts"),
         "events": ("timeline",),
+        "five_layers": ("layers",),
         "load_steps": ("load_timeline",),
         "padded_rows": ("padding",),
         "two_lanes": ("lanes",),

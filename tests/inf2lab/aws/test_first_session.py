@@ -68,7 +68,7 @@ def test_the_readme_says_the_same(root: Path) -> None:
     """Twenty minutes were a number of somebody else's smaller model, and stood there without a doubt."""
     readme = (root / "README.md").read_text(encoding="utf-8")
     low, high, likely = numbers(said("inf2.8xlarge"), r"(\d+\.\d\d) to (\d+\.\d\d) USD, likely (\d+\.\d\d)")
-    assert f"{low:.1f} to {high:.1f} USD, likely {likely:.1f}; reckoned" in " ".join(readme.split())
+    assert f"{low:.1f} to {high:.1f} USD, likely {likely:.1f}; calculated" in " ".join(readme.split())
     saved = re.search(r"each later one (\d+ to \d+) min", said("inf2.8xlarge"))
     assert saved
     assert f"{saved[1]} minutes less (reckoned)" in " ".join(readme.split())
