@@ -19,6 +19,8 @@ DRAWN: dict[str, Callable[[], Picture]] = {
     "load_timeline": pictures.load_timeline,
     "padding": pictures.padding,
     "streaming": pictures.streaming,
+    "batches": pictures.batches,
+    "symptoms": pictures.symptoms,
     "two_lanes": pictures.lanes,
 }
 

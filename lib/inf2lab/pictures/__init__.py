@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from inf2lab import faces
 
 if TYPE_CHECKING:
+    from inf2lab.pictures.batches_in_time import batches
     from inf2lab.pictures.canvas import BLUE, GREY, INK, RED, SAND, Picture
     from inf2lab.pictures.copies_on_devices import ring
     from inf2lab.pictures.core_memory import memory_bars, verdicts
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from inf2lab.pictures.five_layers import layers
     from inf2lab.pictures.load_steps import load_timeline
     from inf2lab.pictures.padded_rows import padding
+    from inf2lab.pictures.symptom_tree import symptoms
     from inf2lab.pictures.two_lanes import lanes
     from inf2lab.pictures.whole_or_stream import streaming
 
@@ -25,6 +27,7 @@ __all__ = [
     "RED",
     "SAND",
     "Picture",
+    "batches",
     "lanes",
     "layers",
     "load_timeline",
@@ -32,6 +35,7 @@ __all__ = [
     "padding",
     "ring",
     "streaming",
+    "symptoms",
     "timeline",
     "verdicts",
 ]
@@ -40,6 +44,7 @@ __all__ = [
 __getattr__ = faces.on_demand(
     __name__,
     {
+        "batches_in_time": ("batches",),
         "canvas": ("BLUE", "GREY", "INK", "RED", "SAND", "Picture"),
         "copies_on_devices": ("ring",),
         "core_memory": ("memory_bars", "verdicts"),
@@ -47,6 +52,7 @@ __getattr__ = faces.on_demand(
         "five_layers": ("layers",),
         "load_steps": ("load_timeline",),
         "padded_rows": ("padding",),
+        "symptom_tree": ("symptoms",),
         "two_lanes": ("lanes",),
         "whole_or_stream": ("streaming",),
     },

@@ -1,0 +1,36 @@
+"""The raw logs of notebook 08: each has its cause, and nothing of the machine that wrote it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import write_logs
+from inf2lab import drills
+from inf2lab.drills import Result, Sighting
+
+every_log = pytest.mark.parametrize("letter", write_logs.CAUSED_BY)
+
+
+@every_log
+def test_a_raw_log_leads_to_its_cause(letter: str) -> None:
+    name = write_logs.CAUSED_BY[letter]
+    text = (write_logs.LOGS / f"{letter}.txt").read_text(encoding="utf-8")
+    assert drills.explain(text)[0].name == name
+    assert re.search(drills.find(name).log, text, re.MULTILINE)
+    assert drills.find(name).how not in text
+
+
+@every_log
+def test_it_tells_nothing_about_the_machine(letter: str) -> None:
+    text = (write_logs.LOGS / f"{letter}.txt").read_text(encoding="utf-8")
+    assert not re.search(r"/(?:home|Users|root|work|wt|private)/|inf2lab-", text)
+    assert set(re.findall(r"W-(\d+)-", text)) == {"123"}
+
+
+def test_a_log_is_written_with_the_paths_of_an_instance() -> None:
+    log = 'W-77-drill-stderr:   File "/home/me/.cache/inf2lab/worker/0.25.0-f526d2/djl_python_engine.py", line 117\n'
+    told = write_logs.text_of(Result(drills.find("queue-full"), Sighting("HTTP/1.1 424 no", log)))
+    assert told.startswith("CLIENT  HTTP/1.1 424 no\n\nW-123-drill-stderr: ")
+    assert 'File "/tmp/.djl.ai/python/0.25.0/djl_python_engine.py", line 117' in told
