@@ -1,16 +1,21 @@
-"""What the rehearsal server adds to a request, beside DJLServing's JVM in the same run; by hand, on a quiet machine.
+"""What the rehearsal server adds to a request, beside another server in the same run; by hand, on a quiet machine.
 
-    python tests/benchmarks/server.py [--rounds 3] [--requests 2000] [--golden FOLDER]
+    python tests/benchmarks/server.py [--against CLONE] [--rounds 3] [--requests 2000] [--golden FOLDER]
 
-One model that echoes, one worker. With DJL_SERVING_HOME set (CONTRIBUTING.md) the JVM is measured too, the two in
-turns, and each line ends in the ratio. Without it the figures recorded from the JVM stand beside them, where --golden
-has them; they come from another run, so no ratio is formed. Each figure is the median of the rounds.
+One model that echoes, one worker. The other is the rehearsal of another clone, or with DJL_SERVING_HOME set
+(CONTRIBUTING.md) the JVM. In each round every figure is taken of both, one right after the other, and the one that was
+first is second in the next round: so other work on the machine hurts both alike. Each figure is the median of the
+rounds, the ratio the median of each round's own ratio, with the quarter of the rounds below and above it. "CPU" is
+processor time of the server and its worker together, which other work changes least: for that, many short rounds, as
+`--rounds 15 --requests 400`. Without another server the figures recorded from the JVM stand beside them, where --golden
+has them; they come from another run, so no ratio is formed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +41,7 @@ MODEL = {
 BODY = json.dumps({"text": ["Hello, I'm a language model,", "Welcome to Amazon Elastic"], "seq_length": 2048}).encode()
 MEGABYTE = json.dumps(["y" * 1_000_000]).encode()
 JVM = "-Xmx1g -Xms1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # as in the containers
+MEGABYTES = 60  # requests of a round with a body of 1 MB
 Figures = dict[str, list[float]]
 
 
@@ -48,18 +54,20 @@ class Kind:
     environment: dict[str, str]
 
 
-def kinds(work: Path) -> list[Kind]:
-    """The rehearsal, and the JVM where there is one."""
+def kinds(work: Path, against: Path | None) -> list[Kind]:
+    """The rehearsal, and what it is measured beside: another clone, or the JVM where there is one."""
     common = {"OMP_NUM_THREADS": "1", "TMPDIR": str(work), "PYTHON_EXECUTABLE": sys.executable}
-    found = [
-        Kind(
-            "rehearsal",
-            lambda store, port: [sys.executable, "-m", "rehearsal.server", "-s", str(store), "--port", str(port)],
-            common | {"PYTHONPATH": str(ROOT / "lib")},
-        )
-    ]
+
+    def rehearsal(name: str, clone: Path) -> Kind:
+        program = [sys.executable, "-m", "rehearsal.server"]
+        environment = common | {"PYTHONPATH": str(clone / "lib")}
+        return Kind(name, lambda store, port: [*program, "-s", str(store), "--port", str(port)], environment)
+
+    found = [rehearsal("rehearsal", ROOT)]
     home = os.environ.get("DJL_SERVING_HOME")
-    if home:
+    if against is not None:
+        found.append(rehearsal(str(against), against.resolve()))
+    elif home:
 
         def command(store: Path, port: int) -> list[str]:
             config = work / "config.properties"
@@ -68,7 +76,7 @@ def kinds(work: Path) -> list[Kind]:
             return [str(Path(home).expanduser() / "bin" / "serving"), "-f", str(config)]
 
         java = {"JAVA_OPTS": f"{JVM} -Djava.io.tmpdir={work}", "MODEL_SERVER_HOME": str(work)}
-        found.append(Kind("djl", command, common | java | {"DJL_CACHE_DIR": str(work / "djl")}))
+        found.append(Kind("JVM", command, common | java | {"DJL_CACHE_DIR": str(work / "djl")}))
     return found
 
 
@@ -155,24 +163,66 @@ def start(kind: Kind, store: Path) -> tuple[psutil.Popen, int, float]:
     raise SystemExit(f"{kind.name} did not start: {' '.join(command)}")
 
 
-def measure(kind: Kind, store: Path, requests: int) -> dict[str, float]:
-    """One round: a start, a warm-up, and every figure once."""
-    process, port, seconds = start(kind, store)
-    try:
-        echo = post("/predictions/echo", BODY)
-        figures = {"start, s": seconds, "memory idle, MB": process.memory_info().rss / 1e6}
-        ask(port, echo, clients=1, number=requests)  # the JVM compiles while it is warmed up
-        ask(port, echo, clients=8, number=requests)
-        for clients in (1, 8):
-            p50, rate = ask(port, echo, clients=clients, number=requests)
-            figures |= {f"echo p50, {clients} clients, ms": p50, f"echo a second, {clients} clients": rate}
-        figures["ping p50, ms"] = ask(port, b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", clients=1, number=requests)[0]
-        figures["1 MB p50, ms"] = ask(port, post("/predictions/echo", MEGABYTE), clients=1, number=100)[0]
-        figures["memory after, MB"] = process.memory_info().rss / 1e6
-        return figures
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+def cpu_s(process: psutil.Process) -> float:
+    """Processor seconds of a server and its workers so far; where the kernel tells it, to the nanosecond."""
+    spent = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        told = list(Path(f"/proc/{one.pid}/task").glob("*/schedstat"))
+        spent += sum(int(path.read_text().split()[0]) for path in told) / 1e9 if told else sum(one.cpu_times()[:2])
+    return spent
+
+
+QUESTIONS: dict[str, tuple[bytes, int]] = {
+    "echo, 1 client": (post("/predictions/echo", BODY), 1),
+    "echo, 8 clients": (post("/predictions/echo", BODY), 8),
+    "ping": (b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", 1),
+    "1 MB": (post("/predictions/echo", MEGABYTE), 1),
+}
+
+
+class Measured:
+    """A running server that is asked one question after the other."""
+
+    def __init__(self, kind: Kind, store: Path) -> None:
+        self.process, self._port, seconds = start(kind, store)
+        self.figures = {"start, s": seconds, "start, CPU s": cpu_s(self.process)}
+        self._note_memory("idle")
+
+    def ask(self, name: str, requests: int, *, warm: bool = False) -> None:
+        """Asks a question so often, and notes median, rate and processor time."""
+        request, clients = QUESTIONS[name]
+        number = min(requests, MEGABYTES) if len(request) > 1e6 else requests
+        before = cpu_s(self.process)
+        p50, rate = ask(self._port, request, clients=clients, number=number)
+        if not warm:
+            spent = (cpu_s(self.process) - before) / (number // clients * clients)
+            self.figures |= {f"{name}: p50, ms": p50, f"{name}: CPU, ms": spent * 1000, f"{name}: a second": rate}
+
+    def end(self) -> None:
+        """Stops the server."""
+        self._note_memory("after")
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+    def _note_memory(self, when: str) -> None:
+        self.figures[f"memory {when}, MB"] = self.process.memory_info().rss / 1e6
+
+
+def measure(compared: list[Kind], store: Path, requests: int) -> dict[str, dict[str, float]]:
+    """One round: a start, a warm-up, and every figure once, of each kind in turn."""
+    with contextlib.ExitStack() as ends:
+        running = {}
+        for kind in compared:
+            running[kind.name] = Measured(kind, store)
+            ends.callback(running[kind.name].end)
+        for warm in (True, False):  # the JVM compiles while it is warmed up
+            for name in QUESTIONS:
+                for server in running.values():
+                    server.ask(name, requests, warm=warm)
+    return {name: server.figures for name, server in running.items()}
+
+
+ECHOES = {"echo, 1 client": "echo_c1", "echo, 8 clients": "echo_c8"}  # as the recordings name them
 
 
 def recorded(golden: Path) -> dict[str, float]:
@@ -186,16 +236,29 @@ def recorded(golden: Path) -> dict[str, float]:
         "start, s": middle(told["start_to_port_open_s"]),
         "memory idle, MB": told["rss_jvm_idle_mb"],
         "memory after, MB": told["rss_jvm_after_mb"],
-        "ping p50, ms": told["ping_c1"]["p50"],
-        "1 MB p50, ms": told["echo_1MB_c1"]["p50"],
-        **{f"echo p50, {n} clients, ms": middle([run["p50"] for run in told[f"echo_c{n}"]]) for n in (1, 8)},
-        **{f"echo a second, {n} clients": middle([run["rps"] for run in told[f"echo_c{n}"]]) for n in (1, 8)},
+        "ping: p50, ms": told["ping_c1"]["p50"],
+        "1 MB: p50, ms": told["echo_1MB_c1"]["p50"],
+        **{f"{name}: p50, ms": middle([run["p50"] for run in told[key]]) for name, key in ECHOES.items()},
+        **{f"{name}: a second": middle([run["rps"] for run in told[key]]) for name, key in ECHOES.items()},
     }
+
+
+def lines(ours: Figures, other: Figures, known: dict[str, float]) -> Iterator[str]:
+    """The table's lines: ours, theirs, and the ratio of the two in the same round with its quarters."""
+    for figure, values in ours.items():
+        line = f"{figure:28s}{statistics.median(values):12.2f}"
+        if not other:
+            yield line + (f"{known[figure]:16.2f}" if figure in known else "")
+            continue
+        ratios = [mine / theirs for mine, theirs in zip(values, other[figure], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+        yield f"{line}{statistics.median(other[figure]):16.2f}{middle:8.3f}   {low:.3f} to {high:.3f}"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints a line a figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", type=Path, metavar="CLONE", help="another clone, to measure its rehearsal beside")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--golden", type=Path, default=GOLDEN)
@@ -205,20 +268,16 @@ def main(argv: list[str] | None = None) -> int:
         (store / "echo").mkdir(parents=True)
         for file, text in MODEL.items():
             (store / "echo" / file).write_text(text)
-        compared = kinds(Path(name))
+        compared = kinds(Path(name), args.against)
         found: dict[str, Figures] = {kind.name: {} for kind in compared}
-        for _ in range(args.rounds):
-            for kind in compared:
-                for figure, value in measure(kind, store, args.requests).items():
-                    found[kind.name].setdefault(figure, []).append(value)
-    ours = {figure: statistics.median(values) for figure, values in found["rehearsal"].items()}
-    other = {figure: statistics.median(values) for figure, values in found.get("djl", {}).items()}
-    beside = other or recorded(args.golden)
-    print(f"{'':28s}{'rehearsal':>12s}{'JVM' if other else 'JVM, recorded':>16s}{'ratio' if other else '':>8s}")
-    for figure, value in ours.items():
-        theirs = f"{beside[figure]:16.2f}" if figure in beside else ""
-        ratio = f"{value / beside[figure]:8.2f}" if other else ""
-        print(f"{figure:28s}{value:12.2f}{theirs}{ratio}")
+        for number in range(args.rounds):
+            for server, figures in measure(compared[:: -1 if number % 2 else 1], store, args.requests).items():
+                for figure, value in figures.items():
+                    found[server].setdefault(figure, []).append(value)
+    ours, *others = found.items()
+    beside, other = others[0] if others else ("JVM, recorded", {})
+    print(f"{'':28s}{ours[0]:>12s}{beside[-15:]:>16s}{'ratio' if other else '':>8s}")
+    print(*lines(ours[1], other, {} if other else recorded(args.golden)), sep="\n")
     return 0
 
 
