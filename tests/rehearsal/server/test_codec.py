@@ -52,7 +52,7 @@ def djl():
 @settings(deadline=None, max_examples=60)
 @given(properties=pairs, parts=contents)
 def test_djl_reads_what_we_write(djl, properties, parts):
-    wire = Wire(encode_request(properties, parts))
+    wire = Wire(b"".join(encode_request(properties, parts)))
     read = djl[0]()
     read.read(wire)
     assert read.properties == properties
@@ -113,7 +113,7 @@ def test_recorded_bytes(name):
     if name == "text-list":
         init["tensor_parallel_degree"] = "2"
         init = {key: init[key] for key in hash_order(init)}
-    assert encode_request({key: init[key] for key in hash_order(init)}) == to_worker[0]
+    assert b"".join(encode_request({key: init[key] for key in hash_order(init)})) == to_worker[0]
     back = b"".join(bytes.fromhex(line["hex"]) for line in lines if line.get("dir") == "worker->java")
     messages = ReplyReader().feed(back)
     assert messages[0] == Reply(204, "No content")

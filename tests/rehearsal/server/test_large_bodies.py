@@ -1,4 +1,4 @@
-"""Large bodies: read where nobody waits for it, and let go of when they were read."""
+"""Large bodies: read and passed on where nobody waits for it, and let go of when they were read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rehearsal.server.wire import requests
 from rehearsal.server.wire.http import Connection
 from rehearsal.server.wire.requests import LARGE, Request, handler_message
 from rehearsal.server.wire.responses import json_response
+from rehearsal.server.workers.channel import Link
+from rehearsal.server.workers.codec import BLOCK, encode_request, whole
 
 LOCAL = Address("127.0.0.1", 0)
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=X"
@@ -78,3 +80,100 @@ def test_a_connection_lets_go_of_a_body_that_was_read():
         assert asyncio.run(run())() is None, "a cycle keeps a connection, and what it holds, until the next collection"
     finally:
         gc.enable()
+
+
+def test_a_large_body_is_not_joined_and_goes_to_the_worker_in_blocks():
+    parts = [b"a" * 100_000, b"b", b"c" * (3 * BLOCK + 5)]
+    blocks = list(encode_request({"k": "v"}, [("data", parts), ("x", b"y")]))
+    assert max(map(len, blocks)) <= BLOCK
+    assert b"".join(blocks) == b"".join(encode_request({"k": "v"}, [("data", b"".join(parts)), ("x", b"y")]))
+
+
+class Slow(Played):
+    """A transport that is full after each block, until it is told otherwise."""
+
+    def __init__(self, link):
+        self.link, self.written = link, []
+
+    def set_write_buffer_limits(self, **_):
+        pass
+
+    def write(self, data):
+        self.written.append(data)
+        self.link.pause_writing()
+
+
+class Worker:
+    """The owner of a link, which it tells nothing."""
+
+    def closed(self):
+        pass
+
+
+def played_link():
+    link = Link(Worker())
+    link.connection_made(Slow(link))
+    return link, link._transport.written
+
+
+def test_a_message_waits_for_a_worker_that_reads_slowly():
+    async def run():
+        link, written = played_link()
+        sent = asyncio.ensure_future(link.send([b"1", b"2", b"3"], 60))
+        for count in (1, 2, 3):
+            await asyncio.sleep(0)
+            assert len(written) == count
+            link.resume_writing()
+            await asyncio.sleep(0)
+        assert 0 < await sent <= 60
+        assert written == [b"1", b"2", b"3"]
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_dies_amid_a_message_has_not_read_it():
+    async def run():
+        link, written = played_link()
+        sent = asyncio.ensure_future(link.send([b"1", b"2"], 60))
+        await asyncio.sleep(0)
+        link.connection_lost(None)
+        await sent
+        assert (written, link.unread, await link.receive(60)) == ([b"1"], True, None)
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_does_not_read_is_given_up_after_the_time_of_a_request():
+    async def run():
+        link, _ = played_link()
+        with pytest.raises(TimeoutError):
+            await link.send([b"1", b"2"], 0.01)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [1, 16, 5000, 100_000])
+def test_chunks_become_few_parts_of_a_body(size):
+    async def run():
+        got = []
+
+        async def answer(request):
+            got.append(request.body)
+            return json_response({})
+
+        class Log:
+            def access(self, *_):
+                pass
+
+        connection = Connection(answer, ServerConfig(LOCAL, LOCAL), Log(), Room())
+        connection._transport, connection._client = Played(), "/x"
+        chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+        connection.data_received(b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(100_000 // size):
+            connection.data_received(chunk)
+        connection.data_received(b"0\r\n\r\n")
+        await asyncio.sleep(0)
+        assert whole(got[0]) == b"x" * (100_000 // size * size)
+        assert len(got[0]) < 50, "a part of a few bytes each costs ten times the body's memory"
+
+    asyncio.run(run())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
@@ -34,7 +34,7 @@ class PlayedProcess:
         self.error: Exception | None = None
         self.reply = OK
 
-    async def ask(self, message: bytes, timeout_s: float) -> Reply:
+    async def ask(self, message: Iterable[bytes], timeout_s: float) -> Reply:
         self.asked.set()
         await self.answers.wait()
         if self.error is not None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -79,8 +80,8 @@ class Steps:
     answers: list[Reply]
     asked: list[bytes] = field(default_factory=list)
 
-    async def ask(self, message: bytes, timeout_s: float) -> Reply:
-        self.asked.append(message)
+    async def ask(self, message: Iterable[bytes], timeout_s: float) -> Reply:
+        self.asked.append(b"".join(message))
         if not self.answers:
             raise WorkerLost
         return self.answers.pop(0)
@@ -228,7 +229,8 @@ def test_a_first_text_that_is_an_error_in_json_gives_the_status(text, code, mess
 def test_the_first_message_of_a_request_has_its_headers_and_no_handler():
     info = model(ROLLS | {"option.handler": "serve"})
     done, _ = play([step(pairs(data="x", last="true"), pairs(data="y", last="true"))], info, requests=2)
-    expected = encode_request({"batch_000.X-A": "0", "batch_001.X-A": "1", "batch_size": "2", "handler": "serve"})
+    named = {"batch_000.X-A": "0", "batch_001.X-A": "1", "batch_size": "2", "handler": "serve"}
+    expected = b"".join(encode_request(named))
     assert done.steps.asked[0].startswith(expected[:-2])
 
 

@@ -16,7 +16,7 @@ from rehearsal.server.models.info import FAILED, PENDING
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.wire.requests import Request, handler_message
 from rehearsal.server.wire.responses import Response, json_response, reply_response
-from rehearsal.server.workers.codec import Reply
+from rehearsal.server.workers.codec import Reply, whole
 from rehearsal.server.workers.jobs import Job, Message
 
 
@@ -130,7 +130,7 @@ class Inference:
 
 
 def _field(message: Message, name: str) -> str | None:
-    return next((data.decode("utf-8", "replace") for key, data in message.contents if key == name), None)
+    return next((whole(data).decode("utf-8", "replace") for key, data in message.contents if key == name), None)
 
 
 def _property(message: Message, name: str) -> str | None:

@@ -18,6 +18,7 @@ from rehearsal.server.switches import Switch
 from rehearsal.server.uris import read_uri
 from rehearsal.server.wire.requests import Request, SendLate
 from rehearsal.server.wire.responses import Response, error_response, json_response, status_response
+from rehearsal.server.workers.codec import Data, size_of, whole
 from rehearsal.server.workers.refusals import not_ready_to_scale
 
 MOST_BYTES = 2**16  # of a JSON body that says of a model what to load
@@ -244,11 +245,11 @@ def _said_in_query(request: Request) -> _Said:
     return _Said(texts, numbers, parse_boolean(request.parameter("synchronous") or "true"))
 
 
-def _said_in_json(body: bytes, *, as_java: bool) -> _Said:
-    if len(body) > MOST_BYTES:
-        raise ApiError.bad_request(f"the JSON body has {len(body)} bytes, and no model takes more than {MOST_BYTES}")
+def _said_in_json(body: Data, *, as_java: bool) -> _Said:
+    if (size := size_of(body)) > MOST_BYTES:
+        raise ApiError.bad_request(f"the JSON body has {size} bytes, and no model takes more than {MOST_BYTES}")
     try:
-        said = _read_json(body)
+        said = _read_json(whole(body))
     except ApiError as error:
         if as_java:
             raise

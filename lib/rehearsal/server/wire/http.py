@@ -24,10 +24,11 @@ from rehearsal.server.switches import Switch
 from rehearsal.server.wire.crowd import Crowd
 from rehearsal.server.wire.decoder import ChunkSizeError, Decoder
 from rehearsal.server.wire.heads import Head, MalformedError
-from rehearsal.server.wire.requests import Request
+from rehearsal.server.wire.requests import LARGE, Request
 from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
 
 PIPELINED = 16  # requests of one connection that wait here before it is read on
+SMALL = 4096  # bytes of a part of a body that is put to the one before: a chunk may be one byte
 RST_LIMIT = 64 * 1024  # a larger answer may still be in the kernel's buffer, which a reset would drop
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n"
@@ -117,15 +118,18 @@ class Connection(asyncio.Protocol):
             self._transport.write(TOO_LARGE + b"connection: close\r\n\r\n")
             self.reset()
             return
-        self._body.append(part)
+        if self._body and len(part) < SMALL > len(self._body[-1]):
+            self._body[-1] += part
+        else:
+            self._body.append(part)
 
     def _finish(self) -> None:
         if self._swallow or self._closing:
             return
         head, parts, self._body = self._asked, self._body, []
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        body = b"".join(parts) if self._length <= LARGE else parts
         if head.length is None:
-            head.headers.append(("content-length", str(len(body))))
+            head.headers.append(("content-length", str(self._length)))
         # As in the original, the session belongs to the connection: a pipelined request replaces the one before.
         self._session = _Session(head.line)
         self._queue(Request(head.method, head.target, head.headers, body, self.send))
@@ -169,8 +173,12 @@ class Connection(asyncio.Protocol):
         session, self._session = self._session, None
         if response.pieces is None:
             start = self._head(response, session, len(response.body))
-            empty = head_only or has_no_body(response.status)
-            self._transport.write(start if empty else start + response.body)
+            body = b"" if head_only or has_no_body(response.status) else response.body
+            if len(body) > LARGE:  # is not copied to stand behind a head
+                self._transport.write(start)
+                self._transport.write(memoryview(body))
+            else:
+                self._transport.write(start + body)
         else:
             await self._send_stream(response, session, head_only=head_only)
         if session is not None:

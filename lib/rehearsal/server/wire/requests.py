@@ -13,6 +13,7 @@ from rehearsal.server.wire.escapes import decode_between
 from rehearsal.server.wire.forms import URL_ENCODED, form_fields
 from rehearsal.server.wire.multipart import boundary, multipart_parts
 from rehearsal.server.wire.responses import Response
+from rehearsal.server.workers.codec import Data, whole
 from rehearsal.server.workers.jobs import Contents, Message
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -24,9 +25,11 @@ T = TypeVar("T")
 SendLate = Callable[[Response], Awaitable[None]]
 
 
-async def read_aside(size: int, read: Callable[[], T]) -> T:
+async def read_aside(body: Data, read: Callable[[bytes], T]) -> T:
     """The result of reading a body: of a large one in a thread, so that the others' requests are answered."""
-    return read() if size <= LARGE else await asyncio.to_thread(read)
+    if isinstance(body, bytes) and len(body) <= LARGE:
+        return read(body)
+    return await asyncio.to_thread(lambda: read(whole(body)))
 
 
 async def _drop(_: Response) -> None:
@@ -40,7 +43,7 @@ class Request:
     method: str
     target: str
     headers: list[tuple[str, str]]
-    body: bytes = b""
+    body: Data = b""
     send_late: SendLate = field(default=_drop, repr=False)  # sends an answer that no request waits for
     _query: list[tuple[str, str]] | None = field(default=None, repr=False)
 
@@ -109,9 +112,9 @@ async def handler_message(request: Request, *, allow_override: bool) -> Message:
     content_type = request.header("content-type") or ""
     delimiter = boundary(content_type)
     if delimiter is not None:
-        contents += await read_aside(len(request.body), lambda: multipart_parts(request.body, delimiter))
+        contents += await read_aside(request.body, lambda body: multipart_parts(body, delimiter))
     elif content_type.split(";", 1)[0].lower() == URL_ENCODED:
-        contents += await read_aside(len(request.body), lambda: form_fields(request.body))
+        contents += await read_aside(request.body, form_fields)
     else:
         contents.append(("data", request.body))
     if "handler" in properties and not allow_override:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 from rehearsal.server.errors import CodecError
-from rehearsal.server.workers.codec import Frame, Reply, ReplyReader
+from rehearsal.server.workers.codec import BLOCK, Frame, Reply, ReplyReader
 
 STARTED = "Python engine started."  # on stdout: the worker listens on its socket
 LINE_LIMIT = 65536  # bytes of one line of output
@@ -81,12 +82,20 @@ class Link(asyncio.Protocol):
         self._worker, self._reader = worker, ReplyReader()
         self._messages: deque[Reply | Frame] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._closed = False
+        self._closed = self._full = False
         self.unread = False  # the worker went away before it had read all that was sent
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        transport.set_write_buffer_limits(high=BLOCK, low=BLOCK)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._wake()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -103,29 +112,43 @@ class Link(asyncio.Protocol):
         self._worker.closed()
         self._wake()
 
-    def send(self, message: bytes) -> None:
+    async def send(self, message: Iterable[bytes], timeout_s: float) -> float:
+        """Writes a message as fast as the worker reads, and returns what is left of the time. Raises TimeoutError."""
         self._messages.clear()
-        self._transport.write(message)
+        for block in message:
+            while self._full and not self._closed:
+                timeout_s = await self._wait(timeout_s) or 0
+            if self._closed:
+                self.unread = True
+                break
+            self._transport.write(block)
+        return timeout_s
 
     def close(self) -> None:
         self._transport.abort()
 
     async def receive(self, timeout_s: float | None) -> Reply | Frame | None:
         """The next message, or None when the connection is gone. Raises TimeoutError."""
-        if not self._messages and not self._closed:
-            if timeout_s is not None and timeout_s <= 0:  # the worker may be quicker than a timer
-                raise TimeoutError
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            # A plain timer: asyncio.timeout costs several times as much, on every request.
-            timer = loop.call_later(timeout_s, self._expire, self._waiter) if timeout_s is not None else None
-            try:
-                await self._waiter
-            finally:
-                if timer is not None:
-                    timer.cancel()
-                self._waiter = None
+        while not self._messages and not self._closed:
+            timeout_s = await self._wait(timeout_s)
         return self._messages.popleft() if self._messages else None
+
+    async def _wait(self, timeout_s: float | None) -> float | None:
+        """Waits until something happens, and returns what is left of the time. Raises TimeoutError."""
+        if timeout_s is not None and timeout_s <= 0:  # the worker may be quicker than a timer
+            raise TimeoutError
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._waiter = loop.create_future()
+        # A plain timer: asyncio.timeout costs several times as much, on every request.
+        timer = loop.call_later(timeout_s, self._expire, self._waiter) if timeout_s is not None else None
+        try:
+            await self._waiter
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._waiter = None
+        return None if timeout_s is None else timeout_s - (loop.time() - began)
 
     @staticmethod
     def _expire(waiter: asyncio.Future[None]) -> None:

@@ -8,7 +8,7 @@ string is int16 length (-1: none) and UTF-8. Facts: DJLServing 0.25, section 7 o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
 
@@ -16,11 +16,13 @@ from rehearsal.server.errors import CodecError
 
 SHORT_MAX = 32767
 STREAM = -1  # the content count that announces frames
+BLOCK = 256 * 1024  # bytes of a message that are joined, copied or written while all others wait
 _short = Struct(">h")
 _int = Struct(">i")
 _frame = Struct(">Bi")
 
-Pairs = Iterable[tuple[str | None, bytes]]
+Data = bytes | list[bytes]  # of a large body the parts, as they came: 60 MB are not joined where all others wait
+Pairs = Iterable[tuple[str | None, Data]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,18 @@ class Frame:
     last: bool
 
 
-def encode_request(properties: Mapping[str, str], contents: Pairs = ()) -> bytes:
-    """The message that calls the worker's handler; with no content it is the init call.
+def whole(data: Data) -> bytes:
+    """The bytes as one."""
+    return data if isinstance(data, bytes) else b"".join(data)
+
+
+def size_of(data: Data) -> int:
+    """How many bytes there are."""
+    return len(data) if isinstance(data, bytes) else sum(map(len, data))
+
+
+def encode_request(properties: Mapping[str, str], contents: Pairs = ()) -> Iterator[bytes]:
+    """The message that calls the worker's handler, in blocks; with no content it is the init call.
 
     Raises CodecError for more than 32,767 properties or contents, or a string of more bytes.
     """
@@ -54,8 +66,24 @@ def encode_request(properties: Mapping[str, str], contents: Pairs = ()) -> bytes
     contents = list(contents)
     parts.append(_count(len(contents)))
     for name, data in contents:
-        parts += (_string(name), _int.pack(len(data)), data)
-    return b"".join(parts)
+        parts += (_string(name), _int.pack(size_of(data)), *([data] if isinstance(data, bytes) else data))
+    return _blocks(parts)
+
+
+def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """What is small together, what is large in slices, each made only when it is asked for."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        if held and size + len(part) > BLOCK:
+            yield b"".join(held)
+            held, size = [], 0
+        if len(part) > BLOCK:
+            yield from (part[at : at + BLOCK] for at in range(0, len(part), BLOCK))
+        else:
+            held.append(part)
+            size += len(part)
+    yield b"".join(held)
 
 
 def encode_reply(reply: Reply) -> bytes:

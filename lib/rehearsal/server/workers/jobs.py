@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.workers.codec import Reply, encode_request
+from rehearsal.server.workers.codec import Data, Reply, encode_request
 
-Contents = list[tuple[str | None, bytes]]
+Contents = list[tuple[str | None, Data]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Job:
             self.result.set_exception(error)
 
 
-def encode_jobs(jobs: Sequence[Job], handler: str) -> bytes:
+def encode_jobs(jobs: Sequence[Job], handler: str) -> Iterator[bytes]:
     """The message for a worker: a single job as it is, several under `batch_000.` and so on; the handler to call."""
     if len(jobs) == 1:
         return encode_request(sort({"handler": handler} | jobs[0].message.properties), jobs[0].message.contents)
@@ -82,9 +82,9 @@ def settle(jobs: Sequence[Job], reply: Reply) -> None:
         job.answer(Reply(reply.code, reply.message, properties, contents))
 
 
-def _split(reply: Reply) -> dict[int, tuple[dict[str, str], Contents]]:
+def _split(reply: Reply) -> dict[int, tuple[dict[str, str], list[tuple[str | None, bytes]]]]:
     """The parts of a reply by job; an unmarked content belongs to the job of its position."""
-    parts: dict[int, tuple[dict[str, str], Contents]] = {}
+    parts: dict[int, tuple[dict[str, str], list[tuple[str | None, bytes]]]] = {}
     for key, value in reply.properties.items():
         index, name = _mark(key, None)
         for job in range(len(reply.contents)) if index is None else (index,):

@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +94,14 @@ class WorkerProcess:
             raise
         self._log.info("PyProcess", f"Model [{self.command.model}] initialized.")
 
-    async def ask(self, message: bytes, timeout_s: float) -> Reply:
+    async def ask(self, message: Iterable[bytes], timeout_s: float) -> Reply:
         """The worker's answer. Raises WorkerLost: it died, spoke nonsense, or took longer than `timeout_s`."""
         if self._link is None or self.lost:
             raise WorkerLost(unread=True)
-        self._link.send(message)
+        try:
+            timeout_s = await self._link.send(message, timeout_s)
+        except TimeoutError:
+            raise WorkerTimeout from None
         reply = await self._receive(timeout_s)
         if not isinstance(reply, Reply):
             raise WorkerLost

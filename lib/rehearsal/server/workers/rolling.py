@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from struct import Struct
 from struct import error as StructError
@@ -182,7 +182,7 @@ def _give_up(worker: Worker, shared: Shared, batch: list[_Request], error: Codec
     _leave(batch)
 
 
-def _message(batch: list[_Request], handler: str, *, reset: bool) -> bytes:
+def _message(batch: list[_Request], handler: str, *, reset: bool) -> Iterator[bytes]:
     properties = {"handler": handler, "batch_size": str(len(batch))}
     if reset:  # the worker still holds requests of a step that failed
         properties["reset_rollingbatch"] = "true"
