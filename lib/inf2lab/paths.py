@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from inf2lab.errors import LabError
+from inf2lab.errors import LabError, ServerError
 
 PREFIX = "INF2LAB_"
 HUB_TOKEN = "HF_TOKEN"
@@ -52,6 +52,15 @@ def real(path: Path | str) -> Path:
 def enter_repository() -> None:
     """Change into the repository's folder, so that a path means the same in JupyterLab, papermill and nbval."""
     os.chdir(root())
+
+
+def own_python(name: str, what: str, size: str) -> Path:
+    """Return the Python of `what`, which has an environment of its own; raises ServerError with the command for it."""
+    python = root() / f".venv-{name}" / "bin" / "python"
+    if not python.exists():
+        reason = f"{what} has an environment of its own, and it is not here"
+        raise ServerError(f"{reason}: `make {name}-env` makes it ({size})")
+    return python
 
 
 def models() -> Path:

@@ -2,7 +2,9 @@
 
 import html
 import re
+from collections.abc import Callable
 
+Report = Callable[[str], object]  # takes a line for the reader
 COLOUR = r"(?:\x1b\[[0-9;]*m)*"  # the real server's console has it
 _LEVEL = re.compile(rf"^(?:\d{{4}}-\d\d-\d\d \S+ )?{COLOUR}(?:(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+{COLOUR}\s*)?")
 _WORKER = re.compile(r"^.*?W-\d+-\S+?-std(?:out|err): ?")

@@ -52,6 +52,7 @@ def _lines() -> Iterator[str]:
         "",
         *_table(("`--to`", "what it is", "runs on", "image unless asked", "why that one"), _targets()),
         "Images are named without a registry: put its address in front with `--image ADDRESS/NAME:TAG`.",
+        f"The new server may stand on another instance: `--on NAME` takes those of before, and {_later()}.",
         "",
         "## Models",
         "",
@@ -77,6 +78,12 @@ def _lines() -> Iterator[str]:
         "",
         *(f"- {text}" for text in catalog.successor_sources().values()),
     )
+
+
+def _later() -> str:
+    """The instances that only successors run on, each with what is known of its price."""
+    later = [one for name, one in catalog.successor_hosts().items() if name not in catalog.instances()]
+    return "; ".join(f"{one.name} ({one.cores} cores as a degree counts them; {one.source})" for one in later)
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inf2lab import catalog, paths
-from inf2lab.aws.connection import Cloud, Report, find_misfits, input_shape
+from inf2lab.aws.connection import Cloud, find_misfits, input_shape
 from inf2lab.aws.errors import CloudError, LaunchFailed, NoAccess, RunOnRecord
 from inf2lab.aws.runs import Run, open_runs, run_on_record
 from inf2lab.aws.sweeper import sweep
 from inf2lab.errors import SettingsError
+from inf2lab.words import Report
 
 SHOWN_WIDTH = 104
 _LOOK = "`inf2lab sweep` looks for it by its name in every region of the catalog"

@@ -14,8 +14,6 @@ from inf2lab.aws.errors import SIGN_IN, ClockSkew, CloudError, NoAccess, WrongRe
 from inf2lab.aws.moments import Moment
 from inf2lab.settings import Settings
 
-Report = Callable[[str], object]  # takes a line for the reader
-
 ATTEMPTS = 5  # of one call, with pauses that grow, before it counts as throttled
 READ_S = 90  # above an invocation's 60 s (API of InvokeEndpoint: at least 70 s): who gives up first asks again
 

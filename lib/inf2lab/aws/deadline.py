@@ -6,13 +6,14 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.aws.calls import Call
-from inf2lab.aws.connection import Cloud, Report
+from inf2lab.aws.connection import Cloud
 from inf2lab.aws.errors import NotThere
 from inf2lab.aws.kinds import list_instances
 from inf2lab.aws.moments import Moment
 from inf2lab.aws.roles import Statement, create_role, grant
 from inf2lab.aws.runs import DEADLINE_TAG, Run, name_of, tags_of
 from inf2lab.errors import SettingsError
+from inf2lab.words import Report
 
 DEADLINE_ROLE = "<deadline role arn>"
 PART = "deadline"

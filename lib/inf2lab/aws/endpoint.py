@@ -13,7 +13,7 @@ from functools import cached_property
 from inf2lab import catalog
 from inf2lab.aws.bucket import check_name, check_place, may_read
 from inf2lab.aws.calls import Call, Launched, check, price, refuse_a_second_bill, send, undo_on_failure
-from inf2lab.aws.connection import Cloud, Report
+from inf2lab.aws.connection import Cloud
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError
 from inf2lab.aws.kinds import VARIANT, folder_prefix, scaling_target
@@ -23,7 +23,7 @@ from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.folder import LOAD_MARGIN_S, Needs, cache_variables
 from inf2lab.planning import Plan, machine_disk_gib, plan_of, plan_request, planned_pace, slowest_load_s
-from inf2lab.words import plural
+from inf2lab.words import Report, plural
 
 DELETE_TARGET = "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint"
 EXECUTION_ROLE = "<execution role arn>"

@@ -1,9 +1,10 @@
 """What a launch waits for once its instance runs: Session Manager's agent, and the first boot, told step by step."""
 
-from inf2lab.aws.connection import Cloud, Report
+from inf2lab.aws.connection import Cloud
 from inf2lab.aws.errors import BootFailed, NotAllowed
 from inf2lab.aws.kinds import list_instances
 from inf2lab.aws.runs import STATUS_TAG, Run
+from inf2lab.words import Report
 
 BOOTED, INSTALLED, READY, FAILED = "booted", "installed", "ready", "failed"  # as user_data.sh writes them
 SAID = {

@@ -8,7 +8,7 @@ from typing import Any
 from inf2lab import catalog
 from inf2lab.aws.bucket import check_name, check_place, may_read
 from inf2lab.aws.calls import STEP_S, Call, Launched, refuse_a_second_bill, send, settle, undo_on_failure
-from inf2lab.aws.connection import Cloud, Report
+from inf2lab.aws.connection import Cloud
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError, NoCapacity, NotThere
 from inf2lab.aws.first_boot import INSTALLED, READY, wait_for_agent, wait_for_first_boot
@@ -22,6 +22,7 @@ from inf2lab.aws.runs import RUN_TAG, STATUS_TAG, Run, name_of, new_run_id, tags
 from inf2lab.aws.tunnel import check_programs, fill_commands
 from inf2lab.aws.user_data import user_data
 from inf2lab.errors import SettingsError
+from inf2lab.words import Report
 
 TAGGED = ("instance", "volume", "network-interface")
 SSM_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"

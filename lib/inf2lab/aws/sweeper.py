@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from inf2lab import catalog, paths
-from inf2lab.aws.connection import Cloud, Report, connect
+from inf2lab.aws.connection import Cloud, connect
 from inf2lab.aws.errors import ClockSkew, CloudError, NoAccess, NotThere, StillInUse
 from inf2lab.aws.kinds import (
     ENDPOINT,
@@ -27,6 +27,7 @@ from inf2lab.aws.kinds import (
 from inf2lab.aws.runs import Run, all_runs, open_runs
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
+from inf2lab.words import Report
 
 Key = tuple[str, str]
 PATIENCE_S = 600

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
+from types import MappingProxyType
 
 from inf2lab.catalog import rows
 from inf2lab.catalog.facts import Version, parse_version
+from inf2lab.catalog.lookups import instances
 from inf2lab.errors import SettingsError
 from neuron_rules import ModelDims
 
@@ -63,6 +65,18 @@ class Successor:
     def on_neuron(self) -> bool:
         """Whether it runs on Neuron devices."""
         return "gpu" not in self.families
+
+
+@dataclass(frozen=True)
+class SuccessorHost:
+    """An instance that successors run on; `cores` as a degree counts them, the price on demand, if one is known."""
+
+    name: str
+    family: str
+    chips: int
+    cores: int
+    usd_per_hour: float | None
+    source: str
 
 
 @dataclass(frozen=True)
@@ -225,6 +239,22 @@ def successor_image(target: Successor, tag: str = "") -> SuccessorImage:
     if wanted not in own:
         raise SettingsError("image", tag, f"is none of {target.name}'s; use one of {', '.join(own)}")
     return own[wanted]
+
+
+@cache
+def successor_hosts() -> Mapping[str, SuccessorHost]:
+    """Return every instance that a successor may run on: those of the old stack, and later ones."""
+    table = rows.read_file("instances")["source"]
+    old = {
+        one.name: SuccessorHost(one.name, one.family, one.chips, one.cores, one.usd_per_hour, table)
+        for one in instances().values()
+    }
+    return MappingProxyType(old | dict(rows.read_table(SuccessorHost, "successors", "instances")))
+
+
+def successor_host(name: str) -> SuccessorHost:
+    """Return one of them; raises SettingsError with the known names."""
+    return rows.find("on", name, successor_hosts())
 
 
 @cache

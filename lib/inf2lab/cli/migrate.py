@@ -30,6 +30,7 @@ def migrate(
     ] = None,
     to: Annotated[str, typer.Option(help="vllm-nxdi, optimum, vllm-neuron or lmi-vllm.")] = "vllm-nxdi",
     image: Annotated[str, typer.Option(help="A tag of its images, or HOST/NAME:TAG; left out: the safest.")] = "",
+    on: Annotated[str, typer.Option(help="The new server's instance, such as trn2.48xlarge; else the old one's.")] = "",
     out: Annotated[Path | None, typer.Option(help="Write all files into this new folder.")] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Ask the old server and the real vLLM, and compare (`make migrate-env`).")
@@ -46,7 +47,7 @@ def migrate(
     from inf2lab import migrate
 
     with one_sentence():
-        made = migrate(folder, to=to, image=image, files=files or (), settings=settings)
+        made = migrate(folder, to=to, image=image, on=on, files=files or (), settings=settings)
         written = made.write(out) if out else []
         compared = _compared(made) if compare else []
     if as_json:

@@ -19,9 +19,12 @@ def rule_rows(state: State) -> Iterator[Row]:
     if not state.target.on_neuron:
         yield of_rule(f"degree {degree}", Verdict.CHANGED, "counts GPUs there; memory of a GPU is not planned here")
         return
-    if state.needs.settings.hardware.family not in state.target.families:
-        says = f"{state.target.name} runs on {', '.join(state.target.families)}: rent another instance"
-        yield of_rule(state.needs.settings.instance, Verdict.NONE, says)
+    if state.host.family not in state.target.families:
+        says = f"{state.target.name} runs on {', '.join(state.target.families)}: rent another instance, with --on"
+        yield of_rule(state.host.name, Verdict.NONE, says)
+    elif degree > state.host.cores:
+        says = f"{state.host.name} has {state.host.cores}: take a larger instance, or a smaller degree"
+        yield of_rule(f"{degree} cores", Verdict.NONE, says)
     if not state.target.by_nxdi:
         yield of_rule(f"degree {degree}", Verdict.CHANGED, _NO_RULES)
         return
@@ -37,7 +40,7 @@ def rule_rows(state: State) -> Iterator[Row]:
 
 def cheapest(state: State, entry: catalog.ModelEntry) -> str:
     """Return the smallest degree, and the cheapest instance of the family, that hold a model of the catalog."""
-    for size in sorted(catalog.instances().values(), key=lambda one: one.usd_per_hour or 1e9):
+    for size in sorted(catalog.successor_hosts().values(), key=lambda one: one.usd_per_hour or 1e9):
         legal = [one for one in NXDI_DEGREES.get(size.family, ()) if one <= size.cores]
         for degree in legal if size.family == state.family else ():
             split = _split(state, entry.dims, degree, entry.parameters)

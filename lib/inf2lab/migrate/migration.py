@@ -88,18 +88,26 @@ class Migration:
 
 
 def migrate(
-    folder: Path | str, *, to: str, image: str = "", files: Iterable[Path | str] = (), settings: Settings | None = None
+    folder: Path | str,
+    *,
+    to: str,
+    image: str = "",
+    on: str = "",
+    files: Iterable[Path | str] = (),
+    settings: Settings | None = None,
 ) -> Migration:
     """Return what becomes of a model folder on a successor; `files` start the old server, or are requests to it.
 
-    `image` is a tag of the target's images, or a whole name that ends with one. Raises FolderError for a folder or a
+    `image` is a tag of the target's images, or a whole name that ends with one; `on` the new server's instance, such as
+    trn2.48xlarge, the old one's unless it is named. Raises FolderError for a folder or a
     value that cannot be read, SettingsError for an unknown target, image, profile or instance.
     """
     target, given = catalog.successor(to), [Path(file) for file in files]
     aim = settings or Settings()
     needs = Needs(aim, ModelFolder(Path(folder).resolve()).check(), variables_of(given))
     stated = next(read_folder(needs.folder.path, aim, given).as_started())
-    state = State(stated, needs, target, catalog.successor_image(target, image), image)
+    host = catalog.successor_host(on or aim.instance)
+    state = State(stated, needs, target, catalog.successor_image(target, image), host, image)
     needs.check()
     return Migration(
         state=state,

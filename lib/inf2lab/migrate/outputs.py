@@ -150,7 +150,7 @@ def manifest(state: State, made: Launch) -> list[Document]:
             "environment": [_variable(state, *pair) for pair in made.environment.items()],
             "device": facts.device_resource if on_neuron else GPU,
             "devices": str(made.devices or 1),
-            "node": {"node.kubernetes.io/instance-type": state.needs.settings.instance} if _same(state) else None,
+            "node": {"node.kubernetes.io/instance-type": state.host.name} if _same(state) else None,
             "capabilities": {"add": list(CAPABILITIES)} if on_neuron else {"drop": ["ALL"]},
             "health": state.target.health,
             "loading_s": loading_s,
@@ -167,7 +167,7 @@ def manifest(state: State, made: Launch) -> list[Document]:
 
 
 def _same(state: State) -> bool:
-    return state.needs.settings.hardware.family in state.target.families
+    return state.host.family in state.target.families
 
 
 def _variable(state: State, name: str, value: str | None) -> dict[str, Any]:

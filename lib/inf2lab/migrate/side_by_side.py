@@ -8,7 +8,7 @@ tokens that lie within a twentieth of a logit is rounding (measured 2026-11-28: 
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from inf2lab.migrate.requests import Translated
 from inf2lab.serving import ModelServer, RehearsalServer, VllmServer, free_port, vllm_python
 from inf2lab.settings import is_live
 from inf2lab.shapes import SHAPES, read_answer
+from inf2lab.words import Report
 
-Report = Callable[[str], None]
 RECORD = "docs/compared.json"  # notebook 04's folder and the request of notebook 10
 ROUNDING = 0.1  # logits: a flip between two tokens that are nearer is rounding
 
@@ -79,36 +79,37 @@ class Greedy(RehearsalServer):
         return super().environment() | {"REHEARSAL_GREEDY": "1"}
 
 
-def compare(migration: Migration, *, report: Report = print) -> list[Compared]:
+def compare(migration: Migration, *, successor: ModelServer | None = None, report: Report = print) -> list[Compared]:
     """Return what both servers answered to each prompt of the migration's requests; raises LabError.
 
-    Both run on free ports, the old one on an emulated instance of its own, and end with this call.
+    Both run on free ports, the old one on an emulated instance of its own, and end with this call; a `successor` that
+    runs already is asked in place of a new one, and runs on.
     """
     if not migration.requests:
         raise ServerError("nothing to compare: name a file with a request, as in `inf2lab migrate FOLDER ask.sh`")
     with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "migrated"
-        migration.write(out)
         settings = replace(migration.state.needs.settings, lane="rehearsal", machine="compare")
-        successor = VllmServer(replace(settings, port=free_port()), ModelFolder(out))
-        successor.check()
         old = Greedy(replace(settings, port=free_port()), migration.state.needs.folder)
-        with running(old, report):
-            answers = [_old_texts(old, asked) for asked in migration.requests]
-        with running(successor, report):
-            asked_for = zip(migration.requests, answers, strict=True)
-            return [row for asked, texts in asked_for for row in _against(successor, asked, texts)]
+        new, starting = successor, list[ModelServer]()
+        if new is None:
+            migration.write(Path(scratch) / "migrated")
+            new = VllmServer(replace(settings, port=free_port()), ModelFolder(Path(scratch) / "migrated"))
+            new.check()
+            starting = [new]
+        with running([*starting, old], report):
+            return [row for asked in migration.requests for row in _against(new, asked, _old_texts(old, asked))]
 
 
 @contextlib.contextmanager
-def running(server: ModelServer, report: Report) -> Iterator[None]:
-    """Start a server and wait for it; end it with the context."""
-    try:
-        server.start(report)
-        server.wait_ready(report=report)
+def running(servers: Sequence[ModelServer], report: Report) -> Iterator[None]:
+    """Start servers, each while the others load, and wait for them; end them with the context."""
+    with contextlib.ExitStack() as ended:
+        for server in servers:
+            ended.callback(server.stop)
+            server.start(report)
+        for server in servers:
+            server.wait_ready(report=report)
         yield
-    finally:
-        server.stop()
 
 
 def _old_texts(server: ModelServer, asked: Translated) -> list[str]:

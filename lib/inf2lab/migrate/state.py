@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inf2lab import catalog
-from inf2lab.catalog import Successor, SuccessorImage
+from inf2lab.catalog import Successor, SuccessorHost, SuccessorImage
 from inf2lab.folder import Needs
 from inf2lab.lint import Folder
 from neuron_rules import ModelDims, NeuronRulesError, rule_dims
@@ -17,12 +17,13 @@ ENDS_EARLY = ("llama", *LLAMAS_LAYERS, "mixtral")  # whose `sample` draws the en
 
 @dataclass(frozen=True)
 class State:
-    """The folder read, its needs, and the target's image; `own_image` is the whole name that was asked for, if any."""
+    """The folder read, its needs, the target's image and instance; `own_image` is a whole name that was asked for."""
 
     stated: Folder
     needs: Needs
     target: Successor
     image: SuccessorImage
+    host: SuccessorHost
     own_image: str = ""
 
     @property
@@ -119,8 +120,8 @@ class State:
 
     @property
     def family(self) -> str:
-        """The instance family whose rules hold: the settings', where the target runs on it."""
-        own = self.needs.settings.hardware.family
+        """The instance family whose rules hold: the host's, where the target runs on it."""
+        own = self.host.family
         return own if own in self.target.families else self.target.families[0]
 
     @property
@@ -136,8 +137,8 @@ class State:
 
     @property
     def copies(self) -> int:
-        """Copies that DJLServing starts on the whole instance: its cores by the degree."""
-        return max(1, self.needs.settings.hardware.cores // self.degree)
+        """Copies that the whole instance has room for: its cores by the degree."""
+        return max(1, self.host.cores // self.degree)
 
     @property
     def full_path(self) -> Path:

@@ -14,8 +14,8 @@ from inf2lab.prove.evidence import SHOWN_LINES, Evidence, Outcome, Shown, eviden
 from inf2lab.prove.proof_plan import ProofPlan
 from inf2lab.prove.site import Refuted, Site
 from inf2lab.prove.steps import CLEAN_UP, LAUNCH, STEPS, Step
+from inf2lab.words import Report
 
-Report = Callable[[str], object]
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 

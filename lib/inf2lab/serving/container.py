@@ -12,9 +12,10 @@ from inf2lab.serving import docker, host, log, ports
 from inf2lab.serving.docker_line import Line
 from inf2lab.serving.docker_run import RunLine
 from inf2lab.serving.image import pinned, pull_image
-from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State, Worker, workers_of
+from inf2lab.serving.interface import ModelServer, ServerStatus, State, Worker, workers_of
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
 from inf2lab.settings import Settings
+from inf2lab.words import Report
 
 # Asks the management address from inside the container; python3 runs the worker, so every image has it.
 _ASK = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=5).read().decode())"

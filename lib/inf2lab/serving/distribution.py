@@ -15,7 +15,7 @@ import psutil
 
 from inf2lab import paths
 from inf2lab.errors import ServerError
-from inf2lab.folder import write_properties
+from inf2lab.folder import INSIDE_PORT, MODEL_STORE, write_properties
 from inf2lab.serving import docker, processes
 from inf2lab.serving.local import LocalServer
 from inf2lab.serving.state import instance_path
@@ -23,7 +23,7 @@ from inf2lab.weights import hub_home
 
 JAVA_OPTIONS = "-Xmx1g -Xss2m -XX:+ExitOnOutOfMemoryError"  # the containers' own, less the gigabyte taken at once
 # Where things lie in the image.
-LIBRARY, HUB, RUN, STORE = "/opt/inf2lab/lib", "/opt/inf2lab/hub", "/opt/inf2lab/run", "/opt/ml/model"
+LIBRARY, HUB, RUN = "/opt/inf2lab/lib", "/opt/inf2lab/hub", "/opt/inf2lab/run"
 INSTANCE = "/opt/inf2lab/instance"
 
 
@@ -65,7 +65,7 @@ class DistributionServer(LocalServer):
         """
         host, port, store = "127.0.0.1", self.settings.port, str(self.folder.path)
         if self.home is None:  # inside the container; only loopback is published
-            host, port, store = "0.0.0.0", 8080, STORE
+            host, port, store = "0.0.0.0", INSIDE_PORT, MODEL_STORE
         address = f"http://{host}:{port}"
         degree = self.needs.degree
         return {
@@ -150,7 +150,7 @@ class DistributionServer(LocalServer):
     def _docker_run(self) -> list[str]:
         instance = instance_path(self.settings)
         mounts: Mapping[str, Path] = {
-            f"{STORE}/{self.folder.path.name}:ro": self.folder.path,
+            f"{MODEL_STORE}/{self.folder.path.name}:ro": self.folder.path,
             f"{LIBRARY}:ro": paths.root() / "lib",
             HUB: hub_home(),
             RUN: self.log_folder,
@@ -170,7 +170,7 @@ class DistributionServer(LocalServer):
             *("docker", "run", "--rm", "--init", "--name", self.container),
             *("--label", f"{docker.OWNER}={processes.owner()}"),
             *("--user", f"{os.getuid()}:{os.getgid()}"),  # else its logs would belong to root
-            *("-p", f"127.0.0.1:{self.settings.port}:8080"),
+            *("-p", f"127.0.0.1:{self.settings.port}:{INSIDE_PORT}"),
             *(word for where, path in mounts.items() for word in ("-v", f"{path}:{where}")),
             *(word for name, value in inside.items() for word in ("-e", f"{name}={value}")),
             *(self.image, "-f", f"{RUN}/{self.config_path.name}"),

@@ -140,7 +140,7 @@ def digest(image: str) -> str | None:
     return names[0] if names else None
 
 
-def pull(image: str, report: Callable[[str], None]) -> None:
+def pull(image: str, report: Callable[[str], object]) -> None:
     """Fetch an image, with a line now and then on how many layers are there; raises EngineError."""
     started = told = time.monotonic()
     layers, done, said = 0, 0, ""

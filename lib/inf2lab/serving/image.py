@@ -6,7 +6,7 @@ from pathlib import Path
 from inf2lab import paths
 from inf2lab.files import write_file
 from inf2lab.serving import docker
-from inf2lab.serving.interface import Report
+from inf2lab.words import Report
 
 
 def pinned(tag: str) -> str:

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -18,8 +18,8 @@ from inf2lab.errors import EndpointError, LoadFailed, NotReady, ServerError
 from inf2lab.folder import ModelFolder, Needs
 from inf2lab.serving.log import PATIENCE_S, Steps, follow, read_lines, read_until
 from inf2lab.settings import Settings
+from inf2lab.words import Report
 
-Report = Callable[[str], None]
 _WRITTEN = ("logs", "config.properties")  # into a log folder, beside *.log
 
 

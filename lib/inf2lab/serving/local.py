@@ -10,9 +10,10 @@ from inf2lab import paths
 from inf2lab.errors import ServerError
 from inf2lab.folder import timeouts
 from inf2lab.serving import log, ports, processes
-from inf2lab.serving.interface import ModelServer, Report, ServerStatus, State
+from inf2lab.serving.interface import ModelServer, ServerStatus, State
 from inf2lab.serving.state import ServerState, all_states, instance_path, read_state, state_path
 from inf2lab.weights import prepare_standin, worker_environment
+from inf2lab.words import Report
 
 # What the command or config.properties says; to DJLServing a variable would be stronger.
 _STATED = ("MODEL_STORE", "LOAD_MODELS", "INFERENCE_ADDRESS", "MANAGEMENT_ADDRESS")

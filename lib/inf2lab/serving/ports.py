@@ -45,7 +45,7 @@ def is_free(port: int) -> bool:
 
 
 @contextmanager
-def held(port: int, report: Callable[[str], None]) -> Iterator[None]:
+def held(port: int, report: Callable[[str], object]) -> Iterator[None]:
     """Keep every other start of this user off the port meanwhile, in whichever clone; wait for one under way.
 
     Raises ServerError where the lock cannot be kept. It ends with its process, however that ends.

@@ -9,12 +9,13 @@ from inf2lab.folder import Migrated, ModelFolder
 from inf2lab.serving import docker, ports, processes
 from inf2lab.serving.container import ContainerServer
 from inf2lab.serving.distribution import DistributionServer
-from inf2lab.serving.interface import ModelServer, Report
+from inf2lab.serving.interface import ModelServer
 from inf2lab.serving.rehearsal import RehearsalServer
 from inf2lab.serving.state import ServerState, all_states, read_state, state_path
 from inf2lab.serving.successor import SuccessorServer
 from inf2lab.serving.vllm import VllmServer
 from inf2lab.settings import Settings
+from inf2lab.words import Report
 
 _HERE: dict[str, type[ModelServer]] = {"rehearsal": RehearsalServer, "djl": DistributionServer, "vllm": VllmServer}
 

@@ -15,8 +15,9 @@ from inf2lab.folder import Migrated
 from inf2lab.serving import docker, host
 from inf2lab.serving.container import ContainerServer
 from inf2lab.serving.docker_line import Line
-from inf2lab.serving.interface import Report, Worker
+from inf2lab.serving.interface import Worker
 from inf2lab.serving.migrated import MigratedServer
+from inf2lab.words import Report
 
 BRIDGE = "/bridge"  # where the image finds it
 

@@ -21,7 +21,6 @@ from inf2lab.serving.local import LocalServer
 from inf2lab.serving.migrated import MigratedServer
 from inf2lab.weights import worker_environment
 
-ENVIRONMENT = ".venv-migrate"
 # Words of a chip's launch that a processor refuses or has no use for, each with its value.
 _CHIP_ONLY = {"--num-gpu-blocks-override", "--block-size", "--device", "--host", "--port", "--tensor-parallel-size"}
 # vLLM's own, by which it stays on this machine.
@@ -77,10 +76,7 @@ class VllmServer(MigratedServer, LocalServer):
 
 def vllm_python() -> Path:
     """Return the Python of vLLM's environment; raises ServerError where it was not made."""
-    here = paths.root() / ENVIRONMENT / "bin" / "python"
-    if not here.exists():
-        raise ServerError(f"vLLM is not here: `make migrate-env` installs it into {ENVIRONMENT} (Linux; up to 8 GB)")
-    return here
+    return paths.own_python("migrate", "vLLM", "Linux; up to 8 GB")
 
 
 def on_cpu(words: Sequence[str]) -> list[str]:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +20,10 @@ from inf2lab.files import remove_leftovers
 from inf2lab.weights import hub, standins
 from inf2lab.weights.cache import OWN, link
 from inf2lab.weights.standins import StandIn
+from inf2lab.words import Report
 from neuron_rules import ModelDims
 
 _OWN = (".fetch-*", "*/.unpack-*", "*/.new-*")  # in the cache: what a killed fetch or start was about to unpack
-Report = Callable[[str], None]
 UNPACK = Path(__file__).resolve().parents[3] / "models" / "unpack_gguf.py"
 
 

@@ -11,7 +11,7 @@ _TEXTS = (".json", ".txt", ".model")
 _WEIGHTS = (".safetensors", ".bin")  # in order of preference
 
 
-def files_of(model_id: str, *, large: bool, report: Callable[[str], None]) -> Path:
+def files_of(model_id: str, *, large: bool, report: Callable[[str], object]) -> Path:
     """Return the folder of a whole snapshot; raises StandInError (not reachable, too large without `large`)."""
     from huggingface_hub import HfApi, snapshot_download  # reads HF_HOME, HF_ENDPOINT and the user's login itself
 

@@ -174,6 +174,33 @@ def test_models_that_the_old_stack_never_served_are_planned_by_their_sizes(made:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "on", "fits", "ok"),
+    [
+        ("meta-llama/Llama-3.1-8B", "inf2.xlarge", "cores: inf2.xlarge has 2", False),
+        ("meta-llama/Llama-3.1-8B", "inf2.24xlarge", "below 4 cores' 64 GB", True),
+        ("meta-llama/Llama-3.1-8B", "trn2.3xlarge", "below 4 cores' 96 GB", True),
+        ("Qwen/Qwen3-8B", "inf2.24xlarge", "below 4 cores' 64 GB", False),  # the compiler failed, says a report
+        ("Qwen/Qwen3-8B", "trn2.48xlarge", "below 4 cores' 96 GB", True),
+    ],
+)
+def test_newer_models_are_planned_on_inf2_and_on_trn2(made: Make, name: str, on: str, fits: str, ok: bool) -> None:
+    """The new server may stand on an instance that the old one never ran on: two of Trn2's cores count as one."""
+    text = LLAMA.replace("meta-llama/Llama-2-7b-hf", name).replace("degree=8", "degree=4")
+    found = made("vllm-nxdi", text, on=on)
+    rules = "; ".join(f"{one.what}: {one.says}" for one in found.sections["the target's rules"])
+    assert fits in rules
+    assert found.ok is ok
+    assert found.launch.devices == (1 if on.startswith("trn2") else 2)
+    (pod,) = [one for one in yaml.safe_load_all(found.files()["kubernetes.yaml"]) if one["kind"] == "Deployment"]
+    assert pod["spec"]["template"]["spec"]["nodeSelector"] == {"node.kubernetes.io/instance-type": on}
+
+
+def test_an_instance_that_nobody_knows_is_refused_with_the_known_ones(made: Make) -> None:
+    with pytest.raises(SettingsError, match=r"on.*trn9.*trn2.48xlarge"):
+        made("vllm-nxdi", on="trn9")
+
+
 def test_a_newer_model_in_the_folder_is_planned_by_its_config(made: Make) -> None:
     config = {"model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     config |= {"num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 64}

@@ -106,7 +106,9 @@ def test_why_it_did_not_start_is_said_with_the_log(environment: Path, out: Path,
 
 
 def test_without_vllm_s_environment_it_says_what_makes_it(clone: Path, out: Path, settings: Settings) -> None:
-    with pytest.raises(ServerError, match=r"vLLM is not here: `make migrate-env` installs it"):
+    with pytest.raises(
+        ServerError, match=r"vLLM has an environment of its own, and it is not here: `make migrate-env` makes"
+    ):
         Server.start(settings, out)
     with pytest.raises(ServerError, match="make migrate-env"):
         objections([["m"]])

@@ -6,17 +6,13 @@ import socket
 from pathlib import Path
 
 from inf2lab import paths
-from inf2lab.errors import ServerError
 
 _PATIENCE_S = 120  # a node starts within seconds; many times that on a busy machine
 
 
 def environment_python() -> Path:
     """Return Ray's own interpreter; raises ServerError with the command that makes it."""
-    python = paths.root() / ".venv-scale" / "bin" / "python"
-    if not python.exists():
-        raise ServerError("Ray has an environment of its own, and it is not here: `make scale-env` makes it (500 MB)")
-    return python
+    return paths.own_python("scale", "Ray", "500 MB")
 
 
 def hold_port() -> socket.socket:
