@@ -15,15 +15,15 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | lint the article's files line by line, write your own `serving.properties`, serve it, ask it, break it twice |
+# | **You will do** | write a `serving.properties`, serve it, ask it, break it twice, write a second one alone, judge the article's files |
 # | **You will be able to** | name the keys that matter, tell `option.batch_size` from `batch_size`, find a mistake before it costs a load |
 # | **Before you start** | [00 Start here](00_start_here.ipynb); [02 Plan](02_plan.ipynb) explains the degree |
-# | **Time** | 25 minutes to read; 1 minute to run in the rehearsal; on the chip a load: 7 to 55 minutes by the planner, nobody has published it |
+# | **Time** | 25 minutes to read and write; 1 minute to run in the rehearsal; on the chip one load: 7 to 55 minutes by the planner, nobody has published it |
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price, which the second cell prints |
 
 # %% [markdown] id="nb03-c02"
 # DJLServing can serve many models with no code of yours. You give it a **model folder** with one file,
-# `serving.properties`. The file names a handler that ships inside the container, the model, and how to split it.
+# `serving.properties`. The file names a handler that is inside the container, the model, and how to split it.
 #
 # This is the first of two routes. Notebook 04 takes the second: your own `model.py`.
 
@@ -43,96 +43,26 @@ port: int = 8080
 # The next cell checks the parameters and shows what an hour of the real instance costs.
 
 # %% id="nb03-c05"
-from inf2lab import LabError, ModelFolder, Server, Settings, check, enter_repository, expect_failure
+from inf2lab import ModelFolder, Server, Settings, check, enter_repository, expect_failure, lint, reveal
+from inf2lab import read_properties, write_properties
+from inf2lab.lint import annotated
 
 enter_repository()
 settings = Settings.from_notebook(globals())
+folder = ModelFolder.named(f"{settings.model_name}_builtin")
+folder.path.mkdir(parents=True, exist_ok=True)
 print(f"{settings.lane} lane, DJLServing {settings.stack.djl}, {settings.model_id}")
 hourly = settings.hardware.usd_per_hour
 print(f"{settings.instance}: {hourly} USD an hour on demand (date and source: lib/inf2lab/catalog)")
 
 # %% [markdown] id="nb03-c06"
-# ## The article's first file, line by line
+# ## Write the file
 #
-# Some mistakes are visible in a file before anything starts. `lint` knows the traps of each version. Here is the
-# article's own file for the built-in handler, judged for the article's own image.
+# One key a line. Keys that begin with `option.` go to the handler. `%%writefile` writes the cell's text to disk.
 #
-# **Predict, then run.** The file has nine lines. How many have a problem? How many of those stop the load?
+# Read the file as five answers. Which engine? Which handler? Which model? How is it split? How long may it load?
 
 # %% id="nb03-c07"
-from inf2lab import lint
-from inf2lab.folder import write_article
-from inf2lab.lint import Target, annotated
-
-then = Target("seed-0.21", "inf2.48xlarge")  # the article's image and instance
-first = lint(write_article("built-in", "logs/article/built-in"), then)
-annotated(first)
-
-# %% [markdown] id="nb03-c08"
-# Three lines. Only the **error** stops the load. The **warning** and the **note** let it run, and not as meant:
-#
-# - line 1: the article's text and its `model.py` say OPT-13B. This file would serve a tenth of that model under
-#   the same name.
-# - line 4: the model is compiled for 256 positions. The article's request asks for 2048.
-# - line 8: the handler's name has had three spellings. In 0.21.0 it has no *s*.
-#
-# Line 6 stops a load after ten minutes. DJLServing's own tests give a model of this size no more. For OPT-13B it
-# would be too little, and it beats the 7200 seconds of the docker command: you see that below.
-#
-# Where one cure is certain, the linter writes it. The others are your decision. **Predict, then run:** which of
-# the three does it mend?
-
-# %% id="nb03-c09"
-from inf2lab import read_properties, write_properties
-
-mended = lint(first.folder, then, fix=True)
-print(mended.fixed, "mended:", read_properties(first.folder / "serving.properties")["option.entryPoint"])
-print("left to you: line", *(f.line for f in mended.findings if f.file == "serving.properties"))
-
-# %% [markdown] id="nb03-c10"
-# The linter also read the article's request and its docker command, and compared them with the file:
-
-# %% id="nb03-c11"
-for finding in first.findings:
-    if finding.file != "serving.properties":
-        print(f"{finding.file}:{finding.line} {finding.severity:8}{finding.message}")
-
-# %% [markdown] id="nb03-c12"
-# The first two would have shown up only after the load. The request fits the article's `model.py` and nothing else,
-# and it asks for more than was compiled. The docker command comes back in notebook 05, the request in 06.
-#
-# ## The article's second route
-#
-# Its second `serving.properties` has four lines and no problem. The work is done by a `model.py` beside it. Here are
-# the lines of that file that the linter stumbles over.
-
-# %% id="nb03-c13"
-second = lint(write_article("model.py", "logs/article/model.py"), then)
-print("in serving.properties:", sum(f.file == "serving.properties" for f in second.findings))
-annotated(second, "model.py", whole=False)
-
-# %% [markdown] id="nb03-c14"
-# Nothing here is an error: the article's handler did run. It ran for these two prompts, for one model, with luck. In
-# notebook 04 you write a handler without these lines.
-#
-# Every defect, with what to do instead, is in `docs/article_defects.md`. That page is built from the linter's rules, so
-# text and tool cannot disagree.
-#
-# ## Write your own file
-#
-# One key a line. Keys that begin with `option.` go to the handler. `%%writefile` writes the cell's text to disk;
-# `{settings.model_name}` stands for the parameter.
-
-# %% id="nb03-c15"
-folder = ModelFolder.named(f"{settings.model_name}_builtin")
-folder.path.mkdir(parents=True, exist_ok=True)
-print("the model will be called", folder.name)
-
-# %% [markdown] id="nb03-c16"
-# Now the file itself. Read it as five answers: which engine, which handler, which model, how is it split, and
-# how long may it take to load.
-
-# %% id="nb03-c17"
 # %%writefile models/{settings.model_name}_builtin/serving.properties
 # engine=Python
 # option.entryPoint=djl_python.transformers_neuronx
@@ -143,15 +73,13 @@ print("the model will be called", folder.name)
 # option.dtype=fp16
 # option.model_loading_timeout=7200
 
-# %% [markdown] id="nb03-c18"
-# Compare it with the article's. The handler's name has underscores from 0.24 on. The model is the one the folder is
-# named after. The positions hold the longest text you will ask for. And the load has two hours, as in the article's
-# docker command: more than twice the planner's slowest first load. Half of that is enough once weights and programs are
-# kept.
+# %% [markdown] id="nb03-c08"
+# `option.n_positions` is the longest text that you will ask for, prompt and answer together. Two hours for the load are more
+# than twice the planner's slowest first one. Half is enough once weights and programs are kept.
 #
-# The file holds the article's degree and batch. The next cell puts **your** parameters in their place.
+# The next cell puts **your** parameters in their place.
 
-# %% id="nb03-c19"
+# %% id="nb03-c09"
 mine = {
     "option.entryPoint": settings.stack.entry_point,
     "option.model_id": settings.model_id,
@@ -160,178 +88,348 @@ mine = {
     "option.n_positions": settings.n_positions,
     "option.dtype": settings.stack.handler_dtype(settings.dtype),
 }
-write_properties(folder.properties_path, read_properties(folder.properties_path) | mine)
+written = read_properties(folder.properties_path)
+write_properties(folder.properties_path, written | mine)
 print(folder.properties_path.read_text())
 
-# %% [markdown] id="nb03-c20"
-# Note `fp16`. The built-in handler says `fp16`; the library below it says `f16`. A `model.py` of your own needs
-# the library's word. Mixing them up is one of the article's traps.
+# %% [markdown] id="nb03-c10"
+# Look at `fp16`. The built-in handler says `fp16`. The library below it says `f16`, and a `model.py` of your own needs the
+# library's word.
 #
 # ## Read it as Java does
 #
-# DJLServing reads the file with Java's rules. **Predict, then run:** which value wins below, and what does the
-# key with a blank in front mean?
+# DJLServing reads the file with Java's rules. `trap` holds these four lines:
 
-# %% id="nb03-c21"
+# %% id="nb03-c11"
 from pathlib import Path
 
 trap = Path("logs/trap.properties")
 trap.parent.mkdir(exist_ok=True)
 trap.write_text("option.batch_size=2\n  option.batch_size : 4\nbatch_size=8\n# option.dtype=fp16\n")
-print(read_properties(trap))
+print(trap.read_text())
 
-# %% [markdown] id="nb03-c22"
-# The last of two equal keys wins, without a warning. Leading blanks mean nothing, and a colon is as good as `=`.
-#
-# `batch_size` without `option.` is a **different setting**: it lets the server collect requests of several
-# clients. Leave it out. `option.batch_size` is the number of rows the model is compiled for; from 0.24.0 on the plain key is
-# that as well, where the option is missing.
+# %% [markdown] id="nb03-c12"
+# **Predict.** Which value does `option.batch_size` have?
+
+# %% id="nb03-c13" tags=["predict"]
+answer = ...  # a number
+
+# %% id="nb03-c14"
+read = read_properties(trap)
+why = "The last of two equal keys wins, without a warning. Leading blanks mean nothing; a colon is as good as `=`."
+reveal(answer, int(read["option.batch_size"]), str(read), why=why)
+
+# %% [markdown] id="nb03-c15"
+# `batch_size` without `option.` is a **different setting**: it lets the server collect requests of several clients. Leave it
+# out. `option.batch_size` is the number of rows the model is compiled for. (From 0.24.0 on, the plain key counts as that too
+# where the option is missing.)
 #
 # ## Lint it
 #
-# Now **your** file, under your profile and on your instance. What do you expect?
+# Some mistakes are visible before anything starts. `lint` judges **your** file under your profile and on your instance.
 
-# %% id="nb03-c23"
+# %% id="nb03-c16"
 findings = lint(folder.path, settings).findings
 print(len(findings), "findings")
 for finding in findings:
     print(finding)
 
-# %% [markdown] id="nb03-c24"
-# In a terminal: `inf2lab lint models/opt13b_builtin`. With `--fix` it writes the mends that are safe. All rules are in
-# `docs/lint_rules.md`.
+# %% [markdown] id="nb03-c17"
+# In a terminal: `inf2lab lint models/opt13b_builtin`. All rules are in `docs/lint_rules.md`.
 #
 # ## Start it
 #
-# **Predict, then run.** The folder has no weights and no code. What has to happen before it can answer?
+# The folder has no weights and no code. So the server finds the handler in its container, and the handler fetches the
+# weights, splits them and compiles.
 
-# %% id="nb03-c25"
+# %% id="nb03-c18"
 server = Server.start(settings, folder.path)
 
-# %% [markdown] id="nb03-c26"
+# %% [markdown] id="nb03-c19"
 # Each line is a step, with the seconds since the start. On the chip the same steps appear, with minutes between *the
-# handler* and *model loaded*: the weights are fetched, read and copied, and five programs are compiled. Nobody has
-# published how many minutes that takes for OPT-13B. The planner's bounds are 7 and 55, by bytes and programs. (One user
-# wrote "20 minutes or so", of a smaller OPT with a larger batch: aws-neuron-samples, issue 8, April 2023.)
+# handler* and *model loaded*: the weights are fetched, read and copied, and five programs are compiled. Nobody has published
+# how many minutes that takes for OPT-13B. The planner's bounds are 7 and 55, by bytes and programs. (One user wrote
+# "20 minutes or so", of a smaller OPT with a larger batch: aws-neuron-samples, issue 8, April 2023.)
 #
 # What did the server make of the folder?
 
-# %% id="nb03-c27"
+# %% id="nb03-c20"
 described = server.describe()
 for group in described["workerGroups"]:
     print("device", group["device"], "workers", len(group["workers"]), "of at most", group["maxWorkers"])
 print("status", described["status"], "- queue for", described["queueSize"], "requests")
 
-# %% [markdown] id="nb03-c28"
-# One worker on `nc`, the NeuronCores that start at 0. The server gave it as many cores as the degree says.
+# %% [markdown] id="nb03-c21"
+# `nc` means NeuronCores, and 0 is the first one. One worker started there, with as many cores as the degree says.
 #
 # ## Ask it
 #
-# The built-in handler has its own request body: `inputs`, a list, and `parameters`. In this version
-# `max_new_tokens` counts the **whole** text, prompt included. The name promises something else.
+# The built-in handler has its own request body: `inputs`, a list, and `parameters`. In this version `max_new_tokens` counts
+# the **whole** text, prompt included. The name promises something else.
 
-# %% id="nb03-c29" tags=["nbval-ignore-output"]
+# %% id="nb03-c22" tags=["nbval-ignore-output"]
+from inf2lab.checks import wrap
+
 prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"][: settings.batch_size]
 body = {"inputs": prompts, "parameters": {"max_new_tokens": 64}}
-answer = server.endpoint.send(body)
-for row in answer.json():
-    print(row["generated_text"], "\n")
+reply = server.endpoint.send(body)
+for row in reply.json():
+    print(wrap(row["generated_text"]), "\n")
 
-# %% [markdown] id="nb03-c30"
-# The words come from the small stand-in, which has read AWS's API documentation and nothing else. Your text
-# differs: each token is drawn at random from the 50 most likely ones.
-#
-# Look at the form instead: one object a prompt, and the prompt is repeated in the answer.
+# %% [markdown] id="nb03-c23"
+# The words come from the small stand-in, which has read only AWS's API documentation. Your text differs: each token is drawn
+# at random from the 50 most likely ones. Look at the form: one object a prompt, and the prompt is repeated.
 
-# %% id="nb03-c31"
-print(answer.status, answer.headers["content-type"])
-print([sorted(row) for row in answer.json()])
-print([row["generated_text"].startswith(prompt) for row, prompt in zip(answer.json(), prompts, strict=True)])
+# %% id="nb03-c24"
+print(reply.status, reply.headers["content-type"])
+print([sorted(row) for row in reply.json()])
+print([row["generated_text"].startswith(prompt) for row, prompt in zip(reply.json(), prompts, strict=True)])
 
-# %% [markdown] id="nb03-c32"
+# %% [markdown] id="nb03-c25"
 # ## Break it: too many prompts
 #
 # The model is compiled for a fixed batch. Fewer prompts are filled up with empty rows. More are refused.
-
-# %% id="nb03-c33"
-too_many = server.endpoint.send({"inputs": ["one"] * (settings.batch_size + 1)})
-print(too_many.status, too_many.reason)
-print(too_many.text)
-
-# %% [markdown] id="nb03-c34"
-# **424** means that the handler raised an exception. The server is fine, and so is the next request.
 #
+# **Predict.** You send one prompt too many. Which HTTP status comes back: 200, 400, 424 or 503?
+
+# %% id="nb03-c26" tags=["predict"]
+answer = ...  # a number, such as 200
+
+# %% id="nb03-c27"
+too_many = server.endpoint.send({"inputs": ["one"] * (settings.batch_size + 1)})
+why = "424 means: the handler raised an exception. The server is fine, and so is the next request."
+reveal(answer, too_many.status, too_many.text, why=why)
+
+# %% [markdown] id="nb03-c28"
 # ## Break it: the wrong word for the dtype
 #
-# Now the trap from above. The file says `f16` where the built-in handler wants `fp16`. The linter sees it at once:
+# Now the file says `f16` where the built-in handler wants `fp16`. The linter sees it at once:
 
-# %% id="nb03-c35"
+# %% id="nb03-c29"
 broken = ModelFolder.named("opt13b_broken")
 write_properties(broken.properties_path, folder.properties() | {"option.dtype": "f16"})
 annotated(lint(broken.path, settings), whole=False)
 
-# %% [markdown] id="nb03-c36"
-# Start it all the same, to see what the server says. On the chip you would wait and pay for this sentence.
+# %% [markdown] id="nb03-c30"
+# Start it all the same. On the chip you would wait and pay for this sentence.
 
-# %% id="nb03-c37"
+# %% id="nb03-c31"
+from inf2lab import LabError
+
 with expect_failure(LabError, about="did not load"):
     Server.start(settings, broken.path, report=lambda line: None)
 
-# %% [markdown] id="nb03-c38"
-# The sentence carries the worker's own last exception, `KeyError: 'dtype'`. It does not name the wrong value:
-# this version trips over the refused option before it can report it. So learn to read it like this: *a key in
-# quotes and nothing else* means **look at that key in your file**. The log ends with the line that raised.
+# %% [markdown] id="nb03-c32"
+# The sentence carries the worker's own last exception, `KeyError: 'dtype'`. It does not name the wrong value, because this
+# version fails while it reports the refused option. Remember the form: *a key in quotes and nothing else* means **look at
+# that key in your file**. The log ends with the line that raised.
 
-# %% id="nb03-c39"
+# %% id="nb03-c33"
 for line in Server.of(settings, broken.path).logs(3):
     print(line.strip())
 
-# %% [markdown] id="nb03-c40"
-# ## Clean up
-#
+# %% [markdown] id="nb03-c34"
 # The broken folder goes. The server of this notebook is already gone: the second start took its place.
 
-# %% id="nb03-c41"
+# %% id="nb03-c35"
 import shutil
 
 shutil.rmtree(broken.path)
 server.stop()
 print("running:", server.exists())
 
-# %% [markdown] id="nb03-c42"
-# ## Check yourself
+# %% [markdown] id="nb03-c36"
+# ## Your turn: write a folder alone
+#
+# A team orders a folder for the built-in handler of DJLServing 0.25:
+#
+# - Llama-2-7B (`meta-llama/Llama-2-7b-hf`) on an **inf2.xlarge**: one chip, two cores
+# - up to four prompts in one request
+# - prompt and answer together up to 2048 tokens, numbers of 16 bits
+# - one copy, and an hour for the load
 
-# %% id="nb03-c43" tags=["check"]
-written = folder.properties()
-check(
-    "the handler is named as this profile spells it",
-    written["option.entryPoint"] == settings.stack.entry_point,
-    hint="run the cell that writes your parameters",
-)
-check(
-    "both prompts were answered",
-    answer.ok and len(answer.json()) == len(prompts),
-    hint="start the server again, then ask again",
-)
-check(
-    "too many prompts are refused with 424",
-    too_many.status == 424,
-    hint="send more prompts than option.batch_size",
-)
-check("nothing is left running", not server.exists(), hint="server.stop()")
+# %% id="nb03-c37"
+team = Settings(instance="inf2.xlarge", model_id="meta-llama/Llama-2-7b-hf", batch_size=4)
+yours, worked = ModelFolder.named("llama7b"), ModelFolder(Path("notebooks/worked/llama7b"))
+yours.path.mkdir(parents=True, exist_ok=True)
+print(f"{team.instance}: {team.hardware.cores} cores, {team.hardware.host_gib} GiB on the host")
+
+# %% [markdown] id="nb03-c38"
+# Write the file into this cell, below the comment. Nothing is prepared.
+
+# %% id="nb03-c39"
+# %%writefile models/llama7b/serving.properties
+# # one key a line
+
+# %% [markdown] id="nb03-c40"
+# The linter judges your file. While it holds no key, a worked solution is judged instead, and the cell says so. (No server judges
+# it here: no small Llama ships with this repository. `inf2lab fetch smollm2-135m` brings one of 93 MB; then
+# `inf2lab serve models/llama7b --instance inf2.xlarge` starts your folder.)
+
+# %% id="nb03-c41"
+judged = yours if yours.properties() else worked
+print("judged:", "your file" if judged is yours else "the worked solution, as your file holds no key")
+report = lint(judged.path, team)
+annotated(report, whole=False)
+
+# %% [markdown] id="nb03-c42"
+# The planner reads the same file:
+
+# %% id="nb03-c43"
+from inf2lab.planning import plan_of, rows
+
+order = plan_of(judged, team)
+told = dict(rows(order))
+for subject in ("model", "degree", "memory", "host"):
+    print(wrap(f"{subject}: {told[subject]}"))
 
 # %% [markdown] id="nb03-c44"
-# **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; two failures you will
-# recognise.
+# In the worked solution a note and a warning stay. The note is the order's own wish: 2048 of 4096 positions. The warning is
+# right: the cores hold the model, but the **host** does not. It has 16 GiB, and the built-in handler holds the weights twice in
+# 32 bits while it loads. On the chip, take inf2.8xlarge. Or split the checkpoint on a larger machine, write its path as
+# `option.model_id`, and add `option.load_split_model=true`.
 #
-# **On the chip:** the same folder, unchanged. Only the lane differs. Compiled programs are kept in `cache/`, and the
-# next start of this folder takes 3 to 14 minutes by the planner. Notebook 04's handler compiles once more: the built-in
-# one adds a flag of its own to the compiler's, and the flags are part of a program's key. To keep programs beyond the
-# instance, `option.compiled_graph_path=s3://bucket/folder` puts the compiler's cache there: from 0.25 on, for the
-# built-in handler.
+# <details><summary>The worked solution, with reasons</summary>
 #
-# **Try it:** add `option.n_positions=256` and ask for 512 tokens. What does the handler say?
+# [The file](worked/llama7b/serving.properties). Degree 2, because the instance has two cores and one core cannot hold 12.5 GiB
+# with the runtime. `option.batch_size=4`, because the order has four prompts in one request. `n_positions=2048`, because 4096
+# with four rows would be *uncertain*. `fp16` is the built-in handler's word. 3600 seconds are an hour.
 #
-# **Exercise:** [mend a serving.properties](exercises/03_serving_properties.ipynb)
+# </details>
+#
+# ## The article's first file, line by line
+#
+# Now you can judge the file of the [article](../docs/article_defects.md) for the built-in handler. It has nine lines. The
+# linter judges it for the article's own image.
+#
+# **Predict.** How many lines have a finding? How many of those stop the load? You know one trap already.
+
+# %% id="nb03-c45" tags=["predict"]
+answer = {"lines with a finding": ..., "lines that stop the load": ...}  # two numbers
+
+# %% id="nb03-c46"
+from inf2lab.folder import write_article
+from inf2lab.lint import Target
+
+then = Target("seed-0.21", "inf2.48xlarge")  # the article's image and instance
+first = lint(write_article("built-in", "logs/article/built-in"), then)
+found = [finding for finding in first.findings if finding.file == "serving.properties"]
+stops = {finding.line for finding in found if finding.severity == "error"}
+truth = {
+    "lines with a finding": len({finding.line for finding in found}),
+    "lines that stop the load": len(stops),
+}
+reveal(
+    answer, truth, annotated(first), why="Only an error stops the load. The others let it run, not as meant."
+)
+
+# %% [markdown] id="nb03-c47"
+# - line 1: the article's text and its `model.py` say OPT-13B. This file serves a tenth of that model under the same name.
+# - line 4: the model is compiled for 256 positions. The article's request asks for 2048.
+# - line 8: the handler's name. It has had three spellings:
+#
+# | release | `option.entryPoint` |
+# |---|---|
+# | 0.21 | `djl_python.transformer-neuronx` |
+# | 0.22, 0.23 | `djl_python.transformers-neuronx` |
+# | 0.24 to 0.34 | `djl_python.transformers_neuronx` |
+#
+# Line 6 is right for the small model: DJLServing's own tests give it ten minutes. OPT-13B needs more, and this line wins over
+# the 7200 seconds of the docker command.
+#
+# **Predict.** `lint --fix` changes only what has one certain fix. Which line does it change?
+
+# %% id="nb03-c48" tags=["predict"]
+answer = ...  # a line's number
+
+# %% id="nb03-c49"
+before = (first.folder / "serving.properties").read_text().splitlines()
+fixed = lint(first.folder, then, fix=True)
+after = (first.folder / "serving.properties").read_text().splitlines()
+changed = {number: new for number, (old, new) in enumerate(zip(before, after, strict=True), 1) if old != new}
+((number, line),) = changed.items()
+reveal(answer, number, line, why="The other two are your decision: which model, and how long a text.")
+
+# %% [markdown] id="nb03-c50"
+# The linter also read the article's request and its docker command, and compared them with the file:
+
+# %% id="nb03-c51"
+for finding in first.findings:
+    if finding.file != "serving.properties":
+        print(wrap(f"{finding.file}:{finding.line} {finding.severity}: {finding.message}"))
+
+# %% [markdown] id="nb03-c52"
+# The first two would show only after the load. Notebook 05 takes up the docker command, notebook 06 the request.
+#
+# ## The article's second route
+#
+# Its second `serving.properties` has four lines and no finding. The work is done by a `model.py` beside it. Here are the lines
+# of that file with a finding:
+
+# %% id="nb03-c53"
+second = lint(write_article("model.py", "logs/article/model.py"), then)
+print("in serving.properties:", sum(finding.file == "serving.properties" for finding in second.findings))
+annotated(second, "model.py", whole=False)
+
+# %% [markdown] id="nb03-c54"
+# Nothing here is an error: the handler did run, for these two prompts and by luck. In notebook 04 you write one without these
+# lines. Every defect, with what to do instead, is in [article_defects.md](../docs/article_defects.md).
+#
+# ## Check yourself
+#
+# The last four are about the folder that you wrote alone.
+
+
+# %% id="nb03-c55" tags=["check"]
+def errors_of(found):
+    return [str(finding) for finding in found.findings if finding.severity == "error"]
+
+
+errors = errors_of(lint(folder.path, settings))
+check("your first folder: the linter finds no error", not errors, hint="; ".join(errors))
+asked = reply.ok and len(reply.json()) == len(prompts)
+check("every prompt was answered", asked, hint="start the server again, then ask again")
+check("one prompt too many was refused", too_many.status == 424, hint="send more than option.batch_size")
+check("nothing is left running", not server.exists(), hint="server.stop()")
+stated, request = judged.properties(), order.request
+errors = errors_of(report)
+check("the order: the linter finds no error", not errors, hint="; ".join(errors))
+split = (request.model.name, request.tensor_parallel_degree) == (team.model_id, 2)
+check(
+    "the order: this model over both cores fits",
+    split and order.verdict.fit == "fits",
+    hint=order.verdict.text,
+)
+rows_hint = "four rows, 2048 positions; `batch_size` without `option.` is the server's"
+sizes = [stated.get(f"option.{name}") for name in ("batch_size", "n_positions")]
+check("the order: compiled for its requests", sizes == ["4", "2048"], hint=rows_hint)
+hour = stated.get("option.model_loading_timeout") == "3600" and request.dtype != "f32"
+check("the order: 16 bits, and an hour for the load", hour, hint="see dtype and model_loading_timeout")
+
+# %% [markdown] id="nb03-c56"
+# **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; a second one that you wrote alone;
+# two failures that you will recognise.
+#
+# **On the chip:** the same folder, unchanged. Only the lane differs. Compiled programs are kept in `cache/`, and the next start
+# of this folder takes 3 to 14 minutes by the planner. Notebook 04's handler compiles once more: the built-in one adds a flag
+# of its own to the compiler's, and the flags are part of a program's key. To keep programs beyond the instance,
+# `option.compiled_graph_path=s3://bucket/folder` puts the compiler's cache there: from 0.25 on, for the built-in handler.
+#
+# **Try it:** write `option.n_positions=256`, start again, and ask for 512 tokens. What does the handler say?
+#
+# <details><summary>Answer</summary>
+#
+# Status 424 with an empty `"error"`. The cache ends at 256, and the library looks for a larger program in vain. The exception
+# is a bare `StopIteration`, which has no text. So an empty error from this handler means: more tokens than `n_positions`.
+# Notebook 08 shows its log.
+#
+# </details>
+#
+# **Exercise:** [fix a serving.properties](exercises/03_serving_properties.ipynb)
+#
+# **Further reading:** [DJLServing's configuration](https://docs.djl.ai/docs/serving/serving/docs/configuration.html) ·
+# [its handler for Neuron](https://docs.djl.ai/docs/serving/serving/docs/lmi/user_guides/tnx_user_guide.html), as of 2024 ·
+# [Properties.load](https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/Properties.html#load(java.io.Reader)), Java's rules ·
+# [Llama 2](https://arxiv.org/abs/2307.09288), the paper
 #
 # Next: [04 Write your own handler](04_model_py.ipynb)

@@ -1,9 +1,10 @@
 """Loading takes more of the host's memory than the instance has."""
 
 from inf2lab import catalog
+from inf2lab.folder import Reading
 from inf2lab.lint.examples import HANDLER_OF_CHECKPOINT
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
-from neuron_rules import host_peak
+from neuron_rules import ModelDims, host_peak
 
 NAME, SEVERITY = "load-beyond-the-host", Severity.WARNING
 WHY = (
@@ -36,11 +37,27 @@ MORE = [
 ]
 
 
+SPLIT = "Take a larger instance, or split the checkpoint on one and write its path and `option.load_split_model=true`."
+
+
 def check(folder: Folder) -> Hits:
-    dims = folder.dims
-    if dims is None or not (folder.built_in or folder.own):
+    if not (folder.dims and (folder.built_in or folder.own)):
         return
-    read = folder.reading
+    room, read = folder.instance.host_gib, folder.reading
+    if (most := _most_gib(folder, folder.dims, read)) > room:
+        entry = folder.option("model_id")
+        message = f"loading takes up to {most:.0f} GiB of the host's {room}: {read.text}"
+        yield Hit(entry.line if entry else 1, message, fix=None if folder.own else _fix(folder, folder.dims, read))
+
+
+def _fix(folder: Folder, dims: ModelDims, read: Reading) -> str:
+    """What helps the built-in handler, whose code nobody changes."""
+    if read.lighter and _most_gib(folder, dims, read.lighter) <= folder.instance.host_gib:
+        return f"Write `{read.remedy}`."
+    return SPLIT
+
+
+def _most_gib(folder: Folder, dims: ModelDims, read: Reading) -> float:
     peak = host_peak(
         dims,
         dtype=folder.amp or "f16",
@@ -49,7 +66,4 @@ def check(folder: Folder) -> Hits:
         copies=read.copies,
         rates=catalog.loading_facts().host,
     )
-    room = folder.instance.host_gib
-    if (most := peak.of(folder.copies)) > room:
-        entry = folder.option("model_id")
-        yield Hit(entry.line if entry else 1, f"loading takes up to {most:.0f} GiB of the host's {room}: {read.text}")
+    return peak.of(folder.copies)
