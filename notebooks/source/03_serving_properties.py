@@ -43,9 +43,7 @@ port: int = 8080
 # The next cell checks the parameters and shows what an hour of the real instance costs.
 
 # %% id="nb03-c05"
-from inf2lab import ModelFolder, Server, Settings, check, enter_repository, expect_failure, lint, reveal
-from inf2lab import read_properties, write_properties
-from inf2lab.lint import annotated
+from inf2lab import ModelFolder, Server, Settings, check, enter_repository, expect_failure, reveal
 
 enter_repository()
 settings = Settings.from_notebook(globals())
@@ -80,6 +78,8 @@ print(f"{settings.instance}: {hourly} USD an hour on demand (date and source: li
 # The next cell puts **your** parameters in their place.
 
 # %% id="nb03-c09"
+from inf2lab import read_properties, write_properties
+
 mine = {
     "option.entryPoint": settings.stack.entry_point,
     "option.model_id": settings.model_id,
@@ -129,6 +129,8 @@ reveal(answer, int(read["option.batch_size"]), str(read), why=why)
 # Some mistakes are visible before anything starts. `lint` judges **your** file under your profile and on your instance.
 
 # %% id="nb03-c16"
+from inf2lab import lint
+
 findings = lint(folder.path, settings).findings
 print(len(findings), "findings")
 for finding in findings:
@@ -206,6 +208,8 @@ reveal(answer, too_many.status, too_many.text, why=why)
 # Now the file says `f16` where the built-in handler wants `fp16`. The linter sees it at once:
 
 # %% id="nb03-c29"
+from inf2lab.lint import annotated
+
 broken = ModelFolder.named("opt13b_broken")
 write_properties(broken.properties_path, folder.properties() | {"option.dtype": "f16"})
 annotated(lint(broken.path, settings), whole=False)
