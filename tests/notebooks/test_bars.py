@@ -19,6 +19,7 @@ LONGEST_CELL = 120  # words without code between
 PREDICTIONS = 3
 PICTURES = 20
 LINKS = 2
+WIDEST_LINE = 100
 SHORT_PATH_MINUTES = 120
 TIME_IS_OFF_BY = 0.2
 WITH_EXERCISES = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
@@ -32,6 +33,7 @@ NOT_YET = {
     "predictions": ["02", "03", "04", "05", "06", "07", "08", "09", "10"],
     "links": ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "99"],
     "answers": ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "99"],
+    "lines": ["01", "02", "03", "04", "05", "06", "08", "09", "10"],
     "foot": ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "99"],
     "exercises": ["01", "05", "09", "10"],
     "time": ["00", "02", "03", "04", "05", "06", "07", "08", "09", "10", "99"],
@@ -112,6 +114,18 @@ def test_every_task_to_try_has_its_answer_folded(one: Notebook) -> None:
             answers = FOLDED.findall(cell.source) or FOLDED.findall(after)
             assert len(answers) >= len(asked), f"{cell.id}: {len(asked)} tasks, {len(answers)} answers"
             assert all("<summary>Answer" in answer for answer in answers), f"{cell.id}: its summary is `Answer`"
+
+
+@of_each("lines")
+def test_no_line_of_an_output_is_broken_within_a_word(one: Notebook) -> None:
+    """JupyterLab breaks a longer line wherever it ends; tables and pictures it does not break."""
+    long = []
+    for cell in one.code:
+        for output in cell.outputs:
+            if not {"text/html", "image/png"} & set(output.get("data", {})):
+                lines = count_notebooks.shown(output).splitlines()
+                long += [f"{cell.id}: {line}" for line in lines if len(line) > WIDEST_LINE]
+    assert long == []
 
 
 @of_each("foot")

@@ -18,6 +18,7 @@ from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError
 from inf2lab.aws.kinds import VARIANT, folder_prefix, scaling_target
 from inf2lab.aws.moments import Moment
+from inf2lab.aws.pacing import looks
 from inf2lab.aws.roles import allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.errors import FolderError, SettingsError
@@ -333,7 +334,7 @@ def deploy(
 def _wait_until_in_service(cloud: Cloud, request: EndpointRequest, report: Report) -> None:
     """Wait until the endpoint is in service, as long as it may take to get an instance and to start."""
     told = ""
-    for _ in range(0, request.startup_s + SERVICE_S, STEP_S):
+    for _ in looks(cloud, request.startup_s + SERVICE_S, STEP_S, report, "endpoint: not in service yet"):
         seen = cloud.call("sagemaker", "describe_endpoint", EndpointName=request.name)
         state = seen["EndpointStatus"]
         if state != told:
@@ -344,5 +345,4 @@ def _wait_until_in_service(cloud: Cloud, request: EndpointRequest, report: Repor
         if state in ("Failed", "OutOfService"):
             reason = seen.get("FailureReason", "no reason given")
             raise CloudError("sagemaker create_endpoint", state, reason, "its log is in CloudWatch, /aws/sagemaker")
-        cloud.pause(STEP_S)
     raise CloudError("sagemaker create_endpoint", told, "it did not come into service", "see /aws/sagemaker")

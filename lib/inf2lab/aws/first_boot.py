@@ -3,6 +3,7 @@
 from inf2lab.aws.connection import Cloud
 from inf2lab.aws.errors import BootFailed, NotAllowed
 from inf2lab.aws.kinds import list_instances
+from inf2lab.aws.pacing import looks
 from inf2lab.aws.runs import STATUS_TAG, Run
 from inf2lab.words import Report
 
@@ -21,7 +22,7 @@ LOG = "/var/log/inf2lab-first-boot.log"
 def wait_for_first_boot(cloud: Cloud, run: Run, last: str, report: Report) -> None:
     """Return once the instance says that it has come to `last`, with a line for each step; raises BootFailed."""
     known = ""
-    for _ in range(0, PATIENCE_S[last], STEP_S):
+    for _ in looks(cloud, PATIENCE_S[last], STEP_S, report, "first boot goes on"):
         status = _status(cloud, run)
         if status != known:
             report(f"  {SAID.get(status, status)}")
@@ -30,7 +31,6 @@ def wait_for_first_boot(cloud: Cloud, run: Run, last: str, report: Report) -> No
             raise BootFailed("first boot", FAILED, status.removeprefix(f"{FAILED}: "), _remedy(run))
         if status in (last, READY):
             return
-        cloud.pause(STEP_S)
     said = f"{run.instance_id} is not {last} after {PATIENCE_S[last] // 60} minutes"
     raise BootFailed("first boot", known or "nothing heard", said, _remedy(run))
 
@@ -38,7 +38,7 @@ def wait_for_first_boot(cloud: Cloud, run: Run, last: str, report: Report) -> No
 def wait_for_agent(cloud: Cloud, run: Run, report: Report) -> None:
     """Return once Session Manager reaches the instance: there is no other way in. Raises BootFailed."""
     asked = {"Filters": [{"Key": "InstanceIds", "Values": [run.instance_id]}]}
-    for _ in range(0, AGENT_S, STEP_S):
+    for _ in looks(cloud, AGENT_S, STEP_S, report, "Session Manager does not reach it yet"):
         try:
             rows = cloud.call("ssm", "describe_instance_information", region=run.region, **asked)
         except NotAllowed as error:
@@ -47,7 +47,6 @@ def wait_for_agent(cloud: Cloud, run: Run, report: Report) -> None:
         if any(row["PingStatus"] == "Online" for row in rows["InstanceInformationList"]):
             report("  Session Manager reaches it")
             return
-        cloud.pause(STEP_S)
     said = f"Session Manager did not reach {run.instance_id} in {AGENT_S // 60} minutes"
     remedy = "its subnet needs a public address, a NAT gateway or VPC endpoints (deploy/cloudformation/README.md)"
     raise BootFailed("first boot", "no agent", said, f"{remedy}. {_end(run)}")

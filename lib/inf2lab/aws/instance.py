@@ -17,6 +17,7 @@ from inf2lab.aws.images import Image
 from inf2lab.aws.kinds import IAM_PATH, KEPT_PREFIX
 from inf2lab.aws.lookups import Offering, Subnet
 from inf2lab.aws.moments import Moment
+from inf2lab.aws.pacing import looks
 from inf2lab.aws.roles import NOT_YET, allow, create_role, grant
 from inf2lab.aws.runs import RUN_TAG, STATUS_TAG, Run, name_of, new_run_id, tags_of
 from inf2lab.aws.tunnel import check_programs, fill_commands
@@ -230,7 +231,7 @@ def launch(
 
     with undo_on_failure(cloud, run, report, patience_s=PATIENCE_S):
         send(cloud, request.calls, report, make=make)
-        run = _wait_until_it_runs(cloud, run)
+        run = _wait_until_it_runs(cloud, run, report)
     report(f"  {run.instance_id} runs; its first boot follows")
     wait_for_agent(cloud, run, report)
     wait_for_first_boot(cloud, run, READY if request.repository else INSTALLED, report)
@@ -268,13 +269,12 @@ def _start_in_some_zone(cloud: Cloud, call: Call, request: LaunchRequest, report
     raise type(last)(last.call, last.code, said, last.remedy) from last
 
 
-def _wait_until_it_runs(cloud: Cloud, run: Run) -> Run:
-    for _ in range(0, START_S, STEP_S):
+def _wait_until_it_runs(cloud: Cloud, run: Run, report: Report) -> Run:
+    for _ in looks(cloud, START_S, STEP_S, report, f"{run.instance_id} is pending"):
         try:
             (group,) = cloud.call("ec2", "describe_instances", InstanceIds=[run.instance_id])["Reservations"]
             (now,) = group["Instances"]
         except (NotThere, ValueError):  # not yet
-            cloud.pause(STEP_S)
             continue
         volumes = tuple(disk["Ebs"]["VolumeId"] for disk in now["BlockDeviceMappings"])
         run = run.with_(volumes=volumes) if volumes != run.volumes else run
@@ -285,5 +285,4 @@ def _wait_until_it_runs(cloud: Cloud, run: Run) -> Run:
             reason = now.get("StateReason", {})
             code, said = reason.get("Code", state), reason.get("Message", "it ended by itself")
             raise NoCapacity("ec2 run_instances", code, said, "launch again, or try another region")
-        cloud.pause(STEP_S)
     raise CloudError("ec2 describe_instances", "pending", f"{run.instance_id} did not start", "launch again later")

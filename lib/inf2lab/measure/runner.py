@@ -1,10 +1,11 @@
 """`run(target, load)`, and sweeps: the same load from more and more clients, or with larger and larger batches."""
 
+import contextlib
 import dataclasses
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from inf2lab.measure.target import POOL, Target, fingerprint
 from inf2lab.planning import Plan
 from inf2lab.serving import ModelServer, Server
 from inf2lab.settings import Settings
+from inf2lab.waits import told
+from inf2lab.words import plural
 
 NEAR_THE_TOP = 0.9  # of the highest throughput: more clients than that buy waiting, not work
 Progress = Callable[[Load, int, int], None]  # the load under way; of all so far: answers, and failures among them
@@ -39,12 +42,26 @@ def run(target: Target, load: Load, progress: Progress | None = None) -> Result:
     A request that fails is counted by its code; only an endpoint that answers nothing at all raises.
     """
     posts = target.requests(load.seed, load.count or POOL)
-    samples = send_all(target, load, posts, functools.partial(progress, load) if progress else None)
+    with _told() if progress is None else contextlib.nullcontext(functools.partial(progress, load)) as tell:
+        samples = send_all(target, load, posts, tell)
     if samples and all(sample.status == REFUSED for sample in samples):
         raise MeasureError(f"nothing listens at {target.url}: start a server first (notebook 05)")
     seconds = max((sample.ended for sample in samples), default=0.0)
     marks = fingerprint(posts, load.schedule())
     return Result(target, load, rows_of(target, posts, samples), seconds, marks)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[Callable[[int, int], None]]:
+    """A line now and then on how many answers are here: on the chip one of them may take minutes."""
+    count = 0
+
+    def tell(done: int, failed: int) -> None:
+        nonlocal count
+        count = done
+
+    with told(print, lambda: f"waiting: {plural(count, 'answer')} so far"):
+        yield tell
 
 
 def sweep(target: Target, load: Load, clients: Sequence[int], progress: Progress | None = None) -> list[Result]:

@@ -12,10 +12,10 @@ from typing import Any
 from inf2lab import catalog, paths
 from inf2lab.errors import EngineError
 from inf2lab.files import replace_file
+from inf2lab.waits import told
 
 OWNER = "inf2lab.owner"  # label of every container of a clone: its log folder
 PATIENCE_S = 60
-_PULL_NOTE_S = 15
 # What Docker says (`pattern`), what it means, and what to do. The rest of the table is in the catalog's troubles.
 _REFUSALS = Path(__file__).with_name("refusals.json")
 
@@ -142,16 +142,16 @@ def digest(image: str) -> str | None:
 
 def pull(image: str, report: Callable[[str], object]) -> None:
     """Fetch an image, with a line now and then on how many layers are there; raises EngineError."""
-    started = told = time.monotonic()
+    started = time.monotonic()
     layers, done, said = 0, 0, ""
-    with _start("pull", image, what=f"docker pull {image}") as process:
-        for line in process.stdout or ():
+    with (
+        _start("pull", image, what=f"docker pull {image}") as process,
+        told(report, lambda: f"pulling: {done} of {layers} layers are here"),
+    ):
+        for line in process.stdout or ():  # none for minutes, where a layer is large
             layers += ": Pulling fs layer" in line or ": Already exists" in line
             done += ": Pull complete" in line or ": Already exists" in line
             said = line
-            if time.monotonic() - told > _PULL_NOTE_S:
-                told = time.monotonic()
-                report(f"{told - started:.1f} s  pulling: {done} of {layers} layers are here")
     if process.returncode:
         raise _refusal(f"docker pull {image}", said)
     report(f"{time.monotonic() - started:.1f} s  image pulled ({layers} layers)")

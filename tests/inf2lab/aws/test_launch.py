@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inf2lab import Settings, aws
+from inf2lab.aws.connection import Cloud
+from inf2lab.aws.pacing import looks
 from inf2lab.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -348,3 +350,12 @@ def test_a_zone_without_a_default_network_is_passed_over(played: PlayedAws, laun
     (group,) = played.client("ec2").describe_instances(InstanceIds=[run.instance_id])["Reservations"]
     assert group["Instances"][0]["Placement"]["AvailabilityZone"] == "us-east-2b"
     assert launching.sweep().clean
+
+
+def test_a_wait_of_minutes_says_each_minute_what_it_waits_for() -> None:
+    """Silence looks like a program that hangs, and an instance that boots bills."""
+    said: list[str] = []
+    paused: list[float] = []
+    cloud = Cloud("us-east-2", pause=paused.append)
+    assert len(list(looks(cloud, 180, 25, said.append, "first boot goes on"))) == len(paused) == 8
+    assert said == ["  first boot goes on: 1 of at most 3 minutes", "  first boot goes on: 2 of at most 3 minutes"]

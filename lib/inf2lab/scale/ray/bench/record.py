@@ -28,6 +28,7 @@ from inf2lab.scale.ray.environment import environment_python
 from inf2lab.scale.ray.spec import RaySpec
 from inf2lab.serving import Server
 from inf2lab.settings import Settings, is_live
+from inf2lab.waits import told
 
 FILE = "docs/scale_measured.json"
 PROMPTS = ("Hello, I am a", "The river runs")
@@ -121,7 +122,8 @@ class Stage:
         """Start the nodes, where it is live."""
         if self.live and self.cluster is None:
             self.cluster = RayCluster(NODES)
-            self.cluster.start()
+            with told(print, lambda: "starting the nodes"):
+                self.cluster.start()
 
     def ask(self, folder: ModelFolder, prompts: Sequence[str] = PROMPTS, seq_length: int = 48) -> tuple[str, ...]:
         """Serve a folder by one replica and return its answer through the proxy.
@@ -190,7 +192,10 @@ class Stage:
         return Figures(date=today, machine=_machine(), **found)
 
     def _act(self, name: str, play: Callable[[], Any]) -> Any:
-        return play() if self.live else getattr(self.recorded, name)
+        if not self.live:
+            return getattr(self.recorded, name)
+        with told(print, lambda: f"at it on the live cluster: {name}"):
+            return play()
 
     def _running(self, fewest: int, most: int) -> RayCluster:
         """Return the cluster with the light application, between so many replicas."""
