@@ -46,6 +46,7 @@ COMMANDS = [
     "sweep",
     "prove",
     "migrate",
+    "grade",
 ]
 
 

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 import build_exercises
 import build_notebooks
+from inf2lab.grading import EXERCISES, digest
 from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of
 from tests.support.clones import make_clone
 
@@ -75,24 +76,51 @@ def test_the_exercise_runs_up_to_its_check_and_fails_it_with_a_hint(source: Path
     assert "FAIL" in printed(notebook)
 
 
-@every_source
-def test_the_exercise_that_readers_get_is_made_from_its_source(source: Path) -> None:
-    assert build_exercises.differences([source], build_exercises.EXERCISES) == [
-        f"notebooks/exercises/{other.stem}.ipynb has no source" for other in SOURCES if other != source
-    ], "run tools/notebooks/build_exercises.py"
+@pytest.mark.parametrize("name", build_exercises.made(SOURCES))
+def test_what_readers_get_is_made_from_its_source(name: str) -> None:
+    only = {name: build_exercises.made(SOURCES)[name]}
+    found = build_exercises.differences(only, build_exercises.EXERCISES)
+    assert [text for text in found if "has no source" not in text] == [], "run tools/notebooks/build_exercises.py"
+
+
+def test_there_are_ten_exercises_each_named_as_its_notebook_and_known_to_the_grader() -> None:
+    names = [source.stem for source in SOURCES]
+    assert [name[:2] for name in names] == [f"{number:02}" for number in range(1, 11)]
+    assert names == [path.stem for path in sorted(LESSONS.glob("*.py")) if path.stem[:2] not in ("00", "99")]
+    assert names == list(EXERCISES)
 
 
 @every_source
-def test_an_exercise_leads_to_its_solution_and_does_not_hold_it(source: Path) -> None:
+def test_an_exercise_does_not_hold_its_solution_and_says_where_it_is(source: Path) -> None:
     exercise = read_notebook(build_exercises.EXERCISES / f"{source.stem}.ipynb")
-    assert f"../source/exercises/{source.name}" in exercise.cells[-1].source
-    assert all("solution:" not in cell.source for cell in exercise.cells)
+    assert "(solutions.ipynb)" in exercise.cells[-1].source
+    assert all("solution:" not in cell.source and "reason" not in tags_of(cell) for cell in exercise.cells)
+    answers = [cell for cell in exercise.cells if "answer" in tags_of(cell)]
+    assert answers
+    assert all(cell.metadata.blank == digest(cell.source) for cell in answers)
+
+
+@every_source
+def test_every_exercise_gives_its_reasons_with_the_solutions(source: Path) -> None:
+    solved = build_notebooks.build(source, up=build_exercises.UP)
+    reasons = [cell.source for cell in solved.cells if "reason" in tags_of(cell)]
+    assert reasons
+    whole = [cell.source for cell in read_notebook(build_exercises.EXERCISES / "solutions.ipynb").cells]
+    assert all(reason in whole for reason in reasons)
+
+
+def test_the_solutions_run_from_top_to_bottom_and_start_no_server(clone: Path) -> None:
+    notebook = run(build_exercises.solutions(SOURCES), clone)
+    texts = [output.get("text", "") for cell in notebook.cells if "check" in tags_of(cell) for output in cell.outputs]
+    assert "".join(texts).count("PASS") > 50
+    assert not list((clone / "logs").glob("server-*"))
 
 
 @every_source
 def test_an_exercise_and_its_notebook_link_to_each_other(source: Path) -> None:
     (lesson,) = LESSONS.glob(f"{source.stem[:2]}_*.py")
-    assert f"(exercises/{source.stem}.ipynb)" in lesson.read_text(encoding="utf-8")
+    text = lesson.read_text(encoding="utf-8")
+    assert "**Exercise" not in text or f"(exercises/{source.stem}.ipynb)" in text
     assert f"(../{lesson.stem}.ipynb)" in source.read_text(encoding="utf-8")
 
 

@@ -51,8 +51,8 @@ METADATA = {
 }
 
 
-def build(source: Path) -> NotebookNode:
-    """The notebook that a py:percent file describes, its terms linked to the glossary, without outputs.
+def build(source: Path, *, up: str = "../") -> NotebookNode:
+    """The notebook that a py:percent file describes, its terms linked to the glossary (`up` from it), without outputs.
 
     Raises NotebookToolError on a cell without an id of the form nbNN-cMM.
     """
@@ -68,7 +68,7 @@ def build(source: Path) -> NotebookNode:
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         text = cell.source if "active" in cell.metadata else uncommented(cell.source)
         notebook.cells.append(new(text, id=cell_id, metadata={"tags": tags} if tags else {}))
-    link_terms(notebook.cells, source.stem[:2])
+    link_terms(notebook.cells, source.stem[:2], up=up)
     return notebook
 
 

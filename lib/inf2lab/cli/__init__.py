@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from inf2lab.cli import cloud, drills, load, migrate, prepare, proof, scale, serving, weights
+from inf2lab.cli import cloud, drills, grade, load, migrate, prepare, proof, scale, serving, weights
 from inf2lab.cli.common import refuse, whole_output
 
 # What is imported, and the extra that brings it; what is not here comes with `pip install inf2lab`.
@@ -66,5 +66,5 @@ app = typer.Typer(
     help="Serve a model folder on Inferentia2, or rehearse it here.",
 )
 # In the order of a walk-through, which `inf2lab --help` shows.
-for group in (prepare, serving, load, weights, drills, cloud, proof, scale, migrate):
+for group in (prepare, serving, load, weights, drills, cloud, proof, scale, migrate, grade):
     app.add_typer(group.commands)

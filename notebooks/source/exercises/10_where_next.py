@@ -11,9 +11,13 @@
 # ---
 
 # %% [markdown] id="nb10-c01"
-# # Exercise 10: move a folder with rolling batch and int8
+# # Exercise 10: move one folder, then make two from nothing
 #
-# After [10 Where next](../10_where_next.ipynb). Ten minutes; nothing is started.
+# After [10 Where next](../10_where_next.ipynb). Ten minutes for part 1, half an hour for part 2; nothing is started.
+#
+# Part 2 is a small project: it asks for what you learned in 02, 03, 09 and 10.
+#
+# ## 1. A folder with rolling batch and int8
 #
 # Somebody serves Llama-2-7B with DJLServing's own handler, with a rolling batch of 8 and weights in int8. It must move to
 # `vllm-nxdi`. Three questions:
@@ -25,7 +29,7 @@
 # %% id="nb10-c02"
 import json
 
-from inf2lab import ModelFolder, check, enter_repository, migrate, write_properties
+from inf2lab import ModelFolder, Settings, enter_repository, lint, migrate, write_properties
 
 enter_repository()
 folder = ModelFolder.named("exercise_migrate")
@@ -40,7 +44,7 @@ options = {
     "option.load_in_8bit": "true",
     "option.group_query_attention": "replicated-heads",
 }
-write_properties(folder.properties_path, options)
+_ = write_properties(folder.properties_path, options)
 
 # %% [markdown] id="nb10-c03"
 # A migration has the launch as words, and the report as rows. A row has `what` is in use and its `verdict`; of a lost
@@ -55,36 +59,104 @@ print(*words[:6], "...")
 # Now yours. `words.index("--flag") + 1` is where a flag's value stands.
 
 # %% id="nb10-c06"
-at_once = 1
-setting = "quantized"
-gone = {"option.rolling_batch"}
-# solution: read the value of --max-num-seqs, the JSON of --additional-config, and the rows that are lost
+at_once = ...
+setting = ...
+gone = ...
+# solution: the value of --max-num-seqs, a name in the JSON of --additional-config, and the set of lost keys
 at_once = int(words[words.index("--max-num-seqs") + 1])
 given = json.loads(words[words.index("--additional-config") + 1])["override_neuron_config"]
 setting = next(name for name in given if name.endswith("_path"))
 rows = made.sections["what the folder says"]
 gone = {row.what.partition("=")[0] for row in rows if row.verdict.lost}
 # end of solution
-print(at_once, setting, sorted(gone))
+print(at_once, setting, gone)
 
-# %% [markdown] id="nb10-c07"
+# %% [markdown] id="nb10-c07" tags=["reason"]
+# **Why.** A rolling batch of 8 becomes `--max-num-seqs 8`: the most that run at once. int8 weights were made while the old
+# server loaded. NxD Inference makes them when it compiles, and keeps them: so they need a folder, and the first start needs time
+# for it. `group_query_attention` chose how the old library copied heads; the new one decides by itself.
+
+# %% [markdown] id="nb10-c08"
+# ## 2. Two folders from nothing
+#
+# A customer wants Llama-2-7B, 16 bits, with the built-in handler of DJLServing 0.25. **2 requests a second** come in, each one
+# prompt of 128 tokens, answered with 128.
+#
+# - `slow`: 99 % of the answers within **20 seconds**, as cheap as possible.
+# - `quick`: 99 % within **3 seconds**, as cheap as possible.
+#
+# Choose for each: the file, and the inf2 instance. The function below writes a folder, lints it, plans it and prices it. (With
+# static batches a file for single prompts has `option.batch_size=1`.) Last, move the quick one to `vllm-nxdi`.
+
+# %% id="nb10-c09"
+from inf2lab.planning import capacity, plan_of_files
+
+
+def look(text, instance, p99_s):
+    """Write the folder, print what linter and planner say of it, and return the price of an hour."""
+    settings = Settings(profile="djl-0.25", instance=instance)
+    folder.properties_path.write_text(text)
+    print(*lint(folder.path, settings).findings, sep="\n")
+    plan = plan_of_files(folder.path, [], settings, {"input_tokens": 128, "output_tokens": 128})
+    needed = capacity(plan, rate=2, p99_s=p99_s)
+    print(plan.verdict.text, plan.host.text, sep="\n")
+    print(f"{needed.replicas} replicas, {needed.instances} x {instance}: {needed.usd_per_hour} USD an hour")
+    return needed.usd_per_hour
+
+
+_ = look("engine=Python\noption.model_id=gpt2\noption.tensor_parallel_degree=2\n", "inf2.xlarge", 20)
+
+# %% [markdown] id="nb10-c10"
+# Yours. Try as many as you like; at the end the names below must hold your choice.
+
+# %% id="nb10-c11"
+slow = ...
+slow_instance = ...
+quick = ...
+quick_instance = ...
+usd = {"slow": ..., "quick": ...}
+launch = ...
+# solution: two texts, two instances, two prices by `look`, and the words that launch the quick one's successor
+slow = """
+engine=Python
+option.entryPoint=djl_python.transformers_neuronx
+option.model_id=meta-llama/Llama-2-7b-hf
+option.tensor_parallel_degree=2
+option.batch_size=1
+option.n_positions=256
+option.dtype=fp16
+option.model_loading_timeout=7200
+"""
+slow_instance = "inf2.24xlarge"
+quick = slow.replace("degree=2", "degree=4")
+quick_instance = "inf2.24xlarge"
+usd = {"slow": look(slow, slow_instance, 20), "quick": look(quick, quick_instance, 3)}
+launch = migrate(folder.path, to="vllm-nxdi", settings=Settings(instance=quick_instance)).launch.words
+# end of solution
+
+# %% [markdown] id="nb10-c12" tags=["reason"]
+# **Why.** inf2.xlarge looks cheapest, and its cores hold the model; its host of 16 GiB cannot load it. Of the sizes that can,
+# six copies on one inf2.24xlarge share one host, so a core costs less than on inf2.8xlarge: two of them are enough for 20 seconds
+# (one inf2.48xlarge costs a thousandth more). For 3 seconds degree 2 is too slow, whatever the number: one answer alone takes
+# 3.5 seconds. Degree 4 answers in 2, and three instances of three copies keep the tail short. Degree 8 answers sooner, and
+# costs more: one copy leaves 4 of 12 cores idle. The successor starts **one** copy: nine servers, where DJLServing started three
+# copies on each of three instances.
+
+# %% [markdown] id="nb10-c13"
 # ## Check yourself
 
-# %% id="nb10-c08" tags=["check"]
+# %% id="nb10-c14"
 import shutil
 
 shutil.rmtree(folder.path)
-check("the rows of the rolling batch run at once", at_once == 8, hint="--max-num-seqs")
-check(
-    "the quantized weights have a folder",
-    setting == "quantized_checkpoints_path",
-    hint="they are written when the model is compiled, so they need a place",
-)
-check(
-    "what is lost is named, and nothing else",
-    gone == {"option.group_query_attention"},
-    hint="the rows of `what the folder says` whose verdict is lost",
-)
 
-# %% [markdown] id="nb10-c09"
-# The solution is in the exercise's source, [10_where_next.py](../source/exercises/10_where_next.py).
+# %% [markdown] id="nb10-c15"
+# The check writes your files anew, in a folder of its own.
+
+# %% id="nb10-c16" tags=["check"]
+from inf2lab.grading import check_exercise
+
+check_exercise("10_where_next", globals())
+
+# %% [markdown] id="nb10-c17"
+# [All solutions, with reasons](solutions.ipynb). `inf2lab grade` says what you have passed.

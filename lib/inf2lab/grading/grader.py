@@ -1,0 +1,142 @@
+"""What a seat has passed, and a class: one result for each exercise and the quiz. Nothing of a reader's is changed."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inf2lab.errors import LabError
+from inf2lab.grading.cells import NotANotebook, read_cells, to_run
+from inf2lab.grading.exercises import EXERCISES
+from inf2lab.grading.points import Judge, judged
+from inf2lab.grading.quiz import QUIZ, judge, needed
+from inf2lab.grading.sandbox import Outcome, Task, run_all
+
+PASSED, NOT_PASSED, NOT_BEGUN = "passed", "not passed", "not begun"
+JUDGES: dict[str, Judge] = {**EXERCISES, QUIZ: judge}
+PLACES = (".", "exercises", "notebooks/exercises")  # of a seat's folder: where its exercises may lie
+SECONDS = 20.0  # that one exercise may take
+
+
+class NothingToGrade(LabError):
+    """A path with no exercise of this tutorial in it."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One exercise of one seat: how many of its claims hold, and the hint of the first that does not."""
+
+    exercise: str
+    state: str
+    right: int = 0
+    of: int = 0
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One reader's results, in the order of the exercises."""
+
+    name: str
+    results: tuple[Graded, ...]
+
+    @property
+    def passed(self) -> int:
+        """How many are passed."""
+        return sum(result.state == PASSED for result in self.results)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"passed": self.passed}
+
+
+@dataclass
+class _Work:
+    """A seat to be graded: the notebooks that it has, by their exercise."""
+
+    name: str
+    notebooks: dict[str, Path]
+    wanted: tuple[str, ...] = tuple(JUDGES)
+    results: dict[str, Graded] = field(default_factory=dict)
+
+
+def grade(path: Path, *, seconds: float = SECONDS, at_once: int = 0) -> list[Seat]:
+    """Return the results of a notebook, of a reader's folder, or of each folder of a class; raises NothingToGrade.
+
+    Each exercise runs in a process of its own, `at_once` at a time (as many as there are cores), for `seconds` at most.
+    """
+    works = _found(path)
+    tasks: list[Task] = []
+    owners: list[tuple[_Work, str]] = []
+    for work in works:
+        for name in work.wanted:
+            if (task := _task(work, name)) is not None:
+                tasks.append(task)
+                owners.append((work, name))
+    for number, outcome in run_all(tasks, seconds=seconds, at_once=at_once or os.cpu_count() or 1):
+        work, name = owners[number]
+        work.results[name] = _result(name, outcome)
+    return [Seat(work.name, tuple(work.results[name] for name in work.wanted)) for work in works]
+
+
+def _found(path: Path) -> list[_Work]:
+    """Return the seats of a path."""
+    if path.is_file():
+        name = _exercise_of(path)
+        if name is None:
+            raise NothingToGrade(f"{path}: its name is no exercise's; they are called {', '.join(JUDGES)}")
+        return [_Work(path.name, {name: path}, (name,))]
+    if not path.is_dir():
+        raise NothingToGrade(
+            f"{path}: there is nothing; name a notebook, a reader's folder, or a folder of such folders"
+        )
+    if own := _notebooks(path):
+        return [_Work(path.resolve().name, own)]
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    works = [_Work(folder.name, _notebooks(folder)) for folder in folders]
+    if not any(work.notebooks for work in works):
+        raise NothingToGrade(f"{path}: no exercise lies here or in a folder below; they are called {', '.join(JUDGES)}")
+    return works
+
+
+def _notebooks(folder: Path) -> dict[str, Path]:
+    """Return the exercises of a seat; of several copies of one (`02_plan-Copy1.ipynb`) the one saved last."""
+    for place in PLACES:
+        found: dict[str, Path] = {}
+        for path in sorted((folder / place).glob("*.ipynb"), key=lambda path: path.stat().st_mtime):
+            if (name := _exercise_of(path)) is not None:
+                found[name] = path
+        if found:
+            return found
+    return {}
+
+
+def _exercise_of(path: Path) -> str | None:
+    fitting = [name for name in JUDGES if path.suffix == ".ipynb" and path.stem.startswith(name)]
+    return fitting[0] if fitting else None
+
+
+def _task(work: _Work, name: str) -> Task | None:
+    """Return what is to be run for an exercise; None where the result is known without."""
+    try:
+        cells = read_cells(work.notebooks[name]) if name in work.notebooks else []
+    except NotANotebook as error:
+        work.results[name] = Graded(name, NOT_PASSED, hint=str(error))
+        return None
+    if not any(cell.begun for cell in cells):
+        work.results[name] = Graded(name, NOT_BEGUN)
+        return None
+    return Task(to_run(cells), lambda names: [asdict(result) for result in judged(JUDGES[name], names)])
+
+
+def _result(name: str, outcome: Outcome) -> Graded:
+    """Return the result of a judge's claims; of a quiz not all need hold."""
+    claims: Sequence[dict[str, Any]] = outcome.value if isinstance(outcome.value, list) else ()
+    if outcome.fault or not claims:
+        return Graded(name, NOT_PASSED, hint=outcome.fault or "its process answered nothing")
+    missed = [claim for claim in claims if not claim["holds"]]
+    right = len(claims) - len(missed)
+    passed = right >= (needed() if name == QUIZ else len(claims))
+    hint = "" if passed else f"{missed[0]['claim']}: {missed[0]['hint']}"
+    return Graded(name, PASSED if passed else NOT_PASSED, right, len(claims), hint)
