@@ -18,7 +18,7 @@ from notebook_files import NOTEBOOKS, read_notebook, tags_of
 
 WORDS_A_MINUTE, OUTPUT_WORDS_A_MINUTE, LINES_A_MINUTE = 200, 250, 12
 SHORT_PATH = ("00", "02", "03", "04", "05", "06", "08", "99")
-SHORT_PATH_ENDS = {"08": "## You may stop here"}  # the rest of a notebook is for another day
+SHORT_PATH_ENDS = "## You may stop here"  # the rest of a notebook is for another day
 FOLDED = re.compile(r"<details>[\s\S]*?</details>")
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<address>[^)\s]+)\)")
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<address>[^)\s]+)\)")
@@ -46,8 +46,8 @@ class Notebook:
 
     @property
     def words(self) -> int:
-        """Words of its text, tables and folded answers too."""
-        return sum(len(plain(cell.source).split()) for cell in self.texts)
+        """Words of its text with its tables; what is folded is for who did the task."""
+        return sum(len(plain(FOLDED.sub("", cell.source)).split()) for cell in self.texts)
 
     @property
     def lines(self) -> int:
@@ -128,9 +128,13 @@ def short_path(notebooks: dict[str, Notebook]) -> list[Notebook]:
 
 def as_far_as(notebook: Notebook) -> Notebook:
     """Return a notebook up to the heading where the short path leaves it."""
-    heading = SHORT_PATH_ENDS.get(notebook.number)
-    starts = [place for place, cell in enumerate(notebook.cells) if heading and cell.source.startswith(heading)]
-    return Notebook(notebook.number, notebook.cells[: starts[0]] if starts else notebook.cells)
+    cells: list[NotebookNode] = []
+    for cell in notebook.cells:
+        before, found, _ = cell.source.partition(f"{SHORT_PATH_ENDS}\n")
+        cells.append(NotebookNode({**cell, "source": before}))
+        if found:
+            break
+    return Notebook(notebook.number, cells)
 
 
 def minutes(notebooks: Iterable[Notebook]) -> float:
