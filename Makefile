@@ -151,4 +151,5 @@ $(MIGRATE_STAMP):
 		echo "      PyTorch's index of CPU builds is not reached: a CUDA build, about 5 GB; it works the same"
 	@tools/install.sh $(MIGRATE) -r requirements-migrate.txt
 	@tools/install.sh $(MIGRATE) --no-deps --require-hashes -r requirements-migrate-vllm.txt
+	@tools/install.sh $(MIGRATE) --no-deps --target $(MIGRATE)/optimum -r requirements-migrate-optimum.txt
 	@touch $(MIGRATE_STAMP)

@@ -97,14 +97,15 @@ def scratch_variables(scratch: str) -> dict[str, str]:
     return {"TMPDIR": scratch, "VLLM_CACHE_ROOT": f"{scratch}/cache", "VLLM_CONFIG_ROOT": f"{scratch}/config"}
 
 
-def objections(commands: Sequence[Sequence[str]]) -> list[str | None]:
-    """Return for each command line what vLLM's own parser and configuration say against it, None for nothing.
+def objections(commands: Sequence[Sequence[str]], *, program: str = "vllm") -> list[str | None]:
+    """Return for each command line what the program's own parser says against it, None for nothing; raises ServerError.
 
-    The words are those after `vllm serve`; the models must be here. Raises ServerError.
+    Of `vllm` the words after `vllm serve`, and its configuration too, for which the models must be here; of `optimum`
+    the words after `optimum-cli`.
     """
     with tempfile.TemporaryDirectory(prefix=processes.SCRATCH_PREFIX) as scratch:
         done = subprocess.run(
-            [str(vllm_python()), str(INSIDE / "parse.py")],
+            [str(vllm_python()), str(INSIDE / f"parse_{program}.py")],
             input=json.dumps([list(words) for words in commands]),
             env=os.environ | _QUIET | worker_environment() | scratch_variables(scratch),
             capture_output=True,
@@ -115,5 +116,5 @@ def objections(commands: Sequence[Sequence[str]]) -> list[str | None]:
         found: list[str | None] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         last = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise ServerError(f"vLLM's parser did not answer (exit code {done.returncode}): {last}") from None
+        raise ServerError(f"the parser of {program} did not answer (exit code {done.returncode}): {last}") from None
     return found

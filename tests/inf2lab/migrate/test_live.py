@@ -120,6 +120,28 @@ def test_the_whole_of_it_is_asked_for_by_the_right_words(write_folder: WriteFold
     assert accepted == []
 
 
+def test_optimum_cli_is_asked_for_by_the_right_words_too(write_folder: WriteFolder) -> None:
+    """Its own parser takes every generated command, and leaves nothing to vLLM's that vLLM's might refuse."""
+    if not (ROOT / ".venv-migrate" / "optimum" / "optimum").is_dir():
+        pytest.skip("optimum-neuron 0.4.5 is for Python 3.10 and 3.11: no optimum-cli in .venv-migrate")
+    generated = []
+    for place, options in enumerate(
+        [{}, {"dtype": "bf16", "batch_size": 8}, {"rolling_batch": "auto", "max_rolling_batch_size": 4}]
+    ):
+        given = {f"option.{name}": value for name, value in options.items()}
+        folder = write_folder(f"moved{place}", BASE | {"option.tensor_parallel_degree": 2} | given)
+        generated.append(list(migrate(folder.path, to="optimum").launch.words[1:]))
+    base = generated[0]
+    mutated = [
+        *([*base, "--batch_size", "two"], [*base, "--sequence_length", "1.5"], [*base, "--tensor_parallel_size"]),
+        *([*base, "--max-len", "3"], [*base, "--dtype", "fp16"], [*base, "--port", "x"], ["neuron", "server"]),
+        *(["neuron", "serve", "--batch_size", "2"], [word.replace("model", "modell") for word in base]),
+    ]
+    found = objections([*generated, *mutated], program="optimum")
+    assert found[: len(generated)] == [None] * len(generated)
+    assert None not in found[len(generated) :]
+
+
 def test_opt_at_f16_writes_the_same_tokens_on_both(write_folder: WriteFolder, tmp_path: Path) -> None:
     rows = compare(made(write_folder, tmp_path, batch=1, dtype="f16"))
     assert len(rows) == len(PROMPTS)

@@ -152,7 +152,7 @@ def test_the_parser_s_objections_come_in_order(environment: Path) -> None:
 
 def test_a_parser_that_does_not_answer_is_said(environment: Path) -> None:
     program(environment / ".venv-migrate" / "bin" / "python", "#!{python}\nraise SystemExit('no torch')\n")
-    with pytest.raises(ServerError, match=r"vLLM's parser did not answer \(exit code 1\): no torch"):
+    with pytest.raises(ServerError, match=r"the parser of vllm did not answer \(exit code 1\): no torch"):
         objections([["m"]])
 
 
