@@ -57,6 +57,7 @@ class Kind:
 def kinds(work: Path, against: Path | None) -> list[Kind]:
     """The rehearsal, and what it is measured beside: another clone, or the JVM where there is one."""
     common = {"OMP_NUM_THREADS": "1", "TMPDIR": str(work), "PYTHON_EXECUTABLE": sys.executable}
+    common |= {"PYTHONPYCACHEPREFIX": str(work / "compiled")}  # as where it is installed: compiled once
 
     def rehearsal(name: str, clone: Path) -> Kind:
         program = [sys.executable, "-m", "rehearsal.server"]
@@ -148,7 +149,8 @@ def start(kind: Kind, store: Path) -> tuple[psutil.Popen, int, float]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SERVING_", "OPTION_", "MODEL_SERVER_"))}
+    unset = ("SERVING_", "OPTION_", "MODEL_SERVER_", "PYTHONDONTWRITEBYTECODE")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(unset)}
     command = kind.command(store, port)
     began = time.perf_counter()
     process = psutil.Popen(command, env=clean | kind.environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
@@ -270,6 +272,7 @@ def main(argv: list[str] | None = None) -> int:
             (store / "echo" / file).write_text(text)
         compared = kinds(Path(name), args.against)
         found: dict[str, Figures] = {kind.name: {} for kind in compared}
+        measure(compared, store, 8)  # whoever starts first compiles, and reads from the disk
         for number in range(args.rounds):
             for server, figures in measure(compared[:: -1 if number % 2 else 1], store, args.requests).items():
                 for figure, value in figures.items():

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 from rehearsal.server.environment import cache_root
 from rehearsal.server.errors import ModelLoadError
@@ -23,6 +22,8 @@ def fetched_handler(url: str, environ: Mapping[str, str]) -> Path:
     path = folder / "model.py"
     if path.is_file():
         return path
+    from urllib.request import urlopen  # a tenth of a start's processor time
+
     try:
         with urlopen(url, timeout=TIMEOUT_S) as answer:  # http or https: the caller looked
             code = answer.read()
