@@ -11,11 +11,12 @@ import pytest
 
 from rehearsal.server.config import Address, ServerConfig
 from rehearsal.server.wire import requests
+from rehearsal.server.wire.decoder import STEPS, Decoder
 from rehearsal.server.wire.http import Connection
 from rehearsal.server.wire.requests import LARGE, Request, handler_message
-from rehearsal.server.wire.responses import json_response
+from rehearsal.server.wire.responses import Response, json_response
 from rehearsal.server.workers.channel import Link
-from rehearsal.server.workers.codec import BLOCK, encode_request, whole
+from rehearsal.server.workers.codec import BLOCK, Reply, ReplyReader, encode_reply, encode_request, whole
 
 LOCAL = Address("127.0.0.1", 0)
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=X"
@@ -152,6 +153,34 @@ def test_a_worker_that_does_not_read_is_given_up_after_the_time_of_a_request():
     asyncio.run(run())
 
 
+def test_a_body_of_many_small_chunks_lets_others_have_their_turn():
+    bodies = []
+    decoder = Decoder(lambda head: None, bodies.append, lambda: bodies.append(b"end"), loose=False)
+    head = b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    turns = 1
+    assert decoder.feed(head + b"1\r\nx\r\n" * 3 * STEPS + b"0\r\n\r\n")
+    while decoder.feed(b""):
+        turns += 1
+    assert (turns, bodies) == (3, [b"x"] * 3 * STEPS + [b"end"])
+
+
+def test_a_connection_reads_on_when_it_has_done_what_it_has():
+    async def run():
+        connection = Connection(None, ServerConfig(LOCAL, LOCAL), None, Room())
+        connection._transport, said = Played(), []
+        connection._transport.pause_reading = lambda: said.append("pause")
+        connection._transport.resume_reading = lambda: said.append("resume")
+        head = b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.data_received(head + b"1\r\nx\r\n" * 2 * STEPS)
+        assert said == ["pause"]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert said == ["pause", "pause", "resume"]
+        assert whole(connection._body) == b"x" * 2 * STEPS
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("size", [1, 16, 5000, 100_000])
 def test_chunks_become_few_parts_of_a_body(size):
     async def run():
@@ -175,5 +204,61 @@ def test_chunks_become_few_parts_of_a_body(size):
         await asyncio.sleep(0)
         assert whole(got[0]) == b"x" * (100_000 // size * size)
         assert len(got[0]) < 50, "a part of a few bytes each costs ten times the body's memory"
+
+    asyncio.run(run())
+
+
+def test_a_large_reply_is_handed_over_as_it_came():
+    reply = Reply(200, "OK", {"a": "b"}, [("x", b"1"), (None, b"y" * (2 * BLOCK + 3)), ("z", b"2")])
+    data, read, reader = encode_reply(reply) * 2, [], ReplyReader()
+    for at in range(0, len(data), 100_000):
+        read += reader.feed(data[at : at + 100_000])
+    for found in read:
+        assert [(name, whole(content)) for name, content in found.contents] == reply.contents
+        assert all(len(piece) <= 100_000 for piece in found.contents[1][1])
+    assert len(read) == 2
+
+
+class Full(Played):
+    """A transport whose client reads nothing."""
+
+    def __init__(self):
+        self.written = b""
+
+    def write(self, data):
+        self.written += data
+        self.connection.pause_writing()
+
+    def get_write_buffer_size(self):
+        return len(self.written)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("also", ["another answer", "a reset"])
+def test_what_else_is_written_comes_after_a_large_answer(also):
+    async def run():
+        class Log:
+            def access(self, *_):
+                pass
+
+        connection = Connection(None, ServerConfig(LOCAL, LOCAL), Log(), Room())
+        connection._transport = transport = Full()
+        transport.connection, connection._client = connection, "/x"
+        large = asyncio.ensure_future(connection.send(Response(200, "OK", body=b"y" * (4 * BLOCK))))
+        await asyncio.sleep(0)
+        assert len(transport.written) < 2 * BLOCK, "the whole answer is copied where all others wait"
+        if also == "a reset":
+            connection.reset()
+            late = None
+        else:
+            late = asyncio.ensure_future(connection.send(Response(200, "OK", body=b"late")))
+        await asyncio.sleep(0)
+        _, _, rest = transport.written.partition(b"\r\n\r\n")
+        assert rest.startswith(b"y" * (4 * BLOCK))
+        assert rest[4 * BLOCK :].endswith(b"late" if late else b"")
+        for task in filter(None, (large, late)):
+            task.cancel()
 
     asyncio.run(run())

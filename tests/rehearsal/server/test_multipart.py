@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.multipart import boundary, multipart_parts
+from rehearsal.server.wire.multipart import Boundary, boundary, multipart_parts
+from rehearsal.server.workers.codec import BLOCK, whole
 
 FORM = 'Content-Disposition: form-data; name="n"'
 X = boundary("multipart/form-data; boundary=X")
@@ -125,3 +126,19 @@ def test_more_parts_than_a_message_holds_are_refused_before_they_are_built():
 def test_a_head_without_an_end_is_refused_before_it_is_read():
     with pytest.raises(ApiError, match="65536"):
         multipart_parts(b"--X\r\n" * 20_000, X)
+
+
+@pytest.mark.parametrize("shift", range(-6, 3))
+@pytest.mark.parametrize("extra", ["", '; filename="f"'])
+def test_a_delimiter_is_found_wherever_a_large_body_is_cut(shift, extra):
+    start = f'--X\r\nContent-Disposition: form-data; name="a"{extra}\r\n\r\n'.encode()
+    data = b"\n--" * ((2 * BLOCK + shift - len(start)) // 3) + b"y" * ((2 * BLOCK + shift - len(start)) % 3)
+    ((name, found),) = multipart_parts(start + data + b"\r\n--X--\r\n", Boundary("--X"))
+    assert (name, whole(found)) == ("a", data)
+    assert isinstance(found, list), "a large part is not joined"
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
+def test_any_number_of_blanks_is_passed_over(size):
+    data = body("--X", 'Content-Disposition: form-data; name="a"', "", "1", "--X--")
+    assert multipart_parts(b" " * size + data, Boundary("--X")) == [("a", b"1")]

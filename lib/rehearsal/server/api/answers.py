@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from rehearsal.server.errors import ApiError
 from rehearsal.server.java import INT_MAX, as_int, parse_int
-from rehearsal.server.workers.codec import Reply
+from rehearsal.server.workers.codec import Reply, size_of, whole
 
 NEXT_TOKEN, STARTING_TOKEN = "x-next-token", "x-starting-token"
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -29,7 +29,7 @@ class Stored:
     @property
     def size(self) -> int:
         """Bytes that it holds."""
-        return sum(len(data) for _, data in self.head.contents) + sum(map(len, self.pieces))
+        return sum(size_of(data) for _, data in self.head.contents) + sum(map(len, self.pieces))
 
 
 class Answers:
@@ -62,9 +62,10 @@ class Answers:
         stored = self._stored.get(token[:TOKEN_SIZE])
         if stored is None:
             raise ApiError(400, "BadRequestException", f"Invalid {STARTING_TOKEN}: {token}")
-        reply, taken = Reply(200, "OK"), []
+        reply = Reply(200, "OK")
+        taken: list[bytes] = []
         if start == 0:
-            reply, taken = stored.head, [data for _, data in stored.head.contents[:1]]
+            reply, taken = stored.head, [whole(data) for _, data in stored.head.contents[:1]]
             limit -= len(taken)
         first, count = as_int(start + 1), len(stored.pieces)
         end = as_int(first + limit)

@@ -16,7 +16,7 @@ from rehearsal.server.models.info import FAILED, PENDING
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.wire.requests import Request, handler_message
 from rehearsal.server.wire.responses import Response, json_response, reply_response
-from rehearsal.server.workers.codec import Reply, whole
+from rehearsal.server.workers.codec import Reply
 from rehearsal.server.workers.jobs import Job, Message
 
 
@@ -130,7 +130,10 @@ class Inference:
 
 
 def _field(message: Message, name: str) -> str | None:
-    return next((whole(data).decode("utf-8", "replace") for key, data in message.contents if key == name), None)
+    data = next((data for key, data in message.contents if key == name), None)
+    if isinstance(data, list):  # of a large one the beginning: no model has such a name, and the error repeats it
+        data = data[0]
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def _property(message: Message, name: str) -> str | None:

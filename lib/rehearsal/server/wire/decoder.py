@@ -22,6 +22,7 @@ from rehearsal.server.wire.heads import (
     start_head,
 )
 
+STEPS = 4000  # of one connection before the others have their turn: a chunk of one byte is a step, or three
 HEAD_LIMIT = 32 * 1024  # bytes in which a head that keeps the limits has ended, whatever its lines
 INT = 2**31
 BEFORE, BEFORE_STRICT = re.compile(rb"[\x00-\x20]*"), re.compile(rb"[\r\n]*")  # passed over before a request
@@ -53,12 +54,14 @@ class Decoder:
         self._size = 0  # of the headers so far
         self._head: Head | None = None
 
-    def feed(self, data: bytes) -> None:
-        """Takes bytes. Raises MalformedError or ChunkSizeError, and takes no notice of what comes then."""
+    def feed(self, data: bytes) -> bool:
+        """Takes bytes; True if there is more to do with what it has, once the others had their turn.
+
+        Raises MalformedError or ChunkSizeError, and takes no notice of what comes then.
+        """
         self._data = self._data + data if self._data else data
         try:
-            while self._step(self):
-                pass
+            return all(self._step(self) for _ in range(STEPS))
         except (MalformedError, ChunkSizeError) as error:
             self._step, self._at = Decoder._discard, len(self._data)
             if self._head is not None and isinstance(error, MalformedError):
@@ -166,6 +169,11 @@ class Decoder:
         size = int(match[1], 16) % 2**32  # an int that runs over
         if size >= INT:
             raise ChunkSizeError if self._loose else MalformedError
+        if size and self._data.startswith(b"\r\n", self._at + size):  # it is whole, as nearly all are
+            self._left = size
+            self._pass_on(size)
+            self._at += 2
+            return True
         self._left, self._step = size, Decoder._read_chunk if size else Decoder._read_trailer
         return True
 

@@ -6,10 +6,10 @@ import re
 from typing import NoReturn
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.escapes import SLICE, as_text, as_utf8, decode_between, decode_value
-from rehearsal.server.workers.codec import SHORT_MAX
+from rehearsal.server.wire.escapes import as_text, as_utf8, decode_between, decode_value
+from rehearsal.server.workers.codec import BLOCK, SHORT_MAX, Data
 
-Parts = list[tuple[str | None, bytes]]
+Parts = list[tuple[str | None, Data]]
 URL_ENCODED = "application/x-www-form-urlencoded"
 EMPTY = re.compile(rb"&+")
 BLANKS = " \t\n\v\f\r"
@@ -24,7 +24,7 @@ def form_fields(body: bytes) -> Parts:
     ahead = _Ahead(body)
     at = 0
     while at < len(body):
-        if body[at : at + 1] == b"&" and (run := EMPTY.match(body, at, at + SLICE)):  # an empty piece is no field
+        if body[at : at + 1] == b"&" and (run := EMPTY.match(body, at, at + BLOCK)):  # an empty piece is no field
             at = run.end()
             continue
         equals, ampersand = ahead.find(b"=", at), ahead.find(b"&", at)
@@ -36,7 +36,7 @@ def form_fields(body: bytes) -> Parts:
             continue
         name = field_name(_key(body[at:equals]))
         end = min(ampersand, ahead.find(b"\r", equals), ahead.find(b"\n", equals))
-        add_part(fields, name, as_utf8(decode_value(body[equals + 1 : end])))
+        add_part(fields, name, as_utf8(decode_value(body, equals + 1, end)))
         if body[end : end + 1] == b"\r" and body[end + 1 : end + 2] not in (b"\n", b""):
             refuse("Bad end of line")
         at = end + 1 if end == ampersand else len(body)
@@ -65,7 +65,7 @@ def field_name(text: str) -> str:
     return name or refuse("Param 'name' must not be empty")
 
 
-def add_part(parts: Parts, name: str, data: bytes) -> None:
+def add_part(parts: Parts, name: str, data: Data) -> None:
     """Adds a field, or raises the error of a message that cannot be written for the worker."""
     if len(parts) == SHORT_MAX:
         raise ApiError.illegal_argument(f"more than {SHORT_MAX} form fields, which no message to a worker holds")

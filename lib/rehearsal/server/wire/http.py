@@ -15,7 +15,7 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
@@ -26,6 +26,7 @@ from rehearsal.server.wire.decoder import ChunkSizeError, Decoder
 from rehearsal.server.wire.heads import Head, MalformedError
 from rehearsal.server.wire.requests import LARGE, Request
 from rehearsal.server.wire.responses import Response, error_response, has_no_body, head
+from rehearsal.server.workers.codec import blocks, size_of
 
 PIPELINED = 16  # requests of one connection that wait here before it is read on
 SMALL = 4096  # bytes of a part of a body that is put to the one before: a chunk may be one byte
@@ -45,10 +46,11 @@ class Connection(asyncio.Protocol):
         self._session: _Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._closing = False
+        self._closing = self._behind = False
         loose = Switch.LOOSE_FRAMING in config.original
         self._decoder: Decoder | None = Decoder(self._begin, self._add, self._finish, loose=loose)
         self._body: list[bytes] = []
+        self._unsent: Iterator[bytes] = iter(())  # of an answer that is larger than what the client has read
 
     # --- asyncio
 
@@ -75,12 +77,26 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing or self._decoder is None:
             return
+        self._behind, feed = False, self._decoder.feed
         try:
-            self._decoder.feed(data)
+            self._behind = feed(data)
         except MalformedError as error:
             self._refuse(error.line)
         except ChunkSizeError:
             self.reset()
+        if self._behind:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Goes on with bytes that were read, now that the others had their turn."""
+        if self._behind:
+            self.data_received(b"")
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if not self._behind and len(self._waiting) <= PIPELINED:
+            self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
@@ -97,16 +113,16 @@ class Connection(asyncio.Protocol):
         expects = head.expects
         if expects is not None and expects.lower() != "100-continue":
             self._swallow = True
-            self._transport.write(EXPECTATION_FAILED)
+            self._write(EXPECTATION_FAILED)
             self.reset()
         elif is_large:
             closes = expects is None and not head.keeps_alive
-            self._transport.write(TOO_LARGE + (b"connection: close\r\n\r\n" if closes else b"\r\n"))
+            self._write(TOO_LARGE + (b"connection: close\r\n\r\n" if closes else b"\r\n"))
             if closes or expects is not None:
                 self.reset()
         elif expects is not None:
             head.headers = [pair for pair in head.headers if pair[0].lower() != "expect"]
-            self._transport.write(CONTINUE)
+            self._write(CONTINUE)
 
     def _add(self, part: bytes) -> None:
         if self._swallow:
@@ -115,7 +131,7 @@ class Connection(asyncio.Protocol):
         if self._length > self._config.max_request_size:
             self._swallow = True
             self._body = []
-            self._transport.write(TOO_LARGE + b"connection: close\r\n\r\n")
+            self._write(TOO_LARGE + b"connection: close\r\n\r\n")
             self.reset()
             return
         if self._body and len(part) < SMALL > len(self._body[-1]):
@@ -157,7 +173,7 @@ class Connection(asyncio.Protocol):
                     self._log.error("HttpRequestHandler", f"Unexpected error\n{traceback.format_exc()}")
                     response = error_response(ApiError(500, type(error).__name__, str(error)))
                 if len(self._waiting) == PIPELINED:
-                    self._transport.resume_reading()
+                    self._read_on()
                 await self.send(response, head_only=request is not None and request.method == "HEAD")
         except Exception:  # a fault while it answers: the client must not wait for ever
             self._log.error("HttpRequestHandler", f"Unexpected error\n{traceback.format_exc()}")
@@ -172,21 +188,34 @@ class Connection(asyncio.Protocol):
             return
         session, self._session = self._session, None
         if response.pieces is None:
-            start = self._head(response, session, len(response.body))
+            start = self._head(response, session, size_of(response.body))
             body = b"" if head_only or has_no_body(response.status) else response.body
-            if len(body) > LARGE:  # is not copied to stand behind a head
-                self._transport.write(start)
-                self._transport.write(memoryview(body))
-            else:
-                self._transport.write(start + body)
+            self._write_rest()
+            self._unsent = blocks([start, *([body] if isinstance(body, bytes) else body)])
+            self._transport.write(next(self._unsent))
         else:
             await self._send_stream(response, session, head_only=head_only)
         if session is not None:
             self._log.access(self._client, session.line, response.status, session.took_ms())
+        for block in self._unsent:
+            self._transport.write(block)
+            if self._writable is not None:
+                await self._writable
+            if self._closing:
+                return
         if self._writable is not None:
             await self._writable
         if response.status >= 400 and not self._closing:
-            self.reset(len(response.body))
+            self.reset(size_of(response.body))
+
+    def _write(self, data: bytes) -> None:
+        """Writes what is no part of an answer, after all of the answer under way."""
+        self._write_rest()
+        self._transport.write(data)
+
+    def _write_rest(self) -> None:
+        for block in self._unsent:
+            self._transport.write(block)
 
     async def _send_stream(self, response: Response, session: _Session | None, *, head_only: bool) -> None:
         assert response.pieces is not None
@@ -221,6 +250,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._closing = True
+        self._write_rest()
         if self._transport.get_write_buffer_size() or sent > RST_LIMIT:
             self._transport.close()
             return

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.wire.escapes import as_text, as_utf8, decode_between
+from rehearsal.server.wire.escapes import as_data, as_text, as_utf8, decode_between, find, slices
 from rehearsal.server.wire.forms import Parts, add_part, field_name, refuse
+from rehearsal.server.workers.codec import BLOCK, Data
 
 CONTROL = re.compile(rb"[\x00-\x20\x7f-\x9f]*")
 AFTER_DELIMITER = re.compile(rb"\r?\n|--(?:\r\n|\n|(?!\r))")
@@ -106,7 +107,7 @@ class _Decoder:
             self._opens_mixed = False
             self.at = self._skipped()
             delimiter = (self.mixed or self.outer.delimiter).encode(self.outer.charset, "replace")
-            place = self.body.find(delimiter, self.at) if self.at < len(self.body) else -1
+            place = find(self.body, delimiter, self.at)
             if place < 0:
                 return False
             after = AFTER_DELIMITER.match(self.body, place + len(delimiter))
@@ -121,8 +122,10 @@ class _Decoder:
             self.mixed = None
 
     def _skipped(self) -> int:
-        match = CONTROL.match(self.body, self.at)
-        return match.end() if match else self.at
+        at = self.at
+        while (match := CONTROL.match(self.body, at, at + BLOCK)) and match.end() == at + BLOCK:
+            at = match.end()
+        return match.end() if match else at
 
     def _read_head(self) -> bool:
         """Reads lines up to an empty one, or to the line that opens parts in this part."""
@@ -179,7 +182,7 @@ class _Decoder:
 
     # --- the data of a part
 
-    def _data(self) -> tuple[str, bytes] | None:
+    def _data(self) -> tuple[str, Data] | None:
         """Name and data of the part that begins here; None if its closing delimiter has not come."""
         is_file = "filename" in self.head
         if is_file and self.head.get("content-transfer-encoding", "7bit").lower() not in ENCODINGS:
@@ -190,12 +193,11 @@ class _Decoder:
         end = self._end(delimiter)
         if end is None or self.at == len(self.body):
             return None
-        data = self.body[self.at : end]
-        self.at = end
-        if not is_file:
-            data = as_utf8(data, charset)
-        elif 0 < (size := _length(self.head.get("content-length", ""))) < len(data):
-            refuse(f"Out of size: {len(data)} > {size}")
+        start, self.at = self.at, end
+        if is_file and 0 < (size := _length(self.head.get("content-length", ""))) < end - start:
+            refuse(f"Out of size: {end - start} > {size}")
+        pieces = list(slices(self.body, start, end))
+        data = as_data(pieces) if is_file else as_utf8(pieces, charset)
         for passed in ("charset", "content-length", "content-transfer-encoding", "content-type", "filename"):
             self.head.pop(passed, None)
         return name, data
@@ -203,7 +205,7 @@ class _Decoder:
     def _end(self, delimiter: bytes) -> int | None:
         if self.body.startswith(delimiter, self.at):
             return self.at
-        end = self.body.find(b"\n" + delimiter, self.at)
+        end = find(self.body, b"\n" + delimiter, self.at)
         if end < 0:
             return None
         return end - (end > self.at and self.body[end - 1 : end] == b"\r")

@@ -13,8 +13,8 @@ from rehearsal.server.wire.escapes import decode_between
 from rehearsal.server.wire.forms import URL_ENCODED, form_fields
 from rehearsal.server.wire.multipart import boundary, multipart_parts
 from rehearsal.server.wire.responses import Response
-from rehearsal.server.workers.codec import Data, whole
-from rehearsal.server.workers.jobs import Contents, Message
+from rehearsal.server.workers.codec import Contents, Data, whole
+from rehearsal.server.workers.jobs import Message
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 END_OF_PATH = re.compile("[?#]")

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from rehearsal.server.errors import ApiError
 from rehearsal.server.gson import pretty
-from rehearsal.server.workers.codec import Reply
+from rehearsal.server.workers.codec import Data, Reply
 
 BAD_IN_REASON = re.compile("[\r\n]")
 BAD_IN_HEADER = re.compile("[\r\n\0\v\f]")
@@ -37,7 +37,7 @@ class Response:
     status: int
     reason: str
     headers: list[tuple[str, str]] = field(default_factory=list)
-    body: bytes = b""
+    body: Data = b""
     pieces: AsyncIterator[bytes] | None = None
 
 

@@ -22,7 +22,7 @@ _int = Struct(">i")
 _frame = Struct(">Bi")
 
 Data = bytes | list[bytes]  # of a large body the parts, as they came: 60 MB are not joined where all others wait
-Pairs = Iterable[tuple[str | None, Data]]
+Contents = list[tuple[str | None, Data]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Reply:
     code: int
     message: str | None
     properties: dict[str, str] = field(default_factory=dict)
-    contents: list[tuple[str | None, bytes]] = field(default_factory=list)
+    contents: Contents = field(default_factory=list)
     is_stream: bool = False
     pieces: AsyncIterator[bytes] | None = None
 
@@ -55,7 +55,7 @@ def size_of(data: Data) -> int:
     return len(data) if isinstance(data, bytes) else sum(map(len, data))
 
 
-def encode_request(properties: Mapping[str, str], contents: Pairs = ()) -> Iterator[bytes]:
+def encode_request(properties: Mapping[str, str], contents: Contents | tuple[()] = ()) -> Iterator[bytes]:
     """The message that calls the worker's handler, in blocks; with no content it is the init call.
 
     Raises CodecError for more than 32,767 properties or contents, or a string of more bytes.
@@ -63,14 +63,13 @@ def encode_request(properties: Mapping[str, str], contents: Pairs = ()) -> Itera
     parts = [_count(len(properties))]
     for key, value in properties.items():
         parts += (_string(key), _string(value))
-    contents = list(contents)
     parts.append(_count(len(contents)))
     for name, data in contents:
         parts += (_string(name), _int.pack(size_of(data)), *([data] if isinstance(data, bytes) else data))
-    return _blocks(parts)
+    return blocks(parts)
 
 
-def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """What is small together, what is large in slices, each made only when it is asked for."""
     held: list[bytes] = []
     size = 0
@@ -83,7 +82,8 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
         else:
             held.append(part)
             size += len(part)
-    yield b"".join(held)
+    if held:
+        yield b"".join(held)
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -93,7 +93,7 @@ def encode_reply(reply: Reply) -> bytes:
         parts += (_string(key), _string(value))
     parts.append(_short.pack(STREAM if reply.is_stream else len(reply.contents)))
     for name, data in reply.contents:
-        parts += (_string(name), _int.pack(len(data)), data)
+        parts += (_string(name), _int.pack(size_of(data)), whole(data))
     return b"".join(parts)
 
 
@@ -101,30 +101,31 @@ class ReplyReader:
     """Turns the bytes that arrive from a worker into replies and frames, whatever the packet sizes."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._wanted = 0  # no use to parse again before the buffer holds this much
+        self._chunks: list[bytes] = []
+        self._size = 0  # of all chunks
+        self._wanted = 0  # no use to parse again before they hold this much
         self._in_stream = False
 
     def feed(self, data: bytes) -> list[Reply | Frame]:
         """The messages completed by `data`, oldest first. Raises CodecError for bytes that are no message."""
-        self._buffer += data
+        self._chunks.append(data)
+        self._size += len(data)
         messages: list[Reply | Frame] = []
-        while self._buffer and len(self._buffer) >= self._wanted:
-            cursor = _Cursor(self._buffer)
+        while self._size and self._size >= self._wanted:
+            cursor = _Cursor(self._chunks, self._size)
             try:
                 message = cursor.frame() if self._in_stream else cursor.reply()
             except _Incomplete as short:
                 self._wanted = short.wanted
                 break
-            del self._buffer[: cursor.at]
-            self._wanted = 0
+            self._chunks, self._size, self._wanted = cursor.rest(), self._size - cursor.taken, 0
             self._in_stream = not message.last if isinstance(message, Frame) else message.is_stream
             messages.append(message)
         return messages
 
 
 class _Incomplete(Exception):
-    """The buffer ends inside a message that needs `wanted` bytes or more."""
+    """The chunks end inside a message that needs `wanted` bytes or more."""
 
     def __init__(self, wanted: int) -> None:
         super().__init__(wanted)
@@ -132,47 +133,67 @@ class _Incomplete(Exception):
 
 
 class _Cursor:
-    """Reads one message from the start of a buffer."""
+    """Reads one message from the start of the chunks."""
 
-    def __init__(self, buffer: bytearray) -> None:
-        self.buffer, self.at = buffer, 0
+    def __init__(self, chunks: list[bytes], size: int) -> None:
+        self._others, self._size = iter(chunks), size
+        self._chunk, self._at = next(self._others), 0
+        self.taken = 0
 
     def reply(self) -> Reply:
         code = self._short()
         message = self._string()
         properties = {}
-        for _ in range(self._size(self._short(), "property count")):
+        for _ in range(self._count(self._short(), "property count")):
             key = self._string()
             properties[key or ""] = self._string() or ""
         count = self._short()
         if count == STREAM:
             return Reply(code, message, properties, is_stream=True)
-        contents = []
-        for _ in range(self._size(count, "content count")):
+        contents: Contents = []
+        for _ in range(self._count(count, "content count")):
             key = self._string()
-            contents.append((key, self._bytes(self._size(self._int(), "content length"))))
+            contents.append((key, self._data(self._count(self._int(), "content length"))))
         return Reply(code, message, properties, contents)
 
     def frame(self) -> Frame:
-        more, length = _frame.unpack_from(self._need(_frame.size), 0)
-        return Frame(self._bytes(self._size(length, "frame length")), last=not more)
+        more, length = _frame.unpack(self._bytes(_frame.size))
+        return Frame(self._bytes(self._count(length, "frame length")), last=not more)
 
-    def _need(self, size: int) -> memoryview:
-        end = self.at + size
-        if end > len(self.buffer):
-            raise _Incomplete(end)
-        view = memoryview(self.buffer)[self.at : end]
-        self.at = end
-        return view
+    def rest(self) -> list[bytes]:
+        """The chunks behind the message."""
+        left = self._chunk[self._at :]
+        return [left, *self._others] if left else list(self._others)
 
     def _bytes(self, size: int) -> bytes:
-        return bytes(self._need(size))
+        start, end = self._at, self._at + size
+        if end > len(self._chunk):
+            return b"".join(self._across(size))
+        self._at = end
+        self.taken += size
+        return self._chunk[start:end]
+
+    def _data(self, size: int) -> Data:
+        return self._bytes(size) if size <= BLOCK else list(self._across(size))
+
+    def _across(self, size: int) -> Iterator[bytes]:
+        """The next bytes, as they lie in the chunks."""
+        self.taken += size
+        if self.taken > self._size:
+            raise _Incomplete(self.taken)
+        while size:
+            if self._at == len(self._chunk):
+                self._chunk, self._at = next(self._others), 0
+            piece = self._chunk[self._at : self._at + size]
+            self._at += len(piece)
+            size -= len(piece)
+            yield piece
 
     def _short(self) -> int:
-        return _short.unpack(self._need(2))[0]
+        return _short.unpack(self._bytes(2))[0]
 
     def _int(self) -> int:
-        return _int.unpack(self._need(4))[0]
+        return _int.unpack(self._bytes(4))[0]
 
     def _string(self) -> str | None:
         length = self._short()
@@ -183,7 +204,7 @@ class _Cursor:
         except UnicodeDecodeError as error:
             raise CodecError(f"a string from the worker is not UTF-8: {error}") from error
 
-    def _size(self, value: int, what: str) -> int:
+    def _count(self, value: int, what: str) -> int:
         if value < 0:
             raise CodecError(f"the worker sent {what} {value}; it must be 0 or more")
         return value

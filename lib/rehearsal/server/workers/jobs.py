@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.workers.codec import Data, Reply, encode_request
-
-Contents = list[tuple[str | None, Data]]
+from rehearsal.server.workers.codec import Contents, Reply, encode_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,9 @@ def settle(jobs: Sequence[Job], reply: Reply) -> None:
         job.answer(Reply(reply.code, reply.message, properties, contents))
 
 
-def _split(reply: Reply) -> dict[int, tuple[dict[str, str], list[tuple[str | None, bytes]]]]:
+def _split(reply: Reply) -> dict[int, tuple[dict[str, str], Contents]]:
     """The parts of a reply by job; an unmarked content belongs to the job of its position."""
-    parts: dict[int, tuple[dict[str, str], list[tuple[str | None, bytes]]]] = {}
+    parts: dict[int, tuple[dict[str, str], Contents]] = {}
     for key, value in reply.properties.items():
         index, name = _mark(key, None)
         for job in range(len(reply.contents)) if index is None else (index,):

@@ -20,7 +20,7 @@ from pathlib import Path
 from rehearsal.server.errors import DISCONNECTED, TIMED_OUT, CodecError, ModelLoadError, WorkerLost, WorkerTimeout
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.workers.channel import Link, Output
-from rehearsal.server.workers.codec import Frame, Reply, encode_request
+from rehearsal.server.workers.codec import Frame, Reply, encode_request, whole
 from rehearsal.server.workers.leavings import end_leavings
 from rehearsal.server.workers.traceback_text import handler_traceback
 
@@ -279,4 +279,4 @@ def worker_pythonpath(
 
 
 def _content_text(reply: Reply) -> str:
-    return "\n".join(data.decode("utf-8", "replace") for _, data in reply.contents)
+    return "\n".join(whole(data).decode("utf-8", "replace") for _, data in reply.contents)

@@ -21,8 +21,8 @@ from rehearsal.server.gson import Number, pretty, text_of
 from rehearsal.server.java import parse_boolean, parse_int
 from rehearsal.server.models.info import ModelInfo
 from rehearsal.server.switches import Switch
-from rehearsal.server.workers.codec import Reply, encode_request
-from rehearsal.server.workers.jobs import Contents, Job, sort
+from rehearsal.server.workers.codec import Contents, Reply, encode_request, whole
+from rehearsal.server.workers.jobs import Job, sort
 from rehearsal.server.workers.members import Shared, Worker
 from rehearsal.server.workers.refusals import rolls_no_item, rolls_none, worker_ends
 from rehearsal.server.workers.streams import Piece, relay
@@ -198,7 +198,7 @@ def _distribute(reply: Reply, batch: list[_Request]) -> bool:
     """Gives each request its content; False, after ending all, when the step as a whole failed."""
     if reply.code == 200 and len(reply.contents) == len(batch):
         for request, (_, content) in zip(batch, reply.contents, strict=True):
-            request.take(content)
+            request.take(whole(content))
         return True
     for request in batch:
         request.end_with(FAILED % reply.code)
