@@ -1,9 +1,14 @@
 """Exercises and quiz: what is asked of an answer, for the reader's own cell and for `inf2lab grade`."""
 
-from inf2lab.grading.cells import digest
-from inf2lab.grading.exercises import EXERCISES, check_exercise
-from inf2lab.grading.grader import NOT_BEGUN, NOT_PASSED, PASSED, SECONDS, Graded, Seat, grade
-from inf2lab.grading.quiz import QUIZ, check_quiz, needed, questions
+from typing import TYPE_CHECKING
+
+from inf2lab.faces import on_demand
+
+if TYPE_CHECKING:
+    from inf2lab.grading.cells import digest
+    from inf2lab.grading.exercises import EXERCISES, check_exercise
+    from inf2lab.grading.grader import NOT_BEGUN, NOT_PASSED, PASSED, SECONDS, Graded, Seat, grade
+    from inf2lab.grading.quiz import QUIZ, check_quiz, needed, questions
 
 __all__ = [
     "EXERCISES",
@@ -21,3 +26,14 @@ __all__ = [
     "needed",
     "questions",
 ]
+
+# A reader's cell asks one judge, and needs none of what grades a class.
+__getattr__ = on_demand(
+    __name__,
+    {
+        "cells": ("digest",),
+        "exercises": ("EXERCISES", "check_exercise"),
+        "grader": ("NOT_BEGUN", "NOT_PASSED", "PASSED", "SECONDS", "Graded", "Seat", "grade"),
+        "quiz": ("QUIZ", "check_quiz", "needed", "questions"),
+    },
+)

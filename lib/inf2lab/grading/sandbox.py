@@ -2,6 +2,7 @@
 with one folder to write in. It guards an instructor's machine against mistakes, not against an attacker.
 """
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,17 +27,18 @@ _GIB = 2**30
 _MEMORY, _FILE, _SAID = 4 * _GIB, 64 * 2**20, 200_000  # bytes: of a process, of a file it writes, of what it answers
 _WRITEFILE = re.compile(r"%%writefile +(-a +)?(\S+) *\n?")
 _MAGIC = re.compile(r"^[%!].*$", re.MULTILINE)
-_CHANGES = (
-    "os.chmod",
-    "os.chown",
-    "os.link",
-    "os.mkdir",
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.symlink",
-    "os.truncate",
-)
+# What changes a file: where in the event's arguments each path stands, and the open folder that it is relative to.
+_CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.link": ((0, 2), (1, 3)),
+    "os.mkdir": ((0, 2),),
+    "os.remove": ((0, 1),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.rmdir": ((0, 1),),
+    "os.symlink": ((0, None), (1, 2)),
+    "os.truncate": ((0, None),),
+}
 _NEVER = (
     "subprocess.",
     "socket.",
@@ -100,7 +103,9 @@ def _start(number: int, task: Task, seconds: float) -> _Running:
     ours, theirs = FORK.Pipe(duplex=False)
     box = Path(tempfile.mkdtemp(prefix="inf2lab-graded-"))
     process = FORK.Process(target=_child, args=(task, box, theirs, seconds), daemon=True)
-    process.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of who calls: the child uses none of their locks
+        process.start()
     theirs.close()  # so that the child's end is seen
     return _Running(number, process, ours, time.monotonic() + seconds, box)
 
@@ -108,7 +113,7 @@ def _start(number: int, task: Task, seconds: float) -> _Running:
 def _end(one: _Running, seconds: float) -> Outcome:
     """Return what a child said, and leave nothing of it."""
     outcome = Outcome(fault=f"it did not end within {seconds:g} seconds: is there a loop without an end?")
-    with suppress(ValueError, OSError, TypeError):  # it said too much, or what is no JSON
+    with suppress(EOFError, OSError, TypeError, ValueError):  # it said nothing, too much, or what is no JSON
         if one.connection.poll():
             outcome = Outcome(fault="its process ended before it answered: too much memory, or a crash?")
             outcome = Outcome(**json.loads(one.connection.recv_bytes(_SAID)))
@@ -128,11 +133,17 @@ def _child(task: Task, box: Path, answer: Connection, seconds: float) -> None:
         _enclose(box, seconds)
         said["value"] = task.judge(_names(task.cells))
     except BaseException as error:  # a reader's cell may raise anything, SystemExit too
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        said["fault"] = f"a cell raised {words[:300]}"
+        said["fault"] = f"a cell raised {_words(error)[:300]}"
     with suppress(OSError, TypeError, ValueError):
         answer.send_bytes(json.dumps(said).encode())
     os._exit(0)  # what the parent would do at its end is not the child's
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    except BaseException:  # its own text raises
+        return type(error).__name__
 
 
 def _enclose(box: Path, seconds: float) -> None:
@@ -168,20 +179,28 @@ def _watch(event: str, arguments: tuple[Any, ...], place: Path) -> None:
         raise Forbidden(f"{event} is not for a graded cell: tag a cell that needs it `server`")
     if event == "open":
         path, mode, flags = arguments
-        if not set(str(mode or "")) & set("wax+") and not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
-            return
-        changed: tuple[Any, ...] = (path,)
-    elif event.startswith(_CHANGES):
-        changed = arguments[:2] if event in ("os.rename", "os.link", "os.symlink") else arguments[:1]
-    else:
+        if set(str(mode or "")) & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+            _permit(path, None, place)
+    for at, folder in _CHANGES.get(event, ()):
+        _permit(arguments[at], None if folder is None else arguments[folder], place)
+
+
+def _permit(path: Any, folder: int | None, place: Path) -> None:
+    """Refuse a change of what lies outside of `place`; what is open already was permitted before."""
+    if isinstance(path, int):
         return
-    for one in changed:
-        if isinstance(one, str | bytes | os.PathLike) and not _inside(os.fsdecode(one), place):
-            raise Forbidden(f"{os.fsdecode(one)} is outside of the folder that a graded cell may change")
+    whole = os.path.realpath(os.path.join(_opened(folder), os.fsdecode(path)))
+    if whole != os.devnull and not Path(whole).is_relative_to(place):
+        raise Forbidden(f"{whole} is outside of the folder that a graded cell may change")
 
 
-def _inside(path: str, place: Path) -> bool:
-    return path == os.devnull or Path(os.path.realpath(path)).is_relative_to(place)
+def _opened(folder: int | None) -> str:
+    """Return the path of an open folder; without one, of the current folder."""
+    if folder is None or folder < 0:
+        return ""
+    if named := getattr(fcntl, "F_GETPATH", None):  # macOS
+        return os.fsdecode(fcntl.fcntl(folder, named, bytes(1024)).rstrip(b"\0"))
+    return os.readlink(f"/proc/self/fd/{folder}")
 
 
 def _names(cells: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""`inf2lab grade` for a notebook, a reader and a class: a line each, whatever lies there, and nothing changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import build_exercises
+from inf2lab.cli import app
+from inf2lab.errors import LabError
+from inf2lab.grading import EXERCISES, NOT_BEGUN, NOT_PASSED, PASSED, grade
+from tests.support import seats
+
+QUICK = "05_serve"  # an exercise of letters alone
+LONG = 300.0
+
+
+def run(*words: object) -> Result:
+    return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, ["grade", *map(str, words)])
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() + str(path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_what_readers_get_is_not_begun(tmp_path: Path) -> None:
+    (seat,) = grade(build_exercises.EXERCISES)
+    assert {result.state for result in seat.results} == {NOT_BEGUN}
+    assert len(seat.results) == len(EXERCISES) + 1
+
+
+def test_a_reader_sees_what_is_passed_and_a_hint_for_what_is_not(tmp_path: Path) -> None:
+    wrong = seats.changed(seats.solved("08_break_it"), "loads = 3", "loads = 1")
+    folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK), "08_break_it": wrong})
+    done = run(folder)
+    assert done.exit_code == 1
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert "passed" in lines[QUICK]
+    assert "only a load prints" in lines["08_break_it"]
+    assert "not begun" in lines["quiz"]
+    assert "passed: 1 of 11" in done.stdout
+
+
+def test_one_notebook_is_graded_alone_and_exits_with_0(tmp_path: Path) -> None:
+    folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK)})
+    done = run(folder / f"{QUICK}.ipynb")
+    assert done.exit_code == 0
+    assert "passed: 1 of 1" in done.stdout
+
+
+def test_the_exercises_of_a_whole_clone_are_found(tmp_path: Path) -> None:
+    seats.write(tmp_path / "clone" / "notebooks" / "exercises", {QUICK: seats.solved(QUICK)})
+    (seat,) = grade(tmp_path / "clone")
+    assert seat.passed == 1
+
+
+def test_of_several_copies_the_one_saved_last_counts(tmp_path: Path) -> None:
+    folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK), f"{QUICK}-Copy1": build_exercises.quiz()})
+    os.utime(folder / f"{QUICK}-Copy1.ipynb", (1, 1))
+    assert grade(folder)[0].passed == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3}', '{"cells": [{"cell_type": "code"}]}', "\x00" * 9])
+def test_a_file_that_is_no_notebook_is_a_line_and_not_an_end(tmp_path: Path, text: str) -> None:
+    folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK)})
+    (folder / "02_plan.ipynb").write_text(text)
+    states = {result.exercise: result for result in grade(folder)[0].results}
+    assert states[QUICK].state == PASSED
+    assert states["02_plan"].state == NOT_PASSED
+    assert "save it again" in states["02_plan"].hint
+
+
+def test_a_cell_that_raises_is_said_with_its_error(tmp_path: Path) -> None:
+    wrong = seats.changed(seats.solved(QUICK), "print(cause)", "print(undefined)")
+    (seat,) = grade(seats.write(tmp_path / "me", {QUICK: wrong}))
+    (result,) = [one for one in seat.results if one.exercise == QUICK]
+    assert (result.state, "NameError: name 'undefined'" in result.hint) == (NOT_PASSED, True)
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "other.ipynb"])
+def test_where_nothing_is_to_be_graded_that_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other.ipynb").write_text("{}")
+    with pytest.raises(LabError, match=r"01_instance|name a notebook"):
+        grade(tmp_path / name)
+    assert run(tmp_path / name).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty seats: some right, some wrong, some not begun, one whose cell never ends, and one without notebooks."""
+    folder = tmp_path_factory.mktemp("room")
+    right, blank = seats.solved(QUICK), build_exercises.exercise(seats.SOURCES[QUICK])
+    wrong = seats.changed(seats.solved(QUICK), '1: "d"', '1: "e"')
+    endless = seats.changed(seats.solved(QUICK), "print(cause)", "while True: cause")
+    for number in range(28):
+        seats.write(folder / f"seat-{number:02}", {QUICK: (right, wrong, blank)[number % 3]})
+    seats.write(folder / "seat-28", {QUICK: endless})
+    (folder / "seat-29").mkdir()
+    return folder
+
+
+def test_a_class_of_thirty_is_a_table_seat_by_seat_and_no_file_is_changed(room: Path) -> None:
+    before = fingerprint(room)
+    done = run(room, "--seconds", "15")
+    assert done.exit_code == 1
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.startswith("seat-")}
+    assert len(rows) == 30
+    at = list(EXERCISES).index(QUICK)
+    signs = [rows[f"seat-{number:02}"][at] for number in range(28)]
+    assert signs == ["+x."[number % 3] for number in range(28)]
+    assert rows["seat-28"][at] == "x"
+    assert rows["seat-29"] == ["."] * 11 + ["0"]
+    assert "9 x 05_serve: cause 1" in done.stdout
+    assert fingerprint(room) == before
+
+
+def test_a_program_gets_the_same_as_json(tmp_path: Path) -> None:
+    wrong = seats.changed(seats.solved(QUICK), '1: "d"', '1: "e"')
+    seats.write(tmp_path / "class" / "one", {QUICK: seats.solved(QUICK)})
+    seats.write(tmp_path / "class" / "two", {QUICK: wrong})
+    found = json.loads(run(tmp_path / "class", "--json").stdout)["seats"]
+    assert [(seat["name"], seat["passed"]) for seat in found] == [("one", 1), ("two", 0)]
+    (result,) = [one for one in found[1]["results"] if one["exercise"] == QUICK]
+    assert (result["state"], result["right"], result["of"]) == ("not passed", 4, 5)
