@@ -57,6 +57,7 @@ def screenshot(browser: str, page: Path, *, width: int, height: int) -> Path:
     """A PNG of the page, up to `height` pixels, beside it; raises NotebookToolError when the browser fails."""
     picture = page.with_suffix(".png")
     command = [browser, "--headless", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{height}"]
+    command.append("--host-resolver-rules=MAP * ~NOTFOUND")  # a page must not wait for MathJax on another machine
     if os.geteuid() == 0:  # Chromium refuses its sandbox to root, as in a container
         command.append("--no-sandbox")
     command += [f"--screenshot={picture}", page.resolve().as_uri()]

@@ -123,7 +123,7 @@ def _show(result: Result) -> None:
 
 def _explain(source: str, match: Match) -> None:
     times = f", {match.times} times" if match.times > 1 else ""
-    console.print(f"{source}, line {match.line_number}{times}: {match}")
+    console.print(f"{source}, line {match.line_number}{times}: {match.unfolded()}")
     if match.drill:
         console.print(f"  see it happen: inf2lab drill {match.name}")
 

@@ -38,9 +38,18 @@ class Match:
 
     def __str__(self) -> str:
         """Title, line without its prefix, cause and fix, each on a line."""
-        told = {"harmless": self.cause} if self.level == "harmless" else {"cause": self.cause, "fix": self.fix}
-        said = (wrap(f"{name + ':':6} {text}", indent="  ", hanging=" " * 7) for name, text in told.items())
+        said = (wrap(line, indent="  ", hanging=" " * 7) for line in self._told())
         return "\n".join([self.title, wrap(self.line, indent="  "), *said])
+
+    def unfolded(self) -> str:
+        """The same for a terminal, which folds a line itself: a command in it is copied whole."""
+        return "\n".join([self.title, wrap(self.line, indent="  "), *(f"  {line}" for line in self._told())])
+
+    def _told(self) -> Iterator[str]:
+        if self.level == "harmless":
+            yield f"harmless: {self.cause}"
+        else:
+            yield from (f"cause: {self.cause}", f"fix:   {self.fix}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from inf2lab import catalog, drills
@@ -148,3 +150,11 @@ def test_a_long_line_is_shown_around_what_was_found_in_it() -> None:
 )
 def test_nothing_is_made_of_nothing(text: str) -> None:
     assert drills.explain(text) == []
+
+
+def test_a_page_gets_lines_broken_between_words_and_a_terminal_a_command_whole() -> None:
+    fix = "First look. " * 9 + "`sudo apt-get install aws-neuronx-dkms=2.27.*` it is"
+    match = replace(drills.explain(TAIL)[0], fix=fix)
+    assert max(map(len, str(match).splitlines())) <= 100
+    assert " ".join(str(match).split()) == " ".join(match.unfolded().split())
+    assert f"  fix:   {fix}" in match.unfolded().splitlines()
