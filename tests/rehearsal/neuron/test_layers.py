@@ -34,9 +34,29 @@ def test_the_quickest_form_is_chosen() -> None:
     weight = torch.zeros(32, 32)
     if "fbgemm" in torch.backends.quantized.supported_engines:
         assert isinstance(pack(weight, None, 1, torch.float16), HalfLinear)
+        assert isinstance(pack(weight + 2.0**-9, None, 1, torch.bfloat16), HalfLinear)
+        assert not isinstance(pack(weight + 2.0**17, None, 1, torch.bfloat16), HalfLinear), "f16 ends at 65504"
     if layers.can_pack(torch.float32):
         assert isinstance(pack(weight, None, 1, torch.float32), PackedLinear)
     assert isinstance(pack(weight.double(), None, 1, torch.float64), Linear)
+
+
+def test_a_cpu_without_bf16_computes_its_weights_in_f32(
+    reference: PreTrainedModel, load: Callable, prompts: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own bf16 products of eight rows take four times as long as f16's, which hold the same weights."""
+    with_it = load(reference, amp="bf16")
+    can_pack = layers.can_pack
+    monkeypatch.setattr(layers, "can_pack", lambda dtype: dtype == torch.float32 and can_pack(dtype))
+    monkeypatch.setattr(decoder, "can_pack", layers.can_pack)
+    if "fbgemm" in torch.backends.quantized.supported_engines:
+        assert layers.computed_in(torch.bfloat16) == torch.float32
+    else:
+        assert layers.computed_in(torch.bfloat16) == torch.bfloat16
+    without = load(reference, amp="bf16")
+    for first, last in ((0, 8), (8, 9)):
+        ids, index = prompts[:, first:last], torch.arange(first, last)
+        torch.testing.assert_close(with_it.forward(ids, index), without.forward(ids, index), atol=0.2, rtol=0)
 
 
 @pytest.mark.parametrize("amp", ["f32", "f16", "bf16"])

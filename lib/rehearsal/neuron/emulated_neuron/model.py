@@ -31,7 +31,7 @@ from emulated_neuron.decoder import Decoder
 from emulated_neuron.device import place
 from emulated_neuron.environment import RehearsalError, read_environment
 from emulated_neuron.host import check_host_memory, return_freed_memory
-from emulated_neuron.layers import ACTIVATIONS
+from emulated_neuron.layers import ACTIVATIONS, computed_in
 from emulated_neuron.report import RehearsalReport, stand_in_line
 from emulated_neuron.sampling import simple_sample
 from emulated_neuron.specs import Spec
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("transformers_neuronx")
 
-# CPUs have no fast f16: weights are rounded to f16 and computed with in f32, which only adds accuracy.
-_COMPUTE = {torch.float32: torch.float32, torch.float16: torch.float32, torch.bfloat16: torch.bfloat16}
+# What a number may take of this computer: CPUs have no fast f16, and without FBGEMM its weights are held in f32.
+_HELD = {torch.float32: torch.float32, torch.float16: torch.float32, torch.bfloat16: torch.bfloat16}
 
 
 class ModelForSampling:
@@ -91,7 +91,7 @@ class ModelForSampling:
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
         self.token_buckets = token_buckets(self.n_positions)
-        self._threads = Threads(self.spec.dims.parameters * _COMPUTE[self.dtype].itemsize)
+        self._threads = Threads(self.spec.dims.parameters * _HELD[self.dtype].itemsize)
         self._weights: Mapping[str, Tensor] | None = None
         self._decoder: Decoder | None = None
         self._report: RehearsalReport | None = None
@@ -141,12 +141,12 @@ class ModelForSampling:
             token_buckets=self.token_buckets,
             context_buckets=self._context_buckets(),
         )
-        check_host_memory(self.spec.dims, _COMPUTE[self.dtype], self.matrix_dtype)
+        check_host_memory(self.spec.dims, _HELD[self.dtype], self.matrix_dtype)
         self._decoder = Decoder(
             self.spec,
             self._weights,
             amp=self.dtype,
-            compute=_COMPUTE[self.dtype],
+            compute=computed_in(self.dtype),
             batch_size=self.batch_size,
             n_positions=self.n_positions,
             matrix_dtype=self.matrix_dtype,
