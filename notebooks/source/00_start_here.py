@@ -23,8 +23,8 @@
 
 # %% [markdown] id="nb00-c02"
 # In these notebooks you put a large language model behind a web address, on **Inferentia2**, a chip of AWS. You write two small
-# files, start a server, send it a prompt and read the answer. All of it runs on the machine you sit at. Later you may rent
-# the chip and run the same files there.
+# files, start a server, send it a prompt and read the answer. All of it runs on your machine. Later you may rent the chip and
+# run the same files there.
 #
 # The notebooks follow an article of AWS's blog of April 2023, *Deploy large language models on AWS Inferentia2 using large
 # model inference containers*
@@ -46,7 +46,7 @@
 # - **DJLServing** is the model server. DJL is the *Deep Java Library*. The server takes requests by HTTP and hands them to a
 #   **worker**, a Python process.
 #
-# Each new word is linked to [the glossary](../docs/glossary.md) where it comes first.
+# Blue words lead to [the glossary](../docs/glossary.md).
 
 # %% [markdown] id="nb00-c04"
 # ## The model is compiled, and its shapes are fixed
@@ -69,10 +69,9 @@
 # %% [markdown] id="nb00-c05"
 # ## What has ended
 #
-# This stack gets no new releases. Support for transformers-neuronx ended in September 2025, and DJLServing removed Neuron in
-# 0.35.0. Start nothing new on it. It still is a good place to learn how the parts fit together: degree, KV cache, batch, logs and
-# price are the same on any stack. And services that run on it must be kept alive or moved.
-# [10 Where next](10_where_next.ipynb) takes a folder to what came after.
+# This stack gets no new releases: support for transformers-neuronx ended in September 2025, and DJLServing removed Neuron in
+# 0.35.0. Start nothing new on it. You can still learn here how the parts fit: degree, KV cache, batch, logs and price are the same
+# on any stack. And what runs on it must be kept alive or moved: [10 Where next](10_where_next.ipynb).
 #
 # ## Two lanes
 #
@@ -86,8 +85,7 @@ instance: str = "inf2.48xlarge"
 port: int = 8080
 
 # %% [markdown] id="nb00-c07"
-# The cell above holds this notebook's **parameters**. Click on a cell and press Shift+Enter to run it. The next cell checks the
-# parameters. If a name or a value is wrong, it stops and says what to write instead.
+# The cell above holds this notebook's **parameters**. Click on a cell and press Shift+Enter to run it. The next one checks them.
 
 # %% id="nb00-c08"
 from inf2lab import Settings, check, enter_repository, plan, reveal
@@ -118,11 +116,9 @@ print("instance:", settings.instance, "-", settings.hardware.cores, "NeuronCores
 # | [10](10_where_next.ipynb) | take the folder to the stack's successors | not needed |
 # | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
 #
-# **The short path** is 00, 02 to 06, the first part of 08, and 99: two hours. The others can wait.
+# **The short path** is 00, 02 to 06, the first part of 08, and 99: two hours.
 #
 # ## What is real here
-#
-# Now the two lanes as a picture.
 
 # %% id="nb00-c10"
 from inf2lab import pictures
@@ -130,10 +126,9 @@ from inf2lab import pictures
 pictures.lanes()
 
 # %% [markdown] id="nb00-c11"
-# Only the bottom differs. In the rehearsal these parts are **real**: DJL's own Python worker and handler, the server's answers and
-# errors, your files. These parts are **played**: the NeuronCores, and the weights of the 13-billion-weight model. An emulated
-# chip keeps the real one's rules: what is refused there is refused here. But no time measured in the rehearsal says anything
-# about the chip.
+# Only the bottom differs. **Real** in the rehearsal: DJL's own Python worker and handler, the server's answers and errors, your
+# files. **Played**: the NeuronCores and the large weights. An emulated chip keeps the real one's rules: what is refused there is
+# refused here. But no time measured in the rehearsal says anything about the chip.
 #
 # ## Can this machine do it?
 #
@@ -147,8 +142,6 @@ for finding in findings:
     print(f"{finding.level:8}{finding.subject:18}{finding.found}  {finding.remedy}")
 
 # %% [markdown] id="nb00-c13"
-# The same table comes from a terminal: `inf2lab doctor`.
-#
 # ## When a cell fails
 #
 # 1. Read the **last line** of the error. It says what is wrong, the rule, and what to do.
@@ -175,9 +168,8 @@ why = "Disk and address come to 5 % more. The tokens are the planner's range: no
 reveal(answer, four_hours, tokens, why=why, within=0.25)
 
 # %% [markdown] id="nb00-c16"
-# Most of a session goes into **loads**: the weights are fetched, and the programs are compiled. Here is the whole path on the
-# chip, for a small model on the smallest instance and for OPT-13B. The bounds are calculated from bytes and programs. They are
-# not measured.
+# Much of a session goes into **loads**: weights are fetched, programs are compiled. Here is the whole path on the chip, for a small
+# model and for OPT-13B. The bounds are calculated from bytes and programs, not measured.
 
 # %% id="nb00-c17"
 from inf2lab.aws import path_table
@@ -189,8 +181,8 @@ path_table()
 #
 # ## The model that stands in
 #
-# OPT-13B needs 26 GB. Your machine gets a small model of the same kind, trained for this repository on AWS's API documentation.
-# Your folder says `facebook/opt-13b` all the same. The next cell looks up who generates the text, and whose rules apply.
+# Your machine gets a small model of the same kind, trained for this repository on AWS's API documentation. Your folder says
+# `facebook/opt-13b` all the same. The next cell looks up who generates the text, and whose rules apply.
 
 # %% id="nb00-c19"
 import json
@@ -209,8 +201,6 @@ print(
 # So the words that you will read are poor, and the refusals are right.
 #
 # ## Check yourself
-#
-# Each line can fail. Then its hint says what to do.
 
 # %% id="nb00-c21" tags=["check"]
 missing = [f"{finding.subject}: {finding.remedy}" for finding in findings if finding.level == "missing"]
@@ -236,16 +226,11 @@ check(
 #
 # <details><summary>Answer</summary>
 #
-# It names the profiles that exist, and says that DJLServing removed its Neuron code in 0.35.0. There is no newer release to move
-# to. That is what "ended" means.
+# DJLServing removed its Neuron code in 0.35.0: there is no newer release. The error names the profiles that exist.
 #
 # </details>
 #
-# **Exercise:** none here. The first one belongs to [01](exercises/01_instance.ipynb).
-#
-# **Further reading:** the article ([English](https://aws.amazon.com/blogs/machine-learning/deploy-large-language-models-on-aws-inferentia2-using-large-model-inference-containers/),
-# [日本語](https://aws.amazon.com/jp/blogs/news/deploy-large-language-models-on-aws-inferentia2-using-large-model-inference-containers/)) ·
-# [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/general/arch/neuron-hardware/inferentia2.html) (AWS) ·
+# **Further reading:** [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/general/arch/neuron-hardware/inferentia2.html) (AWS) ·
 # [why all shapes are fixed](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/compiler/error-codes/EMOD025.html) (AWS) ·
 # [DJLServing's modes](https://docs.djl.ai/docs/serving/serving/docs/modes.html) (DJL)
 #

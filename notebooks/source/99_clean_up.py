@@ -18,13 +18,13 @@
 # | **You will do** | stop every server this repository started, then look for anything that is left |
 # | **You will be able to** | end a session knowing that nothing runs and nothing bills |
 # | **Before you start** | nothing; this notebook may be run at any time, also twice, also after a crash |
-# | **Time** | 2 minutes |
+# | **Time** | 5 minutes to read, seconds to run; on AWS a sweep waits some minutes |
 # | **Cost** | it ends the cost |
 
 # %% [markdown] id="nb99-c02"
-# A server started from a notebook outlives it. That is on purpose: you close the tab, the model stays loaded. So
-# something has to stop it. This notebook finds servers by their state files, and lost ones by a mark in their
-# environment. It never stops a process that is not ours.
+# A server that a notebook started runs on when you close the notebook. That is on purpose: the model stays loaded. So something
+# has to stop it. This notebook finds servers by their state files, and lost ones by a mark in their environment. It never
+# stops a process that this repository did not start.
 
 # %% id="nb99-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -44,7 +44,7 @@ for server in all_servers():
     print(server.folder.name, "at", server.url, "is", server.status().state)
 
 # %% [markdown] id="nb99-c06"
-# Stop it: politely first, by force after ten seconds. Workers, temporary checkpoints and state files go with it.
+# Stop it: first by asking, after ten seconds by force. Workers, temporary checkpoints and state files go with it.
 
 # %% id="nb99-c07" tags=["nbval-ignore-output"]
 print(stop_everything(), "stopped")
@@ -52,7 +52,7 @@ print(stop_everything(), "stopped")
 # %% [markdown] id="nb99-c08"
 # ## Prove it
 #
-# Do not believe the line above. Look at the processes, the port and the state files.
+# Do not trust the line above. Look at the processes, the port and the state files.
 
 # %% id="nb99-c09"
 import socket
@@ -68,12 +68,24 @@ print("somebody listens on the port:", answers)
 # ## And on AWS
 #
 # Run this on the machine that **launched** the instance: its record says which runs there were, in which regions. The
-# sweep terminates the instance, waits, and then looks by tag for everything that a run can leave: volumes, addresses,
-# snapshots, groups, schedules, stacks, roles. What carries another tag, or none, is not touched.
+# sweep terminates the instance, waits, and then looks by tag for everything that a run can leave: disks, addresses,
+# snapshots, groups, schedules, roles. What carries another tag, or none, is not touched.
 #
-# A **stopped** instance still bills its disk. Only **terminated** ends it.
+# **Predict.** An instance is *stopped*, not *terminated*. Does it still bill? And does a terminated one?
 
-# %% id="nb99-c11" tags=["nbval-ignore-output"]
+# %% id="nb99-c11" tags=["predict"]
+answer = {"stopped": ..., "terminated": ...}  # True if it still bills, else False
+
+# %% id="nb99-c12"
+from inf2lab import reveal
+
+why = "A stopped instance keeps its disk, and AWS bills the disk. Only a terminated one costs nothing."
+reveal(answer, {"stopped": True, "terminated": False}, why=why)
+
+# %% [markdown] id="nb99-c13"
+# Now sweep. In the rehearsal lane nothing was launched, so nothing is found.
+
+# %% id="nb99-c14" tags=["nbval-ignore-output"]
 from inf2lab import aws
 
 for run in aws.open_runs():
@@ -81,17 +93,16 @@ for run in aws.open_runs():
 swept = aws.sweep_on_record(settings)
 print(swept)
 
-# %% [markdown] id="nb99-c12"
-# On the instance itself there is no record. There, `sudo shutdown -h now` ends it, in JupyterLab's terminal or in a
-# Session Manager session: notebook 01 has set that a shutdown terminates. Then run this notebook on your own machine,
-# for the proof.
+# %% [markdown] id="nb99-c15"
+# On the instance itself there is no record. There, `sudo shutdown -h now` ends it: notebook 01 has set that a shutdown terminates.
+# Then run this notebook on your own machine, for the proof.
 #
-# If something is left, the lines above say what, what it bills an hour, and why it did not go. Run the cell again: a
-# sweep may be repeated and interrupted as often as you like. In a terminal it is `inf2lab sweep`.
+# If something is left, the lines above say what, what it bills an hour, and why it is still there. Run the cell again: a
+# sweep may be repeated and interrupted. In a terminal it is `inf2lab sweep`.
 #
 # ## Check yourself
 
-# %% id="nb99-c13" tags=["check"]
+# %% id="nb99-c16" tags=["check"]
 check("no process is left", not left_over(), hint="`inf2lab stop` in a terminal, then run this again")
 check("no server is on record", not all_servers(), hint="run the stop cell again")
 check("no run on AWS is open", not aws.open_runs(), hint="set lane = 'inf2', or `inf2lab sweep`")
@@ -101,10 +112,28 @@ check(
     hint=f"another program listens on {settings.port}; it is not ours to stop",
 )
 
-# %% [markdown] id="nb99-c14"
+# %% [markdown] id="nb99-c17"
 # **What you have now:** a clean machine, and your model folders in `models/`. They are the result: take them to an
-# instance as they are.
+# instance as they are. [What you take away](../docs/take_away.md) says in one page what you can do now and what changes on
+# the chip.
+#
+# **On the chip:** the bill has ended when the last three lines above say PASS in the `inf2` lane, on the machine that launched.
+#
+# **Try it:** start a server in a terminal with `inf2lab serve models/opt13b`, then run only the check cell. Which lines say FAIL?
+#
+# <details><summary>Answer</summary>
+#
+# The first one: a process is left. A check stops at its first FAIL, so you do not see that the server is on record too. Run
+# the notebook from the top, and all say PASS again.
+#
+# </details>
+#
+# **Exercise:** [the quiz](exercises/quiz.ipynb): twelve questions about the whole path.
+#
+# **Further reading:** [what terminating an instance does](https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html) (AWS) ·
+# [Neuron's documentation](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/) (AWS) ·
+# [optimum-neuron](https://huggingface.co/docs/optimum-neuron/guides/vllm_plugin) (Hugging Face)
 #
 # **Seen on the chip?** A sweep removes everything that a run has made (reasoned). [What each rests on](../docs/claims.md)
 #
-# Back to [00 Start here](00_start_here.ipynb)
+# Next: [10 Where next](10_where_next.ipynb), or back to [00 Start here](00_start_here.ipynb)
