@@ -50,6 +50,7 @@ confirm: bool = False
 # %% id="nb01-c05"
 from inf2lab import Settings, check, enter_repository, expect_failure
 from inf2lab.aws import connect
+from inf2lab.checks import wrap
 
 enter_repository()
 more = ["region", "hours", "image_id", "repository", "spot", "confirm"]
@@ -142,7 +143,7 @@ with expect_failure(SettingsError, about="only Jupyter's port"):
 from inf2lab.aws import quota
 
 limit = quota(cloud, settings.instance, spot=spot)
-print(limit)
+print(wrap(str(limit), hanging="  "))
 if limit.enough is False:
     print("request more: Service Quotas, Amazon EC2,", limit.quota.name)
 
@@ -159,7 +160,7 @@ if limit.enough is False:
 from inf2lab.aws import look_up_image
 
 image = look_up_image(cloud, image_id=image_id, profile=settings.profile)
-print(image)
+print(wrap(str(image), hanging="    "))
 
 # %% [markdown] id="nb01-c21"
 # If no such image is left, the launch ends here, and nothing was started. An `image_id` of your own goes before, if
@@ -176,7 +177,7 @@ from inf2lab.aws import launch_request
 request = launch_request(
     cloud, settings.instance, image, hours=hours, offered=offered, spot=spot, repository=repository
 )
-print(request)
+print(wrap(str(request), hanging="      "))
 
 # %% [markdown] id="nb01-c23"
 # Four lines decide about your bill and your safety:
@@ -206,7 +207,7 @@ print(describe_calls(request))
 
 # %% id="nb01-c26"
 script = request.user_data.splitlines()
-print("\n".join(script[5:23]))
+print(wrap("\n".join(script[5:23]), hanging="    "))
 print(
     f"... {len(script) - 23} more lines: the driver is held, Docker, the repository, JupyterLab with a token"
 )
@@ -241,7 +242,7 @@ reveal(answer, truth, str(price), why="A stopped instance keeps its disk, and th
 # %% id="nb01-c31"
 from inf2lab.aws import first_session
 
-print(first_session(request, price, settings))
+print(wrap(first_session(request, price, settings), hanging="    "))
 
 # %% [markdown] id="nb01-c32"
 # The last line is the price of what you deploy: the copies that are **started** count. Two options of `inf2lab launch` keep the

@@ -18,7 +18,7 @@
 # | **You will do** | stop every server this repository started, then look for anything that is left |
 # | **You will be able to** | end a session knowing that nothing runs and nothing bills |
 # | **Before you start** | nothing; this notebook may be run at any time, also twice, also after a crash |
-# | **Time** | 5 minutes to read, seconds to run; on AWS a sweep waits some minutes |
+# | **Time** | 6 minutes to read, seconds to run; on AWS a sweep waits some minutes |
 # | **Cost** | it ends the cost |
 
 # %% [markdown] id="nb99-c02"
@@ -96,9 +96,7 @@ print(swept)
 # %% [markdown] id="nb99-c15"
 # On the instance itself there is no record. There, `sudo shutdown -h now` ends it: notebook 01 has set that a shutdown terminates.
 # Then run this notebook on your own machine, for the proof.
-#
-# If something is left, the lines above say what, what it bills an hour, and why it is still there. Run the cell again: a
-# sweep may be repeated and interrupted. In a terminal it is `inf2lab sweep`.
+# If something is left, the lines above say what and why: run the cell again. In a terminal it is `inf2lab sweep`.
 #
 # ## Check yourself
 
@@ -113,11 +111,12 @@ check(
 )
 
 # %% [markdown] id="nb99-c17"
+# **Seen on the chip?** A sweep removes everything that a run has made (reasoned). [What each rests on](../docs/claims.md)
+
+# %% [markdown] id="nb99-c18"
 # **What you have now:** a clean machine, and your model folders in `models/`. They are the result: take them to an
 # instance as they are. [What you take away](../docs/take_away.md) says in one page what you can do now and what changes on
 # the chip.
-#
-# **On the chip:** the bill has ended when the last three lines above say PASS in the `inf2` lane, on the machine that launched.
 #
 # **Try it:** start a server in a terminal with `inf2lab serve models/opt13b`, then run only the check cell. Which lines say FAIL?
 #
@@ -133,7 +132,5 @@ check(
 # **Further reading:** [what terminating an instance does](https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html) (AWS) ·
 # [Neuron's documentation](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/) (AWS) ·
 # [optimum-neuron](https://huggingface.co/docs/optimum-neuron/guides/vllm_plugin) (Hugging Face)
-#
-# **Seen on the chip?** A sweep removes everything that a run has made (reasoned). [What each rests on](../docs/claims.md)
 #
 # Next: [10 Where next](10_where_next.ipynb), or back to [00 Start here](00_start_here.ipynb)

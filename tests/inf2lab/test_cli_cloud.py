@@ -51,10 +51,11 @@ def test_the_default_is_the_smallest_that_loads_opt_13b_and_a_first_try_for_less
     shown = run("launch", "--repository", "https://example.com/x.git").stdout
     assert "InstanceType='inf2.8xlarge'" in shown
     assert "a first try: facebook/opt-1.3b on inf2.xlarge, 0.76 USD an hour" in shown
+    typed = " ".join(shown.replace("\\\n", " ").split())  # a line that ends so goes on, for a shell
     command = "inf2lab launch --lane inf2 --instance inf2.xlarge --hours 2 --region us-east-2"
-    assert f"{command} --repository https://example.com/x.git --confirm" in shown
+    assert f"{command} --repository https://example.com/x.git --confirm" in typed
     there = "-p lane inf2 -p instance inf2.xlarge -p model_id facebook/opt-1.3b -p model_name opt1b3"
-    assert f'make run P="{there}"' in shown
+    assert f'make run P="{there}"' in typed
     assert shown.index("a first try") < shown.index("nothing was sent")
 
 
