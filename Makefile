@@ -25,7 +25,7 @@ SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null |
 MIGRATE       := .venv-migrate
 MIGRATE_STAMP := $(MIGRATE)/.set-up-$(shell cat requirements-migrate*.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup run test test-kubernetes test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
+.PHONY: help setup run test test-kubernetes reset test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
@@ -82,6 +82,9 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
 	@$(TOOL)/notebooks/build_notebooks.py $(ARGS)
 	@$(TOOL)/notebooks/build_exercises.py
+
+reset: $(STAMP) ## give this seat to the next reader: the committed notebooks come back, changed ones are kept in logs/kept
+	@$(TOOL)/notebooks/reset_seat.py
 
 html: $(STAMP) ## render the notebooks to logs/html; ARGS=--screenshot adds pictures where Chromium is installed
 	@$(TOOL)/notebooks/render_notebooks.py $(ARGS)

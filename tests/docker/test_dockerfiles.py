@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dockerfiles import instructions
+
 FILES = sorted(path.name for path in (Path(__file__).resolve().parents[2] / "docker").glob("*.Dockerfile"))
-
-
-def instructions(path: Path) -> list[tuple[str, str]]:
-    """The instructions of a Dockerfile, comments gone and continued lines joined."""
-    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n", " ", "\n".join(lines))
-    return [(name, " ".join(rest.split())) for name, _, rest in (x.partition(" ") for x in joined.splitlines()) if name]
 
 
 @pytest.mark.parametrize("name", FILES)
