@@ -15,18 +15,16 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | put the folder of notebook 04 on a Ray cluster, grow it to seven replicas, kill parts of it, and write its manifest for EKS |
+# | **You will do** | put the folder of notebook 04 on a Ray cluster, grow it to seven replicas, kill parts of it, write its manifest for EKS |
 # | **You will be able to** | say when one instance is not enough, what a cluster costs each request, and what survives which loss |
-# | **Before you start** | [04 model.py](04_model_py.ipynb), which writes the folder; the server of 05 may run on |
-# | **Time** | 30 minutes to read; seconds with recorded figures, 3 minutes on a live cluster |
+# | **Before you start** | [04 model.py](04_model_py.ipynb) wrote the folder; [08](08_break_it.ipynb) came before |
+# | **Time** | 22 minutes to read; seconds to run, 3 minutes on a live cluster |
 # | **Cost** | nothing here; on AWS every instance of a cluster bills by the hour |
 
 # %% [markdown] id="nb09-c02"
-# One copy of the model lives on **one** instance: NeuronCores of two Inf2 machines cannot share a layer. (Those of Trn1
-# can.) So beyond one instance you do not make the model larger. You make more **replicas** of it, and something must
-# place them, route requests to them and replace the lost.
-#
-# Do not write that yourself. Engines for it exist. This notebook runs **Ray Serve**, because it runs here as well.
+# One copy of the model lives on **one** instance: the NeuronCores of two Inf2 machines cannot share a layer. (Those of
+# two Trn1 machines can.) So past one instance you make more **replicas**. Something must place them, route requests to
+# them, and replace the lost ones. This notebook uses **Ray Serve**, because it runs here as well.
 
 # %% id="nb09-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -38,12 +36,13 @@ region: str = "us-east-2"
 cluster: str = "auto"
 
 # %% [markdown] id="nb09-c04"
-# Ray has an environment of its own, as it needs pydantic 2 and DJL's worker needs pydantic 1. `make scale-env` makes it
-# (500 MB). Where it is, everything below happens **live**, on three emulated nodes of this machine. Where it is not,
-# you see the figures of a run that was **recorded**. `cluster = "recorded"` or `"live"` chooses.
+# `make scale-env` makes Ray's environment (500 MB). Then everything below happens **live**, on three emulated nodes of this
+# machine. Without it you see a run that was **recorded**. The next line says which. The nodes only count their cores:
+# nothing below measures the chip.
 
 # %% id="nb09-c05" tags=["nbval-ignore-output"]
-from inf2lab import ModelFolder, Settings, catalog, check, enter_repository, scale
+from inf2lab import ModelFolder, Settings, catalog, check, enter_repository, reveal, scale
+from inf2lab.checks import wrap
 
 enter_repository()
 settings = Settings.from_notebook(globals(), also=["seq_length", "region", "cluster"])
@@ -51,209 +50,206 @@ stage = scale.Stage(settings, cluster)
 print(stage.says)
 
 # %% [markdown] id="nb09-c06"
-# That line tells you which of the two you see. Nothing below is a measurement of the chip: the nodes only **count**
-# their NeuronCores.
-#
 # ## What fits where
 #
-# **Predict, then run.** A replica of degree 8 takes 8 cores. How many fit on each size of inf2, and which size wastes
-# cores that you pay for?
+# **Predict.** A replica of degree 8 takes 8 cores. An inf2.24xlarge has 12 cores, an inf2.48xlarge has 24. How many cores
+# does each leave idle?
 
-# %% id="nb09-c07"
-print("instance        cores  replicas of 8  cores left over")
-for size in catalog.instances().values():
-    if size.family == "inf2":
-        replicas, idle = divmod(size.cores, 8)
-        print(f"{size.name:15} {size.cores:5} {replicas:10} {idle:14}")
+# %% id="nb09-c07" tags=["predict"]
+answer = {"inf2.24xlarge": ..., "inf2.48xlarge": ...}  # idle cores of each
 
-# %% [markdown] id="nb09-c08"
-# The 24xlarge wastes a third of itself at degree 8: 4 of 12 cores. Choose a degree that divides the instance, or an
-# instance that the degree divides.
+# %% id="nb09-c08"
+sizes = [size for size in catalog.instances().values() if size.family == "inf2"]
+table = [f"{size.name:15} {size.cores:2} cores: {size.cores // 8} replicas of 8" for size in sizes]
+reveal(answer, {size.name: size.cores % 8 for size in sizes[-2:]}, "\n".join(table))
+
+# %% [markdown] id="nb09-c09"
+# Choose a degree that leaves none.
 #
 # ## What Ray is told
 #
-# Everything follows from the folder and the profile. Read the reasons: most of Ray's defaults are made for small
-# web handlers, and several hurt a language model.
+# All of it follows from the folder and the profile. Ray's defaults are made for small web handlers:
 
-# %% id="nb09-c09"
+# %% id="nb09-c10"
 folder = ModelFolder.named(model_name)
 spec = scale.RaySpec.of(settings, folder)
 print(scale.options_table(spec))
 
-# %% [markdown] id="nb09-c10"
-# The resource is called `neuron_cores`, which is Ray's own name. Whoever asks for eight of it gets
-# `NEURON_RT_VISIBLE_CORES` with eight cores that nobody else on the node has.
-#
-# On the chip a copy takes minutes to load. So there the delays are 30 and 600 seconds: a copy too many costs less than
-# one that comes too late and goes too soon.
+# %% [markdown] id="nb09-c11"
+# `max_replicas` is our choice. The two delays are short because the rehearsal loads in seconds. On the chip they are 30 and
+# 600 seconds: a load takes minutes, so a replica too many costs less than one that is missing.
 #
 # ## The folder of notebook 04, on one replica
 #
-# Two nodes with 24 cores and one with 12 start, all on 127.0.0.1. Then one replica loads **your** folder. The client is
-# that of notebook 06, with another port.
+# Three nodes start, with 24, 24 and 12 cores. One replica loads **your** folder.
 
-# %% id="nb09-c11" tags=["nbval-ignore-output"]
+# %% id="nb09-c12" tags=["nbval-ignore-output"]
 before = folder.fingerprint()
 stage.start()
 for text in stage.ask(folder, ["Hello, I am a", "The river runs"], seq_length):
-    print(repr(text))
+    print(wrap(repr(text)))
 
-# %% [markdown] id="nb09-c12"
-# Inside, the replica started the server that you know on a free port, waited for it, and passed your request on. With
-# `lane="inf2"` the replica stands before the server of notebook 05 instead: the model is loaded there, and a second copy would
-# need devices of its own.
-#
-# From here on a **light** folder stands in: its handler loads at once and only waits, so that seven replicas fit on a
-# laptop's two cores. Its degree is 8.
+# %% [markdown] id="nb09-c13"
+# The replica started the server that you know and passed your request on. (With `lane="inf2"` it stands before the server
+# of notebook 05, which has the devices.) From here on a **light** folder of degree 8 stands in. It only waits, so that
+# seven replicas have room on a laptop.
 #
 # ## What the way through costs
 #
-# **Predict, then run.** A request now passes a proxy and a replica before it reaches the server. How many
-# milliseconds is that?
+# A request now passes a proxy and a replica before it reaches the server.
 
-# %% id="nb09-c13" tags=["nbval-ignore-output"]
+# %% id="nb09-c14" tags=["nbval-ignore-output"]
 overheads = stage.overhead()
 print(scale.overhead_table(overheads))
 
-# %% [markdown] id="nb09-c14"
-# A long answer takes seconds, so a few milliseconds are nothing. Small requests in great number are another matter:
-# there Ray's HAProxy (`RAY_SERVE_ENABLE_HA_PROXY=1`) is the better choice. It has a price: whoever scales down waits 30
-# seconds for it.
+# %% [markdown] id="nb09-c15"
+# A long answer takes seconds, so a few milliseconds do not matter. For many small requests take Ray's HAProxy
+# (`RAY_SERVE_ENABLE_HA_PROXY=1`).
 #
-# ## From one to seven
+# ## From one to seven, and back
 #
-# 28 users come at once, and each waits for its answer before it asks again. One replica works on one request at a time.
+# 28 users come at once. Each waits for its answer before it asks again. One replica works on one request at a time.
 
-# %% id="nb09-c15"
+# %% id="nb09-c16"
 grown = stage.grow()
 print(f"replicas: {grown.before}, then {grown.after}")
 print(f"failed requests: {grown.failed}")
 
-# %% [markdown] id="nb09-c16"
-# **Predict, then run.** Seven replicas of 8 cores stand on nodes with 24, 24 and 12. How many on each, and which cores
-# may each one see?
+# %% [markdown] id="nb09-c17"
+# **Predict.** Seven replicas of 8 cores stand on nodes with 24, 24 and 12 cores. How many are on each node?
 
-# %% id="nb09-c17"
-print(*stage.placement(), sep="\n")
-
-# %% [markdown] id="nb09-c18"
-# The last node has four cores left. No replica fits in them, and an eighth would wait for a node that does not come.
-# On EKS that waiting is what makes Karpenter buy one.
-#
-# ## And back, while streams run
-#
-# The users leave. Streams of different length end one after the other, and Ray ends replicas that it does not need. A
-# stream that is cut still has status 200, so the **tokens** are counted.
+# %% id="nb09-c18" tags=["predict"]
+answer = {"node 0": ..., "node 1": ..., "node 2": ...}  # replicas on each
 
 # %% id="nb09-c19"
+placed = stage.placement()
+counts = {f"node {node}": sum(one.node == node for one in placed) for node in range(3)}
+reveal(answer, counts, "\n".join(map(str, placed)))
+
+# %% [markdown] id="nb09-c20"
+# The last node has four cores left. An eighth replica would wait; on EKS Karpenter then buys a node.
+#
+# Now the users leave. Streams end one after the other, and Ray ends replicas that it does not need. A stream that is cut
+# still has status 200, so the **tokens** are counted:
+
+# %% id="nb09-c21"
 shrunk = stage.shrink()
 print(f"replicas: {shrunk.before}, then {shrunk.after}")
 print(f"streams that came short: {shrunk.failed}")
 
-# %% [markdown] id="nb09-c20"
-# Look at the left picture: how long after the users came did the first new replica work? Then at the right one: a
-# replica goes only when requests have been fewer for a while.
+# %% [markdown] id="nb09-c22"
+# How long after the users came did the first new replica work?
 
-# %% id="nb09-c21" tags=["nbval-ignore-output"]
+# %% id="nb09-c23" tags=["nbval-ignore-output"]
 print(f"first new replica after {grown.first_s:.1f} s, all of them after {grown.all_s:.1f} s")
 scale.autoscaling(grown, shrunk)
 
-# %% [markdown] id="nb09-c22"
-# `upscale_delay_s`, 1 second of the table above, is the smaller part: Serve looks at its queues now and then, and a
-# replica has to start its server. On the chip add the load, minutes of it.
+# %% [markdown] id="nb09-c24"
+# About 8 seconds in the recorded run, although `upscale_delay_s` is 1. The rest: Serve looks at its queues only now and
+# then, and a replica starts its server. On the chip add minutes of load.
 #
 # ## Kill something
 #
-# Four replicas under load. First one replica is killed, then only the **server** beside one, then a whole **node**.
+# Four replicas work under load. First one replica is killed, then only the **server** beside one, then a whole **node**
+# with two replicas.
 #
-# **Predict, then run.** How many requests fail each time?
+# **Predict.** How many requests fail at the most, each time?
 
-# %% id="nb09-c23" tags=["nbval-ignore-output"]
+# %% id="nb09-c25" tags=["predict"]
+answer = {"a replica": ..., "its model server": ..., "a node": ...}  # failed requests, at the most
+
+# %% id="nb09-c26" tags=["nbval-ignore-output"]
 losses = stage.lose()
-print(scale.loss_table(losses))
+reveal(
+    answer,
+    {loss.what: loss.in_flight for loss in losses},
+    scale.loss_table(losses),
+    why="Those that the killed replicas were working on: one each.",
+)
 
-# %% [markdown] id="nb09-c24"
-# What fails is what the killed replica was working on at that moment. Ray does not send it again, because it cannot know
-# whether asking twice does harm. Your client can: one retry, and the user sees a pause.
+# %% [markdown] id="nb09-c27"
+# Ray does not send a lost request again: it cannot know whether asking twice does harm. Your client can. One retry, and
+# the user sees a pause instead of an error.
 #
-# A dead server takes its replica with it within a moment, since a thread waits for its end. With Ray's health
-# check alone it would be found seconds later, and every request until then would fail.
-
-# %% id="nb09-c25"
-for loss in losses:
-    print(
-        f"{loss.what}: only what was in flight failed: {loss.failed <= loss.in_flight and not loss.failed_later}"
-    )
-
-# %% [markdown] id="nb09-c26"
 # ## How many replicas, before you rent them
 #
-# The planner knows a queue: requests arrive at random, and each replica is busy with one for a known time. `inf2lab plan
-# --rate 5 --input 64 --output 64` answers with replicas, instances and a price. It plans with at most 80 % of what they
-# can do and with one replica to spare (`--use`, `--spare`), and it says which rule decided.
-#
-# How good is that queue? Here it is measured: three replicas, 0.2 seconds a request, first 5 requests a second, then 10.
-#
-# **Predict, then run.** Twice the load: what happens to the median (p50), and to the slowest one in ten (p90)?
+# `inf2lab plan --rate 5 --input 64 --output 64` answers with replicas, instances and a price. It knows a queue: requests
+# arrive at random, and each replica is busy for some time with one. Here three replicas get 5 requests a second, then 10.
+# C is the share of requests that find all three busy (Erlang's formula):
 
-# %% id="nb09-c27" tags=["nbval-ignore-output"]
-print(scale.queue_table(stage.queue()))
+# %% id="nb09-c28" tags=["nbval-ignore-output"]
+queued = stage.queue()
+for one in queued:
+    print(f"{one.rate:2} a second, {one.service_s:.3f} s each: C = {one.predicted.waiting_share:.2f}")
 
-# %% [markdown] id="nb09-c28"
-# Read a line from left to right. **Formula** is what the planner says, whatever the luck. **Same arrivals** is its queue
-# with the very moments at which these requests were sent: only luck lies between those two, and the last line says how
-# much luck so few requests have. **Measured** had the same luck; what it has more is Ray.
+# %% [markdown] id="nb09-c29"
+# For `c` replicas, `s` seconds a request and `λ` requests a second, `c/s − λ` is the capacity that is left. Then
 #
-# The median moves little, and the slow tenth waits. That is why you plan for the tail. A p99 is missing on purpose: of 160
-# requests it would be the second slowest, and say little.
+# **p90 = s + ln(10 C) / (2 (c/s − λ))**, and never less than `s`.
 #
-# What Ray adds is a search. While all replicas are full its router pauses between two looks, and who becomes free
-# meanwhile stands idle. Its own pauses grow to half a second: three such replicas then answered 9 requests a second to
-# 12 users, where 15 are possible. With 10 a second coming, the queue never ends. `max_backoff_s` in the table above cures it.
+# **Predict.** How long is the p90 at 10 requests a second?
+
+# %% id="nb09-c30" tags=["predict"]
+answer = ...  # in milliseconds
+
+# %% id="nb09-c31" tags=["nbval-ignore-output"]
+said = round(1000 * queued[-1].predicted.p90_s)
+reveal(answer, said, scale.queue_table(queued), why="215 ms and a wait of 208 ms.", within=0.05)
+
+# %% [markdown] id="nb09-c32"
+# In the table, *formula* is the planner. *Same arrivals* is its queue, with requests at the same moments as
+# here. *Measured* had these arrivals too: the difference between the last two columns is Ray's.
+
+# %% id="nb09-c33" tags=["nbval-ignore-output"]
+scale.queue_curve(queued)
+
+# %% [markdown] id="nb09-c34"
+# The median hardly moves, and the p90 doubles. So plan for the tail. (A p99 of 160 requests would be the second slowest.)
 #
-# On the chip, measure one replica and plan from that: `inf2lab load --clients 1,2,4,8 --json logs/curve.json`, then
-# `inf2lab plan --rate 5 --curve logs/curve.json`.
+# While all replicas are busy, Ray's router pauses between two looks, and a free replica stands idle meanwhile.
+# `max_backoff_s` in the table above limits the pauses.
+#
+# On the chip, measure one replica (`inf2lab load --clients 1,2,4,8 --json logs/curve.json`) and plan with it
+# (`inf2lab plan --rate 5 --curve logs/curve.json`).
 #
 # ## The time-out that cuts answers
 #
-# Three replicas stream for ten seconds each. In the middle, all but one are told to end: once with a shutdown time-out
-# of 3 seconds, once with the one from the table above.
+# Three replicas stream for ten seconds each. Meanwhile two are told to end.
 
-# %% id="nb09-c29"
-for streams in stage.cut():
+# %% id="nb09-c35"
+cuts = stage.cut()
+for streams in cuts:
     verdict = "all whole" if streams.whole == streams.streams else "cut short"
     each = f"{streams.streams} streams of {streams.stream_s:.0f} seconds"
     print(f"shutdown time-out {streams.timeout_s:3.0f} s: {each}, {verdict}")
 
-# %% [markdown] id="nb09-c30"
-# The streams that were cut had begun with status 200. Who counts only statuses takes half an answer for a whole one.
-#
-# Now end the cluster, and look for what it left.
+# %% [markdown] id="nb09-c36"
+# The streams that were cut had begun with status 200. Count tokens, not statuses. Now end the cluster:
 
-# %% id="nb09-c31"
+# %% id="nb09-c37"
 left = stage.close()
 print("processes that had to be killed:", left)
 
-# %% [markdown] id="nb09-c32"
+# %% [markdown] id="nb09-c38"
 # ## The same on EKS
 #
-# KubeRay runs Ray on Kubernetes. Its manifest is rendered from the same folder and profile, so that devices, degree, image
-# and time-outs cannot disagree with them. One pod is one replica: Ray's container passes requests on, DJL's has the chip.
+# KubeRay runs Ray on Kubernetes. Its manifest is made from the same folder and profile. One pod is one replica.
 
-# %% id="nb09-c33"
+# %% id="nb09-c39"
 manifest = scale.as_text(scale.ray_service(settings, folder))
 worker = manifest[manifest.index("workerGroupSpecs") :]
 print("\n".join(worker.splitlines()[:8]))
 print("...")
 print("\n".join(line for line in worker.splitlines() if "image:" in line or "neuron:" in line))
 
-# %% [markdown] id="nb09-c34"
-# `inf2lab scale ray models/opt13b --manifest` prints all of it. A real API server has taken it and placed its pods, and
-# Ray's own autoscaler counts their cores. KubeRay's operator and a chip have not seen it yet.
+# %% [markdown] id="nb09-c40"
+# `inf2lab scale ray models/opt13b --manifest` prints all of it. A real API server has accepted it and placed its pods.
+# **KubeRay's operator and a chip have not seen it.**
 #
-# Without Ray, Kubernetes alone serves the same pods. This is what its rendering means, before anything is applied:
+# Without Ray, Kubernetes alone serves the same pods. Seven replicas of degree 2 need seven chips, and one inf2.48xlarge
+# has twelve: one node is enough for all.
 
-# %% id="nb09-c35"
+# %% id="nb09-c41"
 import textwrap
 
 from inf2lab.scale import kubernetes
@@ -271,11 +267,11 @@ show(
     ["a replica", "loading", "ending", "nodes", "price"],
 )
 
-# %% [markdown] id="nb09-c36"
-# And SageMaker, where AWS operates all of it. The same folder, and again only shown. It waits an hour at most until an
-# endpoint answers, and workers load one after the other: so a small instance with one worker, not twelve of them.
+# %% [markdown] id="nb09-c42"
+# On SageMaker, AWS operates all of it. It waits at most an hour, and workers load one after the other. So take a small
+# instance with one worker.
 
-# %% id="nb09-c37"
+# %% id="nb09-c43"
 import dataclasses
 
 from inf2lab import aws
@@ -286,23 +282,20 @@ here = aws.connect(stage.settings, region=region)  # of the rehearsal: AWS is no
 endpoint = aws.endpoint_request(here, Replica(small, folder), bucket="YOUR-BUCKET")
 show(aws.endpoint_rows(here, endpoint), ["instances", "time-outs", "price", "note"])
 
-# %% [markdown] id="nb09-c38"
+# %% [markdown] id="nb09-c44"
 # ## Which one
 #
 # | | Ray Serve on EKS | Kubernetes alone | SageMaker |
 # |---|---|---|---|
-# | **you write** | nothing: a RayService is rendered | nothing: manifests are rendered | nothing: the calls are rendered |
 # | **you operate** | the cluster, KubeRay, Ray | the cluster, Karpenter, a queue metric | the endpoint |
 # | **you pay for** | the instances and the control plane | the same | its own hourly prices for the same chips |
-# | **requests wait** | in the proxy, until a replica is free | in a server's queue, chosen blindly | in the endpoint |
-# | **it grows on** | requests waiting or running | a metric that you bring | requests at once, for each copy |
-# | **take it when** | you work in Python, or want what you saw above | you have a cluster and people for it | you want none of that |
-#
-# All three take the folder as it is. `inf2lab scale kubernetes` and `inf2lab scale sagemaker` show the other two whole.
+# | **requests wait** | in the proxy, until a replica is free | in the queue of a server chosen at random | in the endpoint |
+# | **it grows on** | requests waiting or running | a metric that you provide | requests at once, for each copy |
+# | **take it when** | you work in Python | you have a cluster and people for it | you want to operate nothing |
 #
 # ## Check yourself
 
-# %% id="nb09-c39" tags=["check"]
+# %% id="nb09-c45" tags=["check"]
 check(
     "growing and shrinking lost no request",
     grown.failed == shrunk.failed == 0,
@@ -311,8 +304,13 @@ check(
 check("seven replicas ran", grown.after == 7, hint="was the machine busy? run the notebook again")
 check(
     "a loss cost only what was in flight",
-    all(loss.failed <= loss.in_flight for loss in losses),
+    all(loss.failed <= loss.in_flight and not loss.failed_later for loss in losses),
     hint="look at logs/ray/cluster.log",
+)
+check(
+    "the longer shutdown time-out let every stream end",
+    cuts[-1].whole == cuts[-1].streams,
+    hint="graceful_shutdown_timeout_s must be longer than the longest answer",
 )
 check(
     "the folder is the same, byte for byte",
@@ -321,10 +319,24 @@ check(
 )
 check("the cluster is gone", not left, hint="`inf2lab stop`, then look at the processes")
 
-# %% [markdown] id="nb09-c40"
-# **What you have now:** the same folder on a cluster, and figures for what it costs and what it survives.
+# %% [markdown] id="nb09-c46"
+# **What you have now:** the same folder on a cluster, its cost for a request, and what it survives.
+#
+# **On the chip:** a replica takes minutes to load. So keep one to spare.
 #
 # **Try it:** `inf2lab scale ray --most 3` in a terminal, and in a second one, with the address that the first prints:
 # `inf2lab load --url ADDRESS --model light --clients 8 -t 30`. How many clients until the third replica?
 #
-# Next: [99 Clean up](99_clean_up.ipynb). The server of notebook 05 still runs.
+# <details><summary>Answer</summary>
+#
+# Three. `target_ongoing_requests` is 1, and three clients have three requests under way.
+#
+# </details>
+#
+# **Exercise:** [scale out](exercises/09_scale_out.ipynb)
+#
+# **Further reading:** [Ray Serve: autoscaling](https://docs.ray.io/en/latest/serve/advanced-guides/advanced-autoscaling.html),
+# [KubeRay: RayService](https://docs.ray.io/en/latest/cluster/kubernetes/user-guides/rayservice.html),
+# [AWS: Neuron on EKS](https://awsdocs-neuron.readthedocs-hosted.com/en/v2.28.1/containers/kubernetes-getting-started.html)
+#
+# Next: [10 Where next](10_where_next.ipynb). The server of notebook 05 still runs.

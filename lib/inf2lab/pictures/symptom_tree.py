@@ -28,20 +28,22 @@ TREE = {
         ("503, TimeoutException", "a slow answer: the worker is replaced"),
     ),
 }
+GAP = 0.45  # between two branches
 LEFT, MIDDLE, RIGHT = (0.0, 0.185), (0.235, 0.325), (0.60, 0.40)  # of each column: where it begins, and its width
 
 
 def symptoms() -> Picture:
     """Draw the tree from left to right: a symptom, the words, the cause."""
     rows = sum(len(leaves) for leaves in TREE.values())
-    figure, axes = canvas(9, 0.36 * (rows + len(TREE)), _alt())
-    step = 1 / (rows + len(TREE) - 0.1)
+    units = 1 + rows + GAP * (len(TREE) - 1)  # of a line's height
+    figure, axes = canvas(9, 0.36 * units, _alt())
+    step = 1 / units
     for head, (x, _) in zip(HEADS, (LEFT, MIDDLE, RIGHT), strict=True):
         axes.text(x, 1 - step / 2, head, va="center", fontsize=10.5, fontweight="bold", color=INK)
     top = 1 - step
     for symptom, leaves in TREE.items():
         _draw_branch(axes, symptom, leaves, top, step)
-        top -= step * (len(leaves) + 0.45)
+        top -= step * (len(leaves) + GAP)
     return figure
 
 

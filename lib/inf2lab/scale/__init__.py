@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from inf2lab.scale.ray.bench.light_folder import light_folder
     from inf2lab.scale.ray.bench.record import Stage
     from inf2lab.scale.ray.bench.tables import autoscaling, loss_table, options_table, overhead_table, queue_table
+    from inf2lab.scale.ray.bench.tail_picture import queue_curve
     from inf2lab.scale.ray.manifest import ray_service
     from inf2lab.scale.ray.spec import RaySpec
     from inf2lab.scale.replica import Replica
@@ -28,6 +29,7 @@ __all__ = [
     "loss_table",
     "options_table",
     "overhead_table",
+    "queue_curve",
     "queue_table",
     "ray_service",
 ]
@@ -41,6 +43,7 @@ __getattr__ = on_demand(
         "ray.bench.light_folder": ("light_folder",),
         "ray.bench.record": ("Stage",),
         "ray.bench.tables": ("autoscaling", "loss_table", "options_table", "overhead_table", "queue_table"),
+        "ray.bench.tail_picture": ("queue_curve",),
         "ray.manifest": ("ray_service",),
         "ray.spec": ("RaySpec",),
         "replica": ("Replica",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import ServerError, SettingsError
+from inf2lab.planning.queue import erlang_c
 from inf2lab.scale import RayCluster, Stage, loss_table, overhead_table, queue_table
 from inf2lab.scale.ray.bench.record import FILE, Figures
 from inf2lab.scale.ray.bench.tables import autoscaling, options_table
+from inf2lab.scale.ray.bench.tail_picture import queue_curve
 
 
 @pytest.fixture
@@ -112,13 +115,27 @@ def test_tables_hold_what_was_counted(recorded: Figures) -> None:
 
 def test_the_options_name_rays_defaults_that_hurt(tmp_path: Path) -> None:
     text = options_table(Stage(Settings(), "recorded").spec)
-    for words in (
-        "cores a replica                   8",
-        "Ray's default is 5",
-        "Ray's default of 20",
-        "Ray's default of 0.5",
-    ):
+    for words in ("cores a replica                   8", "Ray's default is 5", "Ray's is 20", "Ray's is 0.5"):
         assert words in text
+
+
+def test_the_tail_leaves_the_median_as_the_replicas_fill(recorded: Figures) -> None:
+    picture = queue_curve(recorded.queued)
+    axes = picture.axes[0]
+    tail, median = (list(axes.lines[number].get_ydata()) for number in (0, 1))
+    assert tail == sorted(tail)
+    assert tail[-1] - tail[0] > 3 * (median[-1] - median[0])
+    assert "218 ms at 36% use and 423 ms at 72% use" in picture.alt
+    assert picture.to_png().startswith(b"\x89PNG")
+
+
+def test_the_formula_of_the_notebook_is_the_planners(recorded: Figures) -> None:
+    """p90 = s + ln(10 C) / (2 (c / s - rate)), and never less than s."""
+    for one in recorded.queued:
+        busy = erlang_c(one.replicas, one.rate * one.service_s)
+        spare = one.replicas / one.service_s - one.rate
+        written = one.service_s + max(0.0, math.log(10 * busy) / (2 * spare))
+        assert one.predicted.p90_s == pytest.approx(written)
 
 
 def test_the_picture_says_what_it_shows(recorded: Figures) -> None:

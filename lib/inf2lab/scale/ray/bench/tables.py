@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from inf2lab.pictures import Picture
 
 WHY = {
-    "max_ongoing_requests": "what the server works on at once; Ray's default is 5",
-    "max_backoff_s": "all are full: look again after that at most; Ray's default of 0.5 leaves them idle",
-    "min_replicas": "copies that are always there, and billed",
-    "max_replicas": "the bill's upper end",
-    "target_ongoing_requests": "more than this for each copy, waiting or running: another one",
-    "upscale_delay_s": "for so long, before another copy is loaded",
-    "downscale_delay_s": "and for so long below it, before one ends",
-    "graceful_shutdown_timeout_s": "the longest answer and a little; Ray's default of 20 cuts it short",
-    "health_check_period_s": "beside a watcher that needs no period",
+    "max_ongoing_requests": "requests that a replica works on at once; Ray's default is 5",
+    "max_backoff_s": "longest pause between looks for a free replica; Ray's is 0.5",
+    "min_replicas": "replicas that always run, and always cost money",
+    "max_replicas": "the most that may run: the upper end of the bill",
+    "target_ongoing_requests": "more requests than this for each replica: add one",
+    "upscale_delay_s": "the need must last so long before a replica is added",
+    "downscale_delay_s": "it must be gone so long before a replica ends",
+    "graceful_shutdown_timeout_s": "time for a replica to finish its answers; Ray's is 20",
+    "health_check_period_s": "pause between checks; a dead server is seen without them",
 }
 
 
