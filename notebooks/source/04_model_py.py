@@ -22,11 +22,10 @@
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price |
 
 # %% [markdown] id="nb04-c02"
-# The built-in handler decides what a request looks like. With a `model.py` **you** decide.
-# DJLServing starts a Python worker in your model folder. It calls one function, `handle`.
-# The rest is your code.
+# The built-in handler decides what a request looks like. With a `model.py` **you** decide. DJLServing starts a Python
+# worker in your model folder, and the worker calls one function: `handle`.
 #
-# This is the article's second route. Our file follows the article's `model.py`. Where it differs, the text says why.
+# This is the article's second route. Our file follows the article's `model.py`.
 
 # %% id="nb04-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -56,10 +55,10 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # %% [markdown] id="nb04-c06"
 # ## Part 1: what the handler needs
 #
-# `djl_python` comes with the worker. `transformers_neuronx` comes with the image. In the rehearsal, an emulation with the
-# same names takes its place; your file does not notice.
+# `djl_python` comes with the worker, `transformers_neuronx` with the image. In the rehearsal an emulation with the same
+# names takes its place.
 #
-# `%%writefile` starts the file anew. The cells after it **append** to the file. Run them in order.
+# `%%writefile` starts the file anew. The cells after it **append** to it: run them in order.
 
 # %% id="nb04-c07"
 # %%writefile models/{settings.model_name}/model.py
@@ -86,11 +85,11 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #
 # | step | why |
 # |---|---|
-# | read with `torch_dtype="auto"` | the numbers stay in 16 bits, as the file has them. Without it transformers makes 32 bits of each: OPT-13B then takes 59 GiB of the host, not 35, and a pod of 54 GiB is killed |
-# | cast only the `Linear` parts | these are the big matrices, and the cores multiply them in `amp`. Norms and embeddings stay with the library, which computes them in 32 bits |
-# | write the model **split**, one file a tensor | the library then reads one layer at a time, cuts it, and puts it on the cores. The host never holds a second whole model |
+# | read with `torch_dtype="auto"` | the numbers stay in 16 bits. Else transformers makes 32 bits of each, and OPT-13B takes 59 GiB of the host, not 35 |
+# | cast only the `Linear` parts | the cores multiply these big matrices in 16 bits. The library computes norms and embeddings in 32 bits |
+# | write it **split**, one file a tensor | the library reads one layer at a time, cuts it, and puts it on the cores: the host holds no second model |
 # | `to_neuron()` | it copies the weights and compiles programs for exactly this degree, batch and length |
-# | load at the warm-up call (Part 4) | the port opens after it, so the first user does not wait for the load |
+# | load at the warm-up call (Part 4) | the port opens after it, so no user waits for the load |
 
 # %% id="nb04-c09"
 # %%writefile -a models/{settings.model_name}/model.py
@@ -116,14 +115,14 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 #     return compiled, AutoTokenizer.from_pretrained(model_id), rows
 
 # %% [markdown] id="nb04-c10"
-# Four things differ from the article. Its code reads the checkpoint in 32 bits. It always loads OPT-13B and ignores the
-# file's model. It never passes `n_positions` on. All its workers write the split model to one place.
+# The article's code reads in 32 bits, always loads OPT-13B, never passes `n_positions` on, and lets all workers write the
+# split model to one place.
 #
 # ## Part 3: you write the padding
 #
-# A batch is one tensor, so all rows need the same length. The article stacks the token lists as they are. That fails as
-# soon as two lengths differ. Shorter prompts are filled up **on the left**, because the model continues a row after its
-# last token. The model must also know where each prompt begins: `start_ids`.
+# A batch is one tensor, so all rows need one length. The article's code fails when two lengths differ. Shorter prompts are
+# filled up **on the left**, because the model continues a row after its last token. `start_ids` tells the model where
+# each prompt begins.
 #
 # ![Two rows of tokens. Correct: the short prompt of two tokens has four blanks before it, its start_ids is 4, and the new tokens of both rows begin in one column. Wrong: the blanks stand behind the short prompt, and its new tokens come after the blanks.](../docs/pictures/padding.svg)
 
@@ -131,11 +130,11 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # **Your turn.** Write two functions in place of the `...`:
 #
 # - `fill_up(rows, blank)` gets lists of token ids. It returns two lists: the rows, all as long as the longest, and the
-#   number of blanks before each prompt.
-# - `check_prompts(prompts, batch_size)` raises a `ValueError` unless `prompts` is a list of exactly `batch_size` texts.
-#   The model is compiled for that number of rows.
+#   number of blanks before each.
+# - `check_prompts(prompts, batch_size)` raises a `ValueError` unless `prompts` is a list of `batch_size` texts: the model
+#   is compiled for that many.
 #
-# If you leave them empty, a worked solution is served.
+# Leave them empty, and a worked solution is served.
 
 
 # %% id="nb04-c12"
@@ -150,8 +149,7 @@ def check_prompts(prompts, batch_size):
 
 
 # %% [markdown] id="nb04-c13"
-# `infer` uses the first one. The article's version of the library has no `start_ids`. There, an error that names the
-# lengths is the honest answer.
+# `infer` uses the first one. The article's version of the library has no `start_ids`: there, an error names the lengths.
 
 # %% id="nb04-c14"
 # %%writefile -a models/{settings.model_name}/model.py
@@ -174,9 +172,8 @@ def check_prompts(prompts, batch_size):
 # %% [markdown] id="nb04-c15"
 # ## Part 4: answer a call
 #
-# Before the port opens, the server calls `handle` once with nothing. This is the
-# warm-up: it loads the model, and `None` is its answer. Every later call carries a
-# request.
+# Before the port opens, the server calls `handle` once with nothing. This is the warm-up: it loads the model, and `None` is
+# its answer. Every later call carries a request.
 
 # %% id="nb04-c16"
 # %%writefile -a models/{settings.model_name}/model.py
@@ -194,8 +191,6 @@ def check_prompts(prompts, batch_size):
 #     return Output().add_as_json({"outputs": infer(data["seq_length"], data["text"])})
 
 # %% [markdown] id="nb04-c17"
-# `data["seq_length"]` raises a `KeyError` when a request lacks it, as in the article. You will see what the client gets.
-#
 # The file still needs the two functions. This is the worked solution. Compare it with yours.
 
 # %% id="nb04-c18"
@@ -216,7 +211,7 @@ def check_prompts(prompts, batch_size):
 #         raise ValueError("`text` must be a list of %d prompts (option.batch_size), not %s" % (batch_size, found))
 
 # %% [markdown] id="nb04-c19"
-# What you wrote above takes its place. The image runs Python 3.8, so the syntax is checked for 3.8 here, not after a load.
+# What you wrote above takes its place. The image runs Python 3.8: check the syntax here, not after a load.
 
 # %% id="nb04-c20"
 import ast
@@ -230,8 +225,8 @@ functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef
 print("functions:", ", ".join(functions))
 
 # %% [markdown] id="nb04-c21"
-# Try the file before any load. `try_handler` runs your code with a model that only writes down what it is given. Its
-# tokenizer makes one token a word, and one more (number 2) that begins each text, as OPT's does.
+# Try the file before any load. `try_handler` runs it with a model that only writes down what it is given. Its tokenizer
+# makes one token a word, and one more (number 2) at the beginning, as OPT's does.
 #
 # **Predict.** The prompts are *one two three* and *four*. Which `start_ids` does the library get?
 
@@ -255,9 +250,8 @@ reveal(
 # %% [markdown] id="nb04-c24"
 # ## Part 5: the file beside it
 #
-# There is still a `serving.properties`. With a `model.py` in the folder no
-# entry point is needed. `dtype` is `f16` now: your code hands the word to the library,
-# and that is the library's word.
+# With a `model.py` in the folder no entry point is needed. `dtype` is `f16` now: your code hands it to the library, and
+# that is the library's word.
 
 # %% id="nb04-c25"
 # %%writefile models/{settings.model_name}/serving.properties
@@ -286,16 +280,16 @@ print(folder.properties_path.read_text())
 # %% [markdown] id="nb04-c28"
 # ## Serve it
 #
-# Watch the order of two lines: *model loaded* and *port open*. Nobody has sent a request yet.
+# Watch the order of *model loaded* and *port open*. Nobody has sent a request yet.
 
 # %% id="nb04-c29"
 server = Server.start(settings, folder.path)
 
 # %% [markdown] id="nb04-c30"
-# The model is loaded first. The warm-up call did that, as Part 4 said.
+# The warm-up call loaded the model.
 #
-# Now the article's body: `seq_length` and `text`. A short length first. In the rehearsal a model of 7 million parameters
-# writes the text. Do not judge its words.
+# Now the article's body: `seq_length` and `text`. In the rehearsal a model of 7 million parameters writes the text. Do not
+# judge its words.
 #
 # **Predict.** `seq_length` is 64, and each prompt has about 9 tokens. How many tokens has each text?
 
@@ -313,7 +307,7 @@ counted = f"counted again: {tokens.count(texts)}" if tokens else "not counted: i
 reveal(answer, 64, counted, *texts, why="seq_length counts the prompt, too.", within=0.05)
 
 # %% [markdown] id="nb04-c33"
-# A text that is cut into tokens again can differ by a few. Every answer has full length: the library never draws OPT's
+# (A text that is cut into tokens again can differ by a few.) Every answer has full length: the library never draws OPT's
 # end-of-text token.
 #
 # ## Prompts of unequal length
@@ -328,9 +322,8 @@ print(padded.status, padded.error)
 print("prompts kept:", [text.startswith(prompt) for text, prompt in zip(texts, uneven, strict=False)])
 
 # %% [markdown] id="nb04-c35"
-# Now serve the **same folder** with the article's version, and send the same prompts. Your own server runs on: on the
-# chip, a second load would cost minutes. A NeuronCore belongs to one process. So the second server gets the next port
-# **and** the next Neuron device.
+# Now serve the **same folder** with the article's version. Your own server runs on: on the chip, a second load would cost
+# minutes. A NeuronCore belongs to one process, so the second server gets the next port **and** the next device.
 
 # %% id="nb04-c36"
 import dataclasses
@@ -343,12 +336,11 @@ if settings.lane == "rehearsal" and settings.batch_size > 1 and settings.model.a
     older.stop()
 
 # %% [markdown] id="nb04-c37"
-# The error reached the client, with the lengths in it. The article's code stops inside PyTorch, with a message about
-# tensors.
+# The error reached the client, with the lengths in it.
 #
 # ## Two bad requests
 #
-# Back to your own server. The first body has no `seq_length`. The second has one prompt too many.
+# Back to your own server. The first body has no `seq_length`, the second one prompt too many.
 #
 # **Predict.** Which HTTP status do both get?
 
@@ -363,13 +355,13 @@ statuses = {one.status for one in bad}
 reveal(answer, statuses.pop(), *(one.text for one in bad), why="424 means that the handler raised an error.")
 
 # %% [markdown] id="nb04-c40"
-# Open it, and look at the first error: it is only `'seq_length'`, quotes included. That is Python's text of a `KeyError`.
-# You will meet it in logs again.
+# The first error is only `'seq_length'`, quotes included. That is Python's text of a `KeyError`. You will meet it in logs
+# again.
 #
 # ## A load failure
 #
-# `fp16` is the built-in handler's word. Here it reaches the library, which knows only `f16`. This load runs in the
-# rehearsal in both lanes: on the chip it would fail only after the checkpoint was fetched and read.
+# `fp16` is the built-in handler's word. Here it reaches the library, which knows only `f16`. This runs in the rehearsal in
+# both lanes: on the chip it would fail only after the checkpoint was read.
 
 # %% id="nb04-c41"
 broken = ModelFolder.named("opt13b_broken")
@@ -394,8 +386,7 @@ print("running:", server.exists())
 # %% [markdown] id="nb04-c44"
 # ## Check yourself
 #
-# The checks run your file again, as it is on the disk now. They fail on padding at the right side, on missing
-# `start_ids`, and on a missing batch check.
+# The checks try the file as it is on the disk now.
 
 # %% id="nb04-c45" tags=["check"]
 trial = try_handler(folder.handler_path, ["one two three", "four"], batch_size=2)
@@ -425,16 +416,15 @@ check("nothing is left running", not server.exists(), hint="server.stop()")
 # %% [markdown] id="nb04-c46"
 # **What you have now:** `models/opt13b` with `serving.properties` and `model.py`, ready for both lanes.
 #
-# **On the chip:** the same cells with `lane = "inf2"`. One load of 7 to 55 minutes by the planner; the two other servers
-# of this notebook stay in the rehearsal.
+# **On the chip:** the same cells with `lane = "inf2"`: one load. The two other servers stay in the rehearsal.
 #
-# **Try it:** put the blanks on the **right** in `fill_up`, run the cells from Part 1 on, and read the texts of
-# *Prompts of unequal length*.
+# **Try it:** put the blanks on the **right** in your `fill_up`, run all cells from Part 1 on, and look at *Prompts of
+# unequal length*.
 #
 # <details><summary>Answer</summary>
 #
-# The short prompt stays in its text, but what follows is not its continuation: the model continues after the blanks.
-# The server says 200. Only the checks at the end fail. A wrong answer with status 200 is the worst kind.
+# The server says 200, but the short prompt's text is not its continuation: the model continued after the blanks. Only the
+# checks at the end fail.
 #
 # </details>
 #

@@ -22,8 +22,7 @@
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price. **The server keeps running**: notebook 99 stops it |
 
 # %% [markdown] id="nb05-c02"
-# You have a model folder. Now a server takes it. In the rehearsal that is a process on this machine. On the chip
-# it is the container, and you will see its exact command.
+# Now a server takes your model folder. In the rehearsal it is a process on this machine. On the chip it is a container.
 
 # %% id="nb05-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -34,8 +33,7 @@ port: int = 8080
 network: str = "bridge"
 
 # %% [markdown] id="nb05-c04"
-# The degree and the batch are not parameters here. They are in the folder. `network` is the container's, and counts on
-# the chip only.
+# Degree and batch are in the folder. `network` is the container's; only the chip's lane uses it.
 
 # %% id="nb05-c05"
 from inf2lab import (
@@ -46,6 +44,7 @@ from inf2lab import (
     check,
     enter_repository,
     expect_failure,
+    reveal,
     write_properties,
 )
 
@@ -58,7 +57,7 @@ print(f"serving {folder.name} at degree {degree} in the {settings.lane} lane")
 # %% [markdown] id="nb05-c06"
 # ## What exactly is served?
 #
-# Two files. Keep their fingerprint, the beginning of each one's SHA-256: you will compare it at the end.
+# Two files. Keep the fingerprint of each (the first digits of its SHA-256) to compare it at the end.
 
 # %% id="nb05-c07"
 before = folder.fingerprint()
@@ -68,9 +67,8 @@ for name, digest in before.items():
 # %% [markdown] id="nb05-c08"
 # ## The command on the chip
 #
-# This is what you would type on an inf2 instance, in the folder of this repository. Its image is of 2023, and nobody
-# promises that it stays: on the chip the cell asks the registry, as `inf2lab doctor --lane inf2` does before you rent.
-# `docs/image.md` has a second source.
+# You would type this on an inf2 instance. The image is from 2023, and nobody promises that it stays. So on the chip the
+# cell asks the registry, as `inf2lab doctor --lane inf2` does before you rent. [A second source](../docs/image.md).
 
 # %% id="nb05-c09"
 import dataclasses
@@ -83,7 +81,7 @@ if settings.lane == "inf2":
     print(ask_registry(on_chip.image))
 
 # %% [markdown] id="nb05-c10"
-# And this is the article's:
+# And this is the article's command:
 #
 # ```bash
 # docker run -it --rm --network=host \
@@ -95,157 +93,194 @@ if settings.lane == "inf2":
 #     deepjavalibrary/djl-serving:0.21.0-pytorch-inf2 serve
 # ```
 #
-# Go through them side by side. **Before you read on:** which of the differences is about safety?
+# Compare the two. **Which three rows are about safety?**
 #
 # | article | here | why |
 # |---|---|---|
-# | `--device` 0, 10, 2, 4, 6, 8, 1, 11 | neighbours from 0 on, as many as one copy needs | the cores of one copy must be neighbours; more devices would mean more copies |
-# | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password; nobody else should reach it |
-# | predictions and management on one port | two addresses, the second one unpublished | who reaches management can load a model, and so run code |
-# | all of `models/`, writable | one folder, read-only | two models in one store would both load |
-# | no caches | `cache/huggingface` and the compiler's; three variables that lead there | else each start downloads and compiles again: two of the image's own win over `HF_HOME` |
-# | `-u djl` | `-u 1000` | images number their users differently; a log that cannot be written is empty |
-# | `-it --rm` | `--detach --init`, `--restart no` | it outlives this terminal, ends when it is told to, and a failed one stays to be looked at |
-# | image 0.21.0, by tag | the profile's, by digest once it was pulled | the handler names of the article do not exist in 0.21.0; a tag can move |
-# | `MODEL_LOADING_TIMEOUT=7200` | the folder's own | the file's option wins anyway; `wait_ready` waits as long, and a minute |
-# | `PREDICT_TIMEOUT=360` | the same | the images' 240 are below the planner's slow case for 2048 tokens; who passes it loses the worker, and the model loads again |
-# | | `OPT_OUT_TRACKING=true` | the image calls home otherwise |
-# | | a label with this clone's log folder | notebook 99 finds the container by it, also after a crash |
+# | devices 0, 10, 2, 4, 6, 8, 1, 11 | `/dev/neuron0`: as many as one copy needs | the cores of a copy must be neighbours |
+# | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password |
+# | one port for requests and management | two; management is not published | who reaches management can run code |
+# | all of `models/`, writable | one folder, read-only | every model in it would be loaded, with its code |
+# | no caches | `cache/` | else each start downloads and compiles again |
+# | `-u djl` | `-u 1000` | the owner of `logs/`; another user cannot write the log |
+# | `-it --rm` | `--detach`, `--restart no` | it outlives the terminal; a failed container keeps its log |
+# | `PREDICT_TIMEOUT=360` | the same | the image's own 240 s are close to the planner's slow case for 2048 tokens, 219 s. After a time-out the worker is stopped, and the model loads again |
 #
-# Three are about safety: the network, the two addresses, and the read-only folder.
+# <details><summary>Answer</summary>
 #
-# You need not type it. The next cell runs it: on the chip `Server.start` looks at the devices, the port and the folder,
-# makes the folders, pulls the image, prints the command once more and starts it. (Typed by hand, the three folders that
-# the container writes must be there first and belong to user 1000: Docker would make them root's.) Prefer a file?
-# `docker/compose.yaml` says the same.
+# The network, the two ports, and the read-only folder. They keep others from running code on your instance.
+#
+# </details>
+
+# %% [markdown] id="nb05-c11"
+# Our command passes one device: one chip of the twelve that an inf2.48xlarge has. So one copy of twelve runs.
+#
+# **Predict.** How many times as much does a token cost, compared with twelve busy copies?
+
+# %% id="nb05-c12" tags=["predict"]
+answer = ...  # a number
+
+# %% id="nb05-c13"
+from inf2lab import plan
+
+sizes = [("inf2.48xlarge", 12), ("inf2.48xlarge", 1), ("inf2.8xlarge", 1)]
+all_busy, *alone = usd = [plan(Settings(instance=size, copies=n)).started_usd.mid for size, n in sizes]
+table = "\n".join(
+    f"{size:14} {n:2} started: {one:5.1f} USD a million tokens"
+    for (size, n), one in zip(sizes, usd, strict=True)
+)
+reveal(answer, alone[0] / all_busy, table, why="Eleven chips are idle. One copy belongs on an inf2.8xlarge.")
+
+# %% [markdown] id="nb05-c14"
+# These are the middles of the planner's ranges; nobody has measured them. `Settings(copies=12)` starts all twelve.
 #
 # ## Start, without waiting
 #
-# `wait=False` returns at once. **Predict, then run:** does the server already answer `/ping`?
+# ![A load as a timeline, in the planner's minutes. Download the weights: 0.9 to 11. Read them and cast: 1 to 5. Write the split copy: 0.8 to 3. Read it, cut it, copy it to the cores: 1 to 5. Compile the programs: 3 to 30. Then the warm-up is answered and the port opens. Download and compiling happen the first time only. How long the image is pulled, nobody has published.](../docs/pictures/load_timeline.svg)
+#
+# `Server.start` runs the command for you. On the chip it first looks at devices, port and folder, and pulls the image.
+# (`docker/compose.yaml` says the same as a file.) `wait=False` returns at once.
+#
+# **Predict.** Does the server answer `/ping` now?
 
-# %% id="nb05-c11"
+# %% id="nb05-c15" tags=["predict"]
+answer = ...  # True or False
+
+# %% id="nb05-c16"
 from inf2lab.errors import EndpointError
 
 server = Server.start(settings, folder.path, wait=False)
 try:
-    print("ping:", server.endpoint.ping().status)
+    answered, said = True, f"status {server.endpoint.ping().status}"
 except EndpointError:
-    print("ping: no answer yet; the server is", server.status().state)
+    answered, said = False, f"no answer yet; the server is {server.status().state}"
+reveal(answer, answered, said, why="The port opens after the model is loaded.")
 
-# %% [markdown] id="nb05-c12"
-# DJLServing opens its port only **after** the models are loaded. A closed port is not an error; it means *not
-# yet*. So a health check that kills the container after a minute would never let it load. How many minutes it takes,
-# nobody has published for OPT-13B.
+# %% [markdown] id="nb05-c17"
+# A closed port is not an error; it means *not yet*. A health check that kills the container after a minute would never
+# let it load.
 #
-# Wait properly. Each line is a milestone in the server's log. On the chip there is one more, the compiler; there, minutes
-# without a new line are normal, and a line a minute says that it still works.
+# Now wait. Each line is a milestone in the server's log. On the chip minutes pass between two of them, and one line a
+# minute says that it still works.
 
-# %% id="nb05-c13"
+# %% id="nb05-c18"
 ready = server.wait_ready()
 
-# %% [markdown] id="nb05-c14"
+# %% [markdown] id="nb05-c19"
 # ## Ready: what it says of itself
 #
-# Two questions tell you everything: `/ping` and `/models/<name>`. The second one belongs to management. On the chip it is
-# asked from inside the container, because nobody outside should.
+# `/ping` and `/models/<name>` tell you everything. The second one belongs to management. On the chip it is asked from
+# inside the container.
 
-# %% id="nb05-c15"
+# %% id="nb05-c20"
 print(server.endpoint.ping().text)
 for worker in ready.workers:
     print("worker on", worker.device, "is", worker.status)
 
-# %% [markdown] id="nb05-c16"
-# `nc0` is the first NeuronCore of this worker's group. On the real instance each further copy adds a worker. The
-# rehearsal keeps to one, and its log says so.
+# %% [markdown] id="nb05-c21"
+# `nc0` is the first NeuronCore of this worker. On the chip each further copy adds a worker.
 #
 # ## The log
 #
-# The same lines appear on the chip. These are the ones to know.
+# The same lines appear on the chip.
 
-# %% id="nb05-c17" tags=["nbval-ignore-output"]
+# %% id="nb05-c22" tags=["nbval-ignore-output"]
+import textwrap
+
 wanted = ("Found model", "NEURON_RT_VISIBLE_CORES", "stand-in weights", "initialized", "bind to")
 for line in server.logs(400):
     if any(word in line for word in wanted):
-        print(line.replace(str(folder.path.parent.parent), "")[:150])
+        print(textwrap.shorten(line.replace(str(folder.path.parent.parent), ""), 100, placeholder=" ..."))
 
-# %% [markdown] id="nb05-c18"
-# In a terminal: `inf2lab status`, and `inf2lab logs -f` to follow. On the chip that is
-# `docker logs -f` with the container's name, `inf2lab-` and the folder's.
+# %% [markdown] id="nb05-c23"
+# In a terminal: `inf2lab status`, and `inf2lab logs -f` to follow. On the chip that is `docker logs -f inf2lab-opt13b`.
 #
 # ## Three loads that fail
 #
-# Now use the rehearsal for what it is best at: failing early. A copy of the folder gets one wrong value at a time. Each
-# is tried on a machine of its own, a second played instance: a NeuronCore belongs to one process, and your server has
-# its cores until it ends.
+# Here a failure costs nothing. A changed folder gets one wrong value at a time. Each try runs on a second played instance,
+# because your server has its cores.
 
+# %% id="nb05-c24"
+import difflib
 
-# %% id="nb05-c19"
 elsewhere = dataclasses.replace(settings, lane="rehearsal", machine="elsewhere", port=settings.port + 1)
 
 
 def try_with(option, value, profile):
-    """Serve a changed copy of the folder elsewhere; the load must fail."""
+    """Serve a changed copy of the folder elsewhere, and print what was changed; the load must fail."""
     changed = ModelFolder.named("opt13b_broken")
     changed.path.mkdir(exist_ok=True)
     changed.handler_path.write_bytes(folder.handler_path.read_bytes())
     write_properties(changed.properties_path, folder.properties() | {f"option.{option}": value})
-    return Server.start(
-        dataclasses.replace(elsewhere, profile=profile), changed.path, report=lambda line: None
-    )
+    files = [one.properties_path.read_text().splitlines() for one in (folder, changed)]
+    print(*(line for line in difflib.ndiff(*files) if line[0] in "-+"), sep="\n", end="\n\n")
+    where = dataclasses.replace(elsewhere, profile=profile)
+    return Server.start(where, changed.path, report=lambda line: None)
 
 
-# %% [markdown] id="nb05-c20"
-# **Predict, then run.** Degree 3: which of the three rules stops it?
+# %% [markdown] id="nb05-c25"
+# Degree 3 first. `-` is the folder's line, `+` the changed one.
 
-# %% id="nb05-c21"
+# %% id="nb05-c26"
 with expect_failure(LabError, about="did not load"):
     try_with("tensor_parallel_degree", 3, "djl-0.25")
 
-# %% [markdown] id="nb05-c22"
-# The runtime refuses the number of cores. That happens *after* the weights are read: on the chip you would have
-# waited for it, and so for the next two.
+# %% [markdown] id="nb05-c27"
+# The runtime refuses this number of cores: rule 1 of notebook 02.
 #
-# Degree 24 under the article's generation:
+# **Predict.** Now degree 24, with the article's version. Which rule stops it: *cores*, *heads* or *memory*?
 
-# %% id="nb05-c23"
-with expect_failure(LabError, about="load"):
+# %% id="nb05-c28" tags=["predict"]
+answer = ...  # a text of one word
+
+# %% id="nb05-c29"
+failure = "it loaded"
+try:
     try_with("tensor_parallel_degree", 24, "seed-0.21")
+except LabError as error:
+    failure = str(error)
+rule = "heads" if "attention heads" in failure else failure
+reveal(answer, rule, failure, why="40 heads are not a multiple of 24, and this version does not pad them.")
 
-# %% [markdown] id="nb05-c24"
-# Forty heads. And batch 3 at degree 2:
+# %% [markdown] id="nb05-c30"
+# The third failure is batch 3 at degree 2: rule 3, memory. This is how the real runtime says *out of memory*.
 
-# %% id="nb05-c25"
+# %% id="nb05-c31"
 articles = folder.option("model_id") == "facebook/opt-13b" and degree == "2"
 too_many = 3 if articles else 4096
 with expect_failure(LabError, about="Allocation Failure"):
     try_with("batch_size", too_many, "djl-0.25")
 
-# %% [markdown] id="nb05-c26"
-# This is how the real runtime says *out of memory*. The lines above it in the log show what was to be placed on
-# each core.
+# %% [markdown] id="nb05-c32"
+# The log shows what was to be placed on each core.
 
-# %% id="nb05-c27"
+# %% id="nb05-c33"
 log = Server.of(elsewhere).logs(400)
-start = max(number for number, line in enumerate(log) if "weights" in line and "GiB" in line)
-for line in log[start : start + 4]:
+first = max(number for number, line in enumerate(log) if "weights" in line and "GiB" in line)
+for line in log[first : first + 4]:
     print(line[line.index(": ") + 2 :] if ": " in line else line)
 
-# %% [markdown] id="nb05-c28"
-# You computed these numbers in notebook 02. The emulated chip and the planner use the same functions.
+# %% [markdown] id="nb05-c34"
+# You computed these numbers in notebook 02. On the chip the same messages come late in a first load, by the planner:
+#
+# | failure | it comes after | minutes |
+# |---|---|---|
+# | degree 3; degree 24 with 40 heads | download, read, split | 3 to 19 |
+# | batch 3 | and the weights are on the cores | 4 to 25 |
 #
 # Remove the failed copy. Your own server has been running all the time.
 
-# %% id="nb05-c29"
+# %% id="nb05-c35"
 import shutil
 
 Server.of(elsewhere).stop()
 shutil.rmtree(ModelFolder.named("opt13b_broken").path)
 print("still running:", server.exists(), "-", server.status().state)
 
-# %% [markdown] id="nb05-c30"
+# %% [markdown] id="nb05-c36"
 # ## Check yourself
 
-# %% id="nb05-c31" tags=["check"]
+# %% id="nb05-c37" tags=["check"]
 check(
     "the server answers for the model",
     server.status().state == "ready",
@@ -267,13 +302,27 @@ check(
     hint="see the -p option",
 )
 
-# %% [markdown] id="nb05-c32"
-# **What you have now:** a server that runs on without this notebook, and three failures seen for free.
+# %% [markdown] id="nb05-c38"
+# **What you have now:** a server that runs without this notebook, and three failures for free.
 #
 # **If you stop here:** run [99 Clean up](99_clean_up.ipynb). On the chip the hours are billed until you do.
 #
-# **Try it:** close this notebook, open a terminal, and find the server again with `inf2lab status`.
+# **On the chip:** the same cells with `lane = "inf2"`: one load. The three failures stay in the rehearsal.
+#
+# **Try it:** close this notebook, and find the server from a terminal.
+#
+# <details><summary>Answer</summary>
+#
+# `inf2lab status` finds it by a state file below `logs/`. Notebook and server are two processes.
+#
+# </details>
 #
 # **Seen on the chip?** The profile's image can be pulled from Docker Hub (reasoned). Weights and compiled programs outlive the container, on the volume (reasoned). [What each rests on](../docs/claims.md)
+#
+# **Exercise:** [five loads, five logs](exercises/05_serve.ipynb)
+#
+# **Further reading:** [DJLServing's configuration](https://docs.djl.ai/master/docs/serving/serving/docs/configurations.html) ·
+# [containers with Neuron](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/containers/index.html) ·
+# [docker run](https://docs.docker.com/reference/cli/docker/container/run/)
 #
 # Next: [06 Call the endpoint](06_call.ipynb)

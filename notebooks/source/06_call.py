@@ -18,12 +18,11 @@
 # | **You will do** | send the article's request with curl and with requests, look closely at the answer, send wrong bodies |
 # | **You will be able to** | write a client for a model behind DJLServing, and read every answer it gives |
 # | **Before you start** | [05 Start the server](05_serve.ipynb); the server still runs |
-# | **Time** | 20 minutes to read; 1 minute to run in the rehearsal |
+# | **Time** | 15 minutes to read; 1 minute to run in the rehearsal |
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price while the server runs |
 
 # %% [markdown] id="nb06-c02"
-# A model behind DJLServing is one URL. You POST a body, and the handler's answer comes back. No client library is
-# needed, and none hides what happens.
+# A model behind DJLServing is one URL. You POST a body, and the handler's answer comes back. No client library is needed.
 
 # %% id="nb06-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -34,12 +33,23 @@ seq_length: int = 2048
 port: int = 8080
 
 # %% [markdown] id="nb06-c04"
-# `Server.running` finds the server that notebook 05 left behind. It was written down in a state file.
+# `Server.running` finds the server of notebook 05 by its state file.
 
 # %% id="nb06-c05"
 import json
 
-from inf2lab import Endpoint, ModelFolder, Server, Settings, check, enter_repository, expect_failure
+from inf2lab import (
+    Endpoint,
+    ModelFolder,
+    Server,
+    Settings,
+    check,
+    enter_repository,
+    expect_failure,
+    paths,
+    reveal,
+    write_properties,
+)
 
 enter_repository()
 settings = Settings.from_notebook(globals(), also=["seq_length"])
@@ -51,35 +61,30 @@ print(f"found {server.folder.name}, compiled for {rows} rows of {positions} posi
 # %% [markdown] id="nb06-c06"
 # ## The article's request, with curl
 #
-# Two prompts, 2048 tokens each. This is the command you would type:
+# The article sends two prompts. A short length first: 64 tokens. The body goes into a file.
 
 # %% id="nb06-c07"
 prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
 prompts = (prompts * rows)[:rows]
-body = {"seq_length": seq_length, "text": prompts}
-url = server.endpoint.url
-print(f"curl -X POST {url} \\\n  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(body)}'")
+url, request = server.endpoint.url, paths.logs() / "request.json"
+request.write_text(json.dumps({"seq_length": 64, "text": prompts}, indent=1))
+print(url, request.read_text(), sep="\n")
 
 # %% [markdown] id="nb06-c08"
-# Run it. Not with `!curl`: a failed `!` command passes without a sound. If curl is missing here, the next cell says
-# so, and you go on with Python.
+# Run curl as you would type it; `$1` is the URL and `$2` the file. `%%bash` and `--fail` let the cell fail when the request
+# fails. (With `!curl` a failed command passes without a word.)
 
 # %% id="nb06-c09" tags=["nbval-ignore-output"]
-import shutil
-import subprocess
-
-if shutil.which("curl"):
-    command = ["curl", "-sS", url, "-H", "Content-Type: application/json", "-d", json.dumps(body)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    print(done.stdout[:300], "...")
-else:
-    print("curl is not installed: go on")
+# %%bash -s {url} {request}
+# command -v curl >/dev/null || { echo "curl is not installed here: go on with Python"; exit 0; }
+# set -o pipefail
+# curl -sS --fail -X POST "$1" -H 'Content-Type: application/json' -d @"$2" | fold -s -w 100
 
 # %% [markdown] id="nb06-c10"
-# ## The same with requests
+# ## The article's length, with requests
 #
-# In Python it is one call. Wait a few seconds: 2048 tokens are drawn one after the other. On the chip it is minutes: 133
-# seconds by the planner, 219 in its slow case, neither measured. The server gives an answer 360, and the client waits
+# In Python it is one call. 2048 tokens are drawn one after the other: seconds here, minutes on the chip. The planner says
+# 133 seconds there, and 219 in its slow case; nobody has measured it. The server allows 360 seconds, and this client waits
 # longer, so that you read the server's own words.
 
 # %% id="nb06-c11"
@@ -87,14 +92,14 @@ import time
 
 import requests
 
+body = {"seq_length": seq_length, "text": prompts}
 started = time.perf_counter()
 reply = requests.post(url, json=body, timeout=server.endpoint.timeout_s)
 seconds = time.perf_counter() - started
 print(reply.status_code, reply.reason)
 
 # %% [markdown] id="nb06-c12"
-# Here are the texts, the first 500 characters of each. The small stand-in writes what it has read: AWS's API
-# documentation.
+# The first 500 characters of each text. The small stand-in writes what it has read: AWS's API documentation.
 
 # %% id="nb06-c13" tags=["nbval-ignore-output"]
 import textwrap
@@ -104,118 +109,170 @@ for prompt, text in zip(prompts, outputs, strict=True):
     print(f"[{prompt}]\n{textwrap.fill(text[:500], 100)}\n")
 
 # %% [markdown] id="nb06-c14"
-# On the chip, with OPT-13B, the words are better. The **form** is the same. So look at the form.
+# On the chip, OPT-13B finds better words. The **form** is the same, so look at the form.
 #
-# **Predict, then run.** Both texts have the same number of tokens. How many?
+# **Predict.** Both texts have the same number of tokens. How many?
 
-# %% id="nb06-c15" tags=["nbval-ignore-output"]
+# %% id="nb06-c15" tags=["predict"]
+answer = ...  # a number
+
+# %% id="nb06-c16" tags=["nbval-ignore-output"]
 from inf2lab.measure import tokens_of
 
 tokens = tokens_of(server.needs.model_id, settings.lane)
 counts = tokens.count(outputs) if tokens else []
-print("tokens:", counts or "not counted: the model's own tokenizer is not on this machine")
+counted = f"counted again: {counts}" if tokens else "not counted: the model's own tokenizer is not here"
+reveal(answer, seq_length, counted, why="seq_length is the whole text, prompt included.", within=0.01)
 
-# %% [markdown] id="nb06-c16"
-# About 2048 each, counted by the tokenizer of the model that spoke. (Text that is cut into tokens again can differ by a
-# few, and the one that begins every text is not counted.) `seq_length` is the length of the
-# **whole** text, prompt included. The model never stops early: the library does not let OPT draw its end-of-text
-# token.
+# %% [markdown] id="nb06-c17"
+# (A text that is cut into tokens again can differ by a few.) The model never stops early: the library does not let OPT draw
+# its end-of-text token.
 #
 # ## Two calls, two texts
 #
 # Each token is drawn from the 50 most likely ones. Ask twice.
 
-# %% id="nb06-c17"
+# %% id="nb06-c18"
 endpoint = Endpoint(server.url, server.folder.name)
 first, second = (endpoint.generate(prompts, seq_length=40)[0] for _ in range(2))
 print("same prompt:", first[:20] == second[:20], "- same text:", first == second)
 
-# %% [markdown] id="nb06-c18"
-# `Endpoint` is this repository's thin client. `generate` gives you texts or raises. `send` shows you whatever
-# comes back, which is what you need now.
+# %% [markdown] id="nb06-c19"
+# `Endpoint` is this repository's thin client. `generate` returns texts or raises an error. `send` shows whatever comes
+# back. You need that now.
 #
 # ## Wrong on purpose
 #
-# Six requests that people really send. **Predict** the status of each before you run the cell.
+# People really send these five bodies.
+#
+# **Predict.** Your handler sees all of them. Which status do they get?
 
-# %% id="nb06-c19"
+# %% id="nb06-c20" tags=["predict"]
+answer = ...  # a number of three digits
+
+# %% id="nb06-c21"
 wrong = {
     "broken JSON": '{"seq_length": 40, "text": [',
     "no seq_length": {"text": prompts},
     "the built-in handler's keys": {"inputs": prompts, "parameters": {"max_new_tokens": 40}},
     "one prompt too many": {"seq_length": 40, "text": [*prompts, "and one"]},
     "text instead of a list": {"seq_length": 40, "text": prompts[0]},
-    "empty body": "",
 }
-for label, bad in wrong.items():
-    answer = endpoint.send(bad)
-    print(f"{answer.status}  {label:28} {answer.error}")
-
-# %% [markdown] id="nb06-c20"
-# All are **424**: your handler raised, and the text is the exception's. `'seq_length'` in quotes is a `KeyError`,
-# the shortest message Python has.
-#
-# One mistake is worse, because it looks like success: `curl -d` without the `-H` option.
-
-# %% id="nb06-c21"
-form = endpoint.send(
-    json.dumps({"seq_length": 40, "text": ["Hello"]}), content_type="application/x-www-form-urlencoded"
+answers = {label: endpoint.send(bad) for label, bad in wrong.items()}
+lines = [f"{one.status}  {label:28} {one.error}" for label, one in answers.items()]
+reveal(
+    answer,
+    min(one.status for one in answers.values()),
+    *lines,
+    why="The handler raised an error; its text is the body's.",
 )
-print(form.status, form.reason, "- body:", repr(form.text))
 
 # %% [markdown] id="nb06-c22"
-# **204, no content.** The server took the body for a form, found no field in it, and called the handler with
-# nothing: the warm-up call. Always send the content type.
+# `'seq_length'` in quotes is a `KeyError`, the shortest message that Python has.
 #
-# Two more, which never reach your handler:
+# One mistake is worse, because it looks like success: `curl -d` without `-H`.
 
 # %% id="nb06-c23"
-for name in ("opt-13b", "opt13b/9"):
-    answer = Endpoint(server.url, name).send(body)
-    print(answer.status, name, "-", answer.error)
+text = json.dumps({"seq_length": 40, "text": prompts})
+form = endpoint.send(text, content_type="application/x-www-form-urlencoded")
+print(form.status, form.reason, "- body:", repr(form.text))
 
 # %% [markdown] id="nb06-c24"
-# The URL needs the **folder's** name, not the model's. A client that raises says the same in one sentence:
+# **204, no content.** The server took the body for a form, found no field, and called the handler with nothing: the
+# warm-up call. Always send the content type.
+#
+# Three requests never reach your handler: a prompt of 5,000 letters in the URL, a body of more than 64 MiB, and a wrong
+# model name.
+#
+# **Predict.** Which status does each get?
 
-# %% id="nb06-c25"
+# %% id="nb06-c25" tags=["predict"]
+answer = {"long URL": ..., "large body": ..., "wrong name": ...}  # a number of three digits for each
+
+# %% id="nb06-c26"
+refused = {
+    "long URL": requests.post(url, params={"text": "a" * 5000}, timeout=60),
+    "large body": requests.post(url, data=b" " * (64 * 2**20 + 1), timeout=60),
+    "wrong name": requests.post(f"{server.url}/predictions/opt-13b", json=body, timeout=60),
+}
+found = {label: one.status_code for label, one in refused.items()}
+lines = [f"{one.status_code}  {label:12} {one.text.strip() or one.reason}" for label, one in refused.items()]
+reveal(answer, found, *lines, why="The URL needs the folder's name, opt13b, not the model's.")
+
+# %% [markdown] id="nb06-c27"
+# A client that raises says it in one sentence:
+
+# %% id="nb06-c28"
 from inf2lab.errors import EndpointError
 
 with expect_failure(EndpointError, about="404"):
     Endpoint(server.url, "opt-13b").generate(prompts, seq_length=40)
 
-# %% [markdown] id="nb06-c26"
-# ## The other route
+# %% [markdown] id="nb06-c29"
+# ## The other route, and a full queue
 #
-# The built-in handler of notebook 03 has other keys. Serve its folder for a minute, and send it **this** notebook's
-# body. The cores of the first server are taken until it ends, so the one beside it gets the next Neuron device, with
-# cores 2 and 3, and the next port.
+# The built-in handler of notebook 03 has other keys. Serve a copy of its folder for a minute, in which no request
+# may wait: `job_queue_size=1` counts the one that runs. The server gets the next port and the next Neuron device. First
+# send it **this** notebook's body.
 
-# %% id="nb06-c27"
-no_code = ModelFolder.named(f"{settings.model_name}_builtin")
+# %% id="nb06-c30"
+no_code, busy = (ModelFolder.named(f"{settings.model_name}_{end}") for end in ("builtin", "busy"))
+beside = None
 if settings.lane == "rehearsal" and settings.stack.worker and no_code.properties_path.exists():
-    beside = Server.start(settings.beside(), no_code.path, report=lambda line: None)
-    answer = beside.endpoint.send({"seq_length": 40, "text": prompts})
-    print(answer.status, answer.error)
-    beside.stop()
+    busy.path.mkdir(exist_ok=True)
+    write_properties(busy.properties_path, no_code.properties() | {"job_queue_size": 1})
+    beside = Server.start(settings.beside(), busy.path, report=lambda line: None)
+    other = beside.endpoint.send({"seq_length": 40, "text": prompts})
+    print(other.status, other.error)
 
-# %% [markdown] id="nb06-c28"
-# It has no `text` and no `seq_length`. Without the key `inputs`, it takes the whole body for the input. The two
-# routes never share a request body: the client must know which handler answers.
+# %% [markdown] id="nb06-c31"
+# It looks for `inputs`, finds none, and takes the whole body for the input. The client must know which handler answers.
 #
+# **Predict.** Now eight clients ask it at once, with the right keys. Which status do those get that find no room?
+
+# %% id="nb06-c32" tags=["predict"]
+answer = ...  # a number of three digits
+
+# %% id="nb06-c33"
+from concurrent.futures import ThreadPoolExecutor
+
+statuses, asked = [], [{"inputs": prompts, "parameters": {"max_new_tokens": 100}}] * 8
+while beside and 503 not in statuses:
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [one.status for one in pool.map(beside.endpoint.send, asked)]
+reveal(answer, 503, why="503 means later. A good client waits and asks again: the exercise.")
+
+# %% [markdown] id="nb06-c34"
+# 503 is the only error that a client should answer by asking again. Stop that server.
+
+# %% id="nb06-c35"
+import shutil
+
+if beside:
+    beside.stop()
+    shutil.rmtree(busy.path)
+print("the first server runs:", endpoint.ping().ok)
+
+# %% [markdown] id="nb06-c36"
 # ## How fast was that?
 #
-# The next number is about this machine, the small weights and the emulation. It says **nothing** about the chip.
+# This number is about this machine, the small weights and the emulation. It says **nothing** about the chip.
 
-# %% id="nb06-c29" tags=["nbval-ignore-output"]
+# %% id="nb06-c37" tags=["nbval-ignore-output"]
 made = sum(counts) - sum(tokens.count(prompts)) if tokens else 0
 rate = f"{made} tokens, {made / seconds:.0f} a second" if made else "tokens not counted"
 print(f"{settings.lane} lane: {seconds:.1f} s, {rate}")
 
-# %% [markdown] id="nb06-c30"
-# Keep the answer for whoever runs this without looking: `make run` prints it at the end.
+# %% [markdown] id="nb06-c38"
+# ![A request of 2048 tokens on the chip, by the planner. Answered whole, the user sees nothing for 133 seconds and then all tokens. Streamed, the user reads from the first token on, and the last one comes after 133 seconds, too.](../docs/pictures/streaming.svg)
+#
+# The user of our `model.py` waits for the whole text. It has **no streaming and no chat**. The built-in handler has
+# `option.enable_streaming` from 0.22.1 on. Chat requests came with DJLServing 0.27. The servers of
+# [notebook 10](10_where_next.ipynb) have both.
+#
+# Keep the answer: `make run` prints it at the end.
 
-# %% id="nb06-c31"
-from inf2lab import paths
+# %% id="nb06-c39"
 from inf2lab.weights import standins
 
 record = {"lane": settings.lane, "prompt": prompts, "text": outputs, "seconds": round(seconds, 1)}
@@ -226,10 +283,10 @@ path = paths.logs() / "answer.json"
 path.write_text(json.dumps(record, indent=2) + "\n")
 print("kept in", path.name)
 
-# %% [markdown] id="nb06-c32"
+# %% [markdown] id="nb06-c40"
 # ## Check yourself
 
-# %% id="nb06-c33" tags=["check"]
+# %% id="nb06-c41" tags=["check"]
 check("one text for each prompt", len(outputs) == len(prompts), hint="look at reply.text")
 check(
     "each text begins with its prompt",
@@ -237,15 +294,35 @@ check(
     hint="was the body changed?",
 )
 check("a wrong body is refused with 424", endpoint.send({}).status == 424, hint="look at `inf2lab logs`")
-check("the server still answers", endpoint.ping().ok, hint="inf2lab status")
+check(
+    "a form is answered with 204 and nothing else",
+    (form.status, form.text) == (204, ""),
+    hint="run its cell again",
+)
+check("the server still answers", server.status().state == "ready", hint="inf2lab status")
 
-# %% [markdown] id="nb06-c34"
-# **What you have now:** the article's answer, and the meaning of 200, 204, 404 and 424.
+# %% [markdown] id="nb06-c42"
+# **What you have now:** the article's answer, and the meaning of 200, 204, 400, 404, 413, 424 and 503.
+#
+# **On the chip:** the same cells with `lane = "inf2"`. The article's request takes minutes; the second server stays in the
+# rehearsal.
 #
 # **Try it:** ask for `seq_length` 4096. The model was compiled for 2048 positions. Which message do you get?
+#
+# <details><summary>Answer</summary>
+#
+# 424 and *index out of range in self*. These are PyTorch's words: OPT has a table with a row for each position, and
+# there is no row 2049. All tokens before it were computed, and are lost.
+#
+# </details>
 #
 # **Exercise:** [a client that does not give up](exercises/06_call.ipynb)
 #
 # **Seen on the chip?** A request with as many prompts as the batch has rows gets a text for each (reasoned). [What each rests on](../docs/claims.md)
 #
-# Next: [07 Measure the endpoint](07_measure.ipynb). The server still runs.
+# **Further reading:** [DJLServing's inference API](https://docs.djl.ai/master/docs/serving/serving/docs/inference_api.html) ·
+# [requests, quickstart](https://requests.readthedocs.io/en/latest/user/quickstart/) ·
+# [HTTP status codes](https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Status)
+#
+# Next: [07 Measure the endpoint](07_measure.ipynb), or [08 Break it](08_break_it.ipynb) on the short path. The server still
+# runs.

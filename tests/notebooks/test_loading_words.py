@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inf2lab import Settings, catalog
+from inf2lab.pictures.load_steps import load_in_order
 from inf2lab.planning import loading, plan_for, planned_pace, request_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +43,20 @@ def test_the_minutes_that_the_notebooks_say_are_the_planners(warm: bool) -> None
     assert all(re.search(rf"\b{low}\b (?:to|and) {high}\b", text) for text in said)
 
 
-def test_the_seconds_that_notebook_06_says_are_the_planners() -> None:
+def test_the_seconds_of_the_articles_request_are_the_planners() -> None:
     made = plan_for("opt-13b", tensor_parallel_degree=2, batch_size=2, input_tokens=9, output_tokens=2039)
-    text = (ROOT / "notebooks" / "source" / "06_call.py").read_text()
-    for slow in (False, True):
+    for name, slow in (("06_call", False), ("06_call", True), ("05_serve", True)):
+        text = (ROOT / "notebooks" / "source" / f"{name}.py").read_text()
         assert f"{planned_pace(made, slow=slow).seconds:.0f}" in text
+
+
+def test_the_minutes_after_which_a_load_fails_are_the_planners() -> None:
+    """Notebook 05 says when the cores are asked for, and when the weights are on them."""
+    text = (ROOT / "notebooks" / "source" / "05_serve.py").read_text()
+    steps = load_in_order(Settings())
+    for known in (3, 4):
+        low, high = (sum(getattr(step.seconds, end) for step in steps[:known]) / 60 for end in ("low", "high"))
+        assert f"| {low:.0f} to {high:.0f} |" in text
 
 
 @pytest.mark.parametrize("name", ["02_plan", "04_model_py"])
