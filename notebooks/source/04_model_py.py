@@ -222,7 +222,6 @@ for name, whose in put_in(folder.handler_path, fill_up, check_prompts).items():
     print(f"{name}: {whose}")
 tree = ast.parse(folder.handler_path.read_text(), feature_version=(3, 8))
 functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-print("functions:", ", ".join(functions))
 
 # %% [markdown] id="nb04-c21"
 # Try the file before any load. `try_handler` runs it with a model that only writes down what it is given. Its tokenizer
