@@ -233,15 +233,16 @@ from inf2lab.aws import price_table
 price = price_table(cloud, request)
 stopped = round(24 * price.usd_per_hour_stopped, 2)
 truth = {"four hours": round(4 * price.usd_per_hour, 2), "a day stopped": stopped}
-reveal(answer, truth, str(price), why="A stopped instance keeps its disk, and the disk's bill.", within=0.2)
+reveal(answer, truth, why="A stopped instance keeps its disk, and the disk's bill.", within=0.2)
 
 # %% [markdown] id="nb01-c30"
-# Beside each number stands where it comes from. A price from a table is a price of its date: in the inf2 lane AWS's own
-# list is asked, and the table answers only if the list does not. And a first session, with its loads and a mistake:
+# Here is the whole price, and below it a first session with its loads and a mistake. Beside each number stands where it comes
+# from. In the inf2 lane AWS's own list is asked; the dated table answers only if the list does not.
 
 # %% id="nb01-c31"
 from inf2lab.aws import first_session
 
+print(price, end="\n\n")
 print(wrap(first_session(request, price, settings), hanging="    "))
 
 # %% [markdown] id="nb01-c32"
