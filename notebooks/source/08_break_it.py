@@ -85,7 +85,7 @@ reveal(answer, cause.line.partition(":")[0], f"line {cause.line_number}: {cause.
 # | 5 | `option.dtype=f16`: the built-in handler knows this format as `fp16`. |
 # | 6 | The body of the request is made for another handler. |
 #
-# In C and D the server ran, and a request failed with status 424.
+# In C and D the server ran, and a request failed with status 424. In C, `n_positions` is 128.
 
 # %% id="nb08-c10"
 for letter in "BCD":
@@ -154,7 +154,7 @@ print(wrap(str(found["C"])))
 # %% [markdown] id="nb08-c21"
 # ## 1. A model that does not load
 #
-# The broken server gets the next port and a played machine of its own. Your own server may go on running. The folder is
+# The broken server gets the next port and an emulated machine of its own. Your own server may go on running. The folder is
 # that of notebook 03, for the built-in handler. One value is new: the batch has 3 rows.
 
 # %% id="nb08-c22"
@@ -213,7 +213,7 @@ reveal(
 )
 
 # %% [markdown] id="nb08-c28"
-# On the chip you would now wait a second time: once until the first start failed, once until this one is ready.
+# On the chip you would wait twice: until the first start fails, and until this one is ready.
 #
 # ## 2. A fix that causes the next failure
 #
@@ -296,8 +296,8 @@ print("running:", server.exists(), "- folder:", folder.path.exists())
 # %% [markdown] id="nb08-c40"
 # ## All the others
 #
-# The laboratory can cause 28 failures; `inf2lab drill --list` names them. Five of them were recorded with the client's
-# answer: the **queue** is full; the worker died (**crash**); the URL has a wrong **name**; the body is **empty**; the
+# `inf2lab drill --list` names all failures that can be caused here. Five of them were recorded with the client's answer:
+# the **queue** is full; the worker died (**crash**); the URL has a wrong **name**; the body is **empty**; the
 # content **type** is not JSON.
 #
 # **Predict.** Which status does each client get?

@@ -91,8 +91,8 @@ for text in stage.ask(folder, ["Hello, I am a", "The river runs"], seq_length):
 
 # %% [markdown] id="nb09-c13"
 # The replica started the server that you know and passed your request on. (With `lane="inf2"` it stands before the server
-# of notebook 05, which has the devices.) From here on a **light** folder of degree 8 stands in. It only waits, so that
-# seven replicas have room on a laptop.
+# of notebook 05, which has the devices.) From here on a **light** folder of degree 8 takes its place. It only waits, so
+# that seven replicas have room on a laptop.
 #
 # ## What the way through costs
 #
@@ -204,7 +204,7 @@ reveal(answer, said, scale.queue_table(queued), why="215 ms and a wait of 208 ms
 scale.queue_curve(queued)
 
 # %% [markdown] id="nb09-c34"
-# The median hardly moves, and the p90 doubles. So plan for the tail. (A p99 of 160 requests would be the second slowest.)
+# The bars show what chance alone does. The median hardly moves, and the p90 doubles. So plan for the tail. (A p99 of 160 requests would be the second slowest.)
 #
 # While all replicas are busy, Ray's router pauses between two looks, and a free replica stands idle meanwhile.
 # `max_backoff_s` in the table above limits the pauses.
@@ -214,7 +214,8 @@ scale.queue_curve(queued)
 #
 # ## The time-out that cuts answers
 #
-# Three replicas stream for ten seconds each. Meanwhile two are told to end.
+# Three replicas stream for ten seconds each. Meanwhile two are told to end: once with 3 seconds to finish, once with
+# enough.
 
 # %% id="nb09-c35"
 cuts = stage.cut()

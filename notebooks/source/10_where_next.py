@@ -59,7 +59,7 @@ events = [(datetime.date.fromisoformat(one.date), one.what) for one in catalog.s
 pictures.timeline(events)
 
 # %% [markdown] id="nb10-c08"
-# The article is of April 2023. AWS's images carried its library for two years more. The last three lines say that the
+# The article is of April 2023. AWS's images carried its library until September 2025. The last three lines say that the
 # first successor, NxD Inference, is ending too. So ask of each answer below *until when* it holds. Every date has its
 # source in the catalog.
 #
