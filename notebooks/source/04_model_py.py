@@ -357,6 +357,10 @@ reveal(answer, statuses.pop(), *(one.text for one in bad), why="424 means that t
 # The first error is only `'seq_length'`, quotes included. That is Python's text of a `KeyError`. You will meet it in logs
 # again.
 #
+# ## You may stop here
+#
+# The short path goes on with [05 Start the server](05_serve.ipynb). Or stay: one load fails, and the check follows.
+#
 # ## A load failure
 #
 # `fp16` is the built-in handler's word. Here it reaches the library, which knows only `f16`. This runs in the rehearsal in

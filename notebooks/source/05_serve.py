@@ -195,6 +195,11 @@ for line in server.logs(400):
 # %% [markdown] id="nb05-c23"
 # In a terminal: `inf2lab status`, and `inf2lab logs -f` to follow. On the chip that is `docker logs -f inf2lab-opt13b`.
 #
+# ## You may stop here
+#
+# The short path goes on with [06 Call the endpoint](06_call.ipynb). Or stay: three wrong values, and what the log says of
+# each.
+#
 # ## Three loads that fail
 #
 # Here a failure costs nothing. A changed folder gets one wrong value at a time. Each try runs on a second played instance,

@@ -194,6 +194,11 @@ lines = [f"{one.status_code}  {label:12} {one.text.strip() or one.reason}" for l
 reveal(answer, found, *lines, why="The URL needs the folder's name, opt13b, not the model's.")
 
 # %% [markdown] id="nb06-c26"
+# ## You may stop here
+#
+# The short path goes on with [08 Break it](08_break_it.ipynb), up to its heading of the same name. Or stay: other keys, a
+# full queue, and the speed.
+#
 # ## The other route, and a full queue
 #
 # The built-in handler of notebook 03 has other keys. Serve a copy of its folder for a minute, in which no request
