@@ -51,9 +51,13 @@ PROMPTS = [
 BASE = {"engine": "Python", "option.model_id": OPT, "option.n_positions": 256, "option.dtype": "f32"}
 
 
-def written_handler() -> str:
-    """The model.py of notebook 04."""
-    return written_by(ROOT / "notebooks" / "04_model_py.ipynb", "model.py")
+def written_handler(model_id: str = OPT) -> str:
+    """The model.py of notebook 04, with the class of the model's family as that notebook puts it in."""
+    text = written_by(ROOT / "notebooks" / "04_model_py.ipynb", "model.py")
+    if model_id == SMOLLM2:
+        text = text.replace("opt.model", "llama.model").replace("OPTForSampling", "LlamaForSampling")
+        assert text.count("LlamaForSampling") == 2
+    return text
 
 
 def asks(folder: Path, batch: int, *, length: int = 48) -> list[Path]:
@@ -66,14 +70,12 @@ def asks(folder: Path, batch: int, *, length: int = 48) -> list[Path]:
     return files
 
 
-def made(
-    write_folder: WriteFolder, tmp_path: Path, *, batch: int, to: str = "vllm-nxdi", **options: object
-) -> Migration:
+def made(write_folder: WriteFolder, tmp_path: Path, *, batch: int, length: int = 48, **options: object) -> Migration:
     given = {f"option.{name}": value for name, value in options.items()}
     # At degree 2 the named model, 13 billion numbers of 4 bytes, would not fit, and the emulated chip would say so.
     stated = BASE | {"option.batch_size": batch, "option.tensor_parallel_degree": 8} | given
-    folder = write_folder("moved", stated, handler=written_handler())
-    return migrate(folder.path, to="vllm-nxdi", files=asks(tmp_path, batch))
+    folder = write_folder("moved", stated, handler=written_handler(stated["option.model_id"]))
+    return migrate(folder.path, to="vllm-nxdi", files=asks(tmp_path, batch, length=length))
 
 
 def test_the_whole_of_it_is_asked_for_by_the_right_words(write_folder: WriteFolder, tmp_path: Path) -> None:
@@ -155,7 +157,8 @@ def test_a_llama_writes_the_same_tokens_on_both(
 ) -> None:
     if standins.repository(SMOLLM2).own() is None:
         pytest.skip("SmolLM2 is not here: `inf2lab fetch smollm2-135m` (93 MB)")
-    rows = compare(made(write_folder, tmp_path, batch=batch, dtype=dtype, model_id=SMOLLM2, tensor_parallel_degree=1))
+    options = {"dtype": dtype, "model_id": SMOLLM2, "tensor_parallel_degree": 1}
+    rows = compare(made(write_folder, tmp_path, batch=batch, length=36, **options))
     assert [row.verdict for row in rows if not row.equal] == []
 
 
