@@ -39,6 +39,7 @@ def _lines() -> Iterator[str]:
         "The new folder is served, asked, loaded and stopped by the commands that served the old one:",
         "",
         "    inf2lab serve moved                    # the real vLLM on this machine's processor (`make migrate-env`)",
+        "    inf2lab doctor moved --lane inf2       # what it needs of this machine, in either lane",
         "    inf2lab serve moved --lane inf2        # on an instance: the container that the folder names",
         "    inf2lab load --clients 1,2,4           # the same axes as before",
         "",
