@@ -30,7 +30,7 @@ def test_it_tells_nothing_about_the_machine(letter: str) -> None:
 
 
 def test_a_log_is_written_with_the_paths_of_an_instance() -> None:
-    log = 'W-77-drill-stderr:   File "/home/me/.cache/inf2lab/worker/0.25.0-f526d2/djl_python_engine.py", line 117\n'
+    log = 'W-77-drill-stderr:   File "/mnt/me/.cache/inf2lab/worker/0.25.0-f526d2/djl_python_engine.py", line 117\n'
     told = write_logs.text_of(Result(drills.find("queue-full"), Sighting("HTTP/1.1 424 no", log)))
     assert told.startswith("CLIENT  HTTP/1.1 424 no\n\nW-123-drill-stderr: ")
     assert 'File "/tmp/.djl.ai/python/0.25.0/djl_python_engine.py", line 117' in told

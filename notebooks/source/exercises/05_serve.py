@@ -50,7 +50,7 @@
 # ```
 # INFO  PyProcess W-93-opt13b-stdout: Transferring weights from HF to INF2 in-memory
 # INFO  PyProcess W-93-opt13b-stdout: LLM sharding and compiling Started ...
-# 2024-Jul-10 09:14:38.431822 12878:14357 ERROR  TDRV:log_dev_mem   Failed to allocate 43.325MB (usage: dma rings) on ND 0:NC 1, ...
+# 2024-Jul-10 09:14:38.431822 12878:14357 ERROR  TDRV:log_dev_mem   Failed to allocate 43.325MB (usage: dma rings) on ND 0:NC 1
 # WARN  PyProcess W-93-opt13b-stderr: Message: 'Failed invoke service.invoke_handler()'
 # INFO  PyProcess Stop process: -1:93, failure=true
 # ERROR ModelServer Failed register workflow
@@ -73,7 +73,7 @@
 # ```
 # INFO  PyProcess W-77-opt13b-stdout: Python engine started.
 # INFO  PyProcess W-77-opt13b-stdout: Start loading the model facebook/opt-13b...
-# Out of memory: Killed process 4312 (python3) total-vm:61234567kB, anon-rss:15890000kB
+# Out of memory: Killed process 77 (python3) total-vm:61234567kB, anon-rss:15890000kB
 # INFO  PyProcess Stop process: -1:77, failure=true
 # ERROR ModelServer Failed register workflow
 # Caused by: java.lang.IllegalThreadStateException: Python stream closed unexpectedly, exit code: 1

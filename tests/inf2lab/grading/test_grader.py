@@ -97,21 +97,21 @@ def test_where_nothing_is_to_be_graded_that_is_said(tmp_path: Path, name: str) -
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty seats: some right, some wrong, some not begun, one whose cell never ends, and one without notebooks."""
+    """Thirty seats: some right, some wrong, some not begun, one whose cell crashes, and one without notebooks."""
     folder = tmp_path_factory.mktemp("room")
     right, blank = seats.solved(QUICK), build_exercises.exercise(seats.SOURCES[QUICK])
     wrong = seats.changed(seats.solved(QUICK), '1: "d"', '1: "e"')
-    endless = seats.changed(seats.solved(QUICK), "print(cause)", "while True: cause")
+    crashed = seats.changed(seats.solved(QUICK), "print(cause)", "import os; os._exit(1)")
     for number in range(28):
         seats.write(folder / f"seat-{number:02}", {QUICK: (right, wrong, blank)[number % 3]})
-    seats.write(folder / "seat-28", {QUICK: endless})
+    seats.write(folder / "seat-28", {QUICK: crashed})
     (folder / "seat-29").mkdir()
     return folder
 
 
 def test_a_class_of_thirty_is_a_table_seat_by_seat_and_no_file_is_changed(room: Path) -> None:
     before = fingerprint(room)
-    done = run(room, "--seconds", "15")
+    done = run(room, "--seconds", LONG)
     assert done.exit_code == 1
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.startswith("seat-")}
     assert len(rows) == 30
@@ -122,6 +122,13 @@ def test_a_class_of_thirty_is_a_table_seat_by_seat_and_no_file_is_changed(room: 
     assert rows["seat-29"] == ["."] * 11 + ["0"]
     assert "9 x 05_serve: cause 1" in done.stdout
     assert fingerprint(room) == before
+
+
+def test_a_cell_that_never_ends_is_a_line(tmp_path: Path) -> None:
+    endless = seats.changed(seats.solved(QUICK), "print(cause)", "while True: cause")
+    seats.write(tmp_path / "class" / "one", {QUICK: endless})
+    done = run(tmp_path / "class", "--seconds", "2")
+    assert "did not end within 2 seconds" in done.stdout
 
 
 def test_a_program_gets_the_same_as_json(tmp_path: Path) -> None:
