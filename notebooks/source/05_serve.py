@@ -103,7 +103,7 @@ if settings.lane == "inf2":
 # | all of `models/`, writable | one folder, read-only | every model in it would be loaded, with its code |
 # | no caches | `cache/` | else each start downloads and compiles again |
 # | `-u djl` | `-u 1000` | the owner of `logs/`; another user cannot write the log |
-# | `-it --rm` | `--detach`, `--restart no` | it outlives the terminal; a failed container keeps its log |
+# | `-it --rm` | `--detach`, `--restart no` | it runs on when the terminal closes; a failed container keeps its log |
 # | `PREDICT_TIMEOUT=360` | the same | the image's own 240 s are close to the planner's slow case for 2048 tokens, 219 s. After a time-out the worker is stopped, and the model loads again |
 #
 # <details><summary>Answer</summary>
@@ -139,7 +139,7 @@ reveal(answer, alone[0] / all_busy, table, why="Eleven chips are idle. One copy 
 # ![A load as a timeline, in the planner's minutes. Download the weights: 0.9 to 11. Read them and cast: 1 to 5. Write the split copy: 0.8 to 3. Read it, cut it, copy it to the cores: 1 to 5. Compile the programs: 3 to 30. Then the warm-up is answered and the port opens. Download and compiling happen the first time only. How long the image is pulled, nobody has published.](../docs/pictures/load_timeline.svg)
 #
 # `Server.start` runs the command for you. On the chip it first looks at devices, port and folder, and pulls the image.
-# (`docker/compose.yaml` says the same as a file.) `wait=False` returns at once.
+# (`docker/compose.yaml` is the same command as a file.) `wait=False` returns at once.
 #
 # **Predict.** Does the server answer `/ping` now?
 
@@ -308,7 +308,7 @@ check(
 )
 
 # %% [markdown] id="nb05-c38"
-# **What you have now:** a server that runs without this notebook, and three failures for free.
+# **What you have now:** a server that runs without this notebook, and three failures that cost nothing.
 #
 # **If you stop here:** run [99 Clean up](99_clean_up.ipynb). On the chip the hours are billed until you do.
 #

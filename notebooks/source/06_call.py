@@ -71,7 +71,7 @@ print(url, request.read_text(), sep="\n")
 
 # %% [markdown] id="nb06-c08"
 # Run curl as you would type it; `$1` is the URL and `$2` the file. `%%bash` and `--fail` let the cell fail when the request
-# fails. (With `!curl` a failed command passes without a word.)
+# fails. (With `!curl` a failed command goes unseen.)
 
 # %% id="nb06-c09" tags=["nbval-ignore-output"]
 # %%bash -s {url} {request}
@@ -162,7 +162,7 @@ reveal(
 )
 
 # %% [markdown] id="nb06-c21"
-# `'seq_length'` in quotes is a `KeyError`, the shortest message that Python has.
+# `'seq_length'` in quotes is a `KeyError`: Python's message is only the missing key.
 #
 # One mistake is worse, because it looks like success: `curl -d` without `-H`.
 
@@ -201,8 +201,8 @@ reveal(answer, found, *lines, why="The URL needs the folder's name, opt13b, not 
 #
 # ## The other route, and a full queue
 #
-# The built-in handler of notebook 03 has other keys. Serve a copy of its folder for a minute, in which no request
-# may wait: `job_queue_size=1` counts the one that runs. The server gets the next port and the next Neuron device. First
+# The built-in handler of notebook 03 has other keys. Serve a copy of its folder for a minute, with
+# `job_queue_size=1`: one request runs, and none may wait. The server gets the next port and the next Neuron device. First
 # send it **this** notebook's body.
 
 # %% id="nb06-c27"
