@@ -139,7 +139,7 @@ def said(value: Any) -> str:
         case float():
             return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
         case Set():
-            return ", ".join(sorted(map(_item, value)))
+            return ", ".join(sorted(map(_item, value), key=lambda item: (len(item), item)))  # 6 before 12
         case list() | tuple() | range():
             return ", ".join(map(_item, value))
         case Mapping():

@@ -15,19 +15,20 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | apply the article's three rules by hand, find out where they mislead, let the planner answer the rest |
+# | **You will do** | apply the article's three rules by hand, find out where they are wrong, let the planner answer the rest |
 # | **You will be able to** | say before you pay which degree is legal, what fits, how fast it may be, and what it costs |
-# | **Before you start** | [00 Start here](00_start_here.ipynb); nothing has to run |
+# | **Before you start** | [00 Start here](00_start_here.ipynb) named the parts. Nothing has to run. |
 # | **Time** | 30 minutes to read and guess, seconds to run |
 # | **Cost** | nothing in either lane |
 
 # %% [markdown] id="nb02-c02"
-# OPT-13B does not fit into the memory of one NeuronCore. So its matrices are cut into slices, and several cores
-# work on each layer together. That is **tensor parallelism**. The number of cores that share one copy of the
-# model is the **tensor parallel degree**.
+# OPT-13B does not fit into the memory of one NeuronCore. So its matrices are cut into
+# slices, and several cores work on each layer together. That is **tensor parallelism**. The number of cores that share one
+# copy of the model is the
+# tensor parallel degree.
 #
-# You choose it once, in a file. A wrong choice shows only after a load, which takes 7 to 55 minutes by the planner's
-# bounds (nobody has published it). This notebook costs you nothing.
+# You choose it once, in a file. A wrong choice shows only after a load: 7 to 55 minutes by the planner's bounds (nobody has
+# published it).
 
 # %% id="nb02-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -40,12 +41,11 @@ n_positions: int = 2048
 dtype: str = "f16"
 
 # %% [markdown] id="nb02-c04"
-# `n_positions` is the longest text, prompt and answer together. `dtype` is the number format of weights and
-# cache: `f16` takes two bytes. The sections below work on the article's model, OPT-13B. The planner at the end
-# takes **your** parameters.
+# `n_positions` is the longest text in tokens, prompt and answer together. `dtype` is the number format: `f16` takes two bytes.
+# The sections below use the article's model, OPT-13B. The planner at the end takes **your** parameters.
 
 # %% id="nb02-c05"
-from inf2lab import Settings, article_rules, check, enter_repository, expect_failure, plan
+from inf2lab import Settings, article_rules, check, enter_repository, expect_failure, plan, reveal
 
 enter_repository()
 settings = Settings.from_notebook(globals())
@@ -57,84 +57,113 @@ print(f"{article.instance}: {hardware.chips} chips, {hardware.cores} NeuronCores
 # %% [markdown] id="nb02-c06"
 # ## Rule 1: the degree divides the attention heads
 #
-# A core gets whole heads. It cannot take half a head.
+# Each layer has several attention heads. A core gets whole heads, never half a head.
 #
-# **Predict, then run.** OPT-13B has 40 heads. Which of 1, 2, 4, 8, 12 and 24 divide 40?
+# **Predict.** OPT-13B has 40 heads. Which of 1, 2, 4, 8, 12 and 24 divide 40?
 
-# %% id="nb02-c07"
-for degree in (1, 2, 4, 8, 12, 24):
-    heads_each, rest = divmod(model.heads, degree)
-    print(f"degree {degree:2}: {heads_each:2} heads a core", "" if rest == 0 else f"and {rest} left over")
+# %% id="nb02-c07" tags=["predict"]
+answer = ...  # a set of degrees, such as {1, 2}
 
-# %% [markdown] id="nb02-c08"
-# Look at 24: it is the whole instance, and it leaves 16 heads over. In the article's generation that is the end
-# of it.
+# %% id="nb02-c08"
+degrees = (1, 2, 4, 8, 12, 24)
+shares = [
+    f"degree {one:2}: {model.heads // one:2} heads a core, {model.heads % one:2} left over" for one in degrees
+]
+dividing = {one for one in degrees if model.heads % one == 0}
+reveal(answer, dividing, "\n".join(shares), why="Degree 24 is the whole instance. It leaves 16 heads over.")
+
+# %% [markdown] id="nb02-c09"
+# The article's library refuses degree 24. Later ones **pad**: they add heads of zeros, until every core has the same number.
+# You pay memory and time for the zeros.
+#
+# ![40 attention heads as squares. At degree 2 each of 2 cores has 20 heads. At degree 8 each of 8 cores has 5. At degree 24 each of 24 cores has 2: 40 heads and 8 that hold only zeros.](../docs/pictures/heads.svg)
 #
 # ## Rule 2: weights and cache fit into 16 GB a core
 #
-# Do this one by hand, once. First the **weights**. Each layer has four attention matrices and two feed-forward
-# matrices, twelve times hidden² in all. The embedding and the output share one matrix.
+# Count by hand, once. First the **weights**. A layer has two parts:
+#
+# - attention: four matrices of hidden x hidden, for query, key, value and output
+# - feed-forward: one matrix from hidden to a wider size, and one back. In OPT the wider size is 4 x hidden.
+#
+# So a layer has 4 + 2 x 4 = **12 times hidden²** numbers. The embedding and the output share one more matrix.
 
-# %% id="nb02-c09"
-layers = model.layers * 12 * model.hidden**2
-embedding = model.vocab * model.hidden
+# %% id="nb02-c10"
+hidden, wide = model.hidden, model.ffn
+attention, feed_forward = 4 * hidden * hidden, 2 * hidden * wide
+print(f"feed-forward: {wide} = {wide // hidden} x hidden")
+print(f"a layer: {(attention + feed_forward) / hidden**2:.0f} x hidden²")
+layers, embedding = model.layers * (attention + feed_forward), model.vocab * hidden
 weights_gb = (layers + embedding) * 2 / 1e9
-print(f"{layers / 1e9:.2f} G in the layers + {embedding / 1e9:.2f} G in the embedding")
+print(f"{layers / 1e9:.2f} G numbers in the layers + {embedding / 1e9:.2f} G in the embedding")
 print(f"{weights_gb:.1f} GB of weights in f16")
 
-# %% [markdown] id="nb02-c10"
-# Then the **KV cache**: for every position, every row of the batch and every layer, one key and one value. It is
-# reserved for the longest text from the start, whether you use it or not.
+# %% [markdown] id="nb02-c11"
+# How are these matrices cut? Follow one layer from left to right:
+#
+# ![One layer on two cores. The query, key and value matrices and the first feed-forward matrix are cut by columns. The output matrix and the second feed-forward matrix are cut by rows. After attention and after feed-forward the cores add up their results: two all-reduces a layer.](../docs/pictures/matrix.svg)
+#
+# The first matrix is cut by **columns**: each core computes its own heads. The second is cut by **rows**: each core has a
+# part of every sum. Then the cores add up. This all-reduce happens twice in every layer, 80 times for one token.
+#
+# Now the **KV cache**: one key and one value for every position, row of the batch and layer. It is reserved for the longest
+# text from the start, used or not.
 
-# %% id="nb02-c11"
+# %% id="nb02-c12"
 rows, positions = article.batch_size, article.n_positions
 cache_gb = model.layers * 2 * positions * rows * model.hidden * 2 / 1e9
 print(f"{cache_gb:.1f} GB of cache for {rows} rows of {positions} positions")
 print(f"{weights_gb + cache_gb:.1f} GB together; 16 GB x 2 cores = 32 GB")
 
-# %% [markdown] id="nb02-c12"
-# It fits at degree 2, with little to spare.
+# %% [markdown] id="nb02-c13"
+# By this rule it fits at degree 2. (Below you see 29.1 instead of 29.0, with position table and biases.)
 #
 # ## Rule 3: the runtime knows only some degrees
 #
-# The cores of one copy add up their results twice in every layer. The Neuron runtime joins only certain numbers of
-# cores for that. The article names 1, 2, 4, 8 and 24 for Inf2.
+# The Neuron runtime joins only certain numbers of cores. The documentation of the article's time lists 1, 2, 4, 8 and 24
+# for Inf2; that others are refused is inferred from the list. Later pages name 12 too, and later runtimes take every **even**
+# number.
 #
-# **Predict, then run.** Which of 3, 6, 12 and 24 does the article's generation allow? And the one of
-# DJLServing 0.25, half a year later?
+# **Predict.** DJLServing 0.25 came half a year after the article. Which of 3, 6, 12 and 24 does it allow for OPT-13B?
 
-# %% id="nb02-c13"
-for name in ("seed-0.21", "djl-0.25"):
-    judged = plan(Settings(profile=name)).tensor_parallel
-    print(name, "- documented:", *judged.documented)
-    for degree in (3, 6, 12, 24):
-        print(f"  {degree:2}  {judged.said.get(degree, 'legal')}")
-
-# %% [markdown] id="nb02-c14"
-# Two things changed. Later runtimes accept every **even** number of cores. And from transformers-neuronx 0.5 on,
-# OPT's heads are **padded**: at degree 24, 40 heads become 48. The eight extra heads compute zeros, so you pay
-# for memory and time that do nothing. An odd number such as 3 is refused in every generation.
-#
-# ## What rule 2 forgets
-#
-# **Predict, then run.** By rule 2, how many rows fit at degree 2? Each row costs 1.7 GB, and the room is 32 GB.
+# %% id="nb02-c14" tags=["predict"]
+answer = ...  # a set of degrees, such as {3, 6}
 
 # %% id="nb02-c15"
-for rows in (1, 2, 3, 4):
-    rules = article_rules(2, model, batch_size=rows, n_positions=2048)
-    print(
-        f"batch {rows}: {rules.size_gb:.1f} of {rules.room_gb} GB,", "fits" if rules.fits else "does not fit"
-    )
+judged = {name: plan(Settings(profile=name)).tensor_parallel for name in ("seed-0.21", "djl-0.25")}
+lines = [
+    f"{name}, degree {degree:2}: {found.said.get(degree, 'legal')}"
+    for name, found in judged.items()
+    for degree in (3, 6, 12, 24)
+]
+legal = {3, 6, 12, 24} & set(judged["djl-0.25"].legal)
+reveal(
+    answer, legal, "\n".join(lines), why="Heads are padded now, and every even number of cores is accepted."
+)
 
 # %% [markdown] id="nb02-c16"
-# Rule 2 lets batch 3 pass. AWS's own sample says that batch 3 does **not** fit. Two things are missing. The
-# rule counts in GB where memory comes in GiB. And the runtime itself needs room on every core: its programs,
-# its buffers, its queues.
+# ## What rule 2 forgets
 #
-# The planner counts tensor by tensor, on one core. In the picture each bar is one core, and the shaded part is
-# what the runtime takes: at least the striped end, at most the dotted stretch too.
+# **Predict.** By rule 2, how many rows fit at degree 2? Weights take 25.7 GB, each row 1.7 GB, and the room is 32 GB.
 
-# %% id="nb02-c17"
+# %% id="nb02-c17" tags=["predict"]
+answer = ...  # a number of rows
+
+# %% id="nb02-c18"
+by_rule = {rows: article_rules(2, model, batch_size=rows, n_positions=2048) for rows in (1, 2, 3, 4)}
+lines = [f"batch {rows}: {rule.size_gb:.1f} of {rule.room_gb} GB" for rows, rule in by_rule.items()]
+most = max(rows for rows, rule in by_rule.items() if rule.fits)
+reveal(
+    answer, most, "\n".join(lines), why="Rule 2 accepts 3 rows. AWS's own sample says that 3 rows do not fit."
+)
+
+# %% [markdown] id="nb02-c19"
+# Rule 2 forgets that the runtime needs room on every core: programs, buffers, queues. It also counts in GB, where memory
+# comes in GiB.
+#
+# The planner counts tensor by tensor. In the picture each bar is one core. The striped end is what the runtime needs at
+# least. The dotted part is what it may need.
+
+# %% id="nb02-c20"
 from inf2lab import pictures
 
 choices = [(2, 1), (2, 2), (2, 3), (8, 2), (24, 2)]
@@ -144,44 +173,58 @@ plans = {
 }
 pictures.memory_bars(plans)
 
-# %% [markdown] id="nb02-c18"
-# Look at degree 2. Batch 3 reaches into the striped part: certain failure. Batch 2 ends in the dotted part. By
-# arithmetic that is *uncertain*; it says *fits* because AWS's sample ran exactly this, with the software of early 2023.
-# With the software of this profile nobody has shown it: that sample has moved to batch 1 at degree 8. Call it *tight, not
-# shown*. On a larger instance degree 8 is the careful choice.
-#
-# So there are three verdicts. *Uncertain* means: nobody has tried it. What would make batch 3 fit?
+# %% [markdown] id="nb02-c21"
+# Look at degree 2. Batch 3 touches the stripes. In numbers:
 
-# %% id="nb02-c19"
+# %% id="nb02-c22"
+least = plans["degree 2, batch 3"].memory_verdict.reserve_gib[0]
+for rows in (1, 2, 3):
+    left = 16 - plans[f"degree 2, batch {rows}"].memory.total / 2**30
+    print(f"batch {rows}: {left:.3f} GiB left, {least:.3f} needed at least: {left - least:+.3f}")
 too_large = plans["degree 2, batch 3"]
-print(too_large.verdict.text)
-print("would fit:", " or ".join(too_large.memory_verdict.remedies))
+print("would fit instead:", " or ".join(too_large.memory_verdict.remedies))
 
-# %% [markdown] id="nb02-c20"
+# %% [markdown] id="nb02-c23"
+# Batch 3 lacks 0.007 GiB. The 1.70 is not a measurement: it is the smallest need that agrees with AWS's sample, where batch 3
+# failed. So read only: *batch 3 is too much*.
+#
+# Batch 2 ends in the dotted part. By arithmetic that is **uncertain**: nobody knows. The planner says *fits*, because AWS's
+# sample ran exactly this with the software of early 2023. With this profile's software nobody has shown it, and the sample
+# moved to batch 1 at degree 8. On a large instance, degree 8 is the careful choice.
+#
 # ## Move the sliders
 #
-# Here is the planner for your parameters. In a running notebook the picture follows the sliders. On a web page
-# you see where they start.
-#
-# **Predict, then move.** What is the smallest degree at which batch 16 fits? Does half of `n_positions` help as
-# much as half of the batch?
+# In a running notebook the picture follows the sliders. On a web page you see where they start.
 
-# %% id="nb02-c21"
+# %% id="nb02-c24"
 from inf2lab.widgets import planner
 
 planner(settings)
 
-# %% [markdown] id="nb02-c22"
-# (For OPT-13B: degree 8. At degree 6 it is uncertain, and half of either makes it fit: the cache is batch times
-# positions.)
-#
+# %% [markdown] id="nb02-c25"
+# **Predict.** Sixteen rows of 2048 positions: what is the smallest degree that certainly fits? The sliders help.
+
+# %% id="nb02-c26" tags=["predict"]
+answer = ...  # a degree
+
+# %% id="nb02-c27"
+sixteen = {one: plan(Settings(tensor_parallel_degree=one, batch_size=16)) for one in (2, 4, 6, 8)}
+lines = [
+    f"degree {one}: {made.memory.total / 2**30:5.2f} GiB, {made.verdict.fit}" for one, made in sixteen.items()
+]
+smallest = min(one for one, made in sixteen.items() if made.verdict.fit == "fits")
+reveal(
+    answer, smallest, "\n".join(lines), why="Half of the positions saves as much cache as half of the rows."
+)
+
+# %% [markdown] id="nb02-c28"
 # ## Who is right?
 #
-# Three public rules answer the same question: the article's, the vendor's calculator, and the defaults that
-# DJLServing itself chose in 2024. People have written down what really happened. Compare. The planner's
-# column is arithmetic alone, under the rules of that time.
+# Three public rules answer the same question: the article's, AWS's calculator's, and DJLServing's defaults of 2024. Compare
+# them with what really happened. The planner's column is arithmetic alone, for the library of early 2023. That one kept no
+# programs for prompts, so the runtime's share is known better, and batch 2 *fits*.
 
-# %% id="nb02-c23"
+# %% id="nb02-c29"
 from inf2lab import catalog
 from inf2lab.planning import plan_for
 
@@ -194,157 +237,217 @@ for case in [case for case in catalog.memory_cases() if "opt" in case.model]:
     name = case.model.partition("/")[2]
     print(f"{name:9}{case.degree:5}{case.batch_size:6}    {say[0]:8} {say[1]:11} {say[2]:6} {ours:13} {seen}")
 
-# %% [markdown] id="nb02-c24"
-# Look at batch 3: every public rule says that it fits. (To be fair: this case and the one above it tell the
-# planner how much the runtime needs. The other four it had to get right by itself.)
+# %% [markdown] id="nb02-c30"
+# Every public rule accepts batch 3. (This case and the one above it told the planner what the runtime needs. It answered the
+# other four without help.)
 #
 # ## How many copies does the instance hold?
 #
-# The server starts one worker for each group of cores, and **each worker loads the whole model**. The article
-# sets degree 2 and speaks of 8 cores. Count what really starts on a whole inf2.48xlarge.
+# The server starts one worker for each group of cores, and **each worker loads the whole model**. The devices that you pass
+# to the container decide how many:
+#
+# ![Three deployments of OPT-13B. One copy: one device of an inf2.48xlarge works, eleven are idle. Twelve copies: each of the twelve devices holds a copy. Seven replicas: three machines hold seven servers of four devices each, and two devices are idle.](../docs/pictures/deployments.svg)
+#
+# Each copy also passes through the host's memory when it loads:
 
-# %% id="nb02-c25"
+# %% id="nb02-c31"
 for degree in (2, 8, 24):
     split = plan(Settings(tensor_parallel_degree=degree))
     print(f"degree {degree:2}, copies {len(split.copies):2}: {split.host.text}")
 
-# %% [markdown] id="nb02-c26"
-# Twelve copies of OPT-13B at degree 2: more requests at once. They load **one after the other**, so the host holds one
-# loading copy and eleven that serve, and the last one answers after twelve loads. In the rehearsal one copy stands for
-# all.
+# %% [markdown] id="nb02-c32"
+# Copies load **one after the other**: the last of twelve answers after twelve loads. In the rehearsal one copy stands for all.
 #
-# The article passes eight devices to Docker: 0, 10, 2, 4, 6, 8, 1 and 11. A device is a chip of two cores. The
-# devices sit in a ring, and a copy wants neighbours. **Predict, then run:** at which of the degrees 2, 4 and 8
-# does this list do harm?
+# The article passes eight devices to Docker: 0, 10, 2, 4, 6, 8, 1 and 11. A device is a chip with two cores. The devices
+# form a ring, and the devices of one copy must be neighbours.
+#
+# **Predict.** At which of the degrees 2, 4 and 8 does this list separate the devices of a copy?
 
-# %% id="nb02-c27"
-import textwrap
+# %% id="nb02-c33" tags=["predict"]
+answer = ...  # a set of degrees, such as {2}
 
+# %% id="nb02-c34"
 from inf2lab.planning import judge_devices
 
 listed = [0, 10, 2, 4, 6, 8, 1, 11]
-for degree in (2, 4, 8):
-    verdict = judge_devices(hardware, degree, listed).text.partition(". Pass")[0]
-    print(textwrap.fill(verdict, 100, subsequent_indent="    "))
+found = {degree: judge_devices(hardware, degree, listed) for degree in (2, 4, 8)}
+lines = [
+    f"degree {one}: {len(it.copies)} copies, {len(it.broken)} of them separated" for one, it in found.items()
+]
+harmed = {degree for degree, it in found.items() if it.broken}
+reveal(answer, harmed, "\n".join(lines), why="At degree 2 a copy is one device, so the ring does not matter.")
 
-# %% [markdown] id="nb02-c28"
-# At degree 2 a copy is one device, and the ring does not matter. At degree 8 both copies are torn apart. And at every
-# degree the numbers have gaps, which AWS's troubleshooting page forbids. See the ring:
+# %% [markdown] id="nb02-c35"
+# The list also has gaps in its numbers, which AWS's troubleshooting page forbids. Compare it with a good list at degree 8.
+# Change `passed` and run the cell again.
 
-# %% id="nb02-c29"
-pictures.ring(plan(Settings(tensor_parallel_degree=8)), devices=listed)
+# %% id="nb02-c36"
+passed = [0, 1, 2, 3, 4, 5, 6, 7]
+pictures.rings(plan(Settings(tensor_parallel_degree=8)), {"the article's list": listed, "your list": passed})
 
-# %% [markdown] id="nb02-c30"
-# Pass devices 0 to 7, and all is well. (The ring is the documentation's figure. That copies take
-# the devices in the order of their numbers is inferred from the server's source. Nobody has measured either here.)
+# %% [markdown] id="nb02-c37"
+# (The ring is the documentation's figure. That copies take devices in the order of their numbers is inferred from the
+# server's source. Nobody has measured either here.)
 #
-# ## How fast, and for how much?
+# ## How fast is it?
 #
-# AWS has published times for some settings, and the article's is not among them. The planner says how it knows:
-# *measured* is a published row, *interpolated* lies between rows, *extrapolated* lies outside. So every answer
-# is a range: low, likeliest, high. The last three lines say what a million tokens cost when only `copies` are started.
+# AWS has published times for some settings, not for the article's. So the planner answers with a range: low, likely, high. It
+# says what the range rests on: *measured* is a published row, *interpolated* lies between rows, *extrapolated* outside.
 #
-# **Predict, then run.** Degree 24 uses twelve times the cores of degree 2. Is a token twelve times faster? Which
-# degree makes the cheapest tokens?
+# **Predict.** Degree 24 uses twelve times the cores of degree 2. How many times faster is one token?
 
-# %% id="nb02-c31"
+# %% id="nb02-c38" tags=["predict"]
+answer = ...  # a number, such as 12; it counts as right within half of the truth
+
+# %% id="nb02-c39"
+lines, mid = [], {}
 for degree in (2, 8, 24):
-    lengths = {"input_tokens": 64, "output_tokens": 128}
-    made = plan_for("opt-13b", tensor_parallel_degree=degree, batch_size=2, **lengths)
-    ms, usd = made.decode.ms_per_token, made.service.usd_per_million_tokens
-    print(f"degree {degree:2}: {ms.low:3.0f} - {ms.mid:3.0f} - {ms.high:3.0f} milliseconds a token", end="; ")
-    print(f"{usd.low:4.1f} - {usd.mid:4.1f} - {usd.high:4.1f} USD a million; {made.decode.basis}")
-for size, copies in (("inf2.48xlarge", 12), ("inf2.48xlarge", 1), ("inf2.8xlarge", 1)):
-    usd = plan(Settings(instance=size, copies=copies)).started_usd
-    print(f"{size:14} {copies:2} started: {usd.low:4.1f} - {usd.mid:5.1f} - {usd.high:5.1f} USD a million")
+    made = plan_for(
+        "opt-13b", tensor_parallel_degree=degree, batch_size=2, input_tokens=64, output_tokens=128
+    )
+    ms, mid[degree] = made.decode.ms_per_token, made.decode.ms_per_token.mid
+    lines.append(
+        f"degree {degree:2}: {ms.low:3.0f} - {ms.mid:3.0f} - {ms.high:3.0f} ms a token ({made.decode.basis})"
+    )
+why = "Between two layers the cores wait for each other, and more cores wait longer."
+reveal(answer, mid[2] / mid[24], "\n".join(lines), why=why, within=0.5)
 
-# %% [markdown] id="nb02-c32"
-# More cores make one answer faster, and each token costs more: the cores wait for each other after every layer.
-# Twelve slow copies earn more than one fast one, **if** you have the requests to keep them busy, and if you start them.
-# Notebook 05's command gives the container one device, so it starts one. One copy on the large instance pays for eleven
-# idle chips. One copy belongs on inf2.8xlarge.
-#
-# Compare a setting that AWS has published. The range shrinks to what was measured, and the row is named.
+# %% [markdown] id="nb02-c40"
+# For a setting that AWS has published, the range is small and the row is named:
 
-# %% id="nb02-c33"
+# %% id="nb02-c41"
+from inf2lab.checks import wrap
+
 published = {"n_positions": 4096, "input_tokens": 128, "output_tokens": 3968, "profile": "djl-0.28"}
 row = plan_for("llama-2-13b", tensor_parallel_degree=24, **published).decode
 print(f"{row.ms_per_token.mid:.2f} to {row.ms_per_token.high:.2f} milliseconds, {row.basis}")
-print(row.explanation)
+print(wrap(row.explanation))
 print(f"the memory's speed alone would allow {row.roofline_ms:.2f}")
 
-# %% [markdown] id="nb02-c34"
-# Reading weights and cache at full speed takes less than a third of that time. The rest is waiting and copying,
-# which no data sheet shows. That is why the planner is fitted on measured rows: `tools/fit_decode_model.py` prints
-# its errors. None of these numbers is the rehearsal's. Nothing you can time here says anything about the chip.
+# %% [markdown] id="nb02-c42"
+# Reading weights and cache at full speed takes less than a third of that time. The rest is waiting and copying. (The planner
+# is fitted on published rows; `tools/fit_decode_model.py` prints its errors.)
+#
+# ## What does it cost?
+#
+# Price what you start, not what would fit. Notebook 05's command passes **one** device, so it starts one copy. Here are four
+# hours of the instance, and a million tokens when every started copy is always busy.
+
+# %% id="nb02-c43"
+deployments = {
+    "one copy, inf2.8xlarge": plan(Settings(instance="inf2.8xlarge")),
+    "one copy, inf2.48xlarge": plan(Settings()),
+    "12 copies of degree 2": plan(Settings(copies=12)),
+    "3 copies of degree 8": plan(Settings(copies=3, tensor_parallel_degree=8)),
+}
+print(f"{'deployment':30}{'USD, 4 hours':>14}   USD, a million tokens: low, likely, high")
+for name, made in deployments.items():
+    usd = made.started_usd
+    four_hours = 4 * made.service.usd_per_hour
+    print(f"{name:30}{four_hours:14.2f}   {usd.low:22.0f} {usd.mid:7.0f} {usd.high:6.0f}")
+
+# %% [markdown] id="nb02-c44"
+# (Prices: `lib/inf2lab/catalog/instances.json`, with month and source.)
+
+# %% id="nb02-c45"
+pictures.costs(deployments)
+
+# %% [markdown] id="nb02-c46"
+# One copy on the large instance pays for eleven idle chips. It belongs on inf2.8xlarge. Twelve copies make cheap tokens **if**
+# you start them (`Settings(copies=12)`) and keep them busy. Three copies of degree 8 answer sooner, and each token costs more.
 #
 # ## The cheapest instance that fits
 #
-# **Predict, then run.** OPT-13B needs two cores. Does it need an inf2.48xlarge?
+# **Predict.** OPT-13B needs two cores. Which instance is the cheapest that can serve it?
 
-# %% id="nb02-c35"
+# %% id="nb02-c47" tags=["predict"]
+answer = ...  # a text, such as "inf2.xlarge"
+
+# %% id="nb02-c48"
+lines = []
 for name in ("opt-1.3b", "opt-13b", "opt-30b", "opt-66b", "llama-2-7b", "bloom"):
     choice = plan_for(name, batch_size=2).cheapest
-    answer = f"{choice.instance} at degree {choice.degree}, {choice.usd_per_hour} USD/h" if choice else "none"
-    print(f"{name:11} {answer}")
+    fits = f"{choice.instance} at degree {choice.degree}, {choice.usd_per_hour} USD/h" if choice else "none"
+    lines.append(f"{name:11} {fits}")
+why = "Two cores hold it. But the host of the smaller instances has too little memory to load it."
+reveal(answer, plan_for("opt-13b", batch_size=2).cheapest.instance, "\n".join(lines), why=why)
 
-# %% [markdown] id="nb02-c36"
-# OPT-13B fits on two cores, but the weights pass through the host's memory: up to 35 GiB with notebook 04's handler, 59
-# where a handler reads them in 32 bits. inf2.xlarge has 16, and trn1.2xlarge, of the sister chip Trainium, 32. So the
-# cheapest fit is inf2.8xlarge, as in notebook 01. (Prices: `lib/inf2lab/catalog/instances.json`, with months and source.)
+# %% [markdown] id="nb02-c49"
+# The weights pass through the host's memory: up to 35 GiB with notebook 04's handler, 59 where a handler reads them in 32 bits.
+# inf2.xlarge has 16 GiB, and trn1.2xlarge (Trainium, the sister chip) 32. BLOOM, with 176 billion parameters, is too large for
+# every instance here.
 #
 # ## Your plan, whole
 #
-# One call gives all of it for your parameters. In a terminal: `inf2lab plan`, and `--json` for programs.
+# In a terminal: `inf2lab plan`, and `--json` for programs.
 
-# %% id="nb02-c37"
+# %% id="nb02-c50"
 mine = plan(settings)
 mine
 
-# %% [markdown] id="nb02-c38"
+# %% [markdown] id="nb02-c51"
 # ## Two failures on purpose
 #
 # `Settings` refuses what no rule allows, before anything is started, with one sentence.
 
-# %% id="nb02-c39"
+# %% id="nb02-c52"
 from inf2lab.errors import SettingsError
 
 with expect_failure(SettingsError, about="is not supported by the Neuron runtime"):
     Settings(tensor_parallel_degree=3)
 
-# %% [markdown] id="nb02-c40"
-# And degree 24 under the article's own profile, whose library does not pad:
+# %% [markdown] id="nb02-c53"
+# And degree 24 with the article's own profile, whose library does not pad:
 
-# %% id="nb02-c41"
+# %% id="nb02-c54"
 with expect_failure(SettingsError, about="40 attention heads"):
     Settings(profile="seed-0.21", tensor_parallel_degree=24)
 
-# %% [markdown] id="nb02-c42"
+# %% [markdown] id="nb02-c55"
 # ## Check yourself
 #
-# The last line is about your own parameters. If it fails, the hint says which rule they break.
+# These are about your counting, your list of devices and your parameters.
 
-# %% id="nb02-c43" tags=["check"]
-check("8 divides the heads of OPT-13B", model.heads % 8 == 0, hint="40 / 8 = 5")
-check("batch 3 at degree 2 does not fit", too_large.verdict.fit == "does not fit", hint="see the bars")
+# %% id="nb02-c56" tags=["check"]
+whole_gb = 2 * plan(article).memory.total / 1e9
 check(
-    "the article's devices are torn apart at degree 8",
-    len(judge_devices(hardware, 8, listed).broken) == 2,
-    hint="see the ring",
+    "your count of weights and cache agrees with the planner",
+    abs(weights_gb + cache_gb - whole_gb) < 0.02 * whole_gb,
+    hint="12 x hidden² a layer, two bytes a number, one key and one value a position",
+)
+check(
+    "3 rows at degree 2 do not fit, and something else would",
+    too_large.verdict.fit == "does not fit" and too_large.memory_verdict.remedies,
+    hint="look at the bars: `too_large` is the plan of degree 2 with batch 3",
+)
+check(
+    "your list keeps every copy on neighbours, from device 0 on",
+    "Pass" not in judge_devices(hardware, 8, passed).text,
+    hint="pass neighbours of the ring, without gaps",
 )
 check("your plan is legal and may fit", not mine.problems, hint="; ".join(mine.problems))
 
-# %% [markdown] id="nb02-c44"
-# **What you have now:** the three rules and what each forgets, the bytes on one core, the number of copies, a range
-# for time and cost that says what it rests on.
+# %% [markdown] id="nb02-c57"
+# **What you have now:** the three rules and what each forgets; the bytes on one core; the copies; a price for what you start.
 #
-# The planner uses the same functions as the emulated chip. What does not fit here is refused there: notebook 05
-# shows it.
+# **On the chip:** the same. The emulated chip uses the planner's functions: what does not fit here is refused in notebook 05.
 #
-# **Try it:** set `n_positions = 256`, as the article's first file does. How much memory does it save, and which
-# requests become impossible?
+# **Try it:** set `n_positions = 256`, as the article's first file does. How much memory does it save, and which requests
+# become impossible?
+#
+# <details><summary>Answer</summary>
+#
+# The cache shrinks to an eighth: 0.4 instead of 3.4 GB on two cores together. The weights stay. Every request whose prompt
+# and answer have more than 256 tokens together becomes impossible, and the article's own request asks for 2048.
+#
+# </details>
 #
 # **Exercise:** [how far can it be split?](exercises/02_plan.ipynb)
+#
+# **Further reading:** [Inf2 architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/arch/neuron-hardware/inf2-arch.html)
+# (AWS) · [Megatron-LM](https://arxiv.org/abs/1909.08053), the paper that cuts layers this way ·
+# [OPT](https://arxiv.org/abs/2205.01068), the model's paper ·
+# [OPT-13B sampling](https://github.com/aws-neuron/aws-neuron-samples/tree/master/torch-neuronx/transformers-neuronx/inference), AWS's sample
 #
 # **Seen on the chip?** An inf2.xlarge shows one Neuron device with two NeuronCores (documented by AWS). A token takes what the plan says, and the chip's memory is what the arithmetic says (reasoned). OPT-13B in f16 with batch 2 and 2048 positions fits on the two NeuronCores of one chip (documented by AWS). An inf2.48xlarge takes the tensor parallel degrees 1, 2, 4, 8 and 24, later also 12 and 16 (documented by AWS). [What each rests on](../docs/claims.md)
 #

@@ -215,71 +215,68 @@ write_properties(broken.properties_path, folder.properties() | {"option.dtype": 
 annotated(lint(broken.path, settings), whole=False)
 
 # %% [markdown] id="nb03-c30"
-# Start it all the same. On the chip you would wait and pay for this sentence.
+# Start it all the same. On the chip you would wait and pay for this sentence. The cell also prints the end of the log.
 
 # %% id="nb03-c31"
 from inf2lab import LabError
 
 with expect_failure(LabError, about="did not load"):
     Server.start(settings, broken.path, report=lambda line: None)
+for line in Server.of(settings, broken.path).logs(3):
+    print("log:", line.strip())
 
 # %% [markdown] id="nb03-c32"
 # The sentence carries the worker's own last exception, `KeyError: 'dtype'`. It does not name the wrong value, because this
 # version fails while it reports the refused option. Remember the form: *a key in quotes and nothing else* means **look at
 # that key in your file**. The log ends with the line that raised.
-
-# %% id="nb03-c33"
-for line in Server.of(settings, broken.path).logs(3):
-    print(line.strip())
-
-# %% [markdown] id="nb03-c34"
+#
 # The broken folder goes. The server of this notebook is already gone: the second start took its place.
 
-# %% id="nb03-c35"
+# %% id="nb03-c33"
 import shutil
 
 shutil.rmtree(broken.path)
 server.stop()
 print("running:", server.exists())
 
-# %% [markdown] id="nb03-c36"
+# %% [markdown] id="nb03-c34"
 # ## Your turn: write a folder alone
 #
-# A team orders a folder for the built-in handler of DJLServing 0.25:
+# A team asks you for a folder for the built-in handler of DJLServing 0.25:
 #
 # - Llama-2-7B (`meta-llama/Llama-2-7b-hf`) on an **inf2.xlarge**: one chip, two cores
 # - up to four prompts in one request
 # - prompt and answer together up to 2048 tokens, numbers of 16 bits
 # - one copy, and an hour for the load
 
-# %% id="nb03-c37"
+# %% id="nb03-c35"
 team = Settings(instance="inf2.xlarge", model_id="meta-llama/Llama-2-7b-hf", batch_size=4)
 yours, worked = ModelFolder.named("llama7b"), ModelFolder(Path("notebooks/worked/llama7b"))
 yours.path.mkdir(parents=True, exist_ok=True)
 print(f"{team.instance}: {team.hardware.cores} cores, {team.hardware.host_gib} GiB on the host")
 
-# %% [markdown] id="nb03-c38"
-# Write the file into this cell, below the comment. Nothing is prepared.
+# %% [markdown] id="nb03-c36"
+# Write the file into this cell, below the comment. Which keys it needs, you know from above.
 
-# %% id="nb03-c39"
+# %% id="nb03-c37"
 # %%writefile models/llama7b/serving.properties
 # # one key a line
 
-# %% [markdown] id="nb03-c40"
+# %% [markdown] id="nb03-c38"
 # The linter judges your file. While it holds no key, a worked solution is judged instead, and the cell says so. (No server judges
-# it here: no small Llama ships with this repository. `inf2lab fetch smollm2-135m` brings one of 93 MB; then
+# it here: this repository has no small Llama. `inf2lab fetch smollm2-135m` brings one of 93 MB; then
 # `inf2lab serve models/llama7b --instance inf2.xlarge` starts your folder.)
 
-# %% id="nb03-c41"
+# %% id="nb03-c39"
 judged = yours if yours.properties() else worked
 print("judged:", "your file" if judged is yours else "the worked solution, as your file holds no key")
 report = lint(judged.path, team)
 annotated(report, whole=False)
 
-# %% [markdown] id="nb03-c42"
+# %% [markdown] id="nb03-c40"
 # The planner reads the same file:
 
-# %% id="nb03-c43"
+# %% id="nb03-c41"
 from inf2lab.planning import plan_of, rows
 
 order = plan_of(judged, team)
@@ -287,36 +284,44 @@ told = dict(rows(order))
 for subject in ("model", "degree", "memory", "host"):
     print(wrap(f"{subject}: {told[subject]}"))
 
-# %% [markdown] id="nb03-c44"
-# In the worked solution a note and a warning stay. The note is the order's own wish: 2048 of 4096 positions. The warning is
+# %% [markdown] id="nb03-c42"
+# In the worked solution a note and a warning stay. The note is what the team asked for: 2048 of 4096 positions. The warning is
 # right: the cores hold the model, but the **host** does not. It has 16 GiB, and the built-in handler holds the weights twice in
-# 32 bits while it loads. On the chip, take inf2.8xlarge. Or split the checkpoint on a larger machine, write its path as
+# 32 bits while it loads. So on the chip, take inf2.8xlarge. Or split the checkpoint on a larger machine, write its path as
 # `option.model_id`, and add `option.load_split_model=true`.
 #
-# <details><summary>The worked solution, with reasons</summary>
+# <details><summary>Answer: the worked solution, with reasons</summary>
 #
-# [The file](worked/llama7b/serving.properties). Degree 2, because the instance has two cores and one core cannot hold 12.5 GiB
-# with the runtime. `option.batch_size=4`, because the order has four prompts in one request. `n_positions=2048`, because 4096
-# with four rows would be *uncertain*. `fp16` is the built-in handler's word. 3600 seconds are an hour.
+# [The file](worked/llama7b/serving.properties). Degree 2, because one core cannot hold the weights and the runtime, and the
+# instance has two. `option.batch_size=4`, because the team sends four prompts in one request. `option.n_positions=2048`,
+# because 4096 with four rows would be *uncertain*. `fp16` is the built-in handler's word. 3600 seconds are an hour.
 #
 # </details>
 #
 # ## The article's first file, line by line
 #
-# Now you can judge the file of the [article](../docs/article_defects.md) for the built-in handler. It has nine lines. The
-# linter judges it for the article's own image.
+# Now you can judge. This is the [article](../docs/article_defects.md)'s file for the built-in handler:
+
+# %% id="nb03-c43"
+from inf2lab.folder import write_article
+
+articles = write_article("built-in", "logs/article/built-in")
+print((articles / "serving.properties").read_text())
+
+# %% [markdown] id="nb03-c44"
+# The linter judges it for the article's own image, 0.21.
 #
-# **Predict.** How many lines have a finding? How many of those stop the load? You know one trap already.
+# **Predict.** How many lines have a finding? How many of those stop the load? (The request of the article asks for 2048
+# tokens from OPT-13B.)
 
 # %% id="nb03-c45" tags=["predict"]
 answer = {"lines with a finding": ..., "lines that stop the load": ...}  # two numbers
 
 # %% id="nb03-c46"
-from inf2lab.folder import write_article
 from inf2lab.lint import Target
 
 then = Target("seed-0.21", "inf2.48xlarge")  # the article's image and instance
-first = lint(write_article("built-in", "logs/article/built-in"), then)
+first = lint(articles, then)
 found = [finding for finding in first.findings if finding.file == "serving.properties"]
 stops = {finding.line for finding in found if finding.severity == "error"}
 truth = {
@@ -324,7 +329,10 @@ truth = {
     "lines that stop the load": len(stops),
 }
 reveal(
-    answer, truth, annotated(first), why="Only an error stops the load. The others let it run, not as meant."
+    answer,
+    truth,
+    annotated(first),
+    why="Only an error stops the load. With the others it runs, but not as meant.",
 )
 
 # %% [markdown] id="nb03-c47"
@@ -381,7 +389,7 @@ annotated(second, "model.py", whole=False)
 #
 # ## Check yourself
 #
-# The last four are about the folder that you wrote alone.
+# The last four are about the folder that you wrote alone, or the worked solution.
 
 
 # %% id="nb03-c55" tags=["check"]
@@ -397,18 +405,18 @@ check("one prompt too many was refused", too_many.status == 424, hint="send more
 check("nothing is left running", not server.exists(), hint="server.stop()")
 stated, request = judged.properties(), order.request
 errors = errors_of(report)
-check("the order: the linter finds no error", not errors, hint="; ".join(errors))
+check("your own folder: the linter finds no error", not errors, hint="; ".join(errors))
 split = (request.model.name, request.tensor_parallel_degree) == (team.model_id, 2)
 check(
-    "the order: this model over both cores fits",
+    "your own folder: the model fits on both cores",
     split and order.verdict.fit == "fits",
     hint=order.verdict.text,
 )
 rows_hint = "four rows, 2048 positions; `batch_size` without `option.` is the server's"
 sizes = [stated.get(f"option.{name}") for name in ("batch_size", "n_positions")]
-check("the order: compiled for its requests", sizes == ["4", "2048"], hint=rows_hint)
+check("your own folder: compiled for the team's requests", sizes == ["4", "2048"], hint=rows_hint)
 hour = stated.get("option.model_loading_timeout") == "3600" and request.dtype != "f32"
-check("the order: 16 bits, and an hour for the load", hour, hint="see dtype and model_loading_timeout")
+check("your own folder: 16 bits, and an hour for the load", hour, hint="see dtype and model_loading_timeout")
 
 # %% [markdown] id="nb03-c56"
 # **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; a second one that you wrote alone;

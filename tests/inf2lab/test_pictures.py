@@ -206,3 +206,51 @@ def test_a_stream_is_as_long_as_a_whole_answer_and_begins_at_once() -> None:
     (reading,) = bars_named(pictures.streaming(), "the user reads")
     assert waiting == pytest.approx((0, seconds))
     assert reading == pytest.approx((made.service.ttft_ms.mid / 1e3, seconds))
+
+
+def test_every_head_of_a_core_is_drawn_and_the_padded_ones_are_hatched() -> None:
+    figure = pictures.heads(plan(Settings()), (2, 8, 24))
+    hatched = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+    assert len(figure.axes[0].patches) == (2 + 40) + (8 + 40) + (24 + 48)
+    assert len(hatched) == 48 - 40
+    assert "degree 24: 24 cores of 2 heads, 8 of the 48 heads hold only zeros" in repr(figure)
+
+
+def test_heads_are_not_padded_where_the_library_refuses() -> None:
+    figure = pictures.heads(plan(Settings(profile="seed-0.21")), (2, 8))
+    assert not [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+
+
+def test_a_layer_adds_up_twice_and_says_how_often_a_token() -> None:
+    figure = pictures.matrix(Settings().model)
+    assert words(figure).count("+") == 2
+    assert "2 all-reduces a layer x 40 layers = 80 for each token, at any degree above 1" in words(figure)
+
+
+def test_each_deployment_says_how_many_devices_work() -> None:
+    figure = pictures.deployments(2, 8, ("inf2.48xlarge", "inf2.48xlarge", "inf2.24xlarge"))
+    for said in ("one copy on inf2.48xlarge: 1 of 12", "12 copies on inf2.48xlarge: 12 of 12", "28 of 30 devices work"):
+        assert said in repr(figure)
+    idle = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+    assert len(idle) == 12 + 12 + 30  # under every device; a copy's square covers it
+    assert words(figure).count("6") == 1 + 4  # the seventh of twelve copies, and the seventh replica's devices
+
+
+def test_a_good_ring_stands_beside_the_articles() -> None:
+    figure = pictures.rings(plan(Settings(tensor_parallel_degree=8)), {"article": ARTICLE, "good": range(8)})
+    bad, good = ("\n".join(text.get_text() for text in axes.texts) for axes in figure.axes)
+    assert (bad.count("apart"), good.count("apart")) == (8, 0)
+    colours = {text.get_bbox_patch().get_facecolor() for text in figure.axes[1].texts if "copy" in text.get_text()}
+    assert len(colours) == 2  # one a copy
+    assert "not neighbours" in repr(figure).partition("good:")[0]
+    assert "not neighbours" not in repr(figure).partition("good:")[2]
+
+
+def test_the_costs_are_those_of_the_copies_that_are_started() -> None:
+    plans = {"one": plan(Settings()), "twelve": plan(Settings(copies=12))}
+    figure = pictures.costs(plans)
+    for name, made in plans.items():
+        usd = made.started_usd
+        assert usd
+        assert f"{name}: {usd.low:.0f} to {usd.high:.0f} USD" in repr(figure)
+    assert saved(figure)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from inf2lab import pictures
+from inf2lab import Settings, pictures, plan
 from inf2lab.pictures import Picture
 from page_files import DOCS, options, write_pages
 
+ARTICLE = Settings()
+NODES = ("inf2.48xlarge", "inf2.48xlarge", "inf2.24xlarge")  # of notebook 09
 # The name of a file in docs/pictures, and who draws it.
 DRAWN: dict[str, Callable[[], Picture]] = {
     "layers": pictures.layers,
@@ -20,6 +22,9 @@ DRAWN: dict[str, Callable[[], Picture]] = {
     "padding": pictures.padding,
     "streaming": pictures.streaming,
     "batches": pictures.batches,
+    "heads": lambda: pictures.heads(plan(ARTICLE), (2, 8, 24)),
+    "matrix": lambda: pictures.matrix(ARTICLE.model),
+    "deployments": lambda: pictures.deployments(ARTICLE.tensor_parallel_degree, 8, NODES),
     "symptoms": pictures.symptoms,
     "two_lanes": pictures.lanes,
 }

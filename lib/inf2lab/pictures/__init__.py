@@ -10,14 +10,18 @@ from inf2lab import faces
 if TYPE_CHECKING:
     from inf2lab.pictures.batches_in_time import batches
     from inf2lab.pictures.canvas import BLUE, GREY, INK, RED, SAND, Picture
-    from inf2lab.pictures.copies_on_devices import ring
+    from inf2lab.pictures.copies_on_devices import ring, rings
     from inf2lab.pictures.core_memory import memory_bars, verdicts
     from inf2lab.pictures.events import timeline
     from inf2lab.pictures.five_layers import layers
     from inf2lab.pictures.load_steps import load_timeline
+    from inf2lab.pictures.one_layer import matrix
     from inf2lab.pictures.padded_rows import padding
+    from inf2lab.pictures.price_ranges import costs
     from inf2lab.pictures.symptom_tree import symptoms
     from inf2lab.pictures.two_lanes import lanes
+    from inf2lab.pictures.ways_to_deploy import deployments
+    from inf2lab.pictures.whole_heads import heads
     from inf2lab.pictures.whole_or_stream import streaming
 
 __all__ = [
@@ -28,12 +32,17 @@ __all__ = [
     "SAND",
     "Picture",
     "batches",
+    "costs",
+    "deployments",
+    "heads",
     "lanes",
     "layers",
     "load_timeline",
+    "matrix",
     "memory_bars",
     "padding",
     "ring",
+    "rings",
     "streaming",
     "symptoms",
     "timeline",
@@ -46,14 +55,18 @@ __getattr__ = faces.on_demand(
     {
         "batches_in_time": ("batches",),
         "canvas": ("BLUE", "GREY", "INK", "RED", "SAND", "Picture"),
-        "copies_on_devices": ("ring",),
+        "copies_on_devices": ("ring", "rings"),
         "core_memory": ("memory_bars", "verdicts"),
         "events": ("timeline",),
         "five_layers": ("layers",),
         "load_steps": ("load_timeline",),
+        "one_layer": ("matrix",),
         "padded_rows": ("padding",),
+        "price_ranges": ("costs",),
         "symptom_tree": ("symptoms",),
         "two_lanes": ("lanes",),
+        "ways_to_deploy": ("deployments",),
+        "whole_heads": ("heads",),
         "whole_or_stream": ("streaming",),
     },
 )

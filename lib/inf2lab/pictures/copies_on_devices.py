@@ -1,14 +1,17 @@
 """The devices of an instance in their ring or torus, and which copy of the model each belongs to."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from inf2lab import catalog
 from inf2lab.pictures.canvas import BLUE, GREY, INK, RED, Picture, canvas
-from inf2lab.planning import Plan, judge_devices
+from inf2lab.planning import DeviceList, Plan, judge_devices
 
+COPIES = (BLUE, "#117733", "#882255", "#7a5c00")  # of the copies, in turn; dark enough for white letters
 WORDS = {
     "alt": "{chips} devices in a {topology}; copies of the model on {copies}",
     "alt apart": "{alt}; not neighbours: {broken}",
@@ -26,39 +29,69 @@ WORDS = {
 def ring(plan: Plan, devices: Iterable[int] | None = None) -> Picture:
     """Draw the instance's devices in their ring or torus, labelled with the copy of the model each belongs to.
 
-    `devices` are those that a container is given, by default all. A copy whose devices are not neighbours is red and
-    says so.
+    `devices` are those that a container is given, by default all. Each copy has a colour; one whose devices are not
+    neighbours has a red frame and says so.
     """
+    judged = _judged(plan, devices)
+    figure, axes = canvas(5.2, 5.2, _alt(plan, judged))
+    _draw(axes, plan, judged)
+    return figure
+
+
+def rings(plan: Plan, lists: Mapping[str, Iterable[int]]) -> Picture:
+    """Draw several lists of devices beside each other, each with its name."""
+    judged = {name: _judged(plan, devices) for name, devices in lists.items()}
+    figure = Picture(4.5 * len(judged), 4.9, "; ".join(f"{name}: {_alt(plan, one)}" for name, one in judged.items()))
+    for axes, (name, one) in zip(np.atleast_1d(figure.subplots(1, len(judged))), judged.items(), strict=True):
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.axis("off")
+        axes.set_title(name, fontsize=11, color=INK)
+        _draw(axes, plan, one)
+    return figure
+
+
+def _judged(plan: Plan, devices: Iterable[int] | None) -> DeviceList:
     hardware = plan.request.hardware
-    chips = hardware.chips
-    judged = judge_devices(hardware, plan.request.tensor_parallel_degree, range(chips) if devices is None else devices)
+    given = range(hardware.chips) if devices is None else devices
+    return judge_devices(hardware, plan.request.tensor_parallel_degree, given)
+
+
+def _alt(plan: Plan, judged: DeviceList) -> str:
+    hardware = plan.request.hardware
+    alt = WORDS["alt"].format(chips=hardware.chips, topology=hardware.topology, copies=_list(judged.copies))
+    return WORDS["alt apart"].format(alt=alt, broken=_list(judged.broken)) if judged.broken else alt
+
+
+def _draw(axes: Axes, plan: Plan, judged: DeviceList) -> None:
+    hardware = plan.request.hardware
     owners: dict[int, list[int]] = {}
     for number, copy in enumerate(judged.copies):
         for device in copy:
             owners.setdefault(device, []).append(number)
     apart = {device for copy in judged.broken for device in copy}
-    alt = WORDS["alt"].format(chips=chips, topology=hardware.topology, copies=_list(judged.copies))
-    if apart:
-        alt = WORDS["alt apart"].format(alt=alt, broken=_list(judged.broken))
-    figure, axes = canvas(5.2, 5.2, alt)
     columns = catalog.topology(hardware.topology).columns
-    points = _on_a_torus(axes, chips, columns) if columns else _on_a_ring(axes, chips)
+    points = _on_a_torus(axes, hardware.chips, columns) if columns else _on_a_ring(axes, hardware.chips)
     for device, (x, y) in enumerate(points):
-        label = _owner(owners.get(device, []), device in apart, device in judged.given)
-        face = RED if device in apart else BLUE if device in owners else "white"
+        copies = owners.get(device, [])
         axes.text(
-            *(x, y, f"{device}\n{label}"),
+            *(x, y, f"{device}\n{_owner(copies, device in apart, device in judged.given)}"),
             ha="center",
             va="center",
-            color="white" if device in owners else INK,
+            color="white" if copies else INK,
             fontsize=9,
-            bbox={"boxstyle": "round,pad=0.45", "facecolor": face, "edgecolor": INK},
+            bbox={"boxstyle": "round,pad=0.4"} | _look(copies, device in apart),
         )
     where = (0.5, 0.98) if columns else (0.5, 0.5)
     shape = WORDS["torus"].format(columns=columns) if columns else WORDS["ring"]
-    title = WORDS["title"].format(instance=hardware.name, chips=chips, shape=shape)
+    title = WORDS["title"].format(instance=hardware.name, chips=hardware.chips, shape=shape)
     axes.text(*where, title, ha="center", va="center", color=INK)
-    return figure
+
+
+def _look(copies: Sequence[int], apart: bool) -> dict[str, Any]:
+    """Return a device's colour, by its first copy, and its frame."""
+    face = COPIES[copies[0] % len(COPIES)] if copies else "white"
+    frame = {"edgecolor": RED, "lw": 3, "linestyle": "--"} if apart else {"edgecolor": INK, "lw": 1}
+    return {"facecolor": face} | frame
 
 
 def _on_a_ring(axes: Axes, chips: int) -> list[tuple[float, float]]:

@@ -5,7 +5,7 @@ The arithmetic is neuron_rules'; the rehearsal's device uses the same, so a plan
 
 from inf2lab.planning.curve import read_curve
 from inf2lab.planning.decode import Range
-from inf2lab.planning.devices import judge_devices
+from inf2lab.planning.devices import DeviceList, judge_devices
 from inf2lab.planning.fleet import capacity, capacity_rows, read_seconds
 from inf2lab.planning.host import host_needs, machine_disk_gib, replica_disk_gib
 from inf2lab.planning.loading import loading, slowest_load_s
@@ -16,6 +16,7 @@ from inf2lab.planning.report import as_dict, headlines, rows
 from inf2lab.planning.request import Request, request_of
 
 __all__ = [
+    "DeviceList",
     "Pace",
     "Plan",
     "Prediction",

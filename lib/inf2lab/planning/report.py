@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +99,15 @@ def headlines(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def html(plan: Plan) -> str:
-    """Return the rows as an HTML table; subjects head their rows."""
+    """Return the headlines as an HTML table, and all rows in a second one that is folded; subjects head their rows."""
+    return f"{_table(headlines(plan))}<details><summary>The whole plan</summary>{_table(rows(plan))}</details>"
+
+
+def _table(lines: Iterable[tuple[str, str]]) -> str:
     body = "".join(
         f'<tr><th scope="row" style="text-align:left">{escape(subject)}</th>'
         f'<td style="text-align:left">{as_html(found)}</td></tr>'
-        for subject, found in rows(plan)
+        for subject, found in lines
     )
     return f"<table>{body}</table>"
 
