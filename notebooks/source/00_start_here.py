@@ -17,7 +17,7 @@
 # |---|---|
 # | **You will do** | meet the parts, see the whole path and its price, check your machine |
 # | **You will be able to** | say what each part does, what is real in the rehearsal and what is not, and what the chip costs |
-# | **Before you start** | you know Python and a terminal; `make setup` has ended without an error. No AWS, no model servers needed |
+# | **Before you start** | you know Python and a terminal; `make setup` has ended without an error. You need to know neither AWS nor model servers |
 # | **Time** | 10 minutes to read, seconds to run |
 # | **Cost** | nothing: this notebook bills nothing in either lane |
 
@@ -104,7 +104,7 @@ print("instance:", settings.instance, "-", settings.hardware.cores, "NeuronCores
 #
 # | notebook | what you do | on the chip |
 # |---|---|---|
-# | [01](01_instance.ipynb) | read the launch request, its price and its end; start it if you want | bills from your yes on |
+# | [01](01_instance.ipynb) | read the launch request, its price and its end; start it if you want | bills once you confirm |
 # | [02](02_plan.ipynb) | decide how the model is split over NeuronCores, and what it costs | not needed |
 # | [03](03_serving_properties.ipynb) | serve without code: `serving.properties` | one load, which compiles |
 # | [04](04_model_py.ipynb) | write your own handler: `model.py` | one load, which compiles |
@@ -145,15 +145,16 @@ for finding in findings:
 # ## When a cell fails
 #
 # 1. Read the **last line** of the error. It says what is wrong, the rule, and what to do.
-# 2. Type `inf2lab explain` in a terminal. It names the known failures in the newest log, with cause and fix.
+# 2. Type `inf2lab explain` in a terminal (menu *File*, *New*, *Terminal*). It names the known failures in the newest log, with cause and fix.
 # 3. Look for the line in [docs/troubleshooting.md](../docs/troubleshooting.md).
 # 4. Restart the kernel (menu *Kernel*, *Restart Kernel and Run All Cells*). Your files stay.
 #
 # ## What the chip costs
 #
-# If you rent the chip later, the instance bills by the hour, whether it works or waits.
+# A rented instance bills by the hour, whether it works or waits.
 #
-# **Predict.** Four hours of an inf2.8xlarge, the smallest instance that loads OPT-13B: how many dollars?
+# **Predict.** Four hours of an inf2.8xlarge, the smallest instance that loads OPT-13B: how many dollars? Write a number in place of
+# the three dots and run both cells.
 
 # %% id="nb00-c14" tags=["predict"]
 answer = ...  # a number of dollars
