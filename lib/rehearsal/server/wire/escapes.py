@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from rehearsal.server.errors import ApiError
 from rehearsal.server.workers.codec import BLOCK, Data, size_of
 
+SLICE = BLOCK // 4  # bytes: a thread lets the others go on between two calls of C, not in one
 RUN = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 BROKEN = re.compile(r"%(?![0-9a-fA-F]{2})")
 RUN_OF_BYTES = re.compile(rb"(?:%[0-9a-fA-F]{2})+")
@@ -47,7 +48,7 @@ def decode_value(data: bytes, start: int, end: int) -> list[bytes]:
     for piece in slices(data, start, end):
         if b"%" in piece and (broken := BROKEN_BYTE.search(piece)):
             place = f"Invalid hex byte at index '{at - start + broken.start()}' in string"
-            shown = as_text(data[start : min(end, start + BLOCK)])
+            shown = as_text(data[start : min(end, start + SLICE)])
             raise ApiError(500, "ErrorDataDecoderException", f"{place}: '{shown}'")
         at += len(piece)
         piece = piece.replace(b"+", b" ")
@@ -62,7 +63,7 @@ def _unescaped(run: re.Match[bytes]) -> bytes:
 def slices(data: bytes, start: int, end: int) -> Iterator[bytes]:
     """A part of a body in pieces that end before an escape, not in one."""
     while start < end:
-        stop = min(end, start + BLOCK)
+        stop = min(end, start + SLICE)
         cut = data.find(b"%", stop - 2, stop) if stop < end else -1
         stop = stop if cut < 0 else cut
         yield data[start:stop]
