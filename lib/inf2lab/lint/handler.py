@@ -48,10 +48,20 @@ class Handler:
     error: tuple[int, str] | None = None
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """The whole tree, walked once for all who look for something in it."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def parents(self) -> dict[int, ast.AST]:
+        """What each node stands in, by the node's id."""
+        return {id(child): node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    @cached_property
     def functions(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
         """Functions and methods by name; a function of the module wins over a method."""
         found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
-        for node in [*ast.walk(self.tree), *self.tree.body]:
+        for node in [*self.nodes, *self.tree.body]:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 found[node.name] = node
         return found
@@ -74,9 +84,9 @@ class Handler:
     @cached_property
     def taken(self) -> tuple[Taken, ...]:
         """What the code imports, and what it reads from modules that it imported."""
-        guarded = {id(inner) for node in ast.walk(self.tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
+        guarded = {id(inner) for node in self.nodes if isinstance(node, ast.Try) for inner in ast.walk(node)}
         found, modules = [], dict[str, str]()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     found.append(Taken(node.module, alias.name, node.lineno, id(node) in guarded))
@@ -84,7 +94,7 @@ class Handler:
             elif isinstance(node, ast.Import):
                 found += [Taken(alias.name, None, node.lineno, id(node) in guarded) for alias in node.names]
                 modules |= {alias.asname: alias.name for alias in node.names if alias.asname}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
                 found.append(Taken(modules[node.value.id], node.attr, node.lineno, id(node) in guarded))
         return tuple(sorted(found, key=lambda one: one.line))
@@ -101,13 +111,13 @@ class Handler:
     @cached_property
     def assignments(self) -> tuple[tuple[str, ast.expr], ...]:
         """Every variable and what is assigned to it."""
-        found = (node for node in ast.walk(self.tree) if isinstance(node, ast.Assign))
+        found = (node for node in self.nodes if isinstance(node, ast.Assign))
         return tuple((to.id, node.value) for node in found for to in node.targets if isinstance(to, ast.Name))
 
     @cached_property
     def calls(self) -> tuple[ast.Call, ...]:
         """Every call, in the order of the file."""
-        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        found = [node for node in self.nodes if isinstance(node, ast.Call)]
         return tuple(sorted(found, key=lambda call: (call.lineno, call.col_offset)))
 
     def calls_of(self, name: str) -> Iterator[ast.Call]:
@@ -212,10 +222,10 @@ class _Trace:
     def __init__(self, handler: Handler, sources: set[str], names: set[str]) -> None:
         self.handler, self.sources = handler, sources
         self.names = set(names)
-        self.parents = {id(child): node for node in ast.walk(handler.tree) for child in ast.iter_child_nodes(node)}
+        self.parents = handler.parents
 
     def reads(self) -> tuple[tuple[Read, ...], bool]:
-        nodes = list(ast.walk(self.handler.tree))
+        nodes = self.handler.nodes
         for _ in range(4):  # a mapping is handed on through few functions
             before = len(self.names)
             for node in nodes:

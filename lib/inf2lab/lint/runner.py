@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,8 +101,12 @@ def _launched(path: Path, settings: Aim | None) -> Report | None:
 
 def check(folder: Folder, code: str) -> tuple[Finding, ...]:
     """Return what one rule finds, in the order of lines."""
+    return tuple(sorted(_found(folder, code), key=_place))
+
+
+def _found(folder: Folder, code: str) -> Iterator[Finding]:
     rule = RULES[code]
-    return tuple(sorted((_finding(code, rule, hit) for hit in rule.check(folder)), key=_place))
+    return (_finding(code, rule, hit) for hit in rule.check(folder))
 
 
 def _findings(folder: Folder) -> tuple[Finding, ...]:
@@ -110,7 +114,7 @@ def _findings(folder: Folder) -> tuple[Finding, ...]:
     codes = [c for c, rule in RULES.items() if not allowed & {c.lower(), rule.NAME}]
     if not folder.name:  # launch files alone: there is no model folder to judge
         codes = [code for code in codes if code.startswith(LAUNCHES)]
-    found = dict.fromkeys(f for started in folder.as_started() for code in codes for f in check(started, code))
+    found = dict.fromkeys(f for started in folder.as_started() for code in codes for f in _found(started, code))
     return tuple(sorted(found, key=_place))
 
 

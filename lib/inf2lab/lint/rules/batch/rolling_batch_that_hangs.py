@@ -68,5 +68,5 @@ def _may_speak(own: Handler, folder: Folder) -> bool:
         return True
     if any("rolling_batch" in taken.module or "rolling_batch" in (taken.name or "") for taken in own.taken):
         return True
-    words = (node for node in ast.walk(own.tree) if isinstance(node, ast.Constant | ast.keyword))
+    words = (node for node in own.nodes if isinstance(node, ast.Constant | ast.keyword))
     return any("last" in str(node.value if isinstance(node, ast.Constant) else node.arg) for node in words)

@@ -27,7 +27,7 @@ def check(folder: Folder) -> Hits:
         return
     deleted = {
         target.id: node.lineno
-        for node in ast.walk(own.tree)
+        for node in own.nodes
         if isinstance(node, ast.Delete)
         for target in node.targets
         if isinstance(target, ast.Name)

@@ -32,7 +32,7 @@ def check(folder: Folder) -> Hits:
         for node in ast.walk(function):
             if isinstance(node, ast.Name) and node.id not in declared | bound:
                 readers.setdefault(node.id, name)
-    for statement in (node for node in ast.walk(own.tree) if isinstance(node, ast.Global)):
+    for statement in (node for node in own.nodes if isinstance(node, ast.Global)):
         for name in statement.names:
             if name not in own.module_names and name in readers:
                 message = f"`{name}` has no value before this function has run, and `{readers[name]}` reads it"

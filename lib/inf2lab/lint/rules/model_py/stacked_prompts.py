@@ -50,7 +50,7 @@ def _is_one_text(node: ast.expr, own: Handler) -> bool:
     if isinstance(node, ast.Subscript):
         return isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int)
     if isinstance(node, ast.Name):
-        loops = [one for one in ast.walk(own.tree) if isinstance(one, ast.For | ast.comprehension)]
+        loops = [one for one in own.nodes if isinstance(one, ast.For | ast.comprehension)]
         return any(node.id in {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)} for loop in loops)
     return isinstance(node, ast.Constant | ast.JoinedStr) or _gives_text(node)
 

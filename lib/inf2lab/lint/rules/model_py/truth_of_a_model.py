@@ -25,9 +25,9 @@ def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None:
         return
-    shared = {name for node in ast.walk(own.tree) if isinstance(node, ast.Global) for name in node.names}
+    shared = {name for node in own.nodes if isinstance(node, ast.Global) for name in node.names}
     empty = {name for name, value in own.assignments if isinstance(value, ast.List | ast.Dict | ast.Set | ast.Tuple)}
-    for node in ast.walk(own.tree):
+    for node in own.nodes:
         if not isinstance(node, ast.If):
             continue
         test = node.test

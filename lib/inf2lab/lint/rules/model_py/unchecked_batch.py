@@ -32,7 +32,7 @@ def check(folder: Folder) -> Hits:
 
 def _counts(handler: Handler) -> bool:
     """Whether the code looks at a number of rows: it compares, subtracts, or cuts by it."""
-    looks = (node for node in ast.walk(handler.tree) if isinstance(node, ast.Compare | ast.BinOp) or _cuts(node))
+    looks = (node for node in handler.nodes if isinstance(node, ast.Compare | ast.BinOp) or _cuts(node))
     return any(_is_count(part) for node in looks for part in ast.walk(node))
 
 

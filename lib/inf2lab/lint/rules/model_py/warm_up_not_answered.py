@@ -26,9 +26,9 @@ def check(folder: Folder) -> Hits:
     own = folder.own
     if own is None or any(call for name in ("is_empty", "get_content") for call in own.calls_of(name)):
         return
-    if any(isinstance(node, ast.Attribute) and node.attr == "content" for node in ast.walk(own.tree)):
+    if any(isinstance(node, ast.Attribute) and node.attr == "content" for node in own.nodes):
         return
-    if any(isinstance(node, ast.Try) for node in ast.walk(own.tree)):
+    if any(isinstance(node, ast.Try) for node in own.nodes):
         return  # it may be the exception that is meant
     for call in own.calls:
         if name_called(call) in ("get_as_json", "get_as_string", "get_as_bytes", "get_batches"):
