@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from inf2lab import catalog
@@ -42,7 +41,7 @@ def rings(plan: Plan, lists: Mapping[str, Iterable[int]]) -> Picture:
     """Draw several lists of devices beside each other, each with its name."""
     judged = {name: _judged(plan, devices) for name, devices in lists.items()}
     figure = Picture(4.5 * len(judged), 4.9, "; ".join(f"{name}: {_alt(plan, one)}" for name, one in judged.items()))
-    for axes, (name, one) in zip(np.atleast_1d(figure.subplots(1, len(judged))), judged.items(), strict=True):
+    for axes, (name, one) in zip(figure.subplots(1, len(judged), squeeze=False)[0], judged.items(), strict=True):
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.axis("off")
         axes.set_title(name, fontsize=11, color=INK)
