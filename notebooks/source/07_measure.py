@@ -132,7 +132,7 @@ print(f"the model itself:       p50 {view.model.at(0.5):.0f} ms")
 #
 # With one worker, one client is enough to keep it busy. To see more, serve **two workers**. Two copies of a model would
 # share this machine's processor, and two copies on the chip do not. So this folder gets a handler that only sleeps, as if
-# a chip of its own worked for 100 milliseconds.
+# a chip of its own worked for 200 milliseconds.
 
 # %% id="nb07-c19"
 from inf2lab import ModelFolder, write_properties
@@ -154,11 +154,11 @@ _ = write_properties(light.properties_path, {"engine": "Python"})
 #     if inputs.is_empty():
 #         return None
 #     text = inputs.get_as_json()["text"]
-#     time.sleep(0.1)
+#     time.sleep(0.2)
 #     return Output().add_as_json({"outputs": text})
 
 # %% [markdown] id="nb07-c22"
-# It gets the next port and a played machine of its own, in either lane. `copies=2` starts two workers.
+# It gets the next port and an emulated machine of its own, in either lane. `copies=2` starts two workers.
 #
 # **Predict.** The [knee](../docs/glossary.md#knee) is the fewest clients that reach nine tenths of the highest
 # throughput. With two workers, how many clients are that?
@@ -173,7 +173,7 @@ import shutil
 played = dataclasses.replace(settings, lane="rehearsal", machine="knee", port=port + 1, copies=2)
 sleeper = Server.start(played, light.path, report=lambda line: None)
 busy = measure.Target(url=sleeper.endpoint.url, lane="rehearsal")
-steps = measure.sweep(busy, measure.Load(requests=8), clients=[1, 2, 4, 8])
+steps = measure.sweep(busy, measure.Load(requests=5), clients=[1, 2, 4, 8])
 sleeper.stop()
 shutil.rmtree(light.path)
 reveal(answer, played.copies, measure.table(steps), measure.throughput(steps))
