@@ -24,6 +24,7 @@ IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<address>[^)\s]+)\)")
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<address>[^)\s]+)\)")
 _TAG = re.compile(r"<[^>]+>")
 _FENCED = re.compile(r"^```[\s\S]*?^```", re.MULTILINE)
+_LISTS = re.compile(r"^\*\*(?:Further reading|Seen on the chip).*(?:\n.+)*", re.MULTILINE)
 _TABLE = re.compile(r"^\|.*$", re.MULTILINE)
 
 
@@ -96,8 +97,10 @@ def plain(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Return what is to be read in one go: without tables, folded answers and examples."""
-    return plain(_TABLE.sub("", _FENCED.sub("", FOLDED.sub("", text))))
+    """Return what is to be read in one go: without tables, lists of links, folded answers and examples."""
+    for part in (FOLDED, _FENCED, _LISTS, _TABLE):
+        text = part.sub("", text)
+    return plain(text)
 
 
 def shown(output: NotebookNode) -> str:
