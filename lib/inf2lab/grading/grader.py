@@ -153,5 +153,5 @@ def _result(name: str, outcome: Outcome) -> Graded:
     missed = [claim for claim in claims if not claim["holds"]]
     right = len(claims) - len(missed)
     passed = right >= (needed() if name == QUIZ else len(claims))
-    hint = "" if passed else f"{missed[0]['claim']}: {missed[0]['hint']}"
+    hint = "" if passed else f"FAIL {missed[0]['claim']}: {missed[0]['hint']}"
     return Graded(name, PASSED if passed else NOT_PASSED, right, len(claims), hint)

@@ -120,7 +120,7 @@ def test_a_class_of_thirty_is_a_table_seat_by_seat_and_no_file_is_changed(room: 
     assert signs == ["+x."[number % 3] for number in range(28)]
     assert rows["seat-28"][at] == "x"
     assert rows["seat-29"] == ["."] * 11 + ["0"]
-    assert "9 x 05_serve: cause 1" in done.stdout
+    assert "9 x 05_serve: FAIL cause 1" in done.stdout
     assert fingerprint(room) == before
 
 
