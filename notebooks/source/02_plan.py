@@ -18,7 +18,7 @@
 # | **You will do** | apply the article's three rules by hand, find out where they are wrong, let the planner answer the rest |
 # | **You will be able to** | say before you pay which degree is legal, what fits, how fast it may be, and what it costs |
 # | **Before you start** | [00 Start here](00_start_here.ipynb) named the parts. Nothing has to run. |
-# | **Time** | 30 minutes to read and guess, seconds to run |
+# | **Time** | 28 minutes to read and guess, seconds to run |
 # | **Cost** | nothing in either lane |
 
 # %% [markdown] id="nb02-c02"
@@ -202,29 +202,21 @@ from inf2lab.widgets import planner
 planner(settings)
 
 # %% [markdown] id="nb02-c25"
-# **Predict.** Sixteen rows of 2048 positions: what is the smallest degree that certainly fits? The sliders help.
-
-# %% id="nb02-c26" tags=["predict"]
-answer = ...  # a degree
-
-# %% id="nb02-c27"
-sixteen = {one: plan(Settings(tensor_parallel_degree=one, batch_size=16)) for one in (2, 4, 6, 8)}
-lines = [
-    f"degree {one}: {made.memory.total / 2**30:5.2f} GiB, {made.verdict.fit}" for one, made in sixteen.items()
-]
-smallest = min(one for one, made in sixteen.items() if made.verdict.fit == "fits")
-reveal(
-    answer, smallest, "\n".join(lines), why="Half of the positions saves as much cache as half of the rows."
-)
-
-# %% [markdown] id="nb02-c28"
+# **Question.** Sixteen rows of 2048 positions: what is the smallest degree that certainly fits?
+#
+# <details><summary>Answer</summary>
+#
+# Degree 8. At degrees 4 and 6 it is uncertain. Half of the positions saves as much cache as half of the rows.
+#
+# </details>
+#
 # ## Who is right?
 #
 # Three public rules answer the same question: the article's, AWS's calculator's, and DJLServing's defaults of 2024. Compare
 # them with what really happened. The planner's column is arithmetic alone, for the library of early 2023. That one kept no
 # programs for prompts, so the runtime's share is known better, and batch 2 *fits*.
 
-# %% id="nb02-c29"
+# %% id="nb02-c26"
 from inf2lab import catalog
 from inf2lab.planning import plan_for
 
@@ -237,7 +229,7 @@ for case in [case for case in catalog.memory_cases() if "opt" in case.model]:
     name = case.model.partition("/")[2]
     print(f"{name:9}{case.degree:5}{case.batch_size:6}    {say[0]:8} {say[1]:11} {say[2]:6} {ours:13} {seen}")
 
-# %% [markdown] id="nb02-c30"
+# %% [markdown] id="nb02-c27"
 # Every public rule accepts batch 3. (This case and the one above it told the planner what the runtime needs. It answered the
 # other four without help.)
 #
@@ -250,12 +242,12 @@ for case in [case for case in catalog.memory_cases() if "opt" in case.model]:
 #
 # Each copy also passes through the host's memory when it loads:
 
-# %% id="nb02-c31"
+# %% id="nb02-c28"
 for degree in (2, 8, 24):
     split = plan(Settings(tensor_parallel_degree=degree))
     print(f"degree {degree:2}, copies {len(split.copies):2}: {split.host.text}")
 
-# %% [markdown] id="nb02-c32"
+# %% [markdown] id="nb02-c29"
 # Copies load **one after the other**: the last of twelve answers after twelve loads. In the rehearsal one copy stands for all.
 #
 # The article passes eight devices to Docker: 0, 10, 2, 4, 6, 8, 1 and 11. A device is a chip with two cores. The devices
@@ -263,10 +255,10 @@ for degree in (2, 8, 24):
 #
 # **Predict.** At which of the degrees 2, 4 and 8 does this list separate the devices of a copy?
 
-# %% id="nb02-c33" tags=["predict"]
+# %% id="nb02-c30" tags=["predict"]
 answer = ...  # a set of degrees, such as {2}
 
-# %% id="nb02-c34"
+# %% id="nb02-c31"
 from inf2lab.planning import judge_devices
 
 listed = [0, 10, 2, 4, 6, 8, 1, 11]
@@ -277,15 +269,15 @@ lines = [
 harmed = {degree for degree, it in found.items() if it.broken}
 reveal(answer, harmed, "\n".join(lines), why="At degree 2 a copy is one device, so the ring does not matter.")
 
-# %% [markdown] id="nb02-c35"
+# %% [markdown] id="nb02-c32"
 # The list also has gaps in its numbers, which AWS's troubleshooting page forbids. Compare it with a good list at degree 8.
 # Change `passed` and run the cell again.
 
-# %% id="nb02-c36"
+# %% id="nb02-c33"
 passed = [0, 1, 2, 3, 4, 5, 6, 7]
 pictures.rings(plan(Settings(tensor_parallel_degree=8)), {"the article's list": listed, "your list": passed})
 
-# %% [markdown] id="nb02-c37"
+# %% [markdown] id="nb02-c34"
 # (The ring is the documentation's figure. That copies take devices in the order of their numbers is inferred from the
 # server's source. Nobody has measured either here.)
 #
@@ -296,10 +288,10 @@ pictures.rings(plan(Settings(tensor_parallel_degree=8)), {"the article's list": 
 #
 # **Predict.** Degree 24 uses twelve times the cores of degree 2. How many times faster is one token?
 
-# %% id="nb02-c38" tags=["predict"]
+# %% id="nb02-c35" tags=["predict"]
 answer = ...  # a number, such as 12; it counts as right within half of the truth
 
-# %% id="nb02-c39"
+# %% id="nb02-c36"
 lines, mid = [], {}
 for degree in (2, 8, 24):
     made = plan_for(
@@ -312,28 +304,16 @@ for degree in (2, 8, 24):
 why = "Between two layers the cores wait for each other, and more cores wait longer."
 reveal(answer, mid[2] / mid[24], "\n".join(lines), why=why, within=0.5)
 
-# %% [markdown] id="nb02-c40"
-# For a setting that AWS has published, the range is small and the row is named:
-
-# %% id="nb02-c41"
-from inf2lab.checks import wrap
-
-published = {"n_positions": 4096, "input_tokens": 128, "output_tokens": 3968, "profile": "djl-0.28"}
-row = plan_for("llama-2-13b", tensor_parallel_degree=24, **published).decode
-print(f"{row.ms_per_token.mid:.2f} to {row.ms_per_token.high:.2f} milliseconds, {row.basis}")
-print(wrap(row.explanation))
-print(f"the memory's speed alone would allow {row.roofline_ms:.2f}")
-
-# %% [markdown] id="nb02-c42"
-# Reading weights and cache at full speed takes less than a third of that time. The rest is waiting and copying. (The planner
-# is fitted on published rows; `tools/fit_decode_model.py` prints its errors.)
+# %% [markdown] id="nb02-c37"
+# (The planner is fitted on published rows; `tools/fit_decode_model.py` prints its errors. Reading weights and cache takes less
+# than a third of a token's time. The rest is waiting and copying.)
 #
 # ## What does it cost?
 #
 # Price what you start, not what would fit. Notebook 05's command passes **one** device, so it starts one copy. Here are four
 # hours of the instance, and a million tokens when every started copy is always busy.
 
-# %% id="nb02-c43"
+# %% id="nb02-c38"
 deployments = {
     "one copy, inf2.8xlarge": plan(Settings(instance="inf2.8xlarge")),
     "one copy, inf2.48xlarge": plan(Settings()),
@@ -346,13 +326,13 @@ for name, made in deployments.items():
     four_hours = 4 * made.service.usd_per_hour
     print(f"{name:30}{four_hours:14.2f}   {usd.low:22.0f} {usd.mid:7.0f} {usd.high:6.0f}")
 
-# %% [markdown] id="nb02-c44"
+# %% [markdown] id="nb02-c39"
 # (Prices: `lib/inf2lab/catalog/instances.json`, with month and source.)
 
-# %% id="nb02-c45"
+# %% id="nb02-c40"
 pictures.costs(deployments)
 
-# %% [markdown] id="nb02-c46"
+# %% [markdown] id="nb02-c41"
 # One copy on the large instance pays for eleven idle chips. It belongs on inf2.8xlarge. Twelve copies make cheap tokens **if**
 # you start them (`Settings(copies=12)`) and keep them busy. Three copies of degree 8 answer sooner, and each token costs more.
 #
@@ -360,10 +340,10 @@ pictures.costs(deployments)
 #
 # **Predict.** OPT-13B needs two cores. Which instance is the cheapest that can serve it?
 
-# %% id="nb02-c47" tags=["predict"]
+# %% id="nb02-c42" tags=["predict"]
 answer = ...  # a text, such as "inf2.xlarge"
 
-# %% id="nb02-c48"
+# %% id="nb02-c43"
 lines = []
 for name in ("opt-1.3b", "opt-13b", "opt-30b", "opt-66b", "llama-2-7b", "bloom"):
     choice = plan_for(name, batch_size=2).cheapest
@@ -372,7 +352,7 @@ for name in ("opt-1.3b", "opt-13b", "opt-30b", "opt-66b", "llama-2-7b", "bloom")
 why = "Two cores hold it. But the host of the smaller instances has too little memory to load it."
 reveal(answer, plan_for("opt-13b", batch_size=2).cheapest.instance, "\n".join(lines), why=why)
 
-# %% [markdown] id="nb02-c49"
+# %% [markdown] id="nb02-c44"
 # The weights pass through the host's memory: up to 35 GiB with notebook 04's handler, 59 where a handler reads them in 32 bits.
 # inf2.xlarge has 16 GiB, and trn1.2xlarge (Trainium, the sister chip) 32. BLOOM, with 176 billion parameters, is too large for
 # every instance here.
@@ -381,34 +361,30 @@ reveal(answer, plan_for("opt-13b", batch_size=2).cheapest.instance, "\n".join(li
 #
 # In a terminal: `inf2lab plan`, and `--json` for programs.
 
-# %% id="nb02-c50"
+# %% id="nb02-c45"
 mine = plan(settings)
 mine
 
-# %% [markdown] id="nb02-c51"
+# %% [markdown] id="nb02-c46"
 # ## Two failures on purpose
 #
-# `Settings` refuses what no rule allows, before anything is started, with one sentence.
+# `Settings` refuses what no rule allows, before anything is started: an odd degree, and degree 24 with the article's own
+# profile, whose library does not pad.
 
-# %% id="nb02-c52"
+# %% id="nb02-c47"
 from inf2lab.errors import SettingsError
 
 with expect_failure(SettingsError, about="is not supported by the Neuron runtime"):
     Settings(tensor_parallel_degree=3)
-
-# %% [markdown] id="nb02-c53"
-# And degree 24 with the article's own profile, whose library does not pad:
-
-# %% id="nb02-c54"
 with expect_failure(SettingsError, about="40 attention heads"):
     Settings(profile="seed-0.21", tensor_parallel_degree=24)
 
-# %% [markdown] id="nb02-c55"
+# %% [markdown] id="nb02-c48"
 # ## Check yourself
 #
 # These are about your counting, your list of devices and your parameters.
 
-# %% id="nb02-c56" tags=["check"]
+# %% id="nb02-c49" tags=["check"]
 whole_gb = 2 * plan(article).memory.total / 1e9
 check(
     "your count of weights and cache agrees with the planner",
@@ -427,7 +403,10 @@ check(
 )
 check("your plan is legal and may fit", not mine.problems, hint="; ".join(mine.problems))
 
-# %% [markdown] id="nb02-c57"
+# %% [markdown] id="nb02-c50"
+# **Seen on the chip?** An inf2.xlarge shows one Neuron device with two NeuronCores (documented by AWS). A token takes what the plan says, and the chip's memory is what the arithmetic says (reasoned). OPT-13B in f16 with batch 2 and 2048 positions fits on the two NeuronCores of one chip (documented by AWS). An inf2.48xlarge takes the tensor parallel degrees 1, 2, 4, 8 and 24, later also 12 and 16 (documented by AWS). [What each rests on](../docs/claims.md)
+
+# %% [markdown] id="nb02-c51"
 # **What you have now:** the three rules and what each forgets; the bytes on one core; the copies; a price for what you start.
 #
 # **On the chip:** the same. The emulated chip uses the planner's functions: what does not fit here is refused in notebook 05.
@@ -448,7 +427,5 @@ check("your plan is legal and may fit", not mine.problems, hint="; ".join(mine.p
 # (AWS) · [Megatron-LM](https://arxiv.org/abs/1909.08053), the paper that cuts layers this way ·
 # [OPT](https://arxiv.org/abs/2205.01068), the model's paper ·
 # [OPT-13B sampling](https://github.com/aws-neuron/aws-neuron-samples/tree/master/torch-neuronx/transformers-neuronx/inference), AWS's sample
-#
-# **Seen on the chip?** An inf2.xlarge shows one Neuron device with two NeuronCores (documented by AWS). A token takes what the plan says, and the chip's memory is what the arithmetic says (reasoned). OPT-13B in f16 with batch 2 and 2048 positions fits on the two NeuronCores of one chip (documented by AWS). An inf2.48xlarge takes the tensor parallel degrees 1, 2, 4, 8 and 24, later also 12 and 16 (documented by AWS). [What each rests on](../docs/claims.md)
 #
 # Next: [03 Serve without code](03_serving_properties.ipynb)

@@ -331,7 +331,7 @@ truth = {
 reveal(
     answer,
     truth,
-    annotated(first),
+    annotated(first, whole=False),
     why="Only an error stops the load. With the others it runs, but not as meant.",
 )
 
@@ -349,28 +349,16 @@ reveal(
 # Line 6 is right for the small model: DJLServing's own tests give it ten minutes. OPT-13B needs more, and this line wins over
 # the 7200 seconds of the docker command.
 #
-# **Predict.** `lint --fix` changes only what has one certain fix. Which line does it change?
-
-# %% id="nb03-c48" tags=["predict"]
-answer = ...  # a line's number
-
-# %% id="nb03-c49"
-before = (first.folder / "serving.properties").read_text().splitlines()
-fixed = lint(first.folder, then, fix=True)
-after = (first.folder / "serving.properties").read_text().splitlines()
-changed = {number: new for number, (old, new) in enumerate(zip(before, after, strict=True), 1) if old != new}
-((number, line),) = changed.items()
-reveal(answer, number, line, why="The other two are your decision: which model, and how long a text.")
-
-# %% [markdown] id="nb03-c50"
+# (`inf2lab lint --fix` changes only what has one certain fix: here line 8.)
+#
 # The linter also read the article's request and its docker command, and compared them with the file:
 
-# %% id="nb03-c51"
+# %% id="nb03-c48"
 for finding in first.findings:
     if finding.file != "serving.properties":
         print(wrap(f"{finding.file}:{finding.line} {finding.severity}: {finding.message}"))
 
-# %% [markdown] id="nb03-c52"
+# %% [markdown] id="nb03-c49"
 # The first two would show only after the load. Notebook 05 takes up the docker command, notebook 06 the request.
 #
 # ## The article's second route
@@ -378,12 +366,13 @@ for finding in first.findings:
 # Its second `serving.properties` has four lines and no finding. The work is done by a `model.py` beside it. Here are the lines
 # of that file with a finding:
 
-# %% id="nb03-c53"
+# %% id="nb03-c50"
 second = lint(write_article("model.py", "logs/article/model.py"), then)
-print("in serving.properties:", sum(finding.file == "serving.properties" for finding in second.findings))
-annotated(second, "model.py", whole=False)
+for finding in second.findings:
+    if finding.file == "model.py":
+        print(wrap(f"line {finding.line} {finding.severity}: {finding.message}"))
 
-# %% [markdown] id="nb03-c54"
+# %% [markdown] id="nb03-c51"
 # Nothing here is an error: the handler did run, for these two prompts and by luck. In notebook 04 you write one without these
 # lines. Every defect, with what to do instead, is in [article_defects.md](../docs/article_defects.md).
 #
@@ -392,7 +381,7 @@ annotated(second, "model.py", whole=False)
 # The last four are about the folder that you wrote alone, or the worked solution.
 
 
-# %% id="nb03-c55" tags=["check"]
+# %% id="nb03-c52" tags=["check"]
 def errors_of(found):
     return [str(finding) for finding in found.findings if finding.severity == "error"]
 
@@ -418,14 +407,18 @@ check("your own folder: compiled for the team's requests", sizes == ["4", "2048"
 hour = stated.get("option.model_loading_timeout") == "3600" and request.dtype != "f32"
 check("your own folder: 16 bits, and an hour for the load", hour, hint="see dtype and model_loading_timeout")
 
-# %% [markdown] id="nb03-c56"
+# %% [markdown] id="nb03-c53"
+# ## What is kept on the chip
+#
+# Compiled programs are kept in `cache/`. Notebook 04's handler compiles once more: the built-in one adds a flag of its own to
+# the compiler's, and the flags are part of a program's key. To keep programs beyond the instance,
+# `option.compiled_graph_path=s3://bucket/folder` puts the compiler's cache there: from 0.25 on, for the built-in handler.
+
+# %% [markdown] id="nb03-c54"
 # **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; a second one that you wrote alone;
 # two failures that you will recognise.
 #
-# **On the chip:** the same folder, unchanged. Only the lane differs. Compiled programs are kept in `cache/`, and the next start
-# of this folder takes 3 to 14 minutes by the planner. Notebook 04's handler compiles once more: the built-in one adds a flag
-# of its own to the compiler's, and the flags are part of a program's key. To keep programs beyond the instance,
-# `option.compiled_graph_path=s3://bucket/folder` puts the compiler's cache there: from 0.25 on, for the built-in handler.
+# **On the chip:** the same folder, unchanged. Only the lane differs. The next start of this folder takes 3 to 14 minutes by the planner.
 #
 # **Try it:** write `option.n_positions=256`, start again, and ask for 512 tokens. What does the handler say?
 #
