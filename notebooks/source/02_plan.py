@@ -336,6 +336,11 @@ pictures.costs(deployments)
 # One copy on the large instance pays for eleven idle chips. It belongs on inf2.8xlarge. Twelve copies make cheap tokens **if**
 # you start them (`Settings(copies=12)`) and keep them busy. Three copies of degree 8 answer sooner, and each token costs more.
 #
+# ## You may stop here
+#
+# The short path goes on with [03 Serve a model without code](03_serving_properties.ipynb). Or stay: the planner
+# chooses an instance, shows your plan whole, and refuses two.
+#
 # ## The cheapest instance that fits
 #
 # **Predict.** OPT-13B needs two cores. Which instance is the cheapest that can serve it?

@@ -298,6 +298,10 @@ for subject in ("model", "degree", "memory", "host"):
 #
 # </details>
 #
+# ## You may stop here
+#
+# The short path goes on with [04 Write your own handler](04_model_py.ipynb). Or stay, and judge the article.
+#
 # ## The article's first file, line by line
 #
 # Now you can judge. This is the [article](../docs/article_defects.md)'s file for the built-in handler:

@@ -27,20 +27,6 @@ PREDICTING = WITH_EXERCISES[1:]
 FOOT = ["**What you have now", "**On the chip", "**Try it", "**Exercise", "**Further reading", "Next: ["]
 NO_FOOT = {"00": ["**On the chip", "**Try it", "**Exercise"], "99": ["**On the chip", "**Try it", "**Exercise"]}
 
-# Notebooks whose texts are being written anew, by what does not hold of them yet. A line that holds goes.
-NOT_YET = {
-    "cells": [],
-    "predictions": [],
-    "links": [],
-    "answers": [],
-    "lines": [],
-    "foot": [],
-    "exercises": [],
-    "time": [],
-    "words": [],
-    "all": ["short path"],
-}
-
 # One word for one thing, and none that a reader with little English stops at: what is written, and what is meant.
 # Code between backquotes keeps its names.
 WORDS = {
@@ -61,35 +47,30 @@ WORDS = {
 READ = count_notebooks.read_all()
 
 
-def of_each(rule: str, numbers: list[str] | None = None) -> pytest.MarkDecorator:
-    """A test of every notebook, or of some, but those that do not hold the rule yet."""
-    chosen = [number for number in numbers or READ if number in READ]
-    late = pytest.mark.skip(reason="its text is being written anew")
-    return pytest.mark.parametrize(
-        "one",
-        [pytest.param(READ[number], marks=late if number in NOT_YET[rule] else ()) for number in chosen],
-        ids=chosen,
-    )
+def of_each(numbers: list[str] | None = None) -> pytest.MarkDecorator:
+    """A test of every notebook, or of some."""
+    chosen = numbers or list(READ)
+    return pytest.mark.parametrize("one", [READ[number] for number in chosen], ids=chosen)
 
 
-@of_each("cells")
+@of_each()
 def test_no_cell_is_longer_than_a_reader_s_breath(one: Notebook) -> None:
     """Tables and folded answers are not read in one go, and do not count."""
     words = {cell.id: len(count_notebooks.prose(cell.source).split()) for cell in one.texts}
     assert {cell: count for cell, count in words.items() if count > LONGEST_CELL} == {}
 
 
-@of_each("predictions", PREDICTING)
+@of_each(PREDICTING)
 def test_the_reader_predicts_before_it_is_shown(one: Notebook) -> None:
     assert one.predictions >= PREDICTIONS
 
 
-@of_each("links")
+@of_each()
 def test_it_names_where_to_read_on(one: Notebook) -> None:
     assert len(set(one.links)) >= LINKS
 
 
-@of_each("answers")
+@of_each()
 def test_every_task_to_try_has_its_answer_folded(one: Notebook) -> None:
     """The answer follows within the cell, or opens the next."""
     for place, cell in enumerate(one.cells):
@@ -101,7 +82,7 @@ def test_every_task_to_try_has_its_answer_folded(one: Notebook) -> None:
             assert all("<summary>Answer" in answer for answer in answers), f"{cell.id}: its summary is `Answer`"
 
 
-@of_each("lines")
+@of_each()
 def test_no_line_of_an_output_is_broken_within_a_word(one: Notebook) -> None:
     """JupyterLab breaks a longer line wherever it ends; tables and pictures it does not break."""
     long = []
@@ -113,39 +94,33 @@ def test_no_line_of_an_output_is_broken_within_a_word(one: Notebook) -> None:
     assert long == []
 
 
-@of_each("foot")
+@of_each()
 def test_it_ends_with_what_a_reader_has_now_and_where_to_go(one: Notebook) -> None:
     last = one.cells[-1].source
     assert [row for row in FOOT if row not in last and row not in NO_FOOT.get(one.number, [])] == []
 
 
-@of_each("exercises", WITH_EXERCISES)
+@of_each(WITH_EXERCISES)
 def test_it_has_an_exercise_and_leads_to_it(one: Notebook) -> None:
     (link,) = {link["address"] for link in LINK.finditer(one.cells[-1].source) if f"exercises/{one.number}_" in link[0]}
     assert (NOTEBOOKS / link).exists()
 
 
 def test_ten_exercises_rise_with_the_notebooks() -> None:
-    if "exercises" in NOT_YET["all"]:
-        pytest.skip("they are being written")
     assert {path.stem[:2] for path in (NOTEBOOKS / "exercises").glob("[0-9][0-9]_*.ipynb")} >= set(WITH_EXERCISES)
 
 
-@of_each("time")
+@of_each()
 def test_the_time_it_says_is_what_a_newcomer_takes(one: Notebook) -> None:
     assert one.said_minutes == pytest.approx(one.minutes, rel=TIME_IS_OFF_BY, abs=1)
 
 
 def test_the_short_path_is_two_hours() -> None:
-    if "short path" in NOT_YET["all"]:
-        pytest.skip("its texts are being written anew")
     path = count_notebooks.short_path(READ)
     assert count_notebooks.minutes(path) <= SHORT_PATH_MINUTES, [f"{one.number}: {one.minutes:.0f}" for one in path]
 
 
 def test_there_are_enough_pictures() -> None:
-    if "pictures" in NOT_YET["all"]:
-        pytest.skip("they are being drawn")
     assert sum(one.pictures for one in READ.values()) >= PICTURES
 
 
@@ -178,8 +153,6 @@ def sentences(path: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_one_word_for_one_thing(path: Path) -> None:
-    if path.relative_to(ROOT).as_posix() in NOT_YET["words"]:
-        pytest.skip("its text is being written anew")
     found = [
         f"{path.name}:{number}: {match[0]!r}: write {better}"
         for number, text in sentences(path)

@@ -26,8 +26,6 @@ import inf2lab.checks
 
 TAG = "broken-checks"
 FAILED, PASSED = "FAIL", "PASS"
-# Notebooks whose broken work is still to be written.
-NOT_WRITTEN: list[str] = []
 _CELL = re.compile(r"^# %%.*\n", re.MULTILINE)
 _ITEM = re.compile(r"\s*# breaks: (?P<claim>.+)\n(?P<code>[\s\S]*)")
 _SAID = re.compile(r"^PASS  (.+)$", re.MULTILINE)
