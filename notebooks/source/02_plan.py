@@ -410,6 +410,8 @@ check("your plan is legal and may fit", not mine.problems, hint="; ".join(mine.p
 
 # %% [markdown] id="nb02-c50"
 # **Seen on the chip?** An inf2.xlarge shows one Neuron device with two NeuronCores (documented by AWS). A token takes what the plan says, and the chip's memory is what the arithmetic says (reasoned). OPT-13B in f16 with batch 2 and 2048 positions fits on the two NeuronCores of one chip (documented by AWS). An inf2.48xlarge takes the tensor parallel degrees 1, 2, 4, 8 and 24, later also 12 and 16 (documented by AWS). [What each rests on](../docs/claims.md)
+#
+# The planner's other numbers are arithmetic.
 
 # %% [markdown] id="nb02-c51"
 # **What you have now:** the three rules and what each forgets; the bytes on one core; the copies; a price for what you start.
