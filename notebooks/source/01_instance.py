@@ -99,7 +99,7 @@ for size in (name for name, one in catalog.instances().items() if one.family == 
     small += [size] if host.once_gib > machine.host_gib else []
     hosts.append(f"{size:14}host {machine.host_gib:3} GiB, the load takes {host.once_gib:2.0f}")
     print(
-        f"{size:14}{machine.usd_per_hour:7.3f} USD/h, {machine.vcpus:3} vCPUs, room for {len(made.copies):2}"
+        f"{size:14}{machine.usd_per_hour:7.3f} USD/h, {machine.vcpus:3} vCPUs, copies: {len(made.copies):2}"
     )
 why = "It has two cores like inf2.8xlarge, but 16 GiB of host memory."
 reveal(answer, ", ".join(small), "\n".join(hosts), why=why)
