@@ -116,7 +116,7 @@ print("instance:", settings.instance, "-", settings.hardware.cores, "NeuronCores
 # | [10](10_where_next.ipynb) | take the folder to the stack's successors | not needed |
 # | [99](99_clean_up.ipynb) | stop everything and prove it | ends the bill |
 #
-# **The short path** is 00, 02 to 06, 08 and 99, each as far as its heading *You may stop here*: a little more than two hours.
+# **The short path** is 00, 02 to 06, 08 and 99, each as far as its heading *You may stop here*: two hours.
 #
 # ## What is real here
 
