@@ -22,7 +22,7 @@
 # | **Cost** | nothing in either lane: this notebook breaks the rehearsal, never the container |
 
 # %% [markdown] id="nb08-c02"
-# On the chip a failed start costs many minutes. Learn here to read a log. It costs nothing.
+# On the chip a failed start costs many minutes. Here it costs nothing. So learn here to read a log.
 
 # %% id="nb08-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -71,8 +71,9 @@ cause = drills.explain(logs["A"])[0]
 reveal(answer, cause.line.partition(":")[0], f"line {cause.line_number}: {cause.title}")
 
 # %% [markdown] id="nb08-c09"
-# `EngineException` says only that the start failed. `TypeError` is a bug of DJL's worker: it fails while it logs. So the
-# rule is: ignore the server's exceptions (`ai.djl...`, `java...`), and take the worker's first one. Its lines carry `stderr`.
+# `EngineException` says only that the start failed. `TypeError` comes from a bug in DJL's worker: it fails while it writes
+# the real error to the log. So the rule is: ignore the server's exceptions (`ai.djl...`, `java...`), and take the worker's
+# first one. The worker's lines have the word `stderr`.
 #
 # ## Which log has which cause?
 #
@@ -148,13 +149,13 @@ print(wrap(str(found["C"])))
 # %% [markdown] id="nb08-c20"
 # ## You may stop here
 #
-# This ends the short path's part. Go on with [99 Clean up](99_clean_up.ipynb), or stay: below, you cause failures
+# The short path's part ends here. Go on with [99 Clean up](99_clean_up.ipynb), or stay: below, you cause failures
 # yourself and fix them.
 
 # %% [markdown] id="nb08-c21"
 # ## 1. A model that does not load
 #
-# The broken server gets the next port and an emulated machine of its own. Your own server may go on running. The folder is
+# The broken server gets the next port and an emulated machine of its own. Your own server can keep running. The folder is
 # that of notebook 03, for the built-in handler. One value is new: the batch has 3 rows.
 
 # %% id="nb08-c22"
@@ -189,8 +190,8 @@ for word in ("weights  ", "KV cache  ", "total  "):
     print(next(line for line in log.splitlines() if word in line).split("stdout: ")[1])
 
 # %% [markdown] id="nb08-c25"
-# A core has 16 GiB, and not all of it is free. The weights stay. The [KV cache](../docs/glossary.md#kv-cache) grows with
-# rows and positions. **Fix it:** two rows, and 128 positions instead of 2048.
+# A core has 16 GiB, and not all of it is free. The weights cannot shrink. The [KV cache](../docs/glossary.md#kv-cache)
+# can: it grows with rows and positions. **Fix it:** two rows, and 128 positions instead of 2048.
 #
 # **Predict.** How many GiB will a core hold then?
 
@@ -208,7 +209,7 @@ reveal(
     answer,
     round(planned.memory.total / GIB, 2),
     f"the plan says: {planned.verdict.fit}",
-    why="The cache shrinks from 2.34 GiB to two thirds of a sixteenth of it.",
+    why="2 rows for 3 and 128 positions for 2048: the cache shrinks from 2.34 to 0.10 GiB.",
     within=0.02,
 )
 
@@ -236,7 +237,7 @@ reveal(
 )
 
 # %% [markdown] id="nb08-c31"
-# It is log C. Your fix for the first failure caused it. **Fix** the request, or raise the option and pay in memory.
+# It is log C. Your fix for the first failure caused it. **Fix** the request. Or raise the option: that costs memory.
 
 # %% id="nb08-c32" tags=["nbval-ignore-output"]
 fixed = server.endpoint.send({"inputs": prompts, "parameters": {"max_new_tokens": 100}})
@@ -317,8 +318,8 @@ statuses = {what: int(drills.seen()[drill.name].terminal[0].split()[1]) for what
 reveal(answer, statuses, *(f"{what}: {drill.cause}" for what, drill in five.items()))
 
 # %% [markdown] id="nb08-c43"
-# A drill causes its failure against a server of its own, and compares what it sees with what is written about it. This is
-# one of them; `all_drills = True` runs every one, for one to three minutes.
+# A drill starts a server of its own, causes the failure, and compares what it sees with what is written about it. The next
+# cell runs one drill. `all_drills = True` runs all of them, which takes one to three minutes.
 
 # %% id="nb08-c44"
 results = list(drills.run(drills.DRILLS.values() if all_drills else [drills.find("queue-full")]))
@@ -333,12 +334,12 @@ check(
     "each of your three failures led to its cause",
     [match.name for matches in (first, second, third) for match in matches]
     == ["out-of-device-memory", "n-positions-too-small", "predict-timeout"],
-    hint="run the cells in order; the log of a port is begun anew at each start",
+    hint="run the cells in order; each start of a server begins a new log",
 )
 check("your fix fits the cores", str(planned.verdict.fit) == "fits", hint="fewer rows or fewer positions")
 check("after a fix the server answers", fixed.ok and after.ok, hint="inf2lab explain")
 check(
-    "every drill went as it is written",
+    "every drill showed what is written about it",
     all(result.ok or result.unavailable for result in results),
     hint="`inf2lab drill NAME` shows what was not seen",
 )
@@ -363,7 +364,7 @@ check(
 #
 # </details>
 #
-# **Exercise:** [a folder that does not load](exercises/08_break_it.ipynb)
+# **Exercise:** [an evening's log](exercises/08_break_it.ipynb)
 #
 # **Further reading:** [Neuron runtime: troubleshooting](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/neuron-runtime/nrt-troubleshoot.html),
 # [DJLServing: configuration](https://github.com/deepjavalibrary/djl-serving/blob/master/serving/docs/configurations.md),

@@ -16,14 +16,14 @@
 # | | |
 # |---|---|
 # | **You will do** | put the folder of notebook 04 on a Ray cluster, grow it to seven replicas, kill parts of it, write its manifest for EKS |
-# | **You will be able to** | say when one instance is not enough, what a cluster costs each request, and what survives which loss |
+# | **You will be able to** | say when one instance is not enough, how much time a cluster adds to a request, and what is lost when a part of it fails |
 # | **Before you start** | [04 model.py](04_model_py.ipynb) wrote the folder; [08](08_break_it.ipynb) came before |
 # | **Time** | 22 minutes to read; seconds to run, 3 minutes on a live cluster |
 # | **Cost** | nothing here; on AWS every instance of a cluster bills by the hour |
 
 # %% [markdown] id="nb09-c02"
 # One copy of the model lives on **one** instance: the NeuronCores of two Inf2 machines cannot share a layer. (Those of
-# two Trn1 machines can.) So past one instance you make more **replicas**. Something must place them, route requests to
+# two Trn1 machines can.) So for more users you add **replicas**, on more instances. Something must place them, route requests to
 # them, and replace the lost ones. This notebook uses **Ray Serve**, because it runs here as well.
 
 # %% id="nb09-c03" tags=["parameters"]
@@ -64,11 +64,11 @@ table = [f"{size.name:15} {size.cores:2} cores: {size.cores // 8} replicas of 8"
 reveal(answer, {size.name: size.cores % 8 for size in sizes[-2:]}, "\n".join(table))
 
 # %% [markdown] id="nb09-c09"
-# Choose a degree that leaves none.
+# Choose a degree that leaves no core idle.
 #
 # ## What Ray is told
 #
-# All of it follows from the folder and the profile. Ray's defaults are made for small web handlers:
+# Ray's defaults are made for small web handlers. The values below are made from the folder and the profile:
 
 # %% id="nb09-c10"
 folder = ModelFolder.named(model_name)
@@ -77,7 +77,7 @@ print(scale.options_table(spec))
 
 # %% [markdown] id="nb09-c11"
 # `max_replicas` is our choice. The two delays are short because the rehearsal loads in seconds. On the chip they are 30 and
-# 600 seconds: a load takes minutes, so a replica too many costs less than one that is missing.
+# 600 seconds: a load takes minutes, so one replica too many costs less than one too few.
 #
 # ## The folder of notebook 04, on one replica
 #
@@ -90,11 +90,11 @@ for text in stage.ask(folder, ["Hello, I am a", "The river runs"], seq_length):
     print(wrap(repr(text)))
 
 # %% [markdown] id="nb09-c13"
-# The replica started the server that you know and passed your request on. (With `lane="inf2"` it stands before the server
-# of notebook 05, which has the devices.) From here on a **light** folder of degree 8 takes its place. It only waits, so
-# that seven replicas have room on a laptop.
+# The replica started the server that you know and passed your request on. (With `lane="inf2"` it passes requests to the
+# server of notebook 05, which has the devices.) From here on, a **light** folder of degree 8 takes the place of yours. Its
+# handler only waits, so a laptop has room for seven replicas.
 #
-# ## What the way through costs
+# ## How much time the cluster adds
 #
 # A request now passes a proxy and a replica before it reaches the server.
 
@@ -127,7 +127,7 @@ counts = {f"node {node}": sum(one.node == node for one in placed) for node in ra
 reveal(answer, counts, "\n".join(map(str, placed)))
 
 # %% [markdown] id="nb09-c20"
-# The last node has four cores left. An eighth replica would wait; on EKS Karpenter then buys a node.
+# The last node has four cores left. An eighth replica would wait. On EKS, Karpenter would then add a node.
 #
 # Now the users leave. Streams end one after the other, and Ray ends replicas that it does not need. A stream that is cut
 # still has status 200, so the **tokens** are counted:
@@ -135,7 +135,7 @@ reveal(answer, counts, "\n".join(map(str, placed)))
 # %% id="nb09-c21"
 shrunk = stage.shrink()
 print(f"replicas: {shrunk.before}, then {shrunk.after}")
-print(f"streams that came short: {shrunk.failed}")
+print(f"streams that were cut: {shrunk.failed}")
 
 # %% [markdown] id="nb09-c22"
 # How long after the users came did the first new replica work?
@@ -146,12 +146,12 @@ scale.autoscaling(grown, shrunk)
 
 # %% [markdown] id="nb09-c24"
 # About 8 seconds in the recorded run, although `upscale_delay_s` is 1. The rest: Serve looks at its queues only now and
-# then, and a replica starts its server. On the chip add minutes of load.
+# then, and a replica starts its server. On the chip, add the minutes of a load.
 #
 # ## Kill something
 #
-# Four replicas work under load. First one replica is killed, then only the **server** beside one, then a whole **node**
-# with two replicas.
+# Four replicas work under load. First one replica is killed, then only the **server** of a replica, then a whole
+# **node** with two replicas.
 #
 # **Predict.** How many requests fail at the most, each time?
 
@@ -168,13 +168,13 @@ reveal(
 )
 
 # %% [markdown] id="nb09-c27"
-# Ray does not send a lost request again: it cannot know whether asking twice does harm. Your client can. One retry, and
-# the user sees a pause instead of an error.
+# Ray does not send a lost request again: it cannot know whether asking twice does harm. Your client can know. With
+# one retry, the user sees a pause instead of an error.
 #
 # ## How many replicas, before you rent them
 #
-# `inf2lab plan --rate 5 --input 64 --output 64` answers with replicas, instances and a price. It knows a queue: requests
-# arrive at random, and each replica is busy for some time with one. Here three replicas get 5 requests a second, then 10.
+# `inf2lab plan --rate 5 --input 64 --output 64` answers with replicas, instances and a price. It calculates with a queue:
+# requests arrive at random, and each keeps a replica busy for some time. Here three replicas get 5 requests a second, then 10.
 # C is the share of requests that find all three busy (Erlang's formula):
 
 # %% id="nb09-c28" tags=["nbval-ignore-output"]
@@ -197,8 +197,8 @@ said = round(1000 * queued[-1].predicted.p90_s)
 reveal(answer, said, scale.queue_table(queued), why="215 ms and a wait of 208 ms.", within=0.05)
 
 # %% [markdown] id="nb09-c32"
-# In the table, *formula* is the planner. *Same arrivals* is its queue, with requests at the same moments as
-# here. *Measured* had these arrivals too: the difference between the last two columns is Ray's.
+# In the table, *formula* is the planner. *Same arrivals* is the planner's queue, simulated with requests at
+# the moments at which they came here. *Measured* is Ray. So the difference between the last two columns is Ray's.
 
 # %% id="nb09-c33" tags=["nbval-ignore-output"]
 scale.queue_curve(queued)
@@ -206,7 +206,7 @@ scale.queue_curve(queued)
 # %% [markdown] id="nb09-c34"
 # The bars show what chance alone does. The median hardly moves, and the p90 doubles. So plan for the tail. (A p99 of 160 requests would be the second slowest.)
 #
-# While all replicas are busy, Ray's router pauses between two looks, and a free replica stands idle meanwhile.
+# While all replicas are busy, Ray's router pauses between two looks. A replica that becomes free is idle until the next look.
 # `max_backoff_s` in the table above limits the pauses.
 #
 # On the chip, measure one replica (`inf2lab load --clients 1,2,4,8 --json logs/curve.json`) and plan with it
@@ -245,7 +245,7 @@ print("\n".join(line for line in worker.splitlines() if "image:" in line or "neu
 
 # %% [markdown] id="nb09-c40"
 # `inf2lab scale ray models/opt13b --manifest` prints all of it. A real API server has accepted it and placed its pods.
-# **KubeRay's operator and a chip have not seen it.**
+# **Nobody has run it with KubeRay's operator, or on a chip.**
 #
 # Without Ray, Kubernetes alone serves the same pods. Seven replicas of degree 2 need seven chips, and one inf2.48xlarge
 # has twelve: one node is enough for all.
@@ -269,8 +269,8 @@ show(
 )
 
 # %% [markdown] id="nb09-c42"
-# On SageMaker, AWS operates all of it. It waits at most an hour, and workers load one after the other. So take a small
-# instance with one worker.
+# On SageMaker, AWS operates all of it. SageMaker waits at most an hour for a server to get ready, and workers load one
+# after the other. So take a small instance with one worker.
 
 # %% id="nb09-c43"
 import dataclasses
@@ -291,7 +291,7 @@ show(aws.endpoint_rows(here, endpoint), ["instances", "time-outs", "price", "not
 # | **you operate** | the cluster, KubeRay, Ray | the cluster, Karpenter, a queue metric | the endpoint |
 # | **you pay for** | the instances and the control plane | the same | its own hourly prices for the same chips |
 # | **requests wait** | in the proxy, until a replica is free | in the queue of a server chosen at random | in the endpoint |
-# | **it grows on** | requests waiting or running | a metric that you provide | requests at once, for each copy |
+# | **what makes it grow** | requests waiting or running | a metric that you provide | requests at once, for each copy |
 # | **take it when** | you work in Python | you have a cluster and people for it | you want to operate nothing |
 #
 # ## Check yourself
@@ -326,7 +326,8 @@ check("the cluster is gone", not left, hint="`inf2lab stop`, then look at the pr
 # **On the chip:** a replica takes minutes to load. So keep one to spare.
 #
 # **Try it:** `inf2lab scale ray --most 3` in a terminal, and in a second one, with the address that the first prints:
-# `inf2lab load --url ADDRESS --model light --clients 8 -t 30`. How many clients until the third replica?
+# `inf2lab load --url ADDRESS --model light --clients 8 -t 30`. Change the
+# number of clients. From which number on does a third replica start?
 #
 # <details><summary>Answer</summary>
 #
@@ -334,7 +335,7 @@ check("the cluster is gone", not left, hint="`inf2lab stop`, then look at the pr
 #
 # </details>
 #
-# **Exercise:** [scale out](exercises/09_scale_out.ipynb)
+# **Exercise:** [price a load](exercises/09_scale_out.ipynb)
 #
 # **Further reading:** [Ray Serve: autoscaling](https://docs.ray.io/en/latest/serve/advanced-guides/advanced-autoscaling.html),
 # [KubeRay: RayService](https://docs.ray.io/en/latest/cluster/kubernetes/user-guides/rayservice.html),

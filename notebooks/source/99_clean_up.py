@@ -17,14 +17,14 @@
 # |---|---|
 # | **You will do** | stop every server this repository started, then look for anything that is left |
 # | **You will be able to** | end a session knowing that nothing runs and nothing bills |
-# | **Before you start** | nothing; this notebook may be run at any time, also twice, also after a crash |
+# | **Before you start** | nothing; you may run this notebook at any time, even twice, even after a crash |
 # | **Time** | 6 minutes to read, seconds to run; on AWS a sweep waits some minutes |
 # | **Cost** | it ends the cost |
 
 # %% [markdown] id="nb99-c02"
-# A server that a notebook started runs on when you close the notebook. That is on purpose: the model stays loaded. So something
-# has to stop it. This notebook finds servers by their state files, and lost ones by a mark in their environment. It never
-# stops a process that this repository did not start.
+# A server that a notebook started keeps running when you close the notebook. That is on purpose: the model stays loaded. So
+# something has to stop it. This notebook finds servers by their state files. If a state file is lost, it finds the server by a
+# mark in its environment. It never stops a process that this repository did not start.
 
 # %% id="nb99-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -44,7 +44,8 @@ for server in all_servers():
     print(server.folder.name, "at", server.url, "is", server.status().state)
 
 # %% [markdown] id="nb99-c06"
-# Stop it: first by asking, after ten seconds by force. Workers, temporary checkpoints and state files go with it.
+# Stop all of it. Each server is asked to end, and is killed if it still runs after ten seconds. Its workers, temporary
+# checkpoints and state files are removed too.
 
 # %% id="nb99-c07" tags=["nbval-ignore-output"]
 print(stop_everything(), "stopped")
@@ -69,9 +70,9 @@ print("somebody listens on the port:", answers)
 #
 # Run this on the machine that **launched** the instance: its record says which runs there were, in which regions. The
 # sweep terminates the instance, waits, and then looks by tag for everything that a run can leave: disks, addresses,
-# snapshots, groups, schedules, roles. What carries another tag, or none, is not touched.
+# snapshots, groups, schedules, roles. Anything with another tag, or without one, is not touched.
 #
-# **Predict.** An instance is *stopped*, not *terminated*. Does it still bill? And does a terminated one?
+# **Predict.** Does a *stopped* instance still bill? Does a *terminated* one?
 
 # %% id="nb99-c11" tags=["predict"]
 answer = {"stopped": ..., "terminated": ...}  # True if it still bills, else False
@@ -94,9 +95,9 @@ swept = aws.sweep_on_record(settings)
 print(swept)
 
 # %% [markdown] id="nb99-c15"
-# On the instance itself there is no record. There, `sudo shutdown -h now` ends it: notebook 01 has set that a shutdown terminates.
+# On the instance itself there is no record. There, `sudo shutdown -h now` ends it: in notebook 01, the launch says that a shutdown terminates.
 # Then run this notebook on your own machine, for the proof.
-# If something is left, the lines above say what and why: run the cell again. In a terminal it is `inf2lab sweep`.
+# If something is left, the lines above say what and why: run the cell again. In a terminal the same command is `inf2lab sweep`.
 #
 # ## Check yourself
 
@@ -113,7 +114,7 @@ check(
 # %% [markdown] id="nb99-c17"
 # **Seen on the chip?** A sweep removes everything that a run has made (reasoned). [What each rests on](../docs/claims.md)
 #
-# Nobody who wrote this had the chip. `inf2lab prove` asks it, for about a dollar.
+# Nobody who wrote this had the chip. `inf2lab prove` tests it on the chip, for about a dollar.
 
 # %% [markdown] id="nb99-c18"
 # **What you have now:** a clean machine, and your model folders in `models/`. They are the result: take them to an

@@ -13,7 +13,7 @@ planned = plan(Settings(tensor_parallel_degree=2, batch_size=64))
 fixed = refused
 
 # %%
-# breaks: every drill went as it is written
+# breaks: every drill showed what is written about it
 results = [dataclasses.replace(results[0], missing=("HTTP/1.1 503",))]
 
 # %%
