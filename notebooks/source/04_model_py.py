@@ -86,10 +86,14 @@ print(f"{settings.lane} lane, {settings.model_id}, degree {degree}, batch {rows}
 # | step | why |
 # |---|---|
 # | read with `torch_dtype="auto"` | the numbers stay in 16 bits. Else transformers makes 32 bits of each, and OPT-13B takes 59 GiB of the host, not 35 |
-# | cast only the `Linear` parts | the cores multiply these big matrices in 16 bits. The library computes norms and embeddings in 32 bits |
+# | cast only the `Linear` parts | the cores multiply these big matrices in `dtype` (OPT-13B's are in 16 bits already). The library computes norms and embeddings in 32 bits |
 # | write it **split**, one file a tensor | the library reads one layer at a time, cuts it, and puts it on the cores: the host holds no second model |
-# | `to_neuron()` | it copies the weights and compiles programs for exactly this degree, batch and length |
+# | `to_neuron()` | it copies the weights and compiles programs for exactly this degree, batch and length. Unlike CUDA graphs: without them nothing runs |
 # | load at the warm-up call (Part 4) | the port opens after it, so no user waits for the load |
+#
+# **If you know vLLM:** `tensor_parallel_degree` is `--tensor-parallel-size`, and `n_positions` is `--max-model-len`. But
+# `batch_size` is not `--max-num-seqs`: each request of this handler must fill the batch. And the cache is not paged: each row
+# has memory for all positions from the start.
 
 # %% id="nb04-c09"
 # %%writefile -a models/{settings.model_name}/model.py

@@ -18,7 +18,7 @@
 # | **You will do** | read the docker command for the chip, start the server, follow it until it answers, see three loads fail |
 # | **You will be able to** | tell loading from ready, read the log, and find out why a model did not load |
 # | **Before you start** | [04 Write your own handler](04_model_py.ipynb): it writes `models/opt13b` |
-# | **Time** | 20 minutes to read; 1 minute to run in the rehearsal; on the chip a load: 3 to 14 minutes by the planner, as notebook 04 left programs, else 7 to 55 |
+# | **Time** | 20 minutes to read; 1 minute to run in the rehearsal; on the chip a load: 3 to 14 minutes by the planner, with notebook 04's programs, else 7 to 55 |
 # | **Cost** | nothing in the rehearsal; on the chip the instance's hourly price. **The server keeps running**: notebook 99 stops it |
 
 # %% [markdown] id="nb05-c02"
@@ -97,7 +97,7 @@ if settings.lane == "inf2":
 #
 # | article | here | why |
 # |---|---|---|
-# | devices 0, 10, 2, 4, 6, 8, 1, 11 | `/dev/neuron0`: as many as one copy needs | the cores of a copy must be neighbours |
+# | devices 0, 10, 2, 4, 6, 8, 1, 11 | `/dev/neuron0`: as many as one copy needs | at degree 2 one chip holds a copy. The chips of a larger copy must be neighbours |
 # | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password |
 # | one port for requests and management | two; management is not published | who reaches management can run code |
 # | all of `models/`, writable | one folder, read-only | every model in it would be loaded, with its code |
@@ -182,7 +182,8 @@ for worker in ready.workers:
 #
 # ## The log
 #
-# The same lines appear on the chip.
+# The same lines appear on the chip, but no stand-in, and the last line comes twice: as `INFERENCE API` and as
+# `MANAGEMENT API`, because each has its own port there. `NEURON_RT_VISIBLE_CORES` is Neuron's `CUDA_VISIBLE_DEVICES`.
 
 # %% id="nb05-c22" tags=["nbval-ignore-output"]
 import textwrap
@@ -249,6 +250,7 @@ reveal(answer, rule, failure, why="40 heads are not a multiple of 24, and this v
 
 # %% [markdown] id="nb05-c30"
 # The third failure is batch 3 at degree 2: rule 3, memory. This is how the real runtime says *out of memory*.
+# (vLLM gives its cache the memory that is left. Here batch and positions fix the size of the cache.)
 
 # %% id="nb05-c31"
 articles = folder.option("model_id") == "facebook/opt-13b" and degree == "2"

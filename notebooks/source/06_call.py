@@ -83,8 +83,8 @@ print(url, request.read_text(), sep="\n")
 # ## The article's length, with requests
 #
 # In Python it is one call. 2048 tokens are drawn one after the other: seconds here, minutes on the chip. The planner says
-# 133 seconds there, and 219 in its slow case; nobody has measured it. The server allows 360 seconds, and this client waits
-# longer, so that you read the server's own words.
+# 133 seconds there (65 ms a token), and 219 in its slow case; nobody has measured it. The server allows 360 seconds, and
+# this client waits longer, so that you read the server's own words.
 
 # %% id="nb06-c11"
 import time
@@ -202,8 +202,8 @@ reveal(answer, found, *lines, why="The URL needs the folder's name, opt13b, not 
 # ## The other route, and a full queue
 #
 # The built-in handler of notebook 03 has other keys. Serve a copy of its folder for a minute, with
-# `job_queue_size=1`: one request runs, and none may wait. The server gets the next port and the next Neuron device. First
-# send it **this** notebook's body.
+# `job_queue_size=1`: one request runs, and none may wait. (Unless you say so, 1000 may wait.) The server gets the next port
+# and the next Neuron device. First send it **this** notebook's body.
 
 # %% id="nb06-c27"
 no_code, busy = (ModelFolder.named(f"{settings.model_name}_{end}") for end in ("builtin", "busy"))
@@ -233,7 +233,8 @@ while beside and 503 not in statuses and len(statuses) < 80:
 reveal(answer, max(statuses, default=503), why="503 means later: wait, and ask again (the exercise).")
 
 # %% [markdown] id="nb06-c31"
-# 503 is the only error that a client should answer by asking again.
+# 503 is the only error that a client should answer by asking again. But read its text: on 0.25 a request that met the
+# server's time-out gets 503, too. Sent again, it would meet it again.
 #
 # ## How fast was that?
 #

@@ -78,7 +78,7 @@ print(measure.table([alone]))
 # `p99` the one for 99 of a hundred. Here each [percentile](../docs/glossary.md#percentile) is one of the measured times:
 # the smallest one that is enough.
 #
-# `first` and `next` are the times to the first token and between tokens. They say n/a, because the article's handler
+# `first` and `next` are the times to the first token (TTFT) and between tokens (ITL). They say n/a, because the article's handler
 # answers once, when all tokens are there. A tool that prints them for such an endpoint has invented them.
 #
 # **Predict.** Sort the eight times. Which of them is the p99?
@@ -116,8 +116,9 @@ reveal(answer, round(factor, 1), measure.table(sweep), within=0.4)
 
 # %% [markdown] id="nb07-c16"
 # About as many: the worker was never idle. Each answer takes longer. Is that waiting, or is the model slower? The server
-# knows. It writes two times for each request to its metrics log,
-# here as on the chip. They are microseconds since the request came in. `ModelLatency` minus `QueueTime` is the model.
+# knows. It writes two times for each request to its metrics log, here as on the chip. They are microseconds since the
+# request came in. `ModelLatency` minus `QueueTime` is the model. (The last three lines are shown; `QueueTime` may stand
+# before them.)
 
 # %% id="nb07-c17" tags=["nbval-ignore-output"]
 view = mark.view()
@@ -183,7 +184,8 @@ reveal(answer, played.copies, measure.table(steps), measure.throughput(steps))
 # worker: more work is done, and nobody waits longer. Beyond it, all workers
 # are busy: the work stays the same, and each new client makes all of them wait longer.
 #
-# A rule holds on both sides. It is called Little's law: **clients = answers a second × seconds an answer**.
+# A rule holds on both sides. It is called Little's law: **clients = answers a second × seconds an answer**. In a short load
+# the product is a little smaller: at its start nobody waits yet, and at its end some clients have nothing left to send.
 
 # %% id="nb07-c26" tags=["nbval-ignore-output"]
 for step in steps:
@@ -200,7 +202,8 @@ for step in steps:
 # ![Four requests on one clock. One after the other, all are answered after 21 steps. When the server collects two requests into a batch, both wait for the longer one, and all are answered after 15 steps. With a rolling batch a row is free as soon as its text ends, and all are answered after 12 steps.](../docs/pictures/batches.svg)
 #
 # The article's handler is a case of the second way: one request brings all rows. From DJLServing 0.24 on the built-in
-# handler knows the third way (`option.rolling_batch=auto`). A model.py like yours does not.
+# handler knows the third way (`option.rolling_batch=auto`), which vLLM calls continuous batching. A model.py like yours
+# does not. The number of rows stays fixed in all three.
 #
 # Serve the same folder with a batch of one and of two, and compare the tokens a second. (On the chip each batch is
 # compiled for minutes, so there this cell only says so.)
@@ -270,8 +273,8 @@ measure.chip_rates(planned)
 # there. Black marks: AWS's rows, degree 8, at batch 1 and at batch 256 with short texts. Between them nobody published a
 # row.* From batch 1 to 256 AWS's tokens a second grow more than fifty times: the rows share the weights.
 #
-# **Predict.** The instance costs $12.98 an hour. Its 12 copies write about 28 tokens a second each, at batch 2. What do a
-# million tokens cost, if all copies are busy?
+# **Predict.** The instance costs $12.98 an hour. Its 12 copies write about 28 tokens a second each, at batch 2, when half of
+# each text is prompt. What do a million tokens cost, if all copies are busy?
 
 # %% id="nb07-c37" tags=["predict"]
 answer = ...  # US dollars
@@ -293,7 +296,8 @@ reveal(answer, round(price.mid), "\n".join(lines), why="12.98 / 3600 / (12 × 28
 # degree.
 #
 # On the instance you also see how busy the cores are. `neuron-monitor` prints a document each second, and
-# `measure.watching()` collects them during a load. Here is one from an inf2.xlarge, and what happens without the chip:
+# `measure.watching()` collects them during a load. Here is one from an inf2.xlarge, whose
+# program ran on core 0 only, and what happens without the chip:
 
 # %% id="nb07-c40"
 (moment,) = measure.read_monitor(measure.recorded()).moments

@@ -18,7 +18,7 @@
 # | **You will do** | take the folder of notebook 04 to its successors, key by key, and compare old answers with new ones |
 # | **You will be able to** | say what of a folder survives, what a request becomes, and which models can still be served on Neuron |
 # | **Before you start** | [04 model.py](04_model_py.ipynb) wrote the folder, and [09 Scale out](09_scale_out.ipynb) came before; nothing has to run |
-# | **Time** | 20 minutes to read; seconds to run, a minute more with the real vLLM |
+# | **Time** | 20 minutes to read; seconds to run, two minutes with the real vLLM |
 # | **Cost** | nothing in either lane |
 
 # %% [markdown] id="nb10-c02"
@@ -59,8 +59,8 @@ events = [(datetime.date.fromisoformat(one.date), one.what) for one in catalog.s
 pictures.timeline(events)
 
 # %% [markdown] id="nb10-c08"
-# The article is of April 2023. AWS's images carried its library until September 2025. The last three lines say that the
-# first successor, NxD Inference, is ending too. So ask of each answer below *until when* it holds. Every date has its
+# The article is of April 2023. AWS's images carried its library until September 2025. The lines from May 2026 on say
+# that the first successor, NxD Inference, is ending too. So ask of each answer below *until when* it holds. Every date has its
 # source in the catalog.
 #
 # ## Four ways on
@@ -141,7 +141,8 @@ reveal(answer, not any(row.verdict.lost for row in models), "\n".join(reasons), 
 # %% [markdown] id="nb10-c18"
 # OPT, GPT-2, GPT-J, GPT-NeoX and BLOOM have no successor on Neuron. Take another model of the size, or a GPU. The answer
 # above names the nearest models, each with the smallest degree and the cheapest instance that hold it. (The rule is NxD
-# Inference's own, and counts only the chips' memory.)
+# Inference's own, and counts only the chips' memory. The host of an inf2.xlarge has 16 GiB, too little for 26 GB of weights: take an
+# inf2.8xlarge.)
 #
 # The same question for models that people serve today, to each target:
 
@@ -172,7 +173,8 @@ print("\n".join(wrap(line) for line in lines(found.sections["the target's rules"
 
 # %% [markdown] id="nb10-c22"
 # AWS's table lists Qwen 3. A user who tried this model on this image met a compiler error. The report counts more: it is
-# about the very thing that you would do.
+# about the very thing that you would do. The weights are 32.8 GB, not 16, because this folder names no `dtype`, and the
+# default of DJLServing 0.25 is 32 bits.
 #
 # ## What starts it
 #
@@ -185,6 +187,9 @@ print(made.files()["command.sh"].strip())
 # %% [markdown] id="nb10-c24"
 # `NEURON_COMPILED_ARTIFACTS` matters most. Without it, every start compiles again. With it, vLLM takes a program that it
 # finds there, even if the flags have changed. So the name of the folder is made from the flags.
+#
+# `--num-gpu-blocks-override` is no page count here. Without prefix caching a block holds a whole text, so there are as many
+# blocks as rows.
 #
 # ## The request, by hand
 #
