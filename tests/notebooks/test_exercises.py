@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nbformat import NotebookNode
 
 import build_exercises
 import build_notebooks
+import link_terms
 from inf2lab.grading import EXERCISES, digest
 from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of
 from tests.support.clones import make_clone
@@ -98,6 +100,14 @@ def test_an_exercise_does_not_hold_its_solution_and_says_where_it_is(source: Pat
     answers = [cell for cell in exercise.cells if "answer" in tags_of(cell)]
     assert answers
     assert all(cell.metadata.blank == digest(cell.source) for cell in answers)
+
+
+@every_source
+def test_a_term_is_linked_at_its_first_use_even_where_a_reason_that_was_taken_out_used_it_before(source: Path) -> None:
+    exercise = build_exercises.exercise(source)
+    again = copy.deepcopy(exercise.cells)
+    link_terms.link_terms(again, source.stem[:2], up=build_exercises.UP)
+    assert [cell.source for cell in exercise.cells] == [cell.source for cell in again]
 
 
 @every_source

@@ -26,6 +26,7 @@ from build_notebooks import METADATA, build
 from inf2lab import paths
 from inf2lab.grading import QUIZ, digest, needed, questions
 from kept_copies import keep_if_a_readers
+from link_terms import link_terms
 from notebook_files import (
     NOTEBOOKS,
     SOURCES,
@@ -53,6 +54,7 @@ def exercise(source: Path) -> NotebookNode:
     """
     notebook, taken = build(source, up=UP), 0
     notebook.cells = [cell for cell in notebook.cells if "reason" not in tags_of(cell)]
+    link_terms(notebook.cells, source.stem[:2], up=UP)  # again: the first use may have stood in a reason
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue

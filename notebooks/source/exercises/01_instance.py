@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown] id="nb01-c01"
-# # Exercise 01: the weekend that nobody wanted
+# # Exercise 01: the bill of a weekend
 #
 # After [01 Get an instance](../01_instance.ipynb). Five minutes; nothing is started.
 #
@@ -44,7 +44,7 @@ print(usd)
 
 # %% [markdown] id="nb01-c05" tags=["reason"]
 # **Why.** Four hours ran, at the price of instance, disk and address together. From Friday 18:00 to Monday 10:00 are 6 + 24 +
-# 24 + 10 = 64 hours. A stopped instance bills no hour of its own, but its disk stays, and the disk bills on. That is why the
+# 24 + 10 = 64 hours. A stopped instance bills no hour of its own, but its disk stays, and the disk goes on billing. That is why the
 # launch of notebook 01 sets *terminate*: then the disk goes with the instance.
 
 # %% [markdown] id="nb01-c06"

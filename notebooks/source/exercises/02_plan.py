@@ -15,11 +15,11 @@
 #
 # After [02 Plan](../02_plan.ipynb). Ten minutes; nothing is started.
 #
-# An inf2.48xlarge is to work on as many prompts **at once** as it can, with OPT-13B and texts of 2048 positions. Two
-# things count: the rows of a batch, and the copies of the model. A small degree gives many copies with small batches. A large
+# Find how an inf2.48xlarge works on the most prompts **at once**, with OPT-13B and texts of 2048 positions. Two things
+# count: the rows of a batch, and the copies of the model. A small degree gives many copies with small batches. A large
 # degree gives few copies with large ones.
 #
-# Allowed are the degrees and batches below. A batch counts only where the plan says `fits`: `uncertain` is not enough.
+# Use only the degrees and batches below. A batch counts only where the plan says `fits`: `uncertain` is not enough.
 
 # %% id="nb02-c02"
 from dataclasses import replace
@@ -58,7 +58,7 @@ print({degree: rows_at_once(degree) for degree in degrees}, best)
 
 # %% [markdown] id="nb02-c05" tags=["reason"]
 # **Why.** Each copy holds all the weights. Twelve copies at degree 2 hold them twelve times, and little room is left for
-# the cache of a row. At degree 12 two copies hold them twice, and the room that is won goes into rows. At degree 24 OPT's 40
+# the cache of a row. At degree 12 two copies hold them twice, and the memory that this saves holds more rows. At degree 24 OPT's 40
 # heads are padded to 48, and among the allowed batches 32 is the largest. (Most rows is not most tokens a second: notebook 02
 # shows how much slower a large batch and a large degree make each step.)
 

@@ -22,7 +22,7 @@
 # 3. Our application sends up to four prompts in one request.
 # 4. Prompt and answer together have at most 1024 tokens.
 # 5. Sixteen bits a number are enough.
-# 6. The load may take an hour, and not a second more. (Requests of different clients must not be collected.)
+# 6. The load may take an hour, and not a second more. (The server must not collect requests of different clients into one batch.)
 
 # %% id="nb03-c02"
 from inf2lab.folder import parse_properties
@@ -30,7 +30,7 @@ from inf2lab.folder import parse_properties
 print(parse_properties("engine = Python\n# a comment\noption.dtype : fp16").values())
 
 # %% [markdown] id="nb03-c03"
-# That is how a file is read. Write yours between the quotes: one key a line, seven or eight lines.
+# This is how the server reads a file. Write yours between the quotes: one key a line, seven or eight lines.
 
 # %% id="nb03-c04"
 text = """
@@ -50,7 +50,7 @@ option.model_loading_timeout=3600
 print(parse_properties(text).values())
 
 # %% [markdown] id="nb03-c05" tags=["reason"]
-# **Why.** The handler's name has underscores from 0.24 on, and the key `entryPoint` a capital letter: Java tells them apart.
+# **Why.** The handler's name has underscores from 0.24 on, and the key `entryPoint` has a capital letter, which Java does not ignore.
 # `option.batch_size` is the number of rows that the model is compiled for. `batch_size` without `option.` would let the server
 # collect requests of several clients, so it stays out. The built-in handler says `fp16`; the library below it says `f16`. The
 # time is in seconds. `n_positions` counts prompt **and** answer.
@@ -58,7 +58,7 @@ print(parse_properties(text).values())
 # %% [markdown] id="nb03-c06"
 # ## Check yourself
 #
-# The linter is asked last. Its words are not shown here: find the line yourself.
+# The check asks the linter last. It does not show the linter's words: find the line yourself.
 
 # %% id="nb03-c07" tags=["check"]
 from inf2lab.grading import check_exercise

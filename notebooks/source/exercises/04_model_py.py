@@ -19,13 +19,13 @@
 # send one prompt, or three, of different lengths. A good handler fills the batch up, pads on the left, and gives back only
 # what was asked for. More than `ROWS` prompts remain an error.
 #
-# To be quick, a function stands for the model here. It is as strict as the chip.
+# To be quick, a function takes the model's place here. It is as strict as the chip.
 
 # %% id="nb04-c02" tags=["parameters"]
 port: int = 8080
 
 # %% [markdown] id="nb04-c03"
-# The server gets the next port and the next Neuron device; your own may go on running.
+# The server gets the next port and the next Neuron device; your own server can keep running.
 
 # %% id="nb04-c04"
 from inf2lab import ModelFolder, Server, Settings, enter_repository, write_properties
@@ -85,9 +85,9 @@ _ = write_properties(folder.properties_path, {"engine": "Python"})
 #     return Output().add_as_json({"outputs": texts})
 
 # %% [markdown] id="nb04-c07" tags=["reason"]
-# **Why.** The program is compiled for one shape, so the batch is filled, and cut after the call. The new token is written
-# behind the last one of every row: so the texts must **end** at the same place, and the padding stands before them. A zero before
-# a text would be read as text if nobody said where it begins: that is `start_ids`. Too many prompts are refused, because an
+# **Why.** The program is compiled for one shape. So the batch is filled before the call, and the extra answers are removed
+# after it. The new token is written behind the last one of every row: so the texts must **end** at the same place, and the
+# padding stands before them. The model would read a zero before a text as text. `start_ids` tell it where the text begins. Too many prompts are refused, because an
 # answer that is silently shorter than the question is worse than an error.
 
 # %% [markdown] id="nb04-c08"

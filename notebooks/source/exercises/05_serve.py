@@ -89,7 +89,7 @@
 # INFO  ModelServer BOTH API bind to: http://127.0.0.1:8080
 # ```
 #
-# Two letters are left over.
+# Two letters are not used.
 
 # %% id="nb05-c04"
 cause = {1: ..., 2: ..., 3: ..., 4: ..., 5: ...}
@@ -101,10 +101,10 @@ print(cause)
 # %% [markdown] id="nb05-c05" tags=["reason"]
 # **Why.**
 #
-# 1. `KeyError: 'dtype'` is the first exception; what stands below it comes from the logging itself. The file said `f16` to the
-#    built-in handler, which wants `fp16`.
+# 1. `KeyError: 'dtype'` is the first exception; what stands below it comes from the logging itself. The file said `f16`,
+#    and the built-in handler wants `fp16`.
 # 2. `TDRV` is the Neuron runtime's driver layer, and `ND 0:NC 1` is device 0, NeuronCore 1: the chip's memory.
-# 3. No Python speaks. The server counted the cores before it started a worker: eight were asked for, fewer are mapped.
+# 3. No line comes from Python. The server counted the cores before it started a worker: eight were asked for, fewer are mapped.
 # 4. `Out of memory: Killed process` is the Linux kernel: the host's memory. What the server says after it is a consequence.
 # 5. A warning is no failure. `initialized` and `bind to` are the two lines to wait for.
 

@@ -15,15 +15,15 @@
 #
 # After [06 Call the endpoint](../06_call.ipynb). Twenty minutes.
 #
-# A busy server answers **503**: its queue is full. That is not a failure, it says "later". A good client waits a little
-# and asks again, each time a little longer, and ends after `most` requests. It does not do that for any other error: a wrong
-# body stays wrong.
+# A busy server answers **503**: its queue is full. That is not a failure, it means "later". A good client waits a little
+# and asks again. Each pause is longer than the one before, and after `most` requests the client stops. It repeats no
+# request for any other error: a wrong body stays wrong.
 
 # %% id="nb06-c02" tags=["parameters"]
 port: int = 8080
 
 # %% [markdown] id="nb06-c03"
-# A server whose queue is short. It takes half a second an answer, one at a time.
+# This server has a short queue. It needs half a second for an answer, and works on one request at a time.
 
 # %% id="nb06-c04"
 from inf2lab import ModelFolder, Server, Settings, enter_repository, write_properties
@@ -92,7 +92,7 @@ print([answer.status for answer in answers], wrong.status)
 # %% [markdown] id="nb06-c12"
 # ## 2. Four answers
 #
-# These came back from the server of notebook 06, each to another request. What must the client change? Choose a letter.
+# The server of notebook 06 gave these answers, each to a different request. What must the client change? Choose a letter.
 #
 # ```
 # 1   HTTP/1.1 424 prediction failure
@@ -126,7 +126,7 @@ print(to_do)
 
 # %% [markdown] id="nb06-c14" tags=["reason"]
 # **Why.** `'seq_length'`, quotes included, is Python's text of a `KeyError`. **204** without a body: `curl -d` without a header
-# calls the body a form, and this release takes a form for no body at all. **404** has the name that was asked for, `opt-13b`; the
+# says that the body is a form, and this release reads a form as no body at all. **404** repeats the name in the URL, `opt-13b`; the
 # folder is `opt13b`. Shape `(3, 9)` are three prompts of nine tokens, and two rows were compiled.
 
 # %% [markdown] id="nb06-c15"

@@ -22,7 +22,7 @@
 port: int = 8080
 
 # %% [markdown] id="nb07-c03"
-# A server that takes a twentieth of a second an answer, one at a time.
+# This server needs a twentieth of a second for an answer, and works on one request at a time.
 
 # %% id="nb07-c04"
 from inf2lab import ModelFolder, Server, Settings, enter_repository, measure, write_properties
@@ -50,8 +50,8 @@ _ = write_properties(folder.properties_path, {"engine": "Python"})
 #     return Output().add_as_json({"outputs": text})
 
 # %% [markdown] id="nb07-c07"
-# The percentile by nearest rank: the smallest value that at least `share` of all values do not exceed. The p50 of
-# 1, 2, 3, 4 is 2. The p99 of a hundred values is the ninety-ninth.
+# The percentile by nearest rank is the smallest value of this kind: at least `share` of all values are not larger than it.
+# The p50 of 1, 2, 3, 4 is 2. The p99 of a hundred values is the ninety-ninth.
 
 # %% id="nb07-c08"
 import math
@@ -75,11 +75,11 @@ p90_of_8 = "largest"
 print(percentile([4, 2, 1, 3], 0.5), percentile(range(1, 101), 0.99), p90_of_8)
 
 # %% [markdown] id="nb07-c09" tags=["reason"]
-# **Why.** 0.9 x 8 = 7.2, rounded up 8: the p90 of eight values is the largest one. So a p90 or p99 of few requests says nothing
-# that the maximum does not say. Ten requests beyond a percentile are a fair least: 100 for a p90, 1000 for a p99.
+# **Why.** 0.9 x 8 = 7.2, rounded up 8: the p90 of eight values is the largest one. So a p90 or p99 of few requests says no
+# more than the maximum. Have at least ten requests beyond a percentile: 100 in all for a p90, 1000 for a p99.
 
 # %% [markdown] id="nb07-c10"
-# Little's law: from what was measured to how many requests were under way.
+# Little's law: calculate from a measurement how many requests were under way.
 
 
 # %% id="nb07-c11"
@@ -93,7 +93,8 @@ def under_way(requests_per_s, mean_ms):
 
 
 # %% [markdown] id="nb07-c12"
-# The knee: the first load after which the next one brings **less than a tenth** more requests a second; else the last.
+# The knee, by a rule that looks only at neighbours (notebook 07 compares with the highest throughput): take the first load
+# whose next load brings **less than a tenth** more requests a second. If there is none, take the last load.
 
 
 # %% id="nb07-c13"
@@ -112,8 +113,8 @@ def knee(curve):
 
 # %% [markdown] id="nb07-c14" tags=["reason"]
 # **Why.** Below the knee the server has time left: another client brings another answer. Beyond it the server is always busy,
-# and by Little's law each further client makes everybody wait longer. So the knee is as many requests as the server works on at
-# once: workers times rows that are really filled.
+# and by Little's law each further client makes everybody wait longer. So the knee is the number of requests that the server works
+# on at once: workers times rows that are really filled.
 
 # %% [markdown] id="nb07-c15"
 # Measure with one to eight clients. Each client always has one request under way.

@@ -13,11 +13,11 @@
 # %% [markdown] id="nb08-c01"
 # # Exercise 08: an evening's log
 #
-# After [08 Break it on purpose](../08_break_it.ipynb). Twenty minutes; nothing is started.
+# After [08 Break it](../08_break_it.ipynb). Twenty minutes; nothing is started.
 #
 # A folder for the built-in handler, `option.n_positions=128`, served OPT-13B for an evening. Four requests failed. The log is
-# below, with the kernel's line among the server's, as `journalctl` shows them. No linter and no `explain` this time: on an
-# instance you may have nothing but this.
+# below, with the kernel's line among the server's, as `journalctl` shows them. Use neither the linter nor `explain` this time: on
+# an instance you may have only the log.
 #
 # The clients saw:
 #
@@ -78,8 +78,8 @@
 # ```
 
 # %% [markdown] id="nb08-c03"
-# For each request say which **cause** it had, and on which **line** of the log that cause stands. Then say how often the
-# model was loaded that evening.
+# For each request, give its **cause**, and the number of the **line** of the log that names the cause. Then say how many
+# times the model was loaded that evening.
 #
 # | | |
 # |---|---|
@@ -113,7 +113,7 @@ print(cause, line, loads)
 # 4. Line 36 is the kernel's. Lines 37 to 39 are what the server sees of it.
 #
 # *Start loading the model* stands on lines 1, 33 and 43: three loads. On the chip each of them takes minutes, and nobody gets
-# an answer meanwhile. Requests 1 and 2 cost nothing but themselves: their clients must change. Requests 3 and 4 cost everybody.
+# an answer meanwhile. Requests 1 and 2 harm only their own clients, who must change them. Requests 3 and 4 harm everybody.
 
 # %% [markdown] id="nb08-c06"
 # ## Check yourself

@@ -19,7 +19,7 @@
 # Three sizes of instance can do it. How many replicas, how many instances, how much an hour? And what does a million
 # answered tokens cost?
 #
-# Two rules: at most **80 %** of the replicas may be busy on average. Instances come whole.
+# Two rules: on average at most **80 %** of the replicas may be busy. You can rent only whole instances.
 
 # %% id="nb09-c02"
 import math
@@ -61,17 +61,17 @@ def fleet(size):
 
 cheapest = ...
 usd_a_million = ...
-# solution: the name of the cheapest size; its price of an hour over the tokens that are answered in an hour, times a million
+# solution: the name of the cheapest size; its price of an hour, divided by the tokens answered in an hour, times a million
 cheapest = min(sizes, key=lambda size: fleet(size)[2])
 usd_a_million = fleet(cheapest)[2] / (rate * tokens * 3600) * 1e6
 # end of solution
 print(*[(size, *fleet(size)) for size in sizes], cheapest, usd_a_million, sep="\n")
 
 # %% [markdown] id="nb09-c05" tags=["reason"]
-# **Why.** 5 a second x 3.92 s = 19.6 replicas are busy on average. Were there 20, requests would wait without end. With at most
-# 80 % busy it takes 25. They fill 25 small instances, or 5 of six copies, or 3 of twelve. The middle size is the cheapest here:
-# of the three large ones 11 copies stand idle, and the small ones cost more for each core. The answered tokens are what clients
-# **ask** for, 320 a second; the price of a million is higher than that of a fleet that is always full. `inf2lab plan opt-13b`
+# **Why.** 5 a second x 3.92 s = 19.6 replicas are busy on average. With only 20 replicas, requests would wait very long. To have
+# at most 80 % busy you need 25. You rent 25 small instances with one copy each, or 5 with six copies, or 3 with twelve. The
+# middle size is the cheapest here: three large instances leave 11 copies idle, and the small ones cost more for each core. The
+# answered tokens are what clients **ask** for, 320 a second. So a million costs more than in a fleet that is always full. `inf2lab plan opt-13b`
 # with `--rate 5 --input 64 --output 64` says the same, and what a lost replica adds.
 
 # %% [markdown] id="nb09-c06"

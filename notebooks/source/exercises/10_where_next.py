@@ -47,8 +47,8 @@ options = {
 _ = write_properties(folder.properties_path, options)
 
 # %% [markdown] id="nb10-c03"
-# A migration has the launch as words, and the report as rows. A row has `what` is in use and its `verdict`; of a lost
-# one, `row.verdict.lost` is true.
+# A migration holds the launch as words. Its report is in `made.sections`: headings, each with its rows. A row has `what` (for
+# the folder, one of its lines) and a `verdict`. Where something is lost, `row.verdict.lost` is true.
 
 # %% id="nb10-c04"
 made = migrate(folder.path, to="vllm-nxdi")
@@ -56,7 +56,7 @@ words = list(made.launch.words)
 print(*words[:6], "...")
 
 # %% [markdown] id="nb10-c05"
-# Now yours. `words.index("--flag") + 1` is where a flag's value stands.
+# Now it is your turn. The value of a flag is at `words.index("--flag") + 1`.
 
 # %% id="nb10-c06"
 at_once = ...
@@ -79,14 +79,14 @@ print(at_once, setting, gone)
 # %% [markdown] id="nb10-c08"
 # ## 2. Two folders from nothing
 #
-# A customer wants Llama-2-7B, 16 bits, with the built-in handler of DJLServing 0.25. **2 requests a second** come in, each one
-# prompt of 128 tokens, answered with 128.
+# A customer wants Llama-2-7B, 16 bits, with the built-in handler of DJLServing 0.25. **2 requests a second** arrive. Each is
+# one prompt of 128 tokens, and its answer has 128.
 #
 # - `slow`: 99 % of the answers within **20 seconds**, as cheap as possible.
 # - `quick`: 99 % within **3 seconds**, as cheap as possible.
 #
 # Choose for each: the file, and the inf2 instance. The function below writes a folder, lints it, plans it and prices it. (With
-# static batches a file for single prompts has `option.batch_size=1`.) Last, move the quick one to `vllm-nxdi`.
+# static batches a file for single prompts has `option.batch_size=1`.) At the end, move the quick folder to `vllm-nxdi`.
 
 # %% id="nb10-c09"
 from inf2lab.planning import capacity, plan_of_files
@@ -107,7 +107,7 @@ def look(text, instance, p99_s):
 _ = look("engine=Python\noption.model_id=gpt2\noption.tensor_parallel_degree=2\n", "inf2.xlarge", 20)
 
 # %% [markdown] id="nb10-c10"
-# Yours. Try as many as you like; at the end the names below must hold your choice.
+# Your turn. Call `look` as often as you like. At the end, the names below must hold your choice.
 
 # %% id="nb10-c11"
 slow = ...
@@ -135,7 +135,7 @@ launch = migrate(folder.path, to="vllm-nxdi", settings=Settings(instance=quick_i
 # end of solution
 
 # %% [markdown] id="nb10-c12" tags=["reason"]
-# **Why.** inf2.xlarge looks cheapest, and its cores hold the model; its host of 16 GiB cannot load it. Of the sizes that can,
+# **Why.** inf2.xlarge looks cheapest, and its cores hold the model. But its host has 16 GiB and cannot load it. Of the sizes that can,
 # six copies on one inf2.24xlarge share one host, so a core costs less than on inf2.8xlarge: two of them are enough for 20 seconds
 # (one inf2.48xlarge costs a thousandth more). For 3 seconds degree 2 is too slow, whatever the number: one answer alone takes
 # 3.5 seconds. Degree 4 answers in 2, and three instances of three copies keep the tail short. Degree 8 answers sooner, and
