@@ -17,7 +17,7 @@
 # |---|---|
 # | **You will do** | meet the parts, see the whole path and its price, check your machine |
 # | **You will be able to** | say what each part does, what is real in the rehearsal and what is not, and what the chip costs |
-# | **Before you start** | you know Python and a terminal; `make setup` has ended without an error. You need to know neither AWS nor model servers |
+# | **Before you start** | you know Python and a terminal; `make lab` has set everything up and opened this page. You need to know neither AWS nor model servers |
 # | **Time** | 10 minutes to read, seconds to run |
 # | **Cost** | nothing: this notebook bills nothing in either lane |
 
@@ -97,8 +97,8 @@ print("profile: ", settings.profile, "-", settings.stack.why)
 print("instance:", settings.instance, "-", settings.hardware.cores, "NeuronCores")
 
 # %% [markdown] id="nb00-c09"
-# A **profile** is our name for one release of DJLServing with its image and rules. `djl-0.25` is the last one whose SDK documented
-# OPT. `seed-0.21` is the article's own.
+# A **profile** is our name for one release of DJLServing with its image and rules. `djl-0.25` is the last one whose SDK (its set of
+# Neuron's parts) documented OPT, the article's model. `seed-0.21` is the article's own profile.
 #
 # ## The path
 #

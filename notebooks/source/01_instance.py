@@ -18,7 +18,7 @@
 # | **You will do** | begin with the cheapest run, choose an instance, look up image, quota and price, read the launch request, set its end |
 # | **You will be able to** | start an Inferentia2 instance that cannot be forgotten, and say beforehand what it costs at most |
 # | **Before you start** | [00 Start here](00_start_here.ipynb); run this notebook on **your own machine** in both lanes |
-# | **Time** | 20 minutes to read, seconds to run; on AWS the first boot takes some minutes, and every step of it is said |
+# | **Time** | 20 minutes to read, seconds to run; on AWS the first boot takes some minutes, and each step is printed |
 # | **Cost** | nothing in the rehearsal, and nothing in the inf2 lane either until you set `confirm = True` |
 
 # %% [markdown] id="nb01-c02"
@@ -26,7 +26,7 @@
 # see the price and the end of everything **before** it begins.
 #
 # In the rehearsal lane nothing is sent to AWS. You see the exact request that AWS would get. In the `inf2` lane AWS is asked, and
-# by default only whether you *would* be allowed.
+# by default only whether you *would* be allowed. This lane needs an AWS account, and `aws configure` run once.
 #
 # **Before you pay:** this stack has ended. Support for transformers-neuronx ended in September 2025, and DJLServing
 # removed Neuron in 0.35.0. Rent the chip to learn how the parts fit, or to keep a service alive; start nothing new on it.
@@ -62,7 +62,8 @@ print(cloud)
 # ## First a cheap run
 #
 # Is it your first time? Then do not begin with OPT-13B. A small OPT on the smallest instance shows everything, for under a
-# dollar an hour. These are its two commands: the first one for this machine, the second one for the instance.
+# dollar an hour. These are its two commands: the first one for this machine, the second one for the instance. `URL` is the address
+# that you cloned this repository from.
 
 # %% id="nb01-c07"
 from inf2lab.aws import first_try, path_table
@@ -79,8 +80,9 @@ path_table()
 # %% [markdown] id="nb01-c10"
 # ## Which instance?
 #
-# The cores must hold the model, and so must the memory of the **host** while it loads: 24 GiB of weights for OPT-13B, and beside
-# them a piece of the checkpoint and the compilers. Copies load one after the other, the last one while the others serve. There
+# The cores must hold the model, and so must the memory of the **host** while it loads. The host is the instance's ordinary part:
+# processors, memory, disk. It takes 24 GiB (26 GB) of weights for OPT-13B, and beside them one file of the checkpoint (the weights
+# on disk) and the compilers. Copies load one after the other, the last one while the others serve. There
 # are four sizes.
 #
 # **Predict.** One of them has enough cores for OPT-13B and a host that is too small. Which?
@@ -120,7 +122,7 @@ print(offered)
 
 # %% [markdown] id="nb01-c15"
 # The answer says where it comes from: a dated table in the rehearsal, AWS itself in the inf2 lane. Two requests that
-# fail at once, for free:
+# fail at once, for free: a region without the chip, and a way from your machine to the model server's port.
 
 # %% id="nb01-c16"
 from inf2lab.aws import Cloud, WrongRegion, tunnel_command
@@ -132,12 +134,12 @@ with expect_failure(SettingsError, about="only Jupyter's port"):
     tunnel_command("i-0123456789abcdef0", region, port=8080)
 
 # %% [markdown] id="nb01-c17"
-# The second one guards you against yourself: the server's port has no password, so it stays on the instance.
+# The second one protects you: the model server's port has no password, so it stays on the instance.
 #
 # ## May you run it?
 #
-# Each account has a **quota** for these instances, counted in vCPUs, which is AWS's word for processor threads: the last number
-# of the list above. A new account may have 0. A request for more takes a day or two, so look today.
+# Each account has a **quota** for these instances: how many may run at once. It is counted in vCPUs, AWS's word for processor
+# threads. The list of sizes above has them. A new account may have 0. A request for more takes a day or two, so look today.
 
 # %% id="nb01-c18"
 from inf2lab.aws import quota
@@ -150,9 +152,10 @@ if limit.enough is False:
 # %% [markdown] id="nb01-c19"
 # ## Which image?
 #
-# The host needs three things: the Neuron driver, its tools, and Docker. The libraries are in the container. So you
-# take one of AWS's **base** Neuron images. **Not the newest**: since SDK 2.31, of July 2026, the driver is 2.29 or later,
-# and AWS's release notes say that it refuses a runtime before 2.33. The container of 2023 has 2.18. Nothing would load.
+# The host needs three things: the Neuron driver, its tools, and Docker. The libraries are in the container. So you take one of
+# AWS's **base** Neuron machine images (AMI), the disk that an instance starts from. **Not the newest**: since Neuron's SDK 2.31, of
+# July 2026, the driver is 2.29 or later, and AWS's release notes say that it refuses a runtime before 2.33. The container of 2023
+# has runtime 2.18. Nothing would load.
 #
 # So an image is looked up whose SDK has an older driver. Its description names the SDK; a table says which driver that is.
 
@@ -163,9 +166,9 @@ image = look_up_image(cloud, image_id=image_id, profile=settings.profile)
 print(wrap(str(image), hanging="    "))
 
 # %% [markdown] id="nb01-c21"
-# If no such image is left, the launch ends here, and nothing was started. An `image_id` of your own goes before, if
-# its driver fits. Nobody of us has seen the chip: that the runtime of 2023 starts on this driver is what AWS's documents
-# and the driver's source say, not what we saw. (A container of a newer stack needs the opposite: driver 2.29 or later.)
+# If no such image is left, the launch ends here, and nothing was started. If you set `image_id`, that image is
+# taken, as long as its driver fits. Nobody of us has seen the chip: that the runtime of 2023 starts on this driver is what
+# AWS's documents and the driver's source say, not what we saw. (A container of a newer stack needs the opposite: driver 2.29 or later.)
 #
 # ## The request, word by word
 #
@@ -183,14 +186,14 @@ print(wrap(str(request), hanging="      "))
 # Four lines decide about your bill and your safety:
 #
 # - `InstanceInitiatedShutdownBehavior`: **terminate**. The default, *stop*, keeps the disk, and the disk's bill.
-# - `DeleteOnTermination`: the disk ends with the instance. It has 512 GiB, because image and checkpoints take about 100 GiB. It
+# - `DeleteOnTermination`: the disk ends with the instance. It has the article's 512 GiB; image and checkpoints take about 100. It
 #   is fast, because a first load writes and reads 26 GB twice while the instance bills.
 # - `HttpPutResponseHopLimit`: **1**: no container reaches the instance's credentials. (Only DJLServing 0.21 needs 2.)
 # - `TagSpecifications`: everything carries the run's name from its first moment. Notebook 99 finds it by that.
 #
 # ## Everything else that is created
 #
-# A security group **without a single open port**, a role so that you can still get in, and the watchdog.
+# A security group (AWS's firewall) **without a single open port**, a role so that you can still get in, and a clock outside.
 
 # %% id="nb01-c24"
 from inf2lab.aws import describe_calls
@@ -246,13 +249,15 @@ print(price, end="\n\n")
 print(wrap(first_session(request, price, settings), hanging="    "))
 
 # %% [markdown] id="nb01-c32"
-# The last line is the price of what you deploy: the copies that are **started** count. Two options of `inf2lab launch` keep the
+# A load takes at most 47 minutes here and 55 in 02 and 03, because this instance gets a fast disk. The last line is the price of
+# what you deploy: the copies that are **started** count. Two options of `inf2lab launch` keep the
 # bill small: `--idle 60` sets an alarm that ends what nobody uses, and `--bucket NAME` keeps weights and programs for the
 # next session, until `inf2lab sweep --kept`.
 #
 # ## Review it before you send it
 #
-# These checks need no account. The first one takes AWS's own description of its interface, which boto3 brings along.
+# These checks need no account. The first one compares the request with AWS's own description of its interface, which comes with
+# boto3, AWS's Python library (botocore is a part of it).
 
 # %% id="nb01-c33"
 from inf2lab.aws import review
@@ -266,8 +271,8 @@ for point in points:
 #
 # **From here on it can cost money.** In the rehearsal lane nothing is sent. In the inf2 lane, without `confirm`, AWS
 # is asked in a *dry run* whether it would be allowed. With `confirm = True` it first looks whether your machine has the
-# programs for the way in. Then the calls above are made, in that order; if one fails, the ones before it are undone. It
-# returns when the first boot is done. If that fails, the instance stays, so that you can read its log.
+# programs for the way in, which the next section names. Then the calls above are made, in that order; if one fails, the ones
+# before it are undone. It returns when the first boot is done. If that fails, the instance stays, so that you can read its log.
 
 # %% id="nb01-c35" tags=["nbval-ignore-output"]
 from inf2lab.aws import launch
@@ -281,8 +286,8 @@ print(done)
 #
 # ## The way in
 #
-# No port is open. Session Manager brings Jupyter's port to your machine, and nothing else. (It needs the AWS command
-# line and its Session Manager plugin.)
+# No port is open. Session Manager, a service of AWS, brings Jupyter's port to your machine, and nothing else. (Your machine needs
+# the AWS command line and its Session Manager plugin.)
 #
 # If you gave no `repository`, the first four lines fill the instance; `URL` is your repository's address. Then come two
 # commands: type the first one in one terminal and leave it running. The second one shows the token that Jupyter asks for.

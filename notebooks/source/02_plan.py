@@ -28,7 +28,7 @@
 # tensor parallel degree.
 #
 # You choose it once, in a file. A wrong choice shows only after a load: 7 to 55 minutes by the planner's bounds (nobody has
-# published it).
+# published it), or 7 to 47 with the fast disk of notebook 01.
 
 # %% id="nb02-c03" tags=["parameters"]
 lane: str = "rehearsal"
@@ -57,6 +57,9 @@ print(f"{article.instance}: {hardware.chips} chips, {hardware.cores} NeuronCores
 # %% [markdown] id="nb02-c06"
 # ## Rule 1: the degree divides the attention heads
 #
+# The model is a stack of layers. Inside it each token is a row of 5120 numbers: the *hidden size*. The 384 GiB are 16 for each of
+# the 24 cores.
+#
 # Each layer has several attention heads. A core gets whole heads, never half a head.
 #
 # **Predict.** OPT-13B has 40 heads. Which of 1, 2, 4, 8, 12 and 24 divide 40?
@@ -82,10 +85,11 @@ reveal(answer, dividing, "\n".join(shares), why="Degree 24 is the whole instance
 #
 # Count by hand, once. First the **weights**. A layer has two parts:
 #
-# - attention: four matrices of hidden x hidden, for query, key, value and output
-# - feed-forward: one matrix from hidden to a wider size, and one back. In OPT the wider size is 4 x hidden.
+# - attention (a token looks at the earlier ones): four matrices of hidden x hidden, for query, key, value and output
+# - feed-forward: one matrix from hidden to a wider size (4 x hidden in OPT), and one back
 #
-# So a layer has 4 + 2 x 4 = **12 times hidden²** numbers. The embedding and the output share one more matrix.
+# So a layer has 4 + 2 x 4 = **12 times hidden²** numbers. The embedding (tokens to numbers) and the output (numbers to tokens)
+# share one more matrix.
 
 # %% id="nb02-c10"
 hidden, wide = model.hidden, model.ffn
@@ -158,7 +162,7 @@ reveal(
 
 # %% [markdown] id="nb02-c19"
 # Rule 2 forgets that the runtime needs room on every core: programs, buffers, queues. It also counts in GB, where memory
-# comes in GiB.
+# comes in GiB (1 GiB is 1.07 GB).
 #
 # The planner counts tensor by tensor. In the picture each bar is one core. The striped end is what the runtime needs at
 # least. The dotted part is what it may need.
@@ -213,8 +217,8 @@ planner(settings)
 # ## Who is right?
 #
 # Three public rules answer the same question: the article's, AWS's calculator's, and DJLServing's defaults of 2024. Compare
-# them with what really happened. The planner's column is arithmetic alone, for the library of early 2023. That one kept no
-# programs for prompts, so the runtime's share is known better, and batch 2 *fits*.
+# them with what really happened. The planner's column is arithmetic alone, for the library of early 2023. That one had no
+# extra programs for prompts, so the runtime's share is known better, and batch 2 *fits*.
 
 # %% id="nb02-c26"
 from inf2lab import catalog
@@ -251,7 +255,7 @@ for degree in (2, 8, 24):
 # Copies load **one after the other**: the last of twelve answers after twelve loads. In the rehearsal one copy stands for all.
 #
 # The article passes eight devices to Docker: 0, 10, 2, 4, 6, 8, 1 and 11. A device is a chip with two cores. The devices
-# form a ring, and the devices of one copy must be neighbours.
+# form a ring, and the devices of one copy must be neighbours. Copies take them in the order of their numbers, the lowest first.
 #
 # **Predict.** At which of the degrees 2, 4 and 8 does this list separate the devices of a copy?
 
@@ -305,6 +309,8 @@ why = "Between two layers the cores wait for each other, and more cores wait lon
 reveal(answer, mid[2] / mid[24], "\n".join(lines), why=why, within=0.5)
 
 # %% [markdown] id="nb02-c37"
+# (The answer has 60 ms at degree 2, the picture with the sliders 67.5. Its text has 2048 tokens, this one 192.)
+#
 # (The planner is fitted on published rows; `tools/fit_decode_model.py` prints its errors. Reading weights and cache takes less
 # than a third of a token's time. The rest is waiting and copying.)
 #
@@ -364,7 +370,8 @@ reveal(answer, plan_for("opt-13b", batch_size=2).cheapest.instance, "\n".join(li
 #
 # ## Your plan, whole
 #
-# In a terminal: `inf2lab plan`, and `--json` for programs.
+# Open *The whole plan* below. Three numbers side by side are low, likely and high. In a terminal: `inf2lab plan`, and `--json`
+# for programs.
 
 # %% id="nb02-c45"
 mine = plan(settings)

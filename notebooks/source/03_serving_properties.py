@@ -72,8 +72,8 @@ print(f"{settings.instance}: {hourly} USD an hour on demand (date and source: li
 # option.model_loading_timeout=7200
 
 # %% [markdown] id="nb03-c08"
-# `option.n_positions` is the longest text that you will ask for, prompt and answer together. Two hours for the load are more
-# than twice the planner's slowest first one. Half is enough once weights and programs are kept.
+# `engine=Python` says that a Python worker answers. `option.n_positions` is the longest text that you will ask for, prompt and
+# answer together. Two hours for the load are more than twice the planner's slowest first one. Half is enough once weights and programs are kept.
 #
 # The next cell puts **your** parameters in their place.
 
@@ -121,8 +121,8 @@ reveal(answer, int(read["option.batch_size"]), str(read), why=why)
 
 # %% [markdown] id="nb03-c15"
 # `batch_size` without `option.` is a **different setting**: it lets the server collect requests of several clients. Leave it
-# out. `option.batch_size` is the number of rows the model is compiled for. (From 0.24.0 on, the plain key counts as that too
-# where the option is missing.)
+# out. `option.batch_size` is the number of rows the model is compiled for. (From 0.24.0 on, the plain key sets the rows too
+# if `option.batch_size` is missing.)
 #
 # ## Lint it
 #
@@ -149,8 +149,8 @@ server = Server.start(settings, folder.path)
 
 # %% [markdown] id="nb03-c19"
 # Each line is a step, with the seconds since the start. On the chip the same steps appear, with minutes between *the
-# handler* and *model loaded*: the weights are fetched, read and copied, and five programs are compiled. Nobody has published
-# how many minutes that takes for OPT-13B. The planner's bounds are 7 and 55, by bytes and programs. (One user wrote
+# handler* and *model loaded*: the weights are fetched, read and copied, and five programs are compiled, one
+# for each of five lengths. Nobody has published how many minutes that takes for OPT-13B. The planner's bounds are 7 and 55, by bytes and programs. (One user wrote
 # "20 minutes or so", of a smaller OPT with a larger batch: aws-neuron-samples, issue 8, April 2023.)
 #
 # What did the server make of the folder?
