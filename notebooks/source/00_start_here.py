@@ -231,7 +231,7 @@ check(
 #
 # </details>
 #
-# **Further reading:** [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/general/arch/neuron-hardware/inferentia2.html) (AWS) ·
+# **Further reading:** [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/arch/neuron-hardware/inferentia2.html) (AWS) ·
 # [why all shapes are fixed](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/compiler/error-codes/EMOD025.html) (AWS) ·
 # [DJLServing's modes](https://docs.djl.ai/docs/serving/serving/docs/modes.html) (DJL)
 #

@@ -360,7 +360,7 @@ check(
 # **Exercise:** [what a weekend costs](exercises/01_instance.ipynb)
 #
 # **Further reading:** [Inf2 instances](https://aws.amazon.com/ec2/instance-types/inf2/) (AWS) ·
-# [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/general/arch/neuron-hardware/inferentia2.html) (AWS) ·
+# [Inferentia2's architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/arch/neuron-hardware/inferentia2.html) (AWS) ·
 # [what a terminated instance leaves](https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html) (AWS)
 #
 # Next: [02 Plan how the model is split](02_plan.ipynb)

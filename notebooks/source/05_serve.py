@@ -329,7 +329,7 @@ check(
 # **Exercise:** [five loads, five logs](exercises/05_serve.ipynb)
 #
 # **Further reading:** [DJLServing's configuration](https://docs.djl.ai/master/docs/serving/serving/docs/configurations.html) ·
-# [containers with Neuron](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/containers/index.html) ·
+# [containers with Neuron](https://awsdocs-neuron.readthedocs-hosted.com/en/v2.28.1/containers/index.html) ·
 # [docker run](https://docs.docker.com/reference/cli/docker/container/run/)
 #
 # Next: [06 Call the endpoint](06_call.ipynb)

@@ -108,7 +108,7 @@ reveal(answer, {name for name in asked if said[name].verdict.said == "renamed"},
 # Two keys have a new name, and that hides a new meaning:
 #
 # - `tensor_parallel_degree`: DJLServing started as many copies as the cores hold. vLLM is **one** copy. More copies are
-#   more servers.
+#   more servers. (`--data-parallel-size` is in none of AWS's guides to this server.)
 # - `batch_size`: the batch was a number that every request had to fill. Now it is the most that run at once.
 #
 # Here are all of them:
