@@ -338,7 +338,7 @@ check(
 # %% [markdown] id="nb01-c40"
 # **Seen on the chip?** An instance that is launched boots, installs what it needs and takes commands, with no port open from outside (documented by AWS). The image's runtime starts on the driver of the machine image that launch looks up (documented by AWS). An hour of an inf2.xlarge is 0.758 US dollars, of an inf2.48xlarge 12.981 (documented by AWS). [What each rests on](../docs/claims.md)
 #
-# Nobody who wrote this had the chip. `inf2lab prove` asks it, for about a dollar.
+# Nobody who wrote this had the chip. `inf2lab prove` tries it on the chip, for about a dollar.
 
 # %% [markdown] id="nb01-c41"
 # **What you have now:** a request you have read, its price, and two clocks that end it.

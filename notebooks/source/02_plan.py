@@ -124,7 +124,7 @@ print(f"{weights_gb + cache_gb:.1f} GB together; 16 GB x 2 cores = 32 GB")
 # ## Rule 3: the runtime knows only some degrees
 #
 # The Neuron runtime joins only certain numbers of cores. The documentation of the article's time lists 1, 2, 4, 8 and 24
-# for Inf2; that others are refused is inferred from the list. Later pages name 12 too, and later runtimes take every **even**
+# for Inf2; that others are refused is inferred from the list. Later pages name 12 and 16 too, and later runtimes take every **even**
 # number.
 #
 # **Predict.** DJLServing 0.25 came half a year after the article. Which of 3, 6, 12 and 24 does it allow for OPT-13B?

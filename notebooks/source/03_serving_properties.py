@@ -256,7 +256,7 @@ yours.path.mkdir(parents=True, exist_ok=True)
 print(f"{team.instance}: {team.hardware.cores} cores, {team.hardware.host_gib} GiB on the host")
 
 # %% [markdown] id="nb03-c36"
-# Write the file into this cell, below the comment. Which keys it needs, you know from above.
+# Write the file into this cell, below the comment. You know the keys from above.
 
 # %% id="nb03-c37"
 # %%writefile models/llama7b/serving.properties
@@ -355,7 +355,7 @@ reveal(
 #
 # (`inf2lab lint --fix` changes only what has one certain fix: here line 8.)
 #
-# The linter also read the article's request and its docker command, and compared them with the file:
+# The linter also read the article's request (`call.sh`) and its docker command (`run.sh`), and compared them with the file:
 
 # %% id="nb03-c48"
 for finding in first.findings:
