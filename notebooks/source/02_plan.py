@@ -435,7 +435,7 @@ check("your plan is legal and may fit", not mine.problems, hint="; ".join(mine.p
 #
 # </details>
 #
-# **Exercise:** [how far can it be split?](exercises/02_plan.ipynb)
+# **Exercise:** [how many prompts at once?](exercises/02_plan.ipynb)
 #
 # **Further reading:** [Inf2 architecture](https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/arch/neuron-hardware/inf2-arch.html)
 # (AWS) · [Megatron-LM](https://arxiv.org/abs/1909.08053), the paper that cuts layers this way ·

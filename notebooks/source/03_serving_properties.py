@@ -434,7 +434,7 @@ check("your own folder: 16 bits, and an hour for the load", hour, hint="see dtyp
 #
 # </details>
 #
-# **Exercise:** [fix a serving.properties](exercises/03_serving_properties.ipynb)
+# **Exercise:** [a file from six sentences](exercises/03_serving_properties.ipynb)
 #
 # **Further reading:** [DJLServing's configuration](https://docs.djl.ai/docs/serving/serving/docs/configuration.html) ·
 # [its handler for Neuron](https://docs.djl.ai/docs/serving/serving/docs/lmi/user_guides/tnx_user_guide.html), as of 2024 ·

@@ -304,7 +304,7 @@ check(
 #
 # </details>
 #
-# **Exercise:** [move a folder with rolling batch and int8](exercises/10_where_next.ipynb)
+# **Exercise:** [move one folder, then make two from nothing](exercises/10_where_next.ipynb)
 #
 # **Further reading:** [vLLM on Neuron, user guide](https://awsdocs-neuron.readthedocs-hosted.com/en/v2.28.1/libraries/nxd-inference/developer_guides/vllm-user-guide-v1.html),
 # [optimum-neuron](https://huggingface.co/docs/optimum-neuron/index),

@@ -13,7 +13,7 @@ import build_exercises
 import build_notebooks
 import link_terms
 from inf2lab.grading import EXERCISES, digest
-from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of
+from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of, title_of
 from tests.support.clones import make_clone
 
 LESSONS = ROOT / "notebooks" / "source"
@@ -124,6 +124,13 @@ def test_the_solutions_run_from_top_to_bottom_and_start_no_server(clone: Path) -
     texts = [output.get("text", "") for cell in notebook.cells if "check" in tags_of(cell) for output in cell.outputs]
     assert "".join(texts).count("PASS") > 50
     assert not list((clone / "logs").glob("server-*"))
+
+
+@every_source
+def test_a_notebook_calls_its_exercise_by_its_title(source: Path) -> None:
+    _, title = title_of(build_notebooks.build(source)).split(": ", 1)
+    (lesson,) = LESSONS.glob(f"{source.stem[:2]}_*.py")
+    assert f"[{title}](exercises/{source.stem}.ipynb)" in lesson.read_text(encoding="utf-8")
 
 
 @every_source

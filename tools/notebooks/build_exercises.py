@@ -94,7 +94,8 @@ def _quiz_opening() -> str:
     return (
         "# Twelve questions\n\n"
         "After [99 Clean up](../99_clean_up.ipynb). Twenty minutes; nothing is started.\n\n"
-        f"Replace each `...` by your answer, without looking it up. {needed()} right ones of {len(questions())} pass. "
+        f"Replace each `...` by your answer, without looking it up. "
+        f"You pass with {needed()} right answers of {len(questions())}. "
         "The last cell says which are right, and why. All answers with their reasons stand in "
         "[solutions](solutions.ipynb) too."
     )

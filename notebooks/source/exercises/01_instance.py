@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown] id="nb01-c01"
-# # Exercise 01: the bill of a weekend
+# # Exercise 01: what a weekend costs
 #
 # After [01 Get an instance](../01_instance.ipynb). Five minutes; nothing is started.
 #
