@@ -63,7 +63,7 @@ print(*first.prompts, sep="\n")
 print("tokens:", first.prompt_tokens)
 
 # %% [markdown] id="nb07-c08"
-# Both prompts have the same number of tokens: the rows of one batch are computed together.
+# Both prompts were cut to the same number of tokens, even within a word: the rows of one batch are computed together.
 #
 # ## One client
 #

@@ -60,8 +60,8 @@ pictures.timeline(events)
 
 # %% [markdown] id="nb10-c08"
 # The article is of April 2023. AWS's images carried its library until September 2025. The lines from May 2026 on say
-# that the first successor, NxD Inference, is ending too. So ask of each answer below *until when* it holds. Every date has its
-# source in the catalog.
+# that the first successor, NxD Inference, is ending too. So ask of each answer below *until when* it holds. Every date
+# has its source in the catalog.
 #
 # ## Four ways on
 #
@@ -141,8 +141,8 @@ reveal(answer, not any(row.verdict.lost for row in models), "\n".join(reasons), 
 # %% [markdown] id="nb10-c18"
 # OPT, GPT-2, GPT-J, GPT-NeoX and BLOOM have no successor on Neuron. Take another model of the size, or a GPU. The answer
 # above names the nearest models, each with the smallest degree and the cheapest instance that hold it. (The rule is NxD
-# Inference's own, and counts only the chips' memory. The host of an inf2.xlarge has 16 GiB, too little for 26 GB of weights: take an
-# inf2.8xlarge.)
+# Inference's own, and counts only the chips' memory. The host of an inf2.xlarge has 16 GiB, too little for 26 GB of
+# weights: take an inf2.8xlarge.)
 #
 # The same question for models that people serve today, to each target:
 
