@@ -114,7 +114,7 @@ check(
 # %% [markdown] id="nb99-c17"
 # **Seen on the chip?** A sweep removes everything that a run has made (reasoned). [What each rests on](../docs/claims.md)
 #
-# Nobody who wrote this had the chip. `inf2lab prove` tests it on the chip, for about a dollar.
+# Nobody who wrote this had the chip. `inf2lab prove` tries it on the chip, for about a dollar.
 
 # %% [markdown] id="nb99-c18"
 # **What you have now:** a clean machine, and your model folders in `models/`. They are the result: take them to an
