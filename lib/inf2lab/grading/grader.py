@@ -18,7 +18,8 @@ from inf2lab.grading.sandbox import Outcome, Task, run_all
 
 PASSED, NOT_PASSED, NOT_BEGUN = "passed", "not passed", "not begun"
 JUDGES: dict[str, Judge] = {**EXERCISES, QUIZ: judge}
-PLACES = (".", "exercises", "notebooks/exercises")  # of a seat's folder: where its exercises may lie
+# Of a seat's folder, where its exercises may lie: the deepest first, because notebooks have the names of exercises.
+PLACES = ("notebooks/exercises", "exercises", ".")
 SECONDS = 20.0  # that one exercise may take
 
 

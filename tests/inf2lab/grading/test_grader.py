@@ -63,6 +63,13 @@ def test_the_exercises_of_a_whole_clone_are_found(tmp_path: Path) -> None:
     assert seat.passed == 1
 
 
+def test_a_notebook_is_not_taken_for_the_exercise_of_the_same_name_below_it(tmp_path: Path) -> None:
+    seats.write(tmp_path / "notebooks", {QUICK: build_exercises.quiz()})
+    seats.write(tmp_path / "notebooks" / "exercises", {QUICK: seats.solved(QUICK)})
+    (seat,) = grade(tmp_path / "notebooks")
+    assert seat.passed == 1
+
+
 def test_of_several_copies_the_one_saved_last_counts(tmp_path: Path) -> None:
     folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK), f"{QUICK}-Copy1": build_exercises.quiz()})
     os.utime(folder / f"{QUICK}-Copy1.ipynb", (1, 1))
