@@ -134,6 +134,12 @@ def model(name: str) -> ModelDims:
     return rows.find("model_id", name, models())
 
 
+def parameters_of(dims: ModelDims) -> int:
+    """Return the parameters of a model's checkpoint; for one that is not listed, embedding and output as one."""
+    entry = model_entries().get(dims.name)
+    return entry.parameters if entry and entry.dims == dims else dims.parameters
+
+
 def is_gated(model_id: str) -> bool:
     """Whether the hub gives this model's weights only to who shows a token."""
     return model_id.partition("/")[0] in rows.read_row(facts.Gated, "models", "gated").owners

@@ -158,7 +158,7 @@ class Folder(Stated):
     @property
     def read_bytes(self) -> int | None:
         """Bytes of the model as its handler reads the checkpoint."""
-        return self.dims.parameters * dtype_bytes(self.reading.dtype) if self.dims else None
+        return catalog.parameters_of(self.dims) * dtype_bytes(self.reading.dtype) if self.dims else None
 
 
 def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:

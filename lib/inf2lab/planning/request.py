@@ -60,9 +60,8 @@ class Request:
 
     @property
     def parameters(self) -> int:
-        """Parameters of the checkpoint; for a model that the catalog does not list, embedding and output as one."""
-        entry = catalog.model_entries().get(self.model.name)
-        return entry.parameters if entry and entry.dims == self.model else self.model.parameters
+        """Parameters of the checkpoint."""
+        return catalog.parameters_of(self.model)
 
     @property
     def generation(self) -> Generation:

@@ -28,7 +28,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 LIMITS = (
     "A text ends where the model ends it, on a server that ignores min_tokens: the Neuron plugins do.",
     "Prompts of any number are taken; the old handler refused all but its batch size.",
-    "A batch is filled up from the left no more: the answer has the old length, drawn text is another.",
+    "Prompts of a batch are not padded on the left: drawn text differs, the length does not.",
     "A stream's lines have pieces of text only: no token ids, no log probabilities.",
     "Asynchronous answers, forms and files are not translated.",
     "/models, the management API and DJLServing's metrics are not there: /health, /v1/models and /metrics are.",

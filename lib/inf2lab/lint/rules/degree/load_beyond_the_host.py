@@ -65,5 +65,6 @@ def _most_gib(folder: Folder, dims: ModelDims, read: Reading) -> float:
         read_as=read.dtype,
         copies=read.copies,
         rates=catalog.loading_facts().host,
+        parameters=catalog.parameters_of(dims),
     )
     return peak.of(folder.copies)
