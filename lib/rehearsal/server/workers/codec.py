@@ -146,8 +146,8 @@ class _Cursor:
         properties: dict[str, str] = {}
         spelt: dict[str, str] = {}  # one name in two spellings is one property: the first spelling, the last value
         for _ in range(self._count(self._short(), "property count")):
-            key = self._string() or ""
-            properties[spelt.setdefault(key.lower(), key)] = self._string() or ""
+            name = self._string() or ""
+            properties[spelt.setdefault(name.lower(), name)] = self._string() or ""
         count = self._short()
         if count == STREAM:
             return Reply(code, message, properties, is_stream=True)
