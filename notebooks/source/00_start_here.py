@@ -71,7 +71,7 @@
 #
 # This stack gets no new releases: support for transformers-neuronx ended in September 2025, and DJLServing removed Neuron in
 # 0.35.0. Start nothing new on it. You can still learn here how the parts fit: degree, KV cache, batch, logs and price are the same
-# on any stack. And what runs on it must be kept alive or moved: [10 Where next](10_where_next.ipynb).
+# on any stack. And somebody must keep running services alive, or move them: [10 Where next](10_where_next.ipynb).
 #
 # ## Two lanes
 #
@@ -110,7 +110,7 @@ print("instance:", settings.instance, "-", settings.hardware.cores, "NeuronCores
 # | [04](04_model_py.ipynb) | write your own handler: `model.py` | one load, which compiles |
 # | [05](05_serve.ipynb) | start the server, watch it get ready | one load |
 # | [06](06_call.ipynb) | send the article's request, and wrong ones | no load |
-# | [07](07_measure.ipynb) | put load on it; what it can do, and for how much | no load |
+# | [07](07_measure.ipynb) | send many requests; see how many it answers, and at what price | no load |
 # | [08](08_break_it.ipynb) | break it on purpose, and read the logs | not needed |
 # | [09](09_scale_out.ipynb) | put it on a cluster, and lose parts of it | not needed |
 # | [10](10_where_next.ipynb) | take the folder to the stack's successors | not needed |
@@ -127,8 +127,8 @@ pictures.lanes()
 
 # %% [markdown] id="nb00-c11"
 # Only the bottom differs. **Real** in the rehearsal: DJL's own Python worker and handler, the server's answers and errors, your
-# files. **Played**: the NeuronCores and the large weights. An emulated chip keeps the real one's rules: what is refused there is
-# refused here. But no time measured in the rehearsal says anything about the chip.
+# files. **Played**: the NeuronCores and the large weights. An emulated chip keeps the real one's rules: what the chip refuses, the
+# rehearsal refuses too. But no time measured in the rehearsal says anything about the chip.
 #
 # ## Can this machine do it?
 #
@@ -199,7 +199,7 @@ print(
 )
 
 # %% [markdown] id="nb00-c20"
-# So the words that you will read are poor, and the refusals are right.
+# So the texts are poor, but each refusal is as on the chip.
 #
 # ## Check yourself
 

@@ -271,7 +271,7 @@ for point in points:
 #
 # **From here on it can cost money.** In the rehearsal lane nothing is sent. In the inf2 lane, without `confirm`, AWS
 # is asked in a *dry run* whether it would be allowed. With `confirm = True` it first looks whether your machine has the
-# programs for the way in, which the next section names. Then the calls above are made, in that order; if one fails, the ones
+# programs that reach the instance; the next section names them. Then the calls above are made, in that order; if one fails, the ones
 # before it are undone. It returns when the first boot is done. If that fails, the instance stays, so that you can read its log.
 
 # %% id="nb01-c35" tags=["nbval-ignore-output"]
@@ -281,10 +281,10 @@ done = launch(cloud, request, confirm=confirm)
 print(done)
 
 # %% [markdown] id="nb01-c36"
-# What can still refuse you is capacity: the quota says that you *may*, not that one is free. Then every zone of the
+# AWS may still have no free instance: the quota says that you *may* start one, not that one is free. Then every zone of the
 # region is tried, and the message says what else to try.
 #
-# ## The way in
+# ## How you reach the instance
 #
 # No port is open. Session Manager, a service of AWS, brings Jupyter's port to your machine, and nothing else. (Your machine needs
 # the AWS command line and its Session Manager plugin.)
@@ -305,8 +305,7 @@ print("then open http://127.0.0.1:8888")
 # Then go on with notebook 02 **there**: its JupyterLab knows the lane and the instance already. Come back here, to this machine, for
 # [99 Clean up](99_clean_up.ipynb): your machine keeps the record of what was started where.
 #
-# If your company wants CloudFormation, `deploy/cloudformation/inf2lab.yaml` asks for the same things. A test holds
-# the two equal.
+# If your company wants CloudFormation, there is `deploy/cloudformation/inf2lab.yaml`. A test checks that both ask for the same.
 #
 # ## Check yourself
 #

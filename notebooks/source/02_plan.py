@@ -178,7 +178,7 @@ plans = {
 pictures.memory_bars(plans)
 
 # %% [markdown] id="nb02-c21"
-# Look at degree 2. Batch 3 touches the stripes. In numbers:
+# Look at degree 2. With batch 3 the bar reaches the striped part. In numbers:
 
 # %% id="nb02-c22"
 least = plans["degree 2, batch 3"].memory_verdict.reserve_gib[0]
@@ -217,7 +217,7 @@ planner(settings)
 # ## Who is right?
 #
 # Three public rules answer the same question: the article's, AWS's calculator's, and DJLServing's defaults of 2024. Compare
-# them with what really happened. The planner's column is arithmetic alone, for the library of early 2023. That one had no
+# them with what really happened. The planner's column is only calculated, for the library of early 2023. That library had no
 # extra programs for prompts, so the runtime's share is known better, and batch 2 *fits*.
 
 # %% id="nb02-c26"
@@ -234,8 +234,8 @@ for case in [case for case in catalog.memory_cases() if "opt" in case.model]:
     print(f"{name:9}{case.degree:5}{case.batch_size:6}    {say[0]:8} {say[1]:11} {say[2]:6} {ours:13} {seen}")
 
 # %% [markdown] id="nb02-c27"
-# Every public rule accepts batch 3. (This case and the one above it told the planner what the runtime needs. It answered the
-# other four without help.)
+# Every public rule accepts batch 3. (This case and the one above it told the planner what the runtime needs. The other four
+# cases were not used to make the planner.)
 #
 # ## How many copies does the instance hold?
 #
@@ -316,8 +316,8 @@ reveal(answer, mid[2] / mid[24], "\n".join(lines), why=why, within=0.5)
 #
 # ## What does it cost?
 #
-# Price what you start, not what would fit. Notebook 05's command passes **one** device, so it starts one copy. Here are four
-# hours of the instance, and a million tokens when every started copy is always busy.
+# Calculate the price of the copies that you start, not of those that would fit. Notebook 05's command passes **one** device, so
+# it starts one copy. Here are four hours of the instance, and a million tokens when every started copy is always busy.
 
 # %% id="nb02-c38"
 deployments = {

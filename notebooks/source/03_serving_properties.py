@@ -15,7 +15,7 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | write a `serving.properties`, serve it, ask it, break it twice, write a second one alone, judge the article's files |
+# | **You will do** | write a `serving.properties`, serve it, ask it, break it twice, write a second one by yourself, judge the article's files |
 # | **You will be able to** | name the keys that matter, tell `option.batch_size` from `batch_size`, find a mistake before it costs a load |
 # | **Before you start** | [00 Start here](00_start_here.ipynb); [02 Plan](02_plan.ipynb) explains the degree |
 # | **Time** | 25 minutes to read and write; 1 minute to run in the rehearsal; on the chip one load: 7 to 55 minutes by the planner, nobody has published it |
@@ -230,7 +230,7 @@ for line in Server.of(settings, broken.path).logs(3):
 # version fails while it reports the refused option. Remember the form: *a key in quotes and nothing else* means **look at
 # that key in your file**. The log ends with the line that raised.
 #
-# The broken folder goes. The server of this notebook is already gone: the second start took its place.
+# Remove the broken folder. The server of this notebook is already gone: the second start took its place.
 
 # %% id="nb03-c33"
 import shutil
@@ -240,7 +240,7 @@ server.stop()
 print("running:", server.exists())
 
 # %% [markdown] id="nb03-c34"
-# ## Your turn: write a folder alone
+# ## Your turn: write a folder by yourself
 #
 # A team asks you for a folder for the built-in handler of DJLServing 0.25:
 #
@@ -350,8 +350,8 @@ reveal(
 # | 0.22, 0.23 | `djl_python.transformers-neuronx` |
 # | 0.24 to 0.34 | `djl_python.transformers_neuronx` |
 #
-# Line 6 is right for the small model: DJLServing's own tests give it ten minutes. OPT-13B needs more, and this line wins over
-# the 7200 seconds of the docker command.
+# Line 6 is right for the small model: DJLServing's own tests give it ten minutes. OPT-13B needs more, and this line is used
+# instead of the 7200 seconds of the docker command.
 #
 # (`inf2lab lint --fix` changes only what has one certain fix: here line 8.)
 #
@@ -377,12 +377,12 @@ for finding in second.findings:
         print(wrap(f"line {finding.line} {finding.severity}: {finding.message}"))
 
 # %% [markdown] id="nb03-c51"
-# Nothing here is an error: the handler did run, for these two prompts and by luck. In notebook 04 you write one without these
+# Nothing here is an error. By luck, the handler worked for these two prompts. In notebook 04 you write one without these
 # lines. Every defect, with what to do instead, is in [article_defects.md](../docs/article_defects.md).
 #
 # ## Check yourself
 #
-# The last four are about the folder that you wrote alone, or the worked solution.
+# The last four are about the folder that you wrote by yourself, or the worked solution.
 
 
 # %% id="nb03-c52" tags=["check"]
@@ -419,7 +419,7 @@ check("your own folder: 16 bits, and an hour for the load", hour, hint="see dtyp
 # `option.compiled_graph_path=s3://bucket/folder` puts the compiler's cache there: from 0.25 on, for the built-in handler.
 
 # %% [markdown] id="nb03-c54"
-# **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; a second one that you wrote alone;
+# **What you have now:** `models/opt13b_builtin`, a folder of one file that serves a model; a second one that you wrote by yourself;
 # two failures that you will recognise.
 #
 # **On the chip:** the same folder, unchanged. Only the lane differs. The next start of this folder takes 3 to 14 minutes by the planner.
@@ -428,7 +428,7 @@ check("your own folder: 16 bits, and an hour for the load", hour, hint="see dtyp
 #
 # <details><summary>Answer</summary>
 #
-# Status 424 with an empty `"error"`. The cache ends at 256, and the library looks for a larger program in vain. The exception
+# Status 424 with an empty `"error"`. The cache ends at 256, and the library finds no larger program. The exception
 # is a bare `StopIteration`, which has no text. So an empty error from this handler means: more tokens than `n_positions`.
 # Notebook 08 shows its log.
 #

@@ -267,7 +267,7 @@ reveal(
 # option.model_loading_timeout=7200
 
 # %% [markdown] id="nb04-c26"
-# Put your parameters in, and read the file back. A Llama needs its own class: two words of `model.py` change.
+# The next cell writes your parameters into the file and reads it. A Llama needs its own class: two words of `model.py` change.
 
 # %% id="nb04-c27"
 from inf2lab import read_properties, write_properties
@@ -325,7 +325,7 @@ print(padded.status, padded.error)
 print("prompts kept:", [text.startswith(prompt) for text, prompt in zip(texts, uneven, strict=False)])
 
 # %% [markdown] id="nb04-c35"
-# Now serve the **same folder** with the article's version. Your own server runs on: on the chip, a second load would cost
+# Now serve the **same folder** with the article's version. Your own server keeps running: on the chip, a second load would cost
 # minutes. A NeuronCore belongs to one process, so the second server gets the next port **and** the next device.
 
 # %% id="nb04-c36"

@@ -101,7 +101,7 @@ if settings.lane == "inf2":
 # | `--network=host` | `-p 127.0.0.1:8080:8080` | the server has no password |
 # | one port for requests and management | two; management is not published | who reaches management can run code |
 # | all of `models/`, writable | one folder, read-only | every model in it would be loaded, with its code |
-# | no caches | `cache/` | else each start downloads and compiles again |
+# | no caches | `cache/` | without it, each start downloads and compiles again |
 # | `-u djl` | `-u 1000` | the owner of `logs/`; another user cannot write the log |
 # | `-it --rm` | `--detach`, `--restart no` | it runs on when the terminal closes; a failed container keeps its log |
 # | `PREDICT_TIMEOUT=360` | the same | the image's own 240 s are close to the planner's slow case for 2048 tokens, 219 s. After a time-out the worker is stopped, and the model loads again |
@@ -113,7 +113,7 @@ if settings.lane == "inf2":
 # </details>
 
 # %% [markdown] id="nb05-c11"
-# Our command passes one device: one chip of the twelve that an inf2.48xlarge has. So one copy of twelve runs.
+# Our command passes one device: one chip of the twelve that an inf2.48xlarge has. So one copy runs, and twelve could.
 #
 # **Predict.** How many times as much does a token cost, compared with twelve busy copies?
 
@@ -204,7 +204,7 @@ for line in server.logs(400):
 # ## Three loads that fail
 #
 # Here a failure costs nothing. A changed folder gets one wrong value at a time. Each try runs on a second played instance,
-# because your server has its cores.
+# because your server uses the cores of the first one.
 
 # %% id="nb05-c24"
 import difflib
@@ -273,7 +273,7 @@ for line in log[first : first + 4]:
 # | failure | it comes after | minutes |
 # |---|---|---|
 # | degree 3; degree 24 with 40 heads | download, read, split | 3 to 19 |
-# | batch 3 | and the weights are on the cores | 4 to 25 |
+# | batch 3 | the same, and copying the weights to the cores | 4 to 25 |
 #
 # Remove the failed copy. Your own server has been running all the time.
 

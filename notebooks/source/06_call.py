@@ -60,7 +60,7 @@ print(f"found {server.folder.name}, compiled for {rows} rows of {positions} posi
 # %% [markdown] id="nb06-c06"
 # ## The article's request, with curl
 #
-# The article sends two prompts. A short length first: 64 tokens. The body goes into a file.
+# The article sends two prompts. Begin with a short length: 64 tokens. The body goes into a file.
 
 # %% id="nb06-c07"
 prompts = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
@@ -71,7 +71,7 @@ print(url, request.read_text(), sep="\n")
 
 # %% [markdown] id="nb06-c08"
 # Run curl as you would type it; `$1` is the URL and `$2` the file. `%%bash` and `--fail` let the cell fail when the request
-# fails. (With `!curl` a failed command goes unseen.)
+# fails. (With `!curl` you do not see that a command failed.)
 
 # %% id="nb06-c09" tags=["nbval-ignore-output"]
 # %%bash -s {url} {request}
@@ -218,7 +218,7 @@ if settings.lane == "rehearsal" and settings.stack.worker and no_code.properties
 # %% [markdown] id="nb06-c28"
 # It looks for `inputs`, finds none, and takes the whole body for the input. The client must know which handler answers.
 #
-# **Predict.** Now eight clients ask it at once, with the right keys. Which status do those get that find no room?
+# **Predict.** Now eight clients ask it at once, with the right keys. Which status does a client get when the queue is full?
 
 # %% id="nb06-c29" tags=["predict"]
 answer = ...  # a number of three digits

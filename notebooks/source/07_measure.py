@@ -15,7 +15,7 @@
 #
 # | | |
 # |---|---|
-# | **You will do** | put load on the server, find its knee, freeze it for two seconds and see who notices, read plan and price of the chip |
+# | **You will do** | put load on the server, find how many clients it can serve, freeze it for two seconds and see who notices, read plan and price of the chip |
 # | **You will be able to** | measure latency and throughput so that the numbers can be believed, and say what a million tokens cost |
 # | **Before you start** | [06 Call the endpoint](06_call.ipynb); the server of 05 still runs |
 # | **Time** | 25 minutes to read; 1 minute to run in the rehearsal |
@@ -96,8 +96,8 @@ reveal(
 )
 
 # %% [markdown] id="nb07-c13"
-# A p90 needs ten requests and a p99 a hundred, or the slowest request stands for it. To trust them, take ten times as
-# many.
+# A p90 needs ten requests and a p99 a hundred. With fewer, it is only the slowest request. To trust them, take ten times
+# as many.
 #
 # ## More clients, one worker
 #
@@ -257,7 +257,7 @@ reveal(answer, slow, measure.latencies([closed_loop, open_loop]))
 # waited, and sent one request into the stall. All its other answers look fine. Real users do not wait for each other. So in
 # the open loop each request counts from the moment it was **due**.
 #
-# This mistake has a name: *coordinated omission*. Ask it of every benchmark that you read: did the client wait?
+# This mistake has a name: *coordinated omission*. Ask this about every benchmark that you read: did the client wait?
 #
 # ## And the chip?
 #

@@ -125,7 +125,7 @@ for row in rows:
 #
 # ## The model decides first
 #
-# Keys are the easy half.
+# Keys are easy. The model is harder.
 #
 # **Predict.** Does the successor serve OPT?
 
@@ -162,7 +162,7 @@ for name in names:
     print(f"{name:34}", *(f"{verdict:15}" for verdict in told))
 
 # %% [markdown] id="nb10-c20"
-# *Meaning changes* says here: nobody knows. Tables and reports of users do not always agree. This is what both say of
+# Here *Meaning changes* means that nobody knows. Tables and reports of users do not always agree. This is what both say of
 # Qwen3-8B:
 
 # %% id="nb10-c21"
@@ -178,7 +178,7 @@ print("\n".join(wrap(line) for line in lines(found.sections["the target's rules"
 #
 # ## What starts it
 #
-# Back to your folder. Some things are now stated that you never had to state: the port, the devices, a folder for the
+# Back to your folder. You must now say some things that you did not say before: the port, the devices, a folder for the
 # compiled programs.
 
 # %% id="nb10-c23"
