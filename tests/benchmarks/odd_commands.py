@@ -48,7 +48,7 @@ def run(odd: Odd, home: Path) -> Ended:
     command = [sys.executable, "-c", "import sys; sys.argv[0] = 'inf2lab'; from inf2lab.cli import app; app()"]
     shell = "; ".join(
         (
-            *(['rmdir "$PWD"'] if odd.gone else []),
+            *(['command -p rmdir "$PWD"'] if odd.gone else []),  # found whatever PATH is
             f'exec "$@"{" <&-" * (odd.stdin == "closed")}{" >&-" * (odd.stdout == "closed")}',
         )
     )

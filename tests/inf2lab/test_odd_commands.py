@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from inf2lab.cli import app
 from inf2lab.errors import LabError
 from inf2lab.files import check_place, write_file
+from tests.benchmarks import odd_commands
 from tests.support.odd_commands import DEEP, HUGE, PROPERTIES, Odd, environment_of, faults, invocations
 
 COUNT = 120
@@ -84,6 +85,13 @@ def test_odd_words_to_every_command_end_in_a_sentence(tmp_path: Path, monkeypatc
         if found or not ended:
             wrong.append(f"{odd}: {found} {result.exception!r}")
     assert wrong == []
+
+
+def test_a_folder_is_gone_whatever_the_path_is(tmp_path: Path) -> None:
+    """The shell that removes it looked for its helper on the PATH of the command, and said so in between."""
+    ended = odd_commands.run(Odd(("doctor", "--lane", "inf2", ""), (("PATH", ""),), gone=True), tmp_path)
+    assert ended.faults == ()
+    assert ended.complained.count("\n") == 1, ended.complained
 
 
 @pytest.mark.parametrize("words", [("plan", "--model"), ("plan",), ("lint",), ("scale", "kubernetes")], ids=" ".join)

@@ -191,13 +191,13 @@ def _config_file(flags: Flags, environ: Mapping[str, str]) -> Path | None:
 
 def _addresses(keys: Mapping[str, str], flags: Flags) -> tuple[Address, Address]:
     inference = _address("inference_address", keys.get("inference_address", DEFAULT_ADDRESS))
-    management = _address("management_address", keys.get("management_address", str(inference)))
+    management = _address("management_address", keys.get("management_address", DEFAULT_ADDRESS))
     if flags.host or flags.port is not None:
-        shared = inference == management
+        shared = inference == management or "management_address" not in keys
         port = inference.port if flags.port is None else flags.port
         inference = Address(flags.host or inference.host, port)
         own = Address(flags.host or management.host, management.port)
-        management = inference if shared or "management_address" not in keys else own
+        management = inference if shared else own
     return inference, management
 
 

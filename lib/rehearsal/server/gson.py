@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.java import parse_boolean, parse_int
+from rehearsal.server.java import as_int, parse_boolean, parse_int, utf16_size, without_halves
 
 # Gson writes these as \u escapes, so that JSON may stand inside HTML.
 HTML_CHARS = {ord(c): f"\\u{ord(c):04x}" for c in "'<>&=\u2028\u2029"}
-
-
-class Number(str):
-    """A number as it was written."""
 
 
 def pretty(value: object) -> str:
@@ -24,15 +21,20 @@ def pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False).translate(HTML_CHARS)
 
 
-def text_of(value: object) -> str:
-    """A value as `getAsString` gives it. Raises ValueError for what has none: null, an object, a longer array."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and len(value) == 1:
-        return text_of(value[0])
-    raise ValueError(value)
+def texts(text: str, *names: str) -> dict[str, str]:
+    """The members of an object that have a text. Raises ApiError or EmptyError where there is no object."""
+    reader, found = Reader(text), dict[str, str | None]()
+    for name in reader.members():
+        if name in names:
+            found[name] = reader.text()
+        else:
+            reader.skip()
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def whole_number(text: str) -> int:
+    """A number as `getAsInt` gives it, without its fraction. Raises ApiError for a text that is none."""
+    return as_int(int(float(text))) if NUMBER.fullmatch(text) and not text.isdigit() else parse_int(text)
 
 
 class Token(NamedTuple):
@@ -51,6 +53,7 @@ WINDOW = 2**16  # characters that one search looks at: others run in between
 KEYWORD = re.compile(r"(?:true|false|null)", re.ASCII | re.IGNORECASE)
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?)")
+HEX_DOUBLE = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[fFdD]?")
 ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f"} | {char: char for char in "\n'\"\\/"}
 
 
@@ -113,12 +116,27 @@ class Reader:
         with contextlib.suppress(ApiError):
             return parse_int(text)
         trimmed = text.strip("".join(map(chr, range(33))))
-        if not DOUBLE.fullmatch(trimmed):
-            raise _syntax(f'For input string: "{trimmed}"' if trimmed else "empty String")
-        value = float(trimmed.rstrip("fFdD"))
+        value = _double(trimmed)
         if not (value.is_integer() and -(2**31) <= value < 2**31):
             raise _syntax(f"Expected an int but was {text}{self._where()}")
         return int(value)
+
+    def text(self) -> str | None:
+        """The value as `getAsString` gives it; None for null, an object, an array of none or of several."""
+        start = self._pos
+        if (text := self._only_text()) is None:
+            self._pos = start
+            self.skip()
+        return text
+
+    def _only_text(self) -> str | None:
+        token, depth = self._member(), 0
+        while token.kind == "BEGIN_ARRAY":
+            token, depth = self._element(True) or NULL, depth + 1
+        if token.kind in ("NULL", "BEGIN_OBJECT"):
+            return None
+        text = token.text if token.kind == "BOOLEAN" else self._string(token, "")
+        return None if any(self._element(False) for _ in range(depth)) else text
 
     def skip(self) -> None:
         """Passes over a value of any shape."""
@@ -231,8 +249,8 @@ class Reader:
             if not char:
                 raise self._syntax("Unterminated string")
             self._pos += 1
-            if char == quote:  # two escapes may be one character
-                return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            if char == quote:
+                return without_halves("".join(parts))
             parts.append(self._escaped())
 
     def _escaped(self) -> str:
@@ -280,7 +298,8 @@ class Reader:
 
     def _where(self) -> str:
         line = self._text.count("\n", 0, self._pos) + 1
-        column = self._pos - self._text.rfind("\n", 0, self._pos)
+        begin = self._text.rfind("\n", 0, self._pos)
+        column = utf16_size(self._text[begin + 1 : self._pos]) + 1
         path = "".join(part if part.startswith("[0]") else f".{part}" for part in self._path)
         return f" at line {line} column {column} path ${path}"
 
@@ -288,6 +307,17 @@ class Reader:
 def _is_long(number: str) -> bool:
     digits = number.lstrip("-")
     return digits.isdigit() and len(digits) < 20 and number != "-0" and -(2**63) <= int(number) < 2**63
+
+
+def _double(text: str) -> float:
+    """A text as Java reads a double. Raises the error of one that is none."""
+    if HEX_DOUBLE.fullmatch(text):
+        with contextlib.suppress(OverflowError):
+            return float.fromhex(text.rstrip("fFdD"))
+        return math.inf
+    if not DOUBLE.fullmatch(text):
+        raise _syntax(f'For input string: "{text}"' if text else "empty String")
+    return float(text.rstrip("fFdD"))
 
 
 class EmptyError(Exception):

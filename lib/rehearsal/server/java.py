@@ -86,6 +86,17 @@ def parse_int(text: str) -> int:
     raise ApiError.number_format(text)
 
 
+def utf16_size(text: str) -> int:
+    """`String.length()`: a character beyond the first 65,536 counts twice."""
+    return len(text) + sum(char > "\uffff" for char in text) if not text.isascii() else len(text)
+
+
+def without_halves(text: str) -> str:
+    """A text as Java writes it: two halves are one character, and a half alone becomes a question mark."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return whole.encode("utf-8", "replace").decode()
+
+
 def as_int(number: int) -> int:
     """A number as it is left in an `int`, which runs over."""
     return (number + 2**31) % 2**32 - 2**31

@@ -30,6 +30,6 @@ def _decoded(data: bytes, *, as_utf8: bool) -> str:
     try:
         return data.decode("utf-8" if as_utf8 else "iso-8859-1")
     except UnicodeDecodeError as error:
-        half = re.match(rb"\xed[\xa0-\xbf][\x80-\xbf]", data[error.start :])  # Java counts all three of a half pair
-        text = f"Input length = {3 if half else error.end - error.start}"
+        half = re.match(rb"\xed[\xa0-\xbf][\x80-\xbf]?", data[error.start :])  # Java counts all that is there of a half
+        text = f"Input length = {half.end() if half else error.end - error.start}"
         raise ModelLoadError("MalformedInputException", text) from error

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from rehearsal.server.errors import ApiError
+from rehearsal.server.java import INT_MAX, utf16_size
 
 UNRESERVED, OTHER = r"A-Za-z0-9_.!~*'()\-", r"[^\x00-\x9f\s]"  # letters of other alphabets pass everywhere
 PATH, ANY, NAME = rf"{UNRESERVED}:@&=+$,;/", rf"{UNRESERVED};/?:@&=+$,\[\]", rf"{UNRESERVED}$,;:@&=+"
+LABEL, BYTE = r"[a-z\d](?:[a-z\d-]*[a-z\d])?", r"0*(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 SERVER = re.compile(
     rf"(?:[{UNRESERVED};:&=+$,%]*@)?"
-    r"((?:(?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)*[a-z](?:[a-z\d-]*[a-z\d])?\.?)|(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:.]+\])?"
-    r"(?::\d*)?",
+    rf"((?:(?:{LABEL}\.)+(?=[a-z]))?{LABEL}\.?|(?:{BYTE}\.){{3}}{BYTE}|\[[\da-f:.]+\])?"
+    r"(?::(?P<port>0*\d{0,10}))?",
     re.ASCII | re.IGNORECASE,
 )
 PROTOCOLS = {"file", "ftp", "http", "https", "jar", "jmod", "jrt", "mailto"}  # that the JVM has a handler for
@@ -93,7 +95,7 @@ def _authority(text: str, start: int) -> tuple[str | None, int]:
     if end == start == len(text):
         raise _refused(text, "Expected authority", start)
     part = text[start:end]
-    if match := SERVER.fullmatch(part):
+    if (match := SERVER.fullmatch(part)) and int(match["port"] or 0) <= INT_MAX:
         return match[1], end
     if part.startswith("[") and "]" not in part:
         raise _refused(text, "Expected closing bracket for IPv6 address", end)
@@ -123,4 +125,4 @@ def _good(text: str, start: int, end: int, allowed: str) -> int:
 
 
 def _refused(text: str, why: str, at: int) -> ApiError:
-    return ApiError.illegal_argument(f"{why} at index {at}: {text}")
+    return ApiError.illegal_argument(f"{why} at index {utf16_size(text[:at])}: {text}")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rehearsal.server.errors import ApiError
-from rehearsal.server.gson import EmptyError, Reader
+from rehearsal.server.gson import EmptyError, Reader, texts
 
 QUICK = settings(max_examples=50, deadline=None)
 
@@ -111,10 +111,41 @@ def test_a_value_of_another_type_is_taken_or_told(kind, value):
         ("{}}", "Use JsonReader.setLenient(true) to accept malformed JSON at line 1 column 4 path $"),
         ("{/*", "Unterminated comment at line 1 column 4 path $."),
         ('{"i": ""}', "empty String"),
+        ('{"i": "0x1"}', 'For input string: "0x1"'),
+        ('{"i": "0x1p-1"}', "Expected an int but was 0x1p-1 at line 1 column 15 path $.i"),
+        ('{"i": "0x1p9999"}', "Expected an int but was 0x1p9999 at line 1 column 17 path $.i"),
+        ('{"x": "\U0001f600", "i": true}', "Expected an int but was BOOLEAN at line 1 column 22 path $.i"),
     ],
 )
 def test_what_is_not_forgiven(text, says):
     assert said(text) == f"JsonSyntaxException: {says}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"i": "0x1p3"}', {"i": 8}),
+        ('{"i": " 0X.8P1d"}', {"i": 1}),
+        ('{"s": "\\ud83d\\ude00"}', {"s": "\U0001f600"}),
+        ('{"s": "a\\ude00\\ud83d"}', {"s": "a??"}),
+        ('{"s": "\ufffd"}', {"s": "\ufffd"}),
+    ],
+)
+def test_numbers_in_base_16_and_halves_of_characters(text, value):
+    """A number with a `p` is taken, and a half alone is written as a question mark."""
+    assert read(text) == value
+
+
+@given(st.text(max_size=6) | st.integers(-(2**40), 2**40) | st.booleans())
+@QUICK
+def test_a_text_of_any_value_that_has_one(value):
+    """As `getAsString`: also in an array of one, and none of null, objects and other arrays."""
+    text = json.dumps(value)
+    plain = value if isinstance(value, str) else text
+    body = (
+        f"{{'a': {text}, b: [[{text}]], c: [{text}, 1], d: null, e: {{f: {text}}}, g: [], h: [{{}}], i: [1, {text}]}}"
+    )
+    assert texts(body, *"abcdeghi") == {"a": plain, "b": plain}
 
 
 def test_a_broken_code_point_is_no_error_of_the_syntax():

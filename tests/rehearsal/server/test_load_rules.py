@@ -6,6 +6,7 @@ Processes are played: a load is judged by its error, its log, its groups, and wh
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import string
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -355,6 +357,8 @@ def test_a_second_reading_as_utf8_adds_keys_and_changes_none():
     [
         (b"option.x=\xff\n", (500, "MalformedInputException", "Input length = 1")),
         (b"option.x=\xe2\x82\n", (500, "MalformedInputException", "Input length = 2")),
+        (b"option.x=\xed\xa0\n", (500, "MalformedInputException", "Input length = 2")),
+        (b"option.x=\xed\xbf", (500, "MalformedInputException", "Input length = 2")),
         (b"option.x=\xed\xa0\x80\n", (500, "MalformedInputException", "Input length = 3")),
         ("option.x=\\u12\n", (500, "IllegalArgumentException", "Malformed \\uxxxx encoding.")),
         ("engine=\n", (500, "IllegalArgumentException", "Deep learning engine not found: ")),
@@ -503,6 +507,86 @@ def test_names_that_are_taken(versions, refused):
         with pytest.raises(ApiError) as caught:
             play.registry.add(second)
         assert (caught.value.status, caught.value.message) == (409, refused)
+
+
+@quick
+@given(st.lists(st.sampled_from(["+", "+a", "+b", "+default", "-", "-a", "-b", "-default"]), max_size=8))
+def test_a_model_without_a_version_is_called_default_until_another_is_removed(steps):
+    """Names are given and taken away beside a list and a map as the original keeps them."""
+    registry, kept, places = Play().registry, list[str | None](), dict[str, int]()
+
+    async def played() -> None:
+        for step in steps:
+            version = step[1:] or None
+            if step[0] == "+":
+                taken = bool(kept) if version is None else version in places
+                with pytest.raises(ApiError) if taken else nullcontext():
+                    registry.add(Registration("m", "/m", version, at_startup=True))
+                if not taken:
+                    places[version or "default"] = len(kept)
+                    kept.append(version)
+            else:
+                known = version in places if version else bool(kept)
+                assert registry.remove("m", version) == known
+                if known:
+                    kept[:] = [] if version is None else [v for i, v in enumerate(kept) if i != places[version]]
+                    places.clear()
+                    places.update({v: i for i, v in enumerate(kept) if v is not None})
+                    assert "m" not in registry.startup
+            for name in ("a", "b", "default"):
+                found = registry.find("m", name)
+                assert (found.model.version if found else "no") == (kept[places[name]] if name in places else "no")
+
+    asyncio.run(played())
+
+
+def test_requests_without_a_version_go_round_from_the_first():
+    """What came while there was one version moves nothing."""
+    registry = Play().registry
+    registry.add(Registration("m", "/m", "a"))
+    turns = [registry.find("m", rotate=True) for _ in range(3)]
+    registry.add(Registration("m", "/m", "b"))
+    turns += [registry.find("m", rotate=True) for _ in range(3)]
+    assert [entry.model.version for entry in turns] == ["a", "a", "a", "a", "b", "a"]
+
+
+def test_what_the_server_started_with_is_a_name():
+    """A version that comes later is described so, too; once one was removed, none is."""
+    play = Play()
+    for version in ("a", "b"):
+        play.registry.add(Registration("m", "/m", version, at_startup=version == "a"))
+
+    async def described() -> list[bool]:
+        answer = await play.management.describe(Request("GET", "/models/m", []))
+        return [entry["models"][0]["loadedAtStartup"] for entry in json.loads(answer.body)]
+
+    async def removed() -> list[bool]:
+        await play.management.unregister(Request("DELETE", "/models/m/a", []))
+        return await described()
+
+    assert (asyncio.run(described()), asyncio.run(removed())) == ([True, True], [False])
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_json"),
+    [
+        ("application/json", True),
+        ("APPLICATION/json; charset=utf-8", True),
+        ("application/json ; charset=utf-8", False),
+        ("application/jsonx", False),
+        ("text/plain;application/json", False),
+    ],
+)
+def test_the_type_of_a_registration_ends_at_its_semicolon(kind, is_json):
+    """A blank before it belongs to the type, which is none that is known."""
+    play = Play()
+    body = json.dumps({"url": str(play.folder), "model_name": "m"}).encode()
+    request = Request("POST", "/models", [("Content-Type", kind)], body)
+    if is_json:
+        assert asyncio.run(play.management.register(request)).status == 200
+        return
+    with pytest.raises(ApiError, match=r"Parameter url is required\."):
+        asyncio.run(play.management.register(request))
 
 
 # --- a device that is named when the model already serves

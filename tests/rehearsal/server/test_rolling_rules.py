@@ -216,6 +216,14 @@ def test_a_step_that_fails_ends_all_with_the_whole_answer_as_json(code, items, s
         ('{"code": 424, "error": "no"}', 424, "no"),
         ('{"code": "424", "error": 7}', 424, "7"),
         ('{"code": 424}', 424, "OK"),
+        ('{"code": 424, "error": null}', 424, "OK"),
+        ('{"code": 424, "error": {"a": 1}}', 424, "OK"),
+        ('{"code": true, "error": "no"}', 200, "OK"),
+        ('{"code": " 424"}', 200, "OK"),
+        ('{"code": 424.9, "error": ["no"]}', 424, "no"),
+        ('{"code": 1e999}', 200, "OK"),
+        ("{code: 424, 'error': 'no'}", 424, "no"),
+        ('{"code": 424, "error": "no"} x', 200, "OK"),
         ('{"error": "no"}', 200, "OK"),
         ("no json", 200, "OK"),
         ("[1]", 200, "OK"),
@@ -224,6 +232,21 @@ def test_a_step_that_fails_ends_all_with_the_whole_answer_as_json(code, items, s
 def test_a_first_text_that_is_an_error_in_json_gives_the_status(text, code, message):
     _, (answer,) = play([step(json.dumps({"data": text, "last": True}).encode())], model(ROLLS))
     assert answer == [code, message, [text], "ended"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "{'data': 'x', 'last': True}",
+        "{data: x; last = TRUE}",
+        '{"data": ["x"], "last": "true", "more": {"a": [1]}}',
+        '{"data": "x", "last": true /* so */}',
+    ],
+)
+def test_an_item_in_json_is_read_with_all_that_gson_forgives(item):
+    """So that what Python writes of a dictionary is one."""
+    _, (answer,) = play([step(item.encode())], model(ROLLS))
+    assert answer == [200, "OK", ["x"], "ended"]
 
 
 def test_the_first_message_of_a_request_has_its_headers_and_no_handler():
@@ -242,6 +265,8 @@ BAD = [
     b'{"data": null, "last": true}',
     b'{"data": {}, "last": true}',
     b'{"data": "x"}',
+    b'{"data": ["x", "y"], "last": true}',
+    b'{"data": "x", "last": true} y',
     b'[{"generated_text": "x"}]',
     b"hello",
     b"\x00",

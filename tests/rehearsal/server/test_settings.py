@@ -75,6 +75,22 @@ def test_separate_management_address(tmp_path):
     assert (config.inference.port, config.management.port, config.single_port) == (1, 2, False)
 
 
+@pytest.mark.parametrize(
+    ("environ", "flags", "ports"),
+    [
+        ({"SERVING_INFERENCE_ADDRESS": "http://127.0.0.1:9"}, Flags(), (9, 8080)),
+        ({"SERVING_MANAGEMENT_ADDRESS": "http://127.0.0.1:9"}, Flags(), (8080, 9)),
+        ({"SERVING_INFERENCE_ADDRESS": "http://127.0.0.1:9"}, Flags(port=7), (7, 7)),
+        ({}, Flags(port=7), (7, 7)),
+        ({}, Flags(), (8080, 8080)),
+    ],
+)
+def test_an_address_that_is_stated_leaves_the_other_where_it_is(environ, flags, ports):
+    """Unless a flag says where to listen."""
+    config = load_config(flags, environ)
+    assert (config.inference.port, config.management.port) == ports
+
+
 def test_a_host_that_is_given_holds_for_both_apis(tmp_path):
     file = tmp_path / "config.properties"
     file.write_text("inference_address=http://0.0.0.0:8080\nmanagement_address=http://0.0.0.0:8081\n")

@@ -83,10 +83,10 @@ class Management:
         endpoint = self._registry.endpoints.get(name)
         if endpoint is None:
             raise ApiError.no_model(f"Workflow not found: {name}")
-        entries = [entry for entry in endpoint.entries if version in (None, entry.model.version)]
+        entries = endpoint.named(version)
         if not entries:
             raise ApiError.no_model(f"Workflow not found: Workflow not found: {name}/{version}")
-        return json_response([describe(entry, name) for entry in entries])
+        return json_response([describe(entry, name, at_startup=name in self._registry.startup) for entry in entries])
 
     async def scale(self, request: Request) -> Response:
         """`PUT /models/{name}[/{version}]`: other numbers of workers."""
@@ -103,7 +103,7 @@ class Management:
         low = parse_int(request.parameter("min_worker") or "-1")
         high = parse_int(request.parameter("max_worker") or "-1")
         endpoint = self._registry.endpoints.get(name)
-        found = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
+        found = endpoint.named(version) if endpoint else []
         if not found:
             raise ApiError.no_model(f"Model or workflow not found: {name}")
         self._check_workers(low, high)
@@ -214,7 +214,7 @@ class _Said:
 
 def _registration(request: Request, *, as_java: bool) -> tuple[Registration, bool]:
     """What a POST asks for, and whether it waits. Parameters of the query, or the keys of a JSON body."""
-    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+    kind = (request.header("content-type") or "").split(";")[0].lower()
     said = _said_in_json(request.body, as_java=as_java) if kind == "application/json" else _said_in_query(request)
     texts, numbers = said.texts, said.numbers
     name, url = texts.get("model_name"), texts.get("url")

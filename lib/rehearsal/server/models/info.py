@@ -19,6 +19,7 @@ from rehearsal.server.uris import no_folder, read_uri
 PENDING, READY, FAILED = "PENDING", "READY", "FAILED"
 ENGINES = ("Python", "MPI", "DeepSpeed")  # all three are DJL's Python worker
 ARCHIVES = (".zip", ".mar", ".tar", ".tar.gz", ".tgz", ".tar.z")
+NAME_ENDS = (".tar.z", ".tgz", ".zip", ".tar", ".mar", ".gz", ".z")  # that a name loses
 FILE_NAME = "serving.properties"
 
 
@@ -322,7 +323,6 @@ def model_name(url: str) -> str:
 
 
 def _name_part(name: str) -> str:
-    for suffix in ARCHIVES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+    if name.lower().endswith(".tar.gz"):  # the only one in capitals, too
+        return name[:-7]
+    return next((name.removesuffix(end) for end in NAME_ENDS if name.endswith(end)), name)

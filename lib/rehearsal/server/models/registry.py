@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,13 +40,24 @@ class Endpoint:
     """All versions of one model; unversioned requests go round them."""
 
     entries: list[Entry] = field(default_factory=list)
-    _turn: itertools.count[int] = field(default_factory=itertools.count)
+    default: Entry | None = None  # that has no version, until another is removed
+    _turn: int = 0
 
     def get(self, version: str | None, *, rotate: bool) -> Entry | None:
         """The entry of a version; without one the first, or with `rotate` the next in turn."""
         if version is not None:
-            return next((entry for entry in self.entries if entry.model.version == version), None)
-        return self.entries[next(self._turn) % len(self.entries) if rotate else 0]
+            return next(iter(self.named(version)), None)
+        size = len(self.entries)
+        if size == 1 or not rotate:
+            return self.entries[0]
+        turn, self._turn = self._turn % size, (self._turn + 1) % size
+        return self.entries[turn]
+
+    def named(self, version: str | None) -> list[Entry]:
+        """The entry of a version, `default` being one; all entries without one."""
+        if version == "default" and self.default is not None:
+            return [self.default]
+        return [entry for entry in self.entries if version in (None, entry.model.version)]
 
 
 class Registry:
@@ -72,13 +82,13 @@ class Registry:
         """Takes a name. Raises the 409 of a name and version that are taken."""
         name, version = registration.name, registration.version
         endpoint = self.endpoints.setdefault(name, Endpoint())
-        taken = [entry.model.version for entry in endpoint.entries]
-        if version in taken or (version is None and taken):
+        if endpoint.named(version):
             text = f"Workflow {name}{f':{version}' if version is not None else ''} is already registered."
             raise ApiError.bad_request(text, status=409)
         model = ModelInfo(registration, self._config)
         entry = Entry(model, WorkerPool(model, self._factory, self._log))
         endpoint.entries.append(entry)
+        endpoint.default = entry if version is None else endpoint.default
         if registration.at_startup:
             self.startup.add(name)
         return entry
@@ -111,9 +121,11 @@ class Registry:
     def remove(self, name: str, version: str | None) -> bool:
         """Forgets a version (all, without one) and ends its workers in the background; False if unknown."""
         endpoint = self.endpoints.get(name)
-        gone = [e for e in endpoint.entries if version in (None, e.model.version)] if endpoint else []
+        gone = endpoint.named(version) if endpoint else []
         if endpoint is None or not gone:
             return False
+        endpoint.default = None
+        self.startup.discard(name)
         for entry in gone:
             endpoint.entries.remove(entry)
             self._log.info("ModelManager", f"Unregistering model: {entry.model}")
@@ -122,7 +134,6 @@ class Registry:
             task.add_done_callback(self._closing.discard)
         if not endpoint.entries:
             del self.endpoints[name]
-            self.startup.discard(name)
         return True
 
     async def close(self) -> None:
@@ -168,7 +179,7 @@ class Registry:
             raise ModelLoadError("IllegalStateException", "No GPU device detected.")
 
 
-def describe(entry: Entry, name: str) -> dict[str, object]:
+def describe(entry: Entry, name: str, *, at_startup: bool) -> dict[str, object]:
     """A model as GET /models/{name} shows it."""
     model = entry.model
     workflow: dict[str, object] = {"workflowName": name}
@@ -184,7 +195,7 @@ def describe(entry: Entry, name: str) -> dict[str, object]:
             "queueSize": model.job_queue_size,
             "requestInQueue": entry.pool.queued,
             "status": entry.health,
-            "loadedAtStartup": model.registration.at_startup,
+            "loadedAtStartup": at_startup,
             "workerGroups": [_group(device, group) for device, group in entry.pool.groups.items()],
         }
     ]

@@ -9,7 +9,7 @@ In the original the loop ends without a word at a content that is neither, and n
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from struct import Struct
 from struct import error as StructError
 
 from rehearsal.server.errors import ApiError, CodecError, WorkerLost
-from rehearsal.server.gson import Number, pretty, text_of
+from rehearsal.server.gson import EmptyError, pretty, texts, whole_number
 from rehearsal.server.java import parse_boolean, parse_int
 from rehearsal.server.models.info import ModelInfo
 from rehearsal.server.switches import Switch
@@ -99,12 +99,10 @@ class _Request:
 
     def _say_code(self, text: str) -> None:
         """A text that is itself an object with `code` and `error` gives the answer's status, if it is the first."""
-        try:
-            said = json.loads(text)
-            self._reply = replace(self._reply, code=int(said["code"]))
-            self._reply = replace(self._reply, message=str(said["error"]))
-        except (ValueError, TypeError, LookupError):
-            return
+        with contextlib.suppress(ApiError, EmptyError, LookupError, OverflowError):
+            said = texts(text, "code", "error")
+            self._reply = replace(self._reply, code=whole_number(said["code"]))
+            self._reply = replace(self._reply, message=said["error"])
 
     def _send(self, text: str, *, last: bool) -> None:
         put = self._begin()
@@ -208,16 +206,14 @@ def _distribute(reply: Reply, batch: list[_Request]) -> bool:
 def read_item(content: bytes) -> dict[str, str]:
     """A content as a mapping with `data`, `last` and perhaps `code` and `error`. Raises CodecError."""
     try:
-        return _object(content) if content.startswith(b"{") else _pairs(content)
-    except (ValueError, LookupError, StructError) as error:
+        if not content.startswith(b"{"):
+            return _pairs(content)
+        found = texts(content.decode("utf-8", "replace"), "last", "data")
+        return {key: found[key] for key in ("last", "data")}
+    except (ApiError, ValueError, LookupError, StructError) as error:
         raise CodecError(
             f"a rolling batch item is JSON or pairs with `data` and `last`, not {content[:40]!r}"
         ) from error
-
-
-def _object(content: bytes) -> dict[str, str]:
-    loaded = json.loads(content, parse_int=Number, parse_float=Number)
-    return {key: text_of(loaded[key]) for key in ("last", "data")}
 
 
 def _pairs(content: bytes) -> dict[str, str]:
