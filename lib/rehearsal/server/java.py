@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from rehearsal.server.errors import ApiError
 
 INT_MAX = 2**31 - 1
+DOT = r"[^\n\r\x85\u2028\u2029]"  # what a dot of `java.util.regex` takes
 TREE_LIMIT = 0.75  # java.util.HashMap and ConcurrentHashMap grow at this load
 
 

@@ -129,3 +129,12 @@ def test_a_health_probe_passes(zoo):
     assert (zoo.send("GET", "/v2/health/ready").body, zoo.send("GET", "/v2/models/echo/ready").status) == (b"\n", 200)
     assert zoo.send("POST", "/v2/models/echo/infer").status == 501
     assert zoo.send("GET", "/v2//").json() == {"error": "Index 2 out of bounds for length 2"}
+
+
+@pytest.mark.parametrize(
+    "target", ["/ping?{}", "/predictions/{}", "/invocations/{}", "/models/{}/invoke", "/models/{}"]
+)
+def test_an_end_of_line_of_java_in_a_target_is_no_route(target):
+    """It is a letter of latin-1 that a request line may have; what it is written as with % is another matter."""
+    assert ask(app(m=READY), "GET", target.format("a\x85")) == (404, NO_ROUTE)
+    assert ask(app(m=READY), "GET", target.format("a%C2%85")) != (404, NO_ROUTE)

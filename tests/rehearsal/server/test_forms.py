@@ -47,6 +47,7 @@ def test_fields(body, fields):
         (b"a%2=1", "unterminated escape sequence at index 1 of: a%2"),
         (b"%zz&", "invalid hex byte 'zz' at index 1 of '%zz'"),
         (b"a=1\rb", "Bad end of line"),
+        (b"a=%\rb", "Bad end of line"),
         (b"=b", "Param 'name' must not be empty"),
         (b"+=b", "Param 'name' must not be empty"),
         (b"%20&", "Param 'name' must not be empty"),

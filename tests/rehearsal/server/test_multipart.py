@@ -87,6 +87,9 @@ DECODER, BOUNDS = "ErrorDataDecoderException", "ArrayIndexOutOfBoundsException"
         ((f"{FORM}; filename*=klingon''f",), DECODER, "klingon"),
         ((f"{FORM}; filename*=utf-8''%zz",), DECODER, "invalid hex byte 'zz' at index 1 of '%zz'"),
         ((FORM, "Content-Type: text/plain; charset=klingon"), DECODER, "klingon"),
+        ((FORM, "Content-Type: text/plain; charset=latin-1"), DECODER, "latin-1"),
+        ((FORM, "Content-Type: text/plain; charset=utf_8"), DECODER, "utf_8"),
+        ((FORM, "Content-Type: text/plain; charset=rot13"), DECODER, "rot13"),
         ((FORM, "Content-Type: text/plain; charset=a b"), "IllegalCharsetNameException", "a b"),
         ((FORM, "Content-Type: text/plain; charset"), DECODER, '"field" is null'),
         ((FORM, "Content-Type: multipart/mixed"), BOUNDS, "Index 2 out of bounds for length 2"),
@@ -142,3 +145,16 @@ def test_a_delimiter_is_found_wherever_a_large_body_is_cut(shift, extra):
 def test_any_number_of_blanks_is_passed_over(size):
     data = body("--X", 'Content-Disposition: form-data; name="a"', "", "1", "--X--")
     assert multipart_parts(b" " * size + data, Boundary("--X")) == [("a", b"1")]
+
+
+@pytest.mark.parametrize("name", ["latin1", "LATIN1", "l1", "ISO8859_1", "8859_1", "cp819", "windows-1252"])
+def test_a_charset_has_the_names_that_java_knows(name):
+    data = body("--X", FORM, f"Content-Type: text/plain; charset={name}", "", "") + b"\xe9\r\n--X--"
+    assert multipart_parts(data, X) == [("n", "\u00e9".encode())]
+
+
+@pytest.mark.parametrize("name", ["utf-16", "UTF_16", "unicode", "utf-32be"])
+def test_in_a_charset_of_two_bytes_no_delimiter_is_found(name):
+    """As it is looked for in that charset, too."""
+    data = body("--X", FORM, f"Content-Type: text/plain; charset={name}", "", "v", "--X--")
+    assert multipart_parts(data, X) == []

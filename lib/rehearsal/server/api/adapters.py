@@ -7,12 +7,12 @@ import re
 from rehearsal.server.api.management import Page
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError
-from rehearsal.server.java import parse_boolean
+from rehearsal.server.java import DOT, parse_boolean
 from rehearsal.server.models.registry import Registry
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, json_response
 
-TARGET = re.compile(r"/models/[^/^?]+/adapters([/?].*)?")  # as it was sent
+TARGET = re.compile(rf"/models/[^/^?]+/adapters([/?]{DOT}*)?")  # as it was sent
 
 
 class Adapters:

@@ -10,13 +10,14 @@ import re
 from http import HTTPStatus
 
 from rehearsal.server.errors import ApiError
+from rehearsal.server.java import DOT
 from rehearsal.server.models.info import FAILED, PENDING, READY
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, json_response
 
 PAGES = re.compile(r"/(console/)?(index\.html)?")
-KSERVE = re.compile(r"/v2/.+", re.DOTALL)
+KSERVE = re.compile(rf"/v2/{DOT}+")
 PAGE = b"""<!DOCTYPE html>
 <html><head><title>Rehearsal of DJLServing</title></head>
 <body><p>DJLServing shows its console here. The rehearsal has none: ask /ping and /models.</p></body></html>

@@ -12,6 +12,7 @@ from rehearsal.server.api.inference import Inference
 from rehearsal.server.api.management import Management
 from rehearsal.server.api.plugins import Plugins
 from rehearsal.server.errors import ApiError
+from rehearsal.server.java import DOT
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, json_response
 
@@ -25,13 +26,13 @@ def _route(method: str, pattern: str, function: Callable[[Any, Request], Awaitab
 
 # Matched on the target as it was sent, before %-escapes are read, as in the original.
 INFERENCE = (
-    _route(ANY, r"/predictions([/?].*)?", Inference.predictions),
-    _route(ANY, r"/ping([/?].*)?", Inference.ping),
-    _route(ANY, r"/invocations([/?].*)?", Inference.invocations),
-    _route(ANY, r"/models/.+/invoke", Inference.invoke),
+    _route(ANY, rf"/predictions([/?]{DOT}*)?", Inference.predictions),
+    _route(ANY, rf"/ping([/?]{DOT}*)?", Inference.ping),
+    _route(ANY, rf"/invocations([/?]{DOT}*)?", Inference.invocations),
+    _route(ANY, rf"/models/{DOT}+/invoke", Inference.invoke),
 )
 # The target says whether it is this API; then its path is matched, decoded and without slashes at its end.
-MANAGED = re.compile(r"/(models|workflows)([/?].*)?", re.DOTALL)
+MANAGED = re.compile(rf"/(models|workflows)([/?]{DOT}*)?")
 MANAGEMENT = (
     _route("GET", r"/models", Management.list_models),
     _route("GET", r"/workflows", Management.list_workflows),

@@ -36,9 +36,9 @@ def form_fields(body: bytes) -> Parts:
             continue
         name = field_name(_key(body[at:equals]))
         end = min(ampersand, ahead.find(b"\r", equals), ahead.find(b"\n", equals))
-        add_part(fields, name, as_utf8(decode_value(body, equals + 1, end)))
         if body[end : end + 1] == b"\r" and body[end + 1 : end + 2] not in (b"\n", b""):
             refuse("Bad end of line")
+        add_part(fields, name, as_utf8(decode_value(body, equals + 1, end)))
         at = end + 1 if end == ampersand else len(body)
     return fields
 

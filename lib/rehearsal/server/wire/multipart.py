@@ -5,11 +5,11 @@ The standard library's parser is not used: it follows the RFCs, and what a clien
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass, field
 
 from rehearsal.server.errors import ApiError
+from rehearsal.server.wire.charsets import python_charset
 from rehearsal.server.wire.escapes import as_data, as_text, as_utf8, decode_between, find, slices
 from rehearsal.server.wire.forms import Parts, add_part, field_name, refuse
 from rehearsal.server.workers.codec import BLOCK, Data
@@ -19,7 +19,6 @@ AFTER_DELIMITER = re.compile(rb"\r?\n|--(?:\r\n|\n|(?!\r))")
 HEAD_LIMIT = 64 * 1024  # bytes of the head of a part; the original has none, and takes minutes for what is no head
 JAVA_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z+\-.:_]*")
 NAME = re.compile(r"[^:\t-\r\x1c- ]*")
-PYTHONS_OWN = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "unicode_escape", "raw_unicode_escape"}
 BLANKS, TRIMMED = "\t\n\v\f\r\x1c\x1d\x1e\x1f ", "".join(map(chr, range(33)))
 CLEANED = str.maketrans(dict.fromkeys(":,=;\t", " ") | {'"': None})
 NO_NAME = 'Cannot invoke "io.netty.handler.codec.http.multipart.Attribute.getValue()" because "nameAttribute" is null'
@@ -286,11 +285,6 @@ def _charset(
     """The name of a charset, checked. Raises what the original does for one that is none, or that Java lacks."""
     if not JAVA_NAME.fullmatch(name):
         raise ApiError(500, illegal, name)
-    try:
-        known = codecs.lookup(name).name
-        b"a".decode(known)
-    except (LookupError, UnicodeError):
-        known = ""
-    if not known or known in PYTHONS_OWN:
-        raise ApiError(500, unknown, name)
-    return known
+    if known := python_charset(name):
+        return known
+    raise ApiError(500, unknown, name)
