@@ -540,6 +540,19 @@ def test_a_model_without_a_version_is_called_default_until_another_is_removed(st
     asyncio.run(played())
 
 
+def test_one_version_is_removed_while_another_is_on_its_way():
+    """They were told apart by all that they hold, of which one on its way has not all."""
+    registry = Play().registry
+    for version in ("a", "b"):
+        registry.add(Registration("m", "/m", version))
+
+    async def removed() -> bool:
+        return registry.remove("m", "b")
+
+    assert asyncio.run(removed())
+    assert [entry.model.version for entry in registry.endpoints["m"].entries] == ["a"]
+
+
 def test_requests_without_a_version_go_round_from_the_first():
     """What came while there was one version moves nothing."""
     registry = Play().registry

@@ -41,7 +41,7 @@ class Registration:
     at_startup: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class ModelInfo:
     """A registered model and its settings; `configure` must run before anything else is read."""
 

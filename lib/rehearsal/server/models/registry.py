@@ -20,7 +20,7 @@ from rehearsal.server.workers.pool import WorkerPool
 MEMINFO = Path("/proc/meminfo")
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """One version of one model, with its workers."""
 
