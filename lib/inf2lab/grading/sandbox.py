@@ -24,7 +24,7 @@ from typing import Any
 
 FORK = multiprocessing.get_context("fork")  # what judges import is loaded once, and every child has it
 _GIB = 2**30
-_MEMORY, _FILE, _SAID = 4 * _GIB, 64 * 2**20, 200_000  # bytes: of a process, of a file it writes, of what it answers
+_MEMORY, _FILE, _SAID = 4 * _GIB, 64 * 2**20, 200_000  # bytes: that it may take, of a file it writes, of its answer
 _WRITEFILE = re.compile(r"%%writefile +(-a +)?(\S+) *\n?")
 _MAGIC = re.compile(r"^[%!].*$", re.MULTILINE)
 # What changes a file: where in the event's arguments each path stands, and the open folder that it is relative to.
@@ -158,7 +158,8 @@ def _enclose(box: Path, seconds: float) -> None:
     ):
         resource.setrlimit(limit, (most, most))
     with suppress(ValueError, OSError):  # macOS has no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        most = _mapped() + _MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     place = box.resolve()
     (place / "models").mkdir()
     os.environ |= {
@@ -171,6 +172,11 @@ def _enclose(box: Path, seconds: float) -> None:
     sys.dont_write_bytecode = True
     os.chdir(place)
     sys.addaudithook(lambda event, arguments: _watch(event, arguments, place))
+
+
+def _mapped() -> int:
+    """Return the bytes of address space that this process has from who forked it: a cell's own come on top."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def _watch(event: str, arguments: tuple[Any, ...], place: Path) -> None:

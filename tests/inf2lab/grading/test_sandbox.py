@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,11 @@ def test_who_asks_no_further_leaves_no_process() -> None:
     running = run_all(tasks, seconds=600, at_once=2)
     assert next(running) == (0, Outcome(1))
     running.close()
+
+
+def test_a_cell_has_its_memory_whatever_the_grader_has_mapped() -> None:
+    """A thread whose start finds no memory is waited for without an end."""
+    starts_a_thread = next(cell for cell in GOOD if "threading" in cell)
+    with mmap.mmap(-1, 6 * 2**30):  # mapped, and never touched
+        ((_, outcome),) = run_all([Task([starts_a_thread], judge)], seconds=60, at_once=1)
+    assert outcome == Outcome(6)
