@@ -112,6 +112,26 @@ def test_kserve_says_how_a_model_is(state, name, end):
         assert (status, body) == ((500, json_body(NO_BLOCK)) if state == READY else missing)
 
 
+@pytest.mark.parametrize(("states", "said"), [((FAILED, READY), NO_BLOCK), ((FAILED, PENDING), "Model not found: m")])
+def test_kserve_describes_the_first_version_that_serves(states, said):
+    config, log = load_config(Flags(), {}), ServerLog()
+    registry = Registry(config, None, log)
+    for version, state in zip((None, "1"), states, strict=True):
+        registry.add(Registration("m", "file:/m/", version)).model.status = state
+    routes = App(None, None, None, Plugins(registry))
+    assert json.loads(ask(routes, "GET", "/v2/models/m")[1]) == {"error": said}
+    assert json.loads(ask(routes, "GET", "/v2/models/m/version/default")[1])["error"] == "Model not found: m/default"
+    assert ask(routes, "GET", "/v2/models/m/version/default/ready")[0] == 424
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "FOO"])
+@pytest.mark.parametrize("end", ["", "/", "?x", "//?x"])
+def test_the_consoles_own_api_needs_a_name(method, end):
+    said = ask(app(), method, f"/console/api/{end}")
+    assert said == (500, "Index 3 out of bounds for length 3")
+    assert ask(app(), method, f"/console/api/no/{end}") == (404, NO_ROUTE)
+
+
 def json_body(text: str) -> str:
     """A body of KServe's errors."""
     return json.dumps({"error": text}, indent=2).replace("'", "\\u0027") + "\n"

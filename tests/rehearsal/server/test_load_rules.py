@@ -393,6 +393,29 @@ def test_what_does_not_load(properties, refusal):
     assert play.registry.find("m").model.status != PENDING
 
 
+@pytest.mark.parametrize(
+    ("made", "is_python"),
+    [
+        ("m.py", True),
+        ("config.json", True),
+        ("MAR-INF/", True),
+        ("model.py/", False),
+        ("config.json/", False),
+        ("x.py", False),
+    ],
+)
+def test_what_makes_a_folder_a_python_model(made, is_python):
+    """A file of a known name, or the folder of an older server's archive; a folder of a file's name is nothing."""
+    play = Play("option.entryPoint=x.py\n")
+    (play.folder / "model.py").unlink()
+    place = play.folder / made
+    (place.mkdir if made.endswith("/") else place.touch)()
+    if is_python:
+        assert play.load().model.engine == "Python"
+    else:
+        assert play.refusal() == (404, "ModelNotFoundException", f"Failed to detect engine of the model: {play.folder}")
+
+
 @pytest.fixture
 def site():
     """A web server that knows one handler, and the paths that were asked of it."""

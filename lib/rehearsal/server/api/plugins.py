@@ -11,12 +11,13 @@ from http import HTTPStatus
 
 from rehearsal.server.errors import ApiError
 from rehearsal.server.java import DOT
-from rehearsal.server.models.info import FAILED, PENDING, READY
+from rehearsal.server.models.info import FAILED, PENDING, READY, ModelInfo
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.wire.requests import Request
 from rehearsal.server.wire.responses import Response, json_response
 
 PAGES = re.compile(r"/(console/)?(index\.html)?")
+CONSOLE = re.compile(r"/console/api/.*", re.DOTALL)
 KSERVE = re.compile(rf"/v2/{DOT}+")
 PAGE = b"""<!DOCTYPE html>
 <html><head><title>Rehearsal of DJLServing</title></head>
@@ -38,6 +39,8 @@ class Plugins:
                 return self._kserve(request)
             except ApiError as error:
                 return json_response({"error": error.message}, error.status if error.status in (404, 405, 501) else 500)
+        if CONSOLE.fullmatch(request.target) and len(request.segments) == 3:  # its own paths are not rehearsed
+            raise ApiError(500, "ArrayIndexOutOfBoundsException", "Index 3 out of bounds for length 3")
         if request.method == "GET" and PAGES.fullmatch(request.path):
             return Response(200, "OK", [("content-type", "text/html")], PAGE)
         return None
@@ -45,7 +48,7 @@ class Plugins:
     def _kserve(self, request: Request) -> Response:
         match request.segments:
             case [_, _, "models", name] | [_, _, "models", name, "version", _] if _is_get(request):
-                if self._entry(request, name).model.status == READY:
+                if any(model.status == READY for model in self._models(name, _version(request))):
                     raise ApiError(500, "NullPointerException", NO_BLOCK)
                 raise _not_found(request, name)
             case [_, _, "health", "live" | "ready"] if _is_get(request):
@@ -60,6 +63,12 @@ class Plugins:
             case [_, _]:
                 raise ApiError(500, "ArrayIndexOutOfBoundsException", "Index 2 out of bounds for length 2")
         raise ApiError(500, "ResourceNotFoundException", ApiError.no_resource().message)
+
+    def _models(self, name: str, version: str | None) -> list[ModelInfo]:
+        """The versions of a model, or the one that is named so; one without a version has no name here."""
+        endpoint = self._registry.endpoints.get(name)
+        models = [entry.model for entry in endpoint.entries] if endpoint else []
+        return [model for model in models if version in (None, model.version)]
 
     def _entry(self, request: Request, name: str) -> Entry:
         entry = self._registry.find(name, _version(request))

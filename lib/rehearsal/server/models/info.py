@@ -248,9 +248,8 @@ class ModelInfo:
 
     def _infer_engine(self) -> str:
         stem = self.properties.get("option.modelName", self.folder.name)
-        if any((self.folder / name).exists() for name in ("MAR-INF", "model.py", f"{stem}.py", "config.json")):
-            return "Python"
-        if "option.model_id" in self.properties:
+        files = any((self.folder / name).is_file() for name in ("model.py", f"{stem}.py", "config.json"))
+        if files or (self.folder / "MAR-INF").is_dir() or "option.model_id" in self.properties:
             return "Python"
         raise ApiError.no_model(f"Failed to detect engine of the model: {self.folder}")
 
