@@ -663,6 +663,19 @@ def test_scaling_on_a_device(name, low, high):
     assert asyncio.run(scaled()) == {"cpu()": (1, 2)} | {device: (least, most)}
 
 
+def test_a_device_on_which_there_is_no_handler():
+    """Built-in code stands for one on NeuronCores only; the original's scaling tells of a wrapper's class."""
+    play = Play("engine=Python\noption.tensor_parallel_degree=2\n", cores=2)
+    (play.folder / "model.py").unlink()
+    play.load()
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(play.management.scale(Request("PUT", "/models/m?device=cpu", [])))
+    error = caught.value
+    assert (error.status, error.java_type) == (500, "CompletionException")
+    assert error.message == f".py file not found in: {play.folder}"
+    assert "FileNotFoundException" in str(error.__cause__)
+
+
 # --- a failure between two states
 
 STEPS: list[tuple[type | object, str]] = [

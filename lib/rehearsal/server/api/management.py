@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
-from rehearsal.server.errors import ApiError
+from rehearsal.server.errors import JAVA_PACKAGES, ApiError
 from rehearsal.server.gson import EmptyError, Reader
 from rehearsal.server.java import as_int, parse_boolean, parse_int
 from rehearsal.server.logs import ServerLog
@@ -93,6 +93,8 @@ class Management:
         try:
             return await self._scale(request)
         except ApiError as error:
+            if JAVA_PACKAGES.get(error.java_type, "").startswith("java."):  # a checked one comes in a wrapper
+                raise ApiError(500, "CompletionException", error.message) from error
             if error.java_type != "NumberFormatException":
                 raise
             text = str(error.message)
