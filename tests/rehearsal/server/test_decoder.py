@@ -194,6 +194,13 @@ def test_a_head_without_an_end_is_cut_off(loose):
         assert read(start.encode(), loose=loose, sizes=[1000] * 12)[1] == REFUSED
 
 
+@pytest.mark.parametrize("loose", [True, False])
+def test_a_packet_may_end_with_a_line_of_the_head(loose):
+    """The empty line that came with the next request was looked for in that one."""
+    data, size = f"{PING}{CHUNKED}".encode(), PING.index("\n") + 1
+    assert read(data, loose=loose, sizes=[size]) == read(data, loose=loose)
+
+
 PIECES = [POST, CHUNKED, PING, "GET / HTTP/1.1\n", "A: b\r\n", "A: b\n", " c\r\n", "\r\n", "\n", "\r", "2\r\n{}\r\n"]
 PIECES += [
     "Content-Length: 2\r\n",

@@ -101,10 +101,11 @@ class Decoder:
 
     def _end_of_head(self) -> int:
         """Where the empty line ends, or -1."""
+        if self._head is not None and (found := EMPTY_LINE.match(self._data, self._at)):
+            return found.end()
         if not self._loose and (end := self._data.find(b"\r\n\r\n", self._at, self._at + HEAD_LIMIT)) >= 0:
             return end + 4  # an empty line before it without CR is refused as its line is read
-        found = EMPTY_LINE.match(self._data, self._at) if self._head is not None else None
-        found = found or HEAD_END.search(self._data, self._at, self._at + HEAD_LIMIT)
+        found = HEAD_END.search(self._data, self._at, self._at + HEAD_LIMIT)
         return found.end() if found else -1
 
     def _read_part_of_head(self) -> bool:
