@@ -71,5 +71,5 @@ def test_the_readme_says_the_same(root: Path) -> None:
     assert f"{low:.1f} to {high:.1f} USD, likely {likely:.1f}; calculated" in " ".join(readme.split())
     saved = re.search(r"each later one (\d+ to \d+) min", said("inf2.8xlarge"))
     assert saved
-    assert f"{saved[1]} minutes less (reckoned)" in " ".join(readme.split())
+    assert f"{saved[1]} minutes less (calculated)" in " ".join(readme.split())
     assert "20 min of loading" not in readme
