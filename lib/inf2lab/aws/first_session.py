@@ -1,6 +1,5 @@
 """What a first session costs, planned before anything is rented, and one copy's answers beside those of all copies."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from inf2lab import catalog, planning
@@ -48,7 +47,8 @@ def _saving(request: LaunchRequest, price: PriceTable, made: Plan, first: Range,
     """What weights and programs in a bucket save each later session, and what they cost there."""
     bytes_kept = 2 * made.request.parameters  # the hub's files; programs are small beside them
     fetch_s = 1024 * bytes_kept / GIB / request.disk["Throughput"]
-    saved = Range(*(FIRST_LOADS * (one - two) - fetch_s for one, two in _bounds(first, warm)))
+    pairs = zip(first.bounds, warm.bounds, strict=True)
+    saved = Range(*(FIRST_LOADS * (one - two) - fetch_s for one, two in pairs))
     usd = saved.scaled(price.usd_per_hour / 3600)
     month = bytes_kept / 1e9 * catalog.cloud_facts().prices["s3_usd_per_gb_month"].value
     begins = f"s3://{request.bucket} saves" if request.bucket else "--bucket NAME would save"
@@ -75,7 +75,3 @@ def _beyond(hours: Range, end: int) -> str:
 def _minutes(seconds: Range) -> str:
     least, most = (max(1, round(value / 60)) for value in (seconds.low, seconds.high))
     return f"{least} min" if least == most else f"{least} to {most} min"
-
-
-def _bounds(one: Range, two: Range) -> Iterator[tuple[float, float]]:
-    yield from ((one.low, two.low), (one.mid, two.mid), (one.high, two.high))

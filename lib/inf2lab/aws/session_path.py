@@ -46,13 +46,13 @@ PATH = (
 
 def stop_seconds(stop: Stop, first: Range, warm: Range) -> Range:
     """Return how long the instance bills for a stop, with these times of a load."""
-    pairs = ((first.low, warm.low), (first.mid, warm.mid), (first.high, warm.high))
+    pairs = zip(first.bounds, warm.bounds, strict=True)
     return Range(*(60 * stop.minutes + stop.compiles * one + stop.warm * two for one, two in pairs))
 
 
 def together(parts: Iterable[Range]) -> Range:
     """Return the sum of ranges, bound by bound."""
-    return Range(*map(sum, zip(*((one.low, one.mid, one.high) for one in parts), strict=True)))
+    return Range(*map(sum, zip(*(one.bounds for one in parts), strict=True)))
 
 
 def load_times(made: Plan, disk_mib_per_s: float) -> tuple[Range, Range]:

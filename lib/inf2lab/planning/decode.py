@@ -41,9 +41,14 @@ class Range:
     mid: float
     high: float
 
+    @property
+    def bounds(self) -> tuple[float, float, float]:
+        """The three values, the smallest first."""
+        return self.low, self.mid, self.high
+
     def scaled(self, factor: float) -> Range:
         """Every bound times `factor`."""
-        return Range(self.low * factor, self.mid * factor, self.high * factor)
+        return Range(*(value * factor for value in self.bounds))
 
 
 @dataclass(frozen=True)

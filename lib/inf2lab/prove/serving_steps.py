@@ -107,7 +107,7 @@ done
     pace = plan.decode.ms_per_token
     site.found |= {"ms_per_token": round(1e3 * slope, 2), **_memory(ran.output)}
     site.predicted |= {
-        "ms_per_token": [round(value, 2) for value in (pace.low, pace.mid, pace.high)],
+        "ms_per_token": [round(value, 2) for value in pace.bounds],
         "device_gib": round(plan.memory.total * plan.request.tensor_parallel_degree / GIB, 2),
         "host_gib": round(plan.host.peak_gib, 2),
     }
