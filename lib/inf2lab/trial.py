@@ -32,11 +32,11 @@ def try_handler(path: Path, text: object, *, batch_size: int) -> Trial:
     The file's own code runs, without the packages of the image.
     """
     model = _Model()
-    names: dict[str, Any] = {"Input": _Input, "Output": _Output}
+    names: dict[str, Any] = {"Input": Request, "Output": Answer}
     exec(compile(ast.Module(list(_own_code(path)), []), str(path), "exec"), names)
     names |= {"model": model, "tokenizer": _Words(), "batch_size": batch_size, "torch": _TORCH}
     try:
-        names["handle"](_Input({"seq_length": 64, "text": text}))
+        names["handle"](Request({"seq_length": 64, "text": text}))
     except Exception as error:  # whatever a handler raises becomes the client's answer
         return Trial(model.rows, model.start_ids, f"{type(error).__name__}: {error}")
     return Trial(model.rows, model.start_ids)
@@ -51,6 +51,37 @@ def _own_code(path: Path) -> Iterator[ast.stmt]:
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if all(module.split(".")[0] in sys.stdlib_module_names for module in modules):
             yield node
+
+
+class Request:
+    """A request as DJL's worker gives it; one without a body is the call before the port opens."""
+
+    def __init__(self, body: Mapping[str, Any] | None) -> None:
+        self.body = body
+
+    def is_empty(self) -> bool:
+        """Return whether it is the first call."""
+        return self.body is None
+
+    def get_as_json(self) -> Mapping[str, Any] | None:
+        """Return the body."""
+        return self.body
+
+    def get_properties(self) -> dict[str, str]:
+        """Return no options."""
+        return {}
+
+
+class Answer:
+    """An answer as DJL's worker takes it."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+
+    def add_as_json(self, value: Any) -> "Answer":
+        """Keep the value."""
+        self.value = value
+        return self
 
 
 class _Model:
@@ -75,22 +106,6 @@ class _Words:
 
     def decode(self, row: Sequence[int], skip_special_tokens: bool = False) -> str:
         return " ".join(map(str, row))
-
-
-class _Input:
-    def __init__(self, body: Mapping[str, object]) -> None:
-        self._body = body
-
-    def is_empty(self) -> bool:
-        return False
-
-    def get_as_json(self) -> Mapping[str, object]:
-        return self._body
-
-
-class _Output:
-    def add_as_json(self, answer: object) -> "_Output":
-        return self
 
 
 def _same(values: Any, **_: object) -> Any:

@@ -7,40 +7,10 @@ from types import ModuleType
 from typing import Any
 
 from inf2lab.grading.points import Given, Point
+from inf2lab.trial import Answer, Request
 
 ROWS = 4
 PROMPTS = ["Hello", "Hello, I am a model", "Hi", "Good morning"]
-
-
-class Request:
-    """A request as DJL's worker gives it; one without a body is the call before the port opens."""
-
-    def __init__(self, body: dict[str, Any] | None) -> None:
-        self.body = body
-
-    def is_empty(self) -> bool:
-        """Return whether it is the first call."""
-        return self.body is None
-
-    def get_as_json(self) -> dict[str, Any] | None:
-        """Return the body."""
-        return self.body
-
-    def get_properties(self) -> dict[str, str]:
-        """Return no options."""
-        return {}
-
-
-class Answer:
-    """An answer as DJL's worker takes it."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-
-    def add_as_json(self, value: Any) -> "Answer":
-        """Keep the value."""
-        self.value = value
-        return self
 
 
 class Program:
