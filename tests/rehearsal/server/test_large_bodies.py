@@ -52,6 +52,20 @@ class Room(set):
         return True
 
 
+class Log:
+    """Writes nothing."""
+
+    def access(self, *_):
+        pass
+
+
+def connected(answer=None, transport=None):
+    """A connection whose client is a transport."""
+    connection = Connection(answer, ServerConfig(LOCAL, LOCAL), Log(), Room())
+    connection._transport, connection._client = transport or Played(), "/x"
+    return connection
+
+
 def test_a_connection_lets_go_of_a_body_that_was_read():
     async def run():
         got = []
@@ -60,18 +74,12 @@ def test_a_connection_lets_go_of_a_body_that_was_read():
             got.append(len(request.body))
             return json_response({})
 
-        class Log:
-            def access(self, *_):
-                pass
-
-        connection = Connection(answer, ServerConfig(LOCAL, LOCAL), Log(), Room())
-        connection._transport, connection._client = Played(), "/x"
+        connection = connected(answer)
         connection.data_received(b"POST /p HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000)
         await asyncio.sleep(0)
         assert got == [1000]
         assert not any(isinstance(value, (bytes, list)) and len(value) for value in vars(connection).values())
-        half = Connection(answer, ServerConfig(LOCAL, LOCAL), Log(), Room())
-        half._transport, half._client = Played(), "/x"
+        half = connected(answer)
         half.data_received(b"POST /p HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
         half.connection_lost(None)
         return weakref.ref(half)
@@ -166,8 +174,7 @@ def test_a_body_of_many_small_chunks_lets_others_have_their_turn():
 
 def test_a_connection_reads_on_when_it_has_done_what_it_has():
     async def run():
-        connection = Connection(None, ServerConfig(LOCAL, LOCAL), None, Room())
-        connection._transport, said = Played(), []
+        connection, said = connected(), []
         connection._transport.pause_reading = lambda: said.append("pause")
         connection._transport.resume_reading = lambda: said.append("resume")
         head = b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -190,12 +197,7 @@ def test_chunks_become_few_parts_of_a_body(size):
             got.append(request.body)
             return json_response({})
 
-        class Log:
-            def access(self, *_):
-                pass
-
-        connection = Connection(answer, ServerConfig(LOCAL, LOCAL), Log(), Room())
-        connection._transport, connection._client = Played(), "/x"
+        connection = connected(answer)
         chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
         connection.data_received(b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(100_000 // size):
@@ -239,13 +241,8 @@ class Full(Played):
 @pytest.mark.parametrize("also", ["another answer", "a reset"])
 def test_what_else_is_written_comes_after_a_large_answer(also):
     async def run():
-        class Log:
-            def access(self, *_):
-                pass
-
-        connection = Connection(None, ServerConfig(LOCAL, LOCAL), Log(), Room())
-        connection._transport = transport = Full()
-        transport.connection, connection._client = connection, "/x"
+        transport = Full()
+        transport.connection = connection = connected(transport=transport)
         large = asyncio.ensure_future(connection.send(Response(200, "OK", body=b"y" * (4 * BLOCK))))
         await asyncio.sleep(0)
         assert len(transport.written) < 2 * BLOCK, "the whole answer is copied where all others wait"
