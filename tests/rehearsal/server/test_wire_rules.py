@@ -113,8 +113,7 @@ def filled_in(body):
             value += letter
             continue
         if letter == b"\r" and body[at + 1 : at + 2] not in (b"\n", b""):
-            error = value_of(value)
-            return error if isinstance(error, tuple) else ("ErrorDataDecoderException", "Bad end of line")
+            return "ErrorDataDecoderException", "Bad end of line"  # before its value is read
         field = value_of(value)
         if isinstance(field, tuple):
             return field
