@@ -26,7 +26,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any speed")
 
 ROOT = Path(__file__).resolve().parents[1]
-for folder in ("tools", "tools/notebooks", "tools/pages"):  # the builders are scripts, not a package
+for folder in (
+    "tools",
+    "tools/notebooks",
+    "tools/pages",
+    "tools/translation",
+):  # the builders are scripts, not a package
     sys.path.insert(0, str(ROOT / folder))
 
 # Threads of PyTorch that wait for each other would spin: where other work has the core, a step takes 30 times as long.

@@ -1,0 +1,131 @@
+"""The messages of each notebook and page, and their translations: gettext PO files in translations/LANGUAGE.
+
+A notebook's message is a cell: its id is the context, its text the message. A page's message is a part (pages.py).
+A translation counts only while its English text is, letter by letter, the one that stands there now.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.catalog import Message as PoMessage
+from babel.messages.pofile import read_po, write_po
+
+import pages
+from inf2lab.files import write_file
+from notebook_files import NOTEBOOKS, ROOT, read_notebook
+
+TRANSLATIONS = ROOT / "translations"
+PAGES = (
+    "README",
+    "docs/article_defects",
+    "docs/article_map",
+    "docs/claims",
+    "docs/glossary",
+    "docs/image",
+    "docs/lint_rules",
+    "docs/permissions",
+    "docs/take_away",
+    "docs/troubleshooting",
+    "docs/where_next",
+    "docs/workshop",
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A piece of English text; `context` is the cell that holds it, empty on a page."""
+
+    text: str
+    context: str = ""
+
+
+def languages() -> list[str]:
+    """Return the languages that have translations: adding a folder adds a language."""
+    return sorted(path.name for path in TRANSLATIONS.iterdir() if path.is_dir())
+
+
+def sources() -> list[Path]:
+    """Return every notebook and page that has editions, in reading order."""
+    written = [ROOT / f"{name}.md" for name in PAGES]
+    return [*sorted(NOTEBOOKS.glob("*.ipynb")), *sorted(NOTEBOOKS.glob("exercises/*.ipynb")), *written]
+
+
+def messages(source: Path) -> Iterator[Message]:
+    """Yield what is translated of a notebook or page, each message once."""
+    if source.suffix == ".ipynb":
+        yield from (Message(c.source, c.id) for c in read_notebook(source).cells if c.cell_type == "markdown")
+    else:
+        texts = (part.text for part in pages.parts(source.read_text(encoding="utf-8")) if part.translated)
+        yield from map(Message, dict.fromkeys(texts))
+
+
+def catalog_path(source: Path, language: str) -> Path:
+    """Return where the translations of a notebook or page are kept."""
+    return (TRANSLATIONS / language / source.relative_to(ROOT)).with_suffix(".po")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A message of a PO file: its translation, and whether a translator must look at it again."""
+
+    translation: str
+    stale: bool
+    before: str = ""  # the English text that a stale translation was made from
+
+
+def read_catalog(path: Path) -> dict[Message, Entry]:
+    """Return the translations of a PO file, in its order; none where there is no file."""
+    if not path.exists():
+        return {}
+    catalog = read_po(io.BytesIO(path.read_bytes()), locale=None, abort_invalid=True)
+    return {_message(po): Entry(str(po.string), po.fuzzy, "".join(po.previous_id)) for po in catalog if po.id}
+
+
+def _message(po: PoMessage) -> Message:
+    return Message(str(po.id), po.context or "")
+
+
+def write_catalog(path: Path, entries: dict[Message, Entry], language: str) -> None:
+    """Write a PO file; the same entries give the same bytes."""
+    catalog = Catalog(locale=language, project="inf2lab", version="1", fuzzy=False, charset="utf-8")
+    for message, entry in entries.items():
+        flags = ["fuzzy"] if entry.stale else []
+        context, before = message.context or None, [entry.before] if entry.before else []
+        catalog.add(message.text, entry.translation, flags=flags, context=context, previous_id=before)
+    made = io.BytesIO()
+    write_po(made, catalog, width=0, omit_header=True, include_previous=True)
+    # Without its dates, which would change at every run, a header says only this.
+    head = f'msgid ""\nmsgstr ""\n"Language: {language}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, head + made.getvalue().decode())
+
+
+def merged(wanted: list[Message], old: dict[Message, Entry]) -> dict[Message, Entry]:
+    """Return an entry for each message: its translation, or the nearest one, stale, or an empty one."""
+    unused = {message: entry for message, entry in old.items() if message not in set(wanted) and entry.translation}
+    made = {}
+    for message in wanted:
+        if (message in old and not old[message].stale) or (message in old and old[message].translation):
+            made[message] = old[message]
+        elif near := _nearest(message, unused):
+            made[message] = Entry(unused[near].translation, stale=True, before=unused[near].before or near.text)
+            del unused[near]
+        else:
+            made[message] = Entry("", stale=False)
+    return made
+
+
+def _nearest(message: Message, among: dict[Message, Entry]) -> Message | None:
+    """The message of the same cell, or the one whose text is most alike."""
+    for other in among:
+        if message.context and other.context == message.context:
+            return other
+    texts = {other.text: other for other in among if not message.context}
+    close = difflib.get_close_matches(message.text, texts, 1)
+    return texts[close[0]] if close else None

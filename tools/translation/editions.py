@@ -1,0 +1,73 @@
+"""Makes the editions: each notebook and page in each language, from the executed English one and its translations.
+
+A notebook's code and outputs are those of the English notebook. A message without a translation stays English, and
+`make test` says so.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+
+import pages
+from catalogs import Message, catalog_path, read_catalog, sources
+from notebook_files import ROOT, read_notebook
+
+_TARGET = re.compile(r"(\]\(|(?:href|src)=\")([^)\s\"#]+)")
+PICTURES = ROOT / "docs" / "pictures"
+
+
+def edition_path(source: Path, language: str) -> Path:
+    """Return where the edition of a notebook, page or picture is, such as notebooks/ja/02_plan.ipynb."""
+    if source.parent == ROOT:
+        return source.with_suffix(f".{language}{source.suffix}")
+    folder = PICTURES if source.parent == PICTURES else ROOT / source.relative_to(ROOT).parts[0]
+    return folder / language / source.relative_to(folder)
+
+
+def editions(language: str) -> Iterator[tuple[Path, str]]:
+    """Yield each file of an edition, with its text."""
+    for source in sources():
+        yield edition_path(source, language), edition(source, language)
+
+
+def edition(source: Path, language: str) -> str:
+    """Return the text of one file of an edition."""
+    entries = read_catalog(catalog_path(source, language))
+
+    def translate(text: str, context: str = "") -> str:
+        entry = entries.get(Message(text, context))
+        return _relinked(entry.translation if entry and entry.translation else text, source, language)
+
+    if source.suffix != ".ipynb":
+        return pages.translated(source.read_text(encoding="utf-8"), translate)
+    return _notebook(source, translate)
+
+
+def _notebook(source: Path, translate: Callable[[str, str], str]) -> str:
+    notebook = copy.deepcopy(read_notebook(source))
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = translate(cell.source, cell.id)
+    return nbformat.writes(notebook) + "\n"
+
+
+def _relinked(text: str, source: Path, language: str) -> str:
+    """Let a link lead to the same edition of its target, or else to the English one."""
+    here = edition_path(source, language).parent
+    translated = set(sources())
+
+    def lead(match: re.Match[str]) -> str:
+        target = Path(os.path.normpath(source.parent / match[2]))
+        if ":" in match[2] or not target.is_relative_to(ROOT):
+            return match[0]
+        drawn = target.parent == PICTURES and edition_path(target, language).exists()
+        meant = edition_path(target, language) if target in translated or drawn else target
+        return match[1] + Path(os.path.relpath(meant, here)).as_posix()
+
+    return _TARGET.sub(lead, text)
