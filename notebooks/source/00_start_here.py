@@ -46,7 +46,8 @@
 # - **DJLServing** is the model server. DJL is the *Deep Java Library*. The server takes requests by HTTP and hands them to a
 #   **worker**, a Python process.
 #
-# Blue words lead to [the glossary](../docs/glossary.md).
+# Blue words lead to [the glossary](../docs/glossary.md), which has the Japanese word of each term too. Commands, logs, errors and
+# the hints of checks are English in every edition of these notebooks.
 
 # %% [markdown] id="nb00-c04"
 # ## The model is compiled, and its shapes are fixed

@@ -12,19 +12,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from babel.messages.catalog import Catalog
 from babel.messages.catalog import Message as PoMessage
 from babel.messages.pofile import read_po, write_po
 
 import pages
+from inf2lab import paths
 from inf2lab.files import write_file
-from notebook_files import NOTEBOOKS, ROOT, read_notebook
 
+ROOT = paths.root()
+NOTEBOOKS = ROOT / "notebooks"
 TRANSLATIONS = ROOT / "translations"
 PAGES = (
     "README",
     "docs/article_defects",
-    "docs/article_map",
     "docs/claims",
     "docs/glossary",
     "docs/image",
@@ -59,7 +61,9 @@ def sources() -> list[Path]:
 def messages(source: Path) -> Iterator[Message]:
     """Yield what is translated of a notebook or page, each message once."""
     if source.suffix == ".ipynb":
-        yield from (Message(c.source, c.id) for c in read_notebook(source).cells if c.cell_type == "markdown")
+        yield from (
+            Message(c.source, c.id) for c in nbformat.read(source, as_version=4).cells if c.cell_type == "markdown"
+        )
     else:
         texts = (part.text for part in pages.parts(source.read_text(encoding="utf-8")) if part.translated)
         yield from map(Message, dict.fromkeys(texts))

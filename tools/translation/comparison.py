@@ -14,7 +14,7 @@ from functools import cache
 
 from markdown_it import MarkdownIt
 
-from notebook_files import ROOT
+from catalogs import TRANSLATIONS
 
 _FENCED = re.compile(r"^\s*```.*?^\s*```", re.DOTALL | re.M)
 _CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
@@ -146,7 +146,7 @@ def _stars(text: str) -> str:
 @cache
 def _forbidden() -> dict[str, str]:
     """Each word that must not stand, and what stands for it."""
-    file = json.loads((ROOT / "translations" / "ja" / "terms.json").read_text(encoding="utf-8"))
+    file = json.loads((TRANSLATIONS / "ja" / "terms.json").read_text(encoding="utf-8"))
     by_word = {one["ja"]: one["not"] for one in file["terms"]} | file["not"]
     return {bad: good for good, words in by_word.items() for bad in words}
 

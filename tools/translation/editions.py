@@ -6,17 +6,16 @@ A notebook's code and outputs are those of the English notebook. A message witho
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
+from babel import Locale
 
 import pages
-from catalogs import Message, catalog_path, read_catalog, sources
-from notebook_files import ROOT, read_notebook
+from catalogs import ROOT, Message, catalog_path, languages, read_catalog, sources
 
 _TARGET = re.compile(r"(\]\(|(?:href|src)=\")([^)\s\"#]+)")
 PICTURES = ROOT / "docs" / "pictures"
@@ -45,12 +44,21 @@ def edition(source: Path, language: str) -> str:
         return _relinked(entry.translation if entry and entry.translation else text, source, language)
 
     if source.suffix != ".ipynb":
-        return pages.translated(source.read_text(encoding="utf-8"), translate)
+        made = pages.translated(source.read_text(encoding="utf-8"), translate)
+        first, _, rest = made.partition("\n")
+        return f"{editions_line(language)}\n{rest}" if pages.EDITIONS.match(first) else made
     return _notebook(source, translate)
 
 
+def editions_line(language: str) -> str:
+    """Return the first line of a README: this edition's language, and links to the others."""
+    names = {"en": "README.md"} | {code: f"README.{code}.md" for code in languages()}
+    shown = {code: Locale(code).get_language_name() for code in names}
+    return " · ".join(f"**{name}**" if code == language else f"[{name}]({names[code]})" for code, name in shown.items())
+
+
 def _notebook(source: Path, translate: Callable[[str, str], str]) -> str:
-    notebook = copy.deepcopy(read_notebook(source))
+    notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = translate(cell.source, cell.id)

@@ -16,6 +16,7 @@ _HEADING = re.compile(r"#{1,6} ")
 _RULE_OF_TABLE = re.compile(r"\|?[\s:|-]+\|?$")
 _SUMMARY = re.compile(r"(\s*(?:<details>)?<summary>)(.*)(</summary>\s*)$")
 _LITERAL = re.compile(r"\s*(?:</?\w[^>]*>\s*)+$|\s*<!--.*-->\s*$|\s*$")
+EDITIONS = re.compile(r"\*\*(\w+)\*\* · .*\]\(README")  # the line that leads from one edition to the others
 _NAME = re.compile(r"#+ [a-z0-9]+(?:-[a-z0-9]+)+$")  # a row's own name, which commands print
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 
@@ -46,7 +47,7 @@ def parts(page: str) -> Iterator[Part]:
                 fence = "" if fence else opened[1]
         elif summary := _SUMMARY.fullmatch(line):
             yield Part(summary[2], translated=True, before=summary[1], after=summary[3])
-        elif _LITERAL.fullmatch(line) or ("|" in line and _RULE_OF_TABLE.fullmatch(line)):
+        elif _LITERAL.fullmatch(line) or EDITIONS.match(line) or ("|" in line and _RULE_OF_TABLE.fullmatch(line)):
             yield Part(line)
         elif line.startswith("|") or _HEADING.match(line):
             yield _part(line)

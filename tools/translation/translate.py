@@ -1,0 +1,96 @@
+#!/usr/bin/env python
+"""Brings the editions in other languages up to date, and says what a translator has to do.
+
+python tools/translation/translate.py            put new and changed messages into the PO files, build the editions
+python tools/translation/translate.py --check    write nothing; exit 1 where a translation or an edition is out of date
+
+A message whose English text has changed keeps its old translation, marked `fuzzy` beside the old text, until somebody
+has looked at it and taken the mark away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from catalogs import ROOT, TRANSLATIONS, catalog_path, languages, merged, messages, read_catalog, sources, write_catalog
+from comparison import problems
+from editions import edition_path, editions
+from inf2lab.files import write_file
+
+
+def todo(source: Path, language: str) -> Iterator[str]:
+    """Yield what a translator has to do for one notebook or page, a paragraph for each message."""
+    old, wanted = read_catalog(catalog_path(source, language)), list(messages(source))
+    name = catalog_path(source, language).relative_to(ROOT)
+    for message, entry in merged(wanted, old).items():
+        where = f"{name}, {message.context}" if message.context else str(name)
+        if not entry.translation:
+            yield f"{where}: no translation of\n{_shown(message.text)}"
+        elif entry.stale:
+            yield (
+                f"{where}: the English text has changed, from\n{_shown(entry.before)}\n  to\n{_shown(message.text)}\n"
+                f"  It is translated so far as\n{_shown(entry.translation)}"
+            )
+        else:
+            for problem in problems(message.text, entry.translation, language):
+                yield f"{where}: {problem}; in\n{_shown(entry.translation)}"
+    for message in old.keys() - set(wanted):
+        yield f"{name}: nothing has this text any more:\n{_shown(message.text)}"
+
+
+def _shown(text: str) -> str:
+    return textwrap.indent(text, "    | ", lambda _: True)
+
+
+def update(language: str) -> None:
+    """Put every message into its PO file: a new one without a translation, a changed one marked."""
+    for source in sources():
+        path = catalog_path(source, language)
+        old, wanted = read_catalog(path), list(messages(source))
+        if list(old) != wanted or not path.exists():
+            write_catalog(path, merged(wanted, old), language)
+
+
+def stale_editions(language: str) -> dict[Path, str]:
+    """Return the files of an edition that differ from what their sources give, with what they should hold."""
+    made = dict(editions(language))
+    return {path: text for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
+
+
+def leftovers(language: str) -> list[Path]:
+    """Return PO files and files of an edition that have no source any more."""
+    wanted = {edition_path(source, language) for source in sources()}
+    folders = {path.parent for path in wanted if path.parent != ROOT}
+    there = {path for folder in folders for path in folder.iterdir() if path.suffix in {".md", ".ipynb"}}
+    files = {catalog_path(source, language) for source in sources()} | {TRANSLATIONS / language / "program.po"}
+    return sorted((there - wanted) | (set((TRANSLATIONS / language).rglob("*.po")) - files))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return 0 when every language is whole, 1 when a translator has something to do."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="such as ja; all when none is given")
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    options = parser.parse_args(arguments)
+    found: list[str] = []
+    for language in options.languages or languages():
+        if not options.check:
+            update(language)
+        found += [text for source in sources() for text in todo(source, language)]
+        for path, text in stale_editions(language).items():
+            if options.check:
+                found.append(f"{path.relative_to(ROOT)} is not what its sources give: `make translate` builds it")
+            else:
+                write_file(path, text)
+        found += [f"{path.relative_to(ROOT)} has no source any more: remove it" for path in leftovers(language)]
+    print("\n\n".join(found))
+    print(f"{len(found)} things to do" if found else "every message is translated, and every edition is up to date")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
