@@ -17,6 +17,15 @@ unexport PYTHONDONTWRITEBYTECODE
 # What kernels and readers' terminals see: the environment's commands first.
 WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 
+# EDITION=ja: the notebooks of notebooks/ja, and pictures and tables in that language.
+EDITION_FOLDER := notebooks$(if $(EDITION),/$(EDITION))
+IN_EDITION := $(if $(EDITION),INF2LAB_LANGUAGE=$(EDITION))
+ifneq ($(EDITION),)
+ifeq ($(wildcard $(EDITION_FOLDER)/*.ipynb),)
+$(error EDITION=$(EDITION): no notebooks in $(EDITION_FOLDER); there are editions in: $(notdir $(wildcard translations/*)))
+endif
+endif
+
 # Ray lives in an environment of its own: it needs pydantic 2, and DJL's worker 1.
 SCALE       := .venv-scale
 SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
@@ -25,7 +34,7 @@ SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null |
 MIGRATE       := .venv-migrate
 MIGRATE_STAMP := $(MIGRATE)/.set-up-$(shell cat requirements-migrate*.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup run test test-kubernetes reset test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
+.PHONY: help setup run test test-kubernetes reset translate test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
@@ -34,8 +43,8 @@ help: ## list these commands
 setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the others when it is due)
 	@echo "$(VENV) is ready: `$(BIN)/python --version`"
 
-run: $(STAMP) ## run notebooks 00 to 06 and 99; ARGS=--all for every one, P="-p tensor_parallel_degree 8", MODEL=smollm2-135m
-	@$(TOOL)/notebooks/run_notebooks.py $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
+run: $(STAMP) ## run notebooks 00 to 06 and 99; ARGS=--all for every one, P="-p tensor_parallel_degree 8", MODEL=smollm2-135m, EDITION=ja
+	@$(IN_EDITION) $(TOOL)/notebooks/run_notebooks.py --source $(EDITION_FOLDER) $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
 
 test: $(STAMP) ## every check and test, with all notebooks executed and compared
 	@# Two jobs beside each other; what the short one printed comes last, whole.
@@ -76,12 +85,16 @@ test-migrate: $(STAMP) $(MIGRATE_STAMP) ## test migrated folders on the real vLL
 test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, built once from Go's module proxy (minutes)
 	@tools/test_kubernetes.sh $(ARGS)
 
-lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(WITH_PATH) $(BIN)/jupyter-lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+lab: $(STAMP) ## open the notebooks in JupyterLab; EDITION=ja for the Japanese ones
+	$(WITH_PATH) $(IN_EDITION) $(BIN)/jupyter-lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
+		$(EDITION_FOLDER)/00_start_here.ipynb
 
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
 	@$(TOOL)/notebooks/build_notebooks.py $(ARGS)
 	@$(TOOL)/notebooks/build_exercises.py
+
+translate: $(STAMP) ## build the editions in other languages, and say what a translator has to do
+	@$(TOOL)/translation/translate.py $(ARGS)
 
 reset: $(STAMP) ## give this seat to the next reader: the committed notebooks come back, changed ones are kept in logs/kept
 	@$(TOOL)/notebooks/reset_seat.py

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import nbformat
 from babel.messages.catalog import Catalog
 from babel.messages.catalog import Message as PoMessage
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import read_po, unescape, write_po
 
 import pages
 from inf2lab import paths
@@ -24,6 +25,7 @@ from inf2lab.files import write_file
 ROOT = paths.root()
 NOTEBOOKS = ROOT / "notebooks"
 TRANSLATIONS = ROOT / "translations"
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 PAGES = (
     "README",
     "docs/article_defects",
@@ -87,12 +89,26 @@ def read_catalog(path: Path) -> dict[Message, Entry]:
     """Return the translations of a PO file, in its order; none where there is no file."""
     if not path.exists():
         return {}
-    catalog = read_po(io.BytesIO(path.read_bytes()), locale=None, abort_invalid=True)
-    return {_message(po): Entry(str(po.string), po.fuzzy, "".join(po.previous_id)) for po in catalog if po.id}
+    text = path.read_text(encoding="utf-8")
+    before = _previous(text)
+    return {
+        (message := Message(str(po.id), po.context or "")): Entry(str(po.string), po.fuzzy, before.get(message, ""))
+        for po in _read(text)
+    }
 
 
-def _message(po: PoMessage) -> Message:
-    return Message(str(po.id), po.context or "")
+def _read(text: str) -> Iterator[PoMessage]:
+    yield from (po for po in read_po(io.StringIO(text), abort_invalid=True) if po.id)
+
+
+def _previous(text: str) -> dict[Message, str]:
+    """What stands behind `#|`, by message; Babel writes it and does not read it."""
+    found: dict[Message, str] = {}
+    for block in text.split("\n\n"):
+        if lines := [line for line in block.split("\n") if line.startswith("#|")]:
+            before = "".join(map(unescape, _QUOTED.findall("\n".join(lines))))
+            found |= {Message(str(po.id), po.context or ""): before for po in _read(block)}
+    return found
 
 
 def write_catalog(path: Path, entries: dict[Message, Entry], language: str) -> None:

@@ -26,33 +26,17 @@ _ROW = re.compile(r"^\|.*$", re.M)
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*|(?<=[A-Za-z.,])\d+(?:[.,]\d+)*|\d+(?:[.,]\d+)*")
 # A unit stays as it is where it is a symbol, and has a word of the language where it is one.
 _SYMBOLS = re.compile(r"(?<=\d)\s?(GiB|MiB|KiB|GB|MB|KB|TB|TFLOPS|ms|Gbps|GB/s|GHz|%)(?![A-Za-z])")
-_COUNTED = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
+_COUNTED = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen twenty"""
 _MORE = {"once": 1, "first": 1, "twice": 2, "second": 2, "both": 2, "third": 3, "half": 2, "thirty": 30, "forty": 40}
 _MORE |= {"hundred": 100, "thousand": 1000, "fifth": 5, "single": 1, "a": 1, "an": 1, "each": 1, "pair": 2, "other": 1}
-_WORDS = {word: number for number, word in enumerate(_COUNTED)} | _MORE
-_LARGE = {"thousand": (3, "千"), "million": (6, "万"), "billion": (9, "億"), "hundred": (2, "百")}
+_WORDS = {word: number for number, word in enumerate(_COUNTED.split())} | _MORE
+_LARGE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
+_SCALED = re.compile(rf"(?<![\d.])(\d[\d.,]*) ({'|'.join(_LARGE)})\b")
+_IN_JAPANESE = re.compile(r"(\d[\d.,]*)\s?(兆|億|万|千|百)?")
+# Words for numbers that are seldom anything else, and how Japanese may write them.
+_TO_BE_SEEN = {"three": "三", "four": "四", "five": "五", "six": "六", "seven": "七", "eight": "八", "nine": "九"}
+_TO_BE_SEEN |= {"ten": "十", "eleven": "十一", "twelve": "十二", "twenty": "二十", "thirty": "三十", "forty": "四十"}
 
 _JAPANESE = r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f々〆]"
 _LETTERS = r"[A-Za-z][A-Za-z0-9]*"
@@ -103,37 +87,28 @@ def _prose(text: str) -> str:
 
 def _numbers(english: str, translation: str) -> Iterator[str]:
     """A number of the text must stand in the translation; one more there must be a number's word in the text."""
-    wanted, there = Counter(_NUMBER.findall(english)), Counter(_NUMBER.findall(translation))
-    for number in (wanted - there).elements():
-        if not _large(number, english, translation):
-            yield f"number lost: {number}"
     words = set(re.findall(r"[a-z]+", english.casefold()))
+    for match in _SCALED.finditer(english):
+        value = round(float(match[1].replace(",", "")) * 10 ** _LARGE[match[2]])
+        same = [other[0] for other in _IN_JAPANESE.finditer(translation) if _value(other) == value]
+        if not same:
+            yield f"number lost: {match[0]}"
+        for other in same:
+            translation = translation.replace(other, " ")
+    wanted, there = Counter(_NUMBER.findall(_SCALED.sub("", english))), Counter(_NUMBER.findall(translation))
+    for number in (wanted - there).elements():
+        yield f"number lost: {number}"
     for number in there - wanted:
-        if not any(str(_WORDS.get(word)) == number for word in words) and not _scaled(number, english):
+        if not any(str(_WORDS.get(word)) == number for word in words):
             yield f"number added: {number}"
-
-
-def _large(number: str, english: str, translation: str) -> bool:
-    """Whether `13 billion` stands as 130億, `7 million` as 700万."""
-    for word, (zeros, _) in _LARGE.items():
-        if re.search(rf"(?<![\d.]){re.escape(number)} {word}", english):
-            value = round(float(number.replace(",", "")) * 10**zeros)
-            return any(_value(m) == value for m in re.finditer(r"([\d.,]+)\s?(兆|億|万|千|百)?", translation))
-    return False
+    for word in words & _TO_BE_SEEN.keys():
+        if not re.search(rf"(?<!\d){_WORDS[word]}(?!\d)|{_TO_BE_SEEN[word]}", translation):
+            yield f"number lost: {word}"
 
 
 def _value(match: re.Match[str]) -> int:
     scale = {"兆": 10**12, "億": 10**8, "万": 10**4, "千": 10**3, "百": 100}.get(match[2] or "", 1)
-    try:
-        return round(float(match[1].replace(",", "").rstrip(".")) * scale)
-    except ValueError:
-        return -1
-
-
-def _scaled(number: str, english: str) -> bool:
-    return (
-        bool(re.search(rf"\b(?:{'|'.join(_LARGE)})\b", english)) and number.replace(",", "").replace(".", "").isdigit()
-    )
+    return round(float(match[1].replace(",", "").rstrip(".")) * scale)
 
 
 def _stars(text: str) -> str:
@@ -155,7 +130,7 @@ _WIDTHS = (
     ("full-width letters or digits", re.compile(r"[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")),
     ("full-width brackets, colon or blank", re.compile(r"[（）：；［］　]")),
     ("half-width katakana", re.compile(r"[\uff61-\uff9f]")),
-    ("half-width punctuation behind Japanese", re.compile(rf"{_JAPANESE}[,.!?;](?!\w)")),
+    ("half-width punctuation behind Japanese", re.compile(rf"{_JAPANESE}[,.!?;](?![A-Za-z0-9])")),
     ("no blank between Japanese and a Latin word", re.compile(rf"{_JAPANESE}{_LETTERS}|{_LETTERS}{_JAPANESE}")),
     ("no blank between Japanese and code", re.compile(rf"{_JAPANESE}`|`(?={_JAPANESE})(?<=\S`)")),
     (

@@ -26,7 +26,8 @@ def todo(source: Path, language: str) -> Iterator[str]:
     """Yield what a translator has to do for one notebook or page, a paragraph for each message."""
     old, wanted = read_catalog(catalog_path(source, language)), list(messages(source))
     name = catalog_path(source, language).relative_to(ROOT)
-    for message, entry in merged(wanted, old).items():
+    made = merged(wanted, old)
+    for message, entry in made.items():
         where = f"{name}, {message.context}" if message.context else str(name)
         if not entry.translation:
             yield f"{where}: no translation of\n{_shown(message.text)}"
@@ -38,7 +39,10 @@ def todo(source: Path, language: str) -> Iterator[str]:
         else:
             for problem in problems(message.text, entry.translation, language):
                 yield f"{where}: {problem}; in\n{_shown(entry.translation)}"
-    for message in old.keys() - set(wanted):
+    changed = {(entry.before, message.context) for message, entry in made.items() if entry.stale}
+    for message in [
+        message for message in old if message not in made and (message.text, message.context) not in changed
+    ]:
         yield f"{name}: nothing has this text any more:\n{_shown(message.text)}"
 
 

@@ -1,0 +1,107 @@
+"""What a translation may not lose, add or break is found; a good translation is let through."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+import catalogs
+import comparison
+
+GOOD = [
+    ("OPT-13B has 13 billion weights.", "OPT-13B には130億個の重みがあります。"),
+    ("7 million rows, 1,300 a second", "毎秒1,300行、全部で700万行です。"),
+    ("Two of three fit; it takes twelve seconds.", "3つのうち2つが入り、12秒かかります。"),
+    ("Use `tensor_parallel_degree` 2.", "`tensor_parallel_degree` は2にします。"),
+    ("It holds 16 GiB, 8.7 ms a step.", "容量は 16 GiB で、1ステップに 8.7 ms かかります。"),
+    ("**Predict.** Which one?", "**予想**: どれでしょうか？"),
+    ("See [the glossary](../docs/glossary.md#token).", "[用語集](../docs/glossary.md#token)を見てください。"),
+    ("| a | b |", "| あ | い |"),
+    ("- one\n- two", "- 1つ目\n- 2つ目"),
+    ("<summary>Answer</summary>", "<summary>解答</summary>"),
+    ("Inferentia2 (a chip)", "Inferentia2 (チップ) です。"),
+    ("It costs $0.76 an hour, 50% less.", "1時間 $0.76 で、50% 安くなります。"),
+    ("the 2,048 tokens of 12 chips", "12チップで2,048トークン"),
+]
+
+
+@pytest.mark.parametrize(("english", "japanese"), GOOD)
+def test_a_good_translation_has_no_problem(english: str, japanese: str) -> None:
+    assert comparison.problems(english, japanese, "ja") == []
+
+
+BAD = [
+    ("It takes 12 seconds.", "13秒かかります。", "number lost: 12"),
+    ("It takes a while.", "15秒かかります。", "number added: 15"),
+    ("It takes 2,048 tokens.", "2048トークンかかります。", "number lost: 2,048"),
+    ("13 billion weights", "13億個の重み", "number lost: 13"),
+    ("16 GiB", "16 GB", "units lost: GiB"),
+    ("Set `batch_size`.", "バッチサイズを決めます。", "code lost: batch_size"),
+    ("Set it.", "`batch_size` を決めます。", "code added: batch_size"),
+    ("```\nmake run\n```", "```\nmake test\n```", "code lost: ```"),
+    ("[a](b.md)", "[a](c.md)", "links' targets lost: b.md"),
+    ("[a](b.md)", "a です。", "links' targets lost: b.md"),
+    ("## One", "# 一", "headings lost: ##"),
+    ("- one\n- two", "- 一と二", "list items lost: -"),
+    ("| a | b |", "| あ い |", "tables' columns lost: 3"),
+    ("<details>x</details>", "<details>x", "tags lost: </details>"),
+    ("See **this**.", "これは**「これ」。**です。", "emphasis that Markdown does not see"),
+    ("a word", "ＡＢＣの語", "full-width letters"),
+    ("a word (b)", "語（b）", "full-width brackets"),
+    ("a word", "語,です", "half-width punctuation"),
+    ("the NeuronCore is", "これはNeuronCore です。", "no blank between Japanese and a Latin word"),
+    ("`x` is", "これは`x` です。", "no blank between Japanese and code"),
+    ("two chips", "チップは 2 個です。", "a blank between Japanese and a number"),
+    ("a chip (b)", "チップ(英語)です。", "no blank outside a bracket"),
+    ("One line.", "一つの\n文です。", "a line broken inside a sentence"),
+    ("the head", "注意ヘッドです。", "the word is アテンションヘッド"),
+]
+
+
+@pytest.mark.parametrize(("english", "japanese", "problem"), BAD)
+def test_a_bad_translation_is_named(english: str, japanese: str, problem: str) -> None:
+    assert any(problem in one for one in comparison.problems(english, japanese, "ja"))
+
+
+def without(pattern: str) -> Callable[[str], str]:
+    return lambda text: re.sub(pattern, "", text, count=1, flags=re.M)
+
+
+# Something that may happen to any text while it is edited.
+DAMAGE = {
+    "a number": without(r"(?<![\w.,`#/=-])\d\d+(?:[.,]\d+)*(?![\w.,`%-]*[`\])/])"),
+    "a code span": without(r"(?<!`)`[^`\n]+`(?!`)"),
+    "a link": lambda text: re.sub(r"\]\(([^)]+)\)", r"](other-\1)", text, count=1),
+    "a heading": without(r"^#"),
+    "a list item": without(r"^- "),
+    "a column": without(r" \|$"),
+    "a tag": without(r"</\w+>"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("source", catalogs.sources(), ids=lambda path: str(path.relative_to(catalogs.ROOT)))
+def test_whatever_a_real_translation_loses_is_found(source, kind: str) -> None:
+    """Tried on the texts that stand there, several of each file."""
+    entries = catalogs.read_catalog(catalogs.catalog_path(source, "ja"))
+    damaged = [(m, e.translation, DAMAGE[kind](e.translation)) for m, e in entries.items() if "```" not in m.text]
+    for message, before, after in [one for one in damaged if one[1] != one[2]][:5]:
+        assert list(comparison.differences(message.text, after)), f"{kind} lost unseen:\n{before}\n{after}"
+
+
+def test_each_term_has_one_word_and_no_word_is_forbidden_that_stands_for_another() -> None:
+    file = json.loads((catalogs.TRANSLATIONS / "ja" / "terms.json").read_text(encoding="utf-8"))
+    groups = json.loads((catalogs.ROOT / "tools" / "pages" / "glossary.json").read_text(encoding="utf-8"))["groups"]
+    glossary = {one["term"].casefold(): one["ja"] for group in groups.values() for one in group}
+    terms = {one["term"].casefold(): one["ja"] for one in file["terms"]}
+    assert len(terms) == len(file["terms"])
+    assert not glossary.keys() & terms.keys(), "a term of the glossary stands in the glossary alone"
+    assert file["not"].keys() <= set(glossary.values())
+    stand = {**glossary, **terms}.values()
+    forbidden = {bad for one in file["terms"] for bad in one["not"]} | {
+        bad for bads in file["not"].values() for bad in bads
+    }
+    assert not [(bad, word) for bad in forbidden for word in stand if bad in word]
