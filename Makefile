@@ -92,6 +92,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab; EDITION=ja for the Japanese o
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
 	@$(TOOL)/notebooks/build_notebooks.py $(ARGS)
 	@$(TOOL)/notebooks/build_exercises.py
+	@$(TOOL)/translation/translate.py || true  # what it says is a translator's work
 
 translate: $(STAMP) ## build the editions in other languages, and say what a translator has to do
 	@$(TOOL)/translation/translate.py $(ARGS)

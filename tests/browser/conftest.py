@@ -86,7 +86,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = path.read_text(encoding="utf-8")
         assert long in text, f"{name} has no parameter {long!r}"
         path.write_text(text.replace(long, short, 1), encoding="utf-8")
-    for path in (copy / "notebooks").glob("*.ipynb"):
+    for path in (copy / "notebooks").rglob("[0-9]*.ipynb"):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":  # what is seen afterwards was made here

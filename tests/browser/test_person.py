@@ -114,6 +114,15 @@ def test_run_all_ends_without_an_error(browser: WebDriver, desk: Desk, name: str
     assert "PASS" in printed
 
 
+def test_a_notebook_of_another_language_runs_with_its_own_words(browser: WebDriver, desk: Desk) -> None:
+    cells = open_notebook(browser, desk, "ja/00_start_here")
+    assert "ノートブック" in browser.find_element(By.CSS_SELECTOR, ".jp-Notebook").text
+    run_all(browser, cells, 700)
+    saved = save(browser, desk, "ja/00_start_here")
+    assert [cell["execution_count"] for cell in saved] == list(range(1, cells + 1))
+    assert "PASS" in "".join("".join(output.get("text", "")) for cell in saved for output in cell["outputs"])
+
+
 def test_a_slider_of_the_planner_changes_the_picture(browser: WebDriver, desk: Desk) -> None:
     cells = open_notebook(browser, desk, "02_plan")
     run_all(browser, cells, 900)

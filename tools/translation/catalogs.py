@@ -29,6 +29,7 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 PAGES = (
     "README",
     "docs/article_defects",
+    "docs/article_map",
     "docs/claims",
     "docs/glossary",
     "docs/image",

@@ -16,10 +16,16 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))  # of scripts, not a package
+
 from catalogs import ROOT, TRANSLATIONS, catalog_path, languages, merged, messages, read_catalog, sources, write_catalog
 from comparison import problems
 from editions import edition_path, editions
+from inf2lab import paths
 from inf2lab.files import write_file
+from kept_copies import keep_if_a_readers
 
 
 def todo(source: Path, language: str) -> Iterator[str]:
@@ -69,7 +75,7 @@ def leftovers(language: str) -> list[Path]:
     """Return PO files and files of an edition that have no source any more."""
     wanted = {edition_path(source, language) for source in sources()}
     folders = {path.parent for path in wanted if path.parent != ROOT}
-    there = {path for folder in folders for path in folder.iterdir() if path.suffix in {".md", ".ipynb"}}
+    there = {path for folder in folders for path in folder.glob("*") if path.suffix in {".md", ".ipynb"}}
     files = {catalog_path(source, language) for source in sources()} | {TRANSLATIONS / language / "program.po"}
     return sorted((there - wanted) | (set((TRANSLATIONS / language).rglob("*.po")) - files))
 
@@ -88,8 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
         for path, text in stale_editions(language).items():
             if options.check:
                 found.append(f"{path.relative_to(ROOT)} is not what its sources give: `make translate` builds it")
-            else:
-                write_file(path, text)
+                continue
+            if path.suffix == ".ipynb" and (kept := keep_if_a_readers(path, nbformat.reads(text, as_version=4))):
+                print(f"{path.relative_to(ROOT)} was not the committed one: what it held is in {paths.shown(kept)}")
+            write_file(path, text)
         found += [f"{path.relative_to(ROOT)} has no source any more: remove it" for path in leftovers(language)]
     print("\n\n".join(found))
     print(f"{len(found)} things to do" if found else "every message is translated, and every edition is up to date")

@@ -20,7 +20,7 @@ commands = typer.Typer()
 def grade(
     path: Annotated[
         Path | None,
-        typer.Argument(help="A notebook, a reader's folder, or a folder of such folders; else notebooks/exercises."),
+        typer.Argument(help="A notebook, a reader's folder, or a folder of such folders; else this clone's."),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="That one exercise may take; 20 unless given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
@@ -33,7 +33,7 @@ def grade(
     from inf2lab.grading import grade as graded
 
     with one_sentence():
-        seats = graded(path or paths.root() / "notebooks" / "exercises", seconds=seconds or SECONDS)
+        seats = graded(path or paths.root(), seconds=seconds or SECONDS)
     if as_json:
         print(json.dumps({"seats": [seat.as_dict() for seat in seats]}, indent=2, ensure_ascii=False))
     elif len(seats) == 1:

@@ -19,7 +19,7 @@ from inf2lab.grading.sandbox import Outcome, Task, run_all
 PASSED, NOT_PASSED, NOT_BEGUN = "passed", "not passed", "not begun"
 JUDGES: dict[str, Judge] = {**EXERCISES, QUIZ: judge}
 # Of a seat's folder, where its exercises may lie: the deepest first, because notebooks have the names of exercises.
-PLACES = ("notebooks/exercises", "exercises", ".")
+PLACES = ("notebooks/**/exercises", "exercises", ".")  # an edition in another language has its own
 SECONDS = 20.0  # that one exercise may take
 
 
@@ -117,15 +117,24 @@ def _found(path: Path) -> list[_Work]:
 
 
 def _notebooks(folder: Path) -> dict[str, Path]:
-    """Return the exercises of a seat; of several copies of one (`02_plan-Copy1.ipynb`) the one saved last."""
+    """Return the exercises of a seat; of several copies of one the begun one, or else the one saved last.
+
+    Copies are `02_plan-Copy1.ipynb`, and the same exercise in another language's edition.
+    """
     for place in PLACES:
         found: dict[str, Path] = {}
-        for path in sorted((folder / place).glob("*.ipynb"), key=lambda path: path.stat().st_mtime):
+        for path in sorted(folder.glob(f"{place}/*.ipynb"), key=lambda path: (_is_begun(path), path.stat().st_mtime)):
             if (name := _exercise_of(path)) is not None:
                 found[name] = path
         if found:
             return found
     return {}
+
+
+def _is_begun(path: Path) -> bool:
+    with suppress(NotANotebook):
+        return _exercise_of(path) is not None and any(cell.begun for cell in read_cells(path))
+    return False
 
 
 def _exercise_of(path: Path) -> str | None:

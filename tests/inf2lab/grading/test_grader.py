@@ -76,6 +76,22 @@ def test_of_several_copies_the_one_saved_last_counts(tmp_path: Path) -> None:
     assert grade(folder)[0].passed == 1
 
 
+@pytest.mark.parametrize("later", ["exercises", "ja/exercises"])
+@pytest.mark.parametrize("begun", ["exercises", "ja/exercises"])
+def test_of_two_languages_the_one_that_was_begun_counts(tmp_path: Path, begun: str, later: str) -> None:
+    notebooks = tmp_path / "clone" / "notebooks"
+    for at, folder in enumerate(("exercises", "ja/exercises")):
+        given = (
+            seats.solved(QUICK)
+            if folder == begun
+            else build_exercises.exercise(build_exercises.SOLUTIONS / f"{QUICK}.py")
+        )
+        seats.write(notebooks / folder, {QUICK: given})
+        os.utime(notebooks / folder / f"{QUICK}.ipynb", (9, 9) if folder == later else (at, at))
+    (seat,) = grade(tmp_path / "clone")
+    assert seat.passed == 1
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3}', '{"cells": [{"cell_type": "code"}]}', "\x00" * 9])
 def test_a_file_that_is_no_notebook_is_a_line_and_not_an_end(tmp_path: Path, text: str) -> None:
     folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK)})
