@@ -87,7 +87,7 @@ def _prose(text: str) -> str:
 
 def _numbers(english: str, translation: str) -> Iterator[str]:
     """A number of the text must stand in the translation; one more there must be a number's word in the text."""
-    words = set(re.findall(r"[a-z]+", english.casefold()))
+    words = set(re.findall(r"\b[a-z]+\b", english.casefold()))
     for match in _SCALED.finditer(english):
         value = round(float(match[1].replace(",", "")) * 10 ** _LARGE[match[2]])
         same = [other[0] for other in _IN_JAPANESE.finditer(translation) if _value(other) == value]
