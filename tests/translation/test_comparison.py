@@ -25,6 +25,7 @@ GOOD = [
     ("Inferentia2 (a chip)", "Inferentia2 (チップ) です。"),
     ("It costs $0.76 an hour, 50% less.", "1時間 $0.76 で、50% 安くなります。"),
     ("the 2,048 tokens of 12 chips", "12チップで2,048トークン"),
+    ("> four digits are missing", "> four digits are missing"),
     ("[TEN404] is the compiler's own.", "[TEN404] はコンパイラ自身のエラーです。"),
 ]
 

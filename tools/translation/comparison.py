@@ -102,7 +102,7 @@ def _numbers(english: str, translation: str) -> Iterator[str]:
         if not any(str(_WORDS.get(word)) == number for word in words):
             yield f"number added: {number}"
     for word in words & _TO_BE_SEEN.keys():
-        if not re.search(rf"(?<!\d){_WORDS[word]}(?!\d)|{_TO_BE_SEEN[word]}", translation):
+        if not re.search(rf"(?<!\d){_WORDS[word]}(?!\d)|{_TO_BE_SEEN[word]}|\b{word}\b", translation):
             yield f"number lost: {word}"
 
 
