@@ -186,7 +186,7 @@ print(wrap(str(request), hanging="      "))
 # Four lines decide about your bill and your safety:
 #
 # - `InstanceInitiatedShutdownBehavior`: **terminate**. The default, *stop*, keeps the disk, and the disk's bill.
-# - `DeleteOnTermination`: the disk ends with the instance. It has the article's 512 GiB; image and checkpoints take about 100. It
+# - `DeleteOnTermination`: the disk ends with the instance. It has the article's 512 GiB; image and checkpoints take about 100 GiB. It
 #   is fast, because a first load writes and reads 26 GB twice while the instance bills.
 # - `HttpPutResponseHopLimit`: **1**: no container reaches the instance's credentials. (Only DJLServing 0.21 needs 2.)
 # - `TagSpecifications`: everything carries the run's name from its first moment. Notebook 99 finds it by that.

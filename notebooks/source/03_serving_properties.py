@@ -228,7 +228,7 @@ for line in Server.of(settings, broken.path).logs(3):
 # %% [markdown] id="nb03-c32"
 # The sentence carries the worker's own last exception, `KeyError: 'dtype'`. It does not name the wrong value, because this
 # version fails while it reports the refused option. Remember the form: *a key in quotes and nothing else* means **look at
-# that key in your file**. The log ends with the line that raised.
+# that key in your file**. The log ends with the same error, below the line that raised it.
 #
 # Remove the broken folder. The server of this notebook is already gone: the second start took its place.
 

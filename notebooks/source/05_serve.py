@@ -232,7 +232,7 @@ with expect_failure(LabError, about="did not load"):
     try_with("tensor_parallel_degree", 3, "djl-0.25")
 
 # %% [markdown] id="nb05-c27"
-# The runtime refuses this number of cores: rule 1 of notebook 02.
+# The runtime refuses this number of cores: rule 3 of notebook 02.
 #
 # **Predict.** Now degree 24, with the article's version. Which rule stops it: *cores*, *heads* or *memory*?
 
@@ -249,7 +249,7 @@ rule = "heads" if "attention heads" in failure else failure
 reveal(answer, rule, failure, why="40 heads are not a multiple of 24, and this version does not pad them.")
 
 # %% [markdown] id="nb05-c30"
-# The third failure is batch 3 at degree 2: rule 3, memory. This is how the real runtime says *out of memory*.
+# The third failure is batch 3 at degree 2: rule 2, memory. This is how the real runtime says *out of memory*.
 # (vLLM gives its cache the memory that is left. Here batch and positions fix the size of the cache.)
 
 # %% id="nb05-c31"

@@ -359,7 +359,7 @@ check(
 #
 # <details><summary>Answer</summary>
 #
-# 200. The cache holds 1,024 positions, so prompt and 200 tokens have room. A core holds 0.7 GiB more than with 128
+# It gets 200: the cache holds 1,024 positions, so prompt and 200 tokens have room. A core holds 0.7 GiB more than with 128
 # positions.
 #
 # </details>

@@ -70,7 +70,9 @@ def test_a_changed_line_of_a_page_finds_the_nearest() -> None:
     assert list(made.values()) == [entry("2秒", stale=True, before="The server waits for 2 seconds."), entry("")]
 
 
-@pytest.mark.parametrize("text", ['"quoted" and \\back', "two\nlines\n", "tab\there", "日本語 `x`", "  indented"])
+@pytest.mark.parametrize(
+    "text", ['"quoted" and \\back', "two\nlines\n", "tab\there", "日本語 `x`", "  indented", "a long text " * 30]
+)
 def test_a_catalogue_gives_back_what_was_written(tmp_path: Path, text: str) -> None:
     entries = {
         Message(text, "c1"): entry(f"訳 {text}"),

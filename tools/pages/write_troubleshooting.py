@@ -75,7 +75,8 @@ def record() -> bool:
 
 def _row(row: Trouble) -> list[str]:
     level = f" {LEVELS[row.level]}" if row.level in LEVELS else ""
-    lines = [f"### {row.id}", "", f"{row.symptom}.{level}", ""]
+    end = "" if row.symptom[-1] in "?!.…" else "."
+    lines = [f"### {row.id}", "", f"{row.symptom}{end}{level}", ""]
     if row.line:
         lines += ["```", *row.line.splitlines(), "```", ""]
     lines += [f"- **Cause:** {row.cause}", f"- **Fix:** {row.fix}"]

@@ -118,7 +118,9 @@ def _fates(kind: str) -> Iterator[tuple[str, ...]]:
     names = dict.fromkeys(name for one in catalog.fates(kind) for name in one.names)
     alike: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        alike.setdefault(tuple(_cell(catalog.fate(kind, name, target)) for target in TARGETS), []).append(f"`{name}`")
+        alike.setdefault(tuple(_cell(catalog.fate(kind, name, target)) for target in TARGETS), []).append(
+            name if " " in name else f"`{name}`"
+        )
     return ((", ".join(group), *cells) for cells, group in alike.items())
 
 

@@ -25,6 +25,7 @@ from inf2lab.files import write_file
 ROOT = paths.root()
 NOTEBOOKS = ROOT / "notebooks"
 TRANSLATIONS = ROOT / "translations"
+_NEVER_WRAPPED = 10**6  # without a width Babel breaks what stands behind `#|` in the middle of a string
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 PAGES = (
     "README",
@@ -120,7 +121,7 @@ def write_catalog(path: Path, entries: dict[Message, Entry], language: str) -> N
         context, before = message.context or None, [entry.before] if entry.before else []
         catalog.add(message.text, entry.translation, flags=flags, context=context, previous_id=before)
     made = io.BytesIO()
-    write_po(made, catalog, width=0, omit_header=True, include_previous=True)
+    write_po(made, catalog, width=_NEVER_WRAPPED, omit_header=True, include_previous=True)
     # Without its dates, which would change at every run, a header says only this.
     head = f'msgid ""\nmsgstr ""\n"Language: {language}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,8 +42,8 @@ def differing_numbers(english: str, translation: str) -> Iterator[str]:
         same = [other[0] for other in _IN_JAPANESE.finditer(translation) if _value(other) == _scaled(match)]
         if not same and "百万" not in translation:
             yield f"number lost: {match[0]}"
-        for other in same:
-            translation = translation.replace(other, " ")
+        for other in same[:1]:  # a second one may stand for a second one
+            translation = translation.replace(other, " ", 1)
     wanted, there = Counter(_NUMBER.findall(_SCALED.sub("", english))), Counter(_NUMBER.findall(translation))
     for number in (wanted - there).elements():
         yield f"number lost: {number}"

@@ -17,7 +17,7 @@ _RULE_OF_TABLE = re.compile(r"\|?[\s:|-]+\|?$")
 _SUMMARY = re.compile(r"(\s*(?:<details>)?<summary>)(.*)(</summary>\s*)$")
 _LITERAL = re.compile(r"\s*(?:</?\w[^>]*>\s*)+$|\s*<!--.*-->\s*$|\s*$")
 EDITIONS = re.compile(r"\*\*(\w+)\*\* · .*\]\(README")  # the line that leads from one edition to the others
-_NAME = re.compile(r"#+ [a-z0-9]+(?:-[a-z0-9]+)+$")  # a row's own name, which commands print
+_NAME = re.compile(r"#+ [a-z0-9]+(?:-[a-z0-9]+)*$")  # a row's own name, which commands print
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 
 

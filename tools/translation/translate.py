@@ -31,10 +31,10 @@ from kept_copies import keep_if_a_readers
 def todo(source: Path, language: str) -> Iterator[str]:
     """Yield what a translator has to do for one notebook or page, a paragraph for each message."""
     old, wanted = read_catalog(catalog_path(source, language)), list(messages(source))
-    name = catalog_path(source, language).relative_to(ROOT)
+    name = paths.shown(catalog_path(source, language))
     made = merged(wanted, old)
     for message, entry in made.items():
-        where = f"{name}, {message.context}" if message.context else str(name)
+        where = f"{name}, {message.context}" if message.context else name
         if not entry.translation:
             yield f"{where}: no translation of\n{_shown(message.text)}"
         elif entry.stale:
@@ -80,12 +80,30 @@ def leftovers(language: str) -> list[Path]:
     return sorted((there - wanted) | (set((TRANSLATIONS / language).rglob("*.po")) - files))
 
 
+def _write(path: Path, text: str) -> None:
+    """Write a file of an edition; what a reader has typed into a notebook's code is kept first."""
+    if path.suffix == ".ipynb" and path.exists():
+        built = nbformat.reads(text, as_version=4)
+        typed = _code(nbformat.read(path, as_version=4)) != _code(built)
+        if typed and (kept := keep_if_a_readers(path, built)):
+            print(f"{paths.shown(path)} was not the committed one: what it held is kept in {paths.shown(kept)}")
+    write_file(path, text)
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Return 0 when every language is whole, 1 when a translator has something to do."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="such as ja; all when none is given")
+    parser.add_argument(
+        "languages", nargs="*", metavar="LANGUAGE", help=f"of {', '.join(languages())}; all if not given"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.languages) - set(languages())):
+        parser.error(f"{unknown[0]}: no such language; its folder is {TRANSLATIONS.name}/{unknown[0]}, with PO files")
     found: list[str] = []
     for language in options.languages or languages():
         if not options.check:
@@ -93,12 +111,10 @@ def main(arguments: list[str] | None = None) -> int:
         found += [text for source in sources() for text in todo(source, language)]
         for path, text in stale_editions(language).items():
             if options.check:
-                found.append(f"{path.relative_to(ROOT)} is not what its sources give: `make translate` builds it")
+                found.append(f"{paths.shown(path)} is not what its sources give: `make translate` builds it")
                 continue
-            if path.suffix == ".ipynb" and (kept := keep_if_a_readers(path, nbformat.reads(text, as_version=4))):
-                print(f"{path.relative_to(ROOT)} was not the committed one: what it held is in {paths.shown(kept)}")
-            write_file(path, text)
-        found += [f"{path.relative_to(ROOT)} has no source any more: remove it" for path in leftovers(language)]
+            _write(path, text)
+        found += [f"{paths.shown(path)} has no source any more: remove it" for path in leftovers(language)]
     print("\n\n".join(found))
     print(f"{len(found)} things to do" if found else "every message is translated, and every edition is up to date")
     return 1 if found else 0

@@ -16,7 +16,7 @@
 # After [07 Measure the endpoint](../07_measure.ipynb). Twenty minutes.
 #
 # Three small functions tell most of what a load test has to say: the **percentile**, **Little's law** (requests under way =
-# requests a second x seconds a request), and the **knee**: from there on more clients bring no more answers, they only wait.
+# requests a second × seconds a request), and the **knee**: from there on more clients bring no more answers, they only wait.
 
 # %% id="nb07-c02" tags=["parameters"]
 port: int = 8080
@@ -75,7 +75,7 @@ p90_of_8 = "largest"
 print(percentile([4, 2, 1, 3], 0.5), percentile(range(1, 101), 0.99), p90_of_8)
 
 # %% [markdown] id="nb07-c09" tags=["reason"]
-# **Why.** 0.9 x 8 = 7.2, rounded up 8: the p90 of eight values is the largest one. So a p90 or p99 of few requests says no
+# **Why.** 0.9 × 8 = 7.2, rounded up 8: the p90 of eight values is the largest one. So a p90 or p99 of few requests says no
 # more than the maximum. Have at least ten requests beyond a percentile: 100 in all for a p90, 1000 for a p99.
 
 # %% [markdown] id="nb07-c10"
