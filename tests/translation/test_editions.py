@@ -110,4 +110,4 @@ def test_a_language_is_added_by_its_po_files_alone(third: Path) -> None:
         cell.source for cell in english.cells if cell.cell_type == "code"
     ]
     assert len(list(translate.todo(third, "eo"))) >= len(list(catalogs.messages(third))) - 1
-    assert editions.editions_line("eo") == "[English](README.md) · **esperanto**"
+    assert editions.editions_line("eo") == "[English](README.md) · **Esperanto**"
