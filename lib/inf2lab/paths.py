@@ -6,6 +6,7 @@
 | INF2LAB_CACHE | downloads and prepared stand-ins | the user's cache folder + `/inf2lab` |
 | INF2LAB_LOGS | server logs, state files, executed runs | `logs/` of the repository |
 | DJL_SERVING_HOME | an unpacked DJLServing, for `inf2lab serve --server djl` | a Docker image is tried |
+| INF2LAB_LANGUAGE | the language of pictures, tables and answers in notebooks: en, ja | en |
 | INF2LAB_DEVICES | folder of the Neuron device files | `/dev` |
 | HF_TOKEN | the hub's token for gated models: only whether it is set is looked at, and its name passed on | - |
 | INF2LAB_<PARAMETER> | replaces a notebook parameter's default, e.g. INF2LAB_PORT=8081 | - |
@@ -101,6 +102,11 @@ def container_cache() -> Path:
 def devices() -> Path:
     """Return the folder with neuron0, neuron1, ...: /dev, unless INF2LAB_DEVICES names another."""
     return real(os.environ.get(f"{PREFIX}DEVICES") or "/dev")
+
+
+def language() -> str | None:
+    """Return the language that a reader named, or None; whether the program speaks it is not looked at."""
+    return os.environ.get(f"{PREFIX}LANGUAGE") or None
 
 
 def has_hub_token() -> bool:

@@ -11,6 +11,8 @@ from numbers import Real
 from types import EllipsisType
 from typing import Any
 
+from inf2lab.language import translated_html
+
 FOLDED = "[folded: type your answer above, run both cells, or open it]"
 CLOSED = "Answer (type yours above and run both cells, or open this)"
 ROUNDING = 1e-9  # what arithmetic loses
@@ -47,7 +49,8 @@ class Prediction:
         title = self._headline(lines) if self.answered else CLOSED
         texts = (_PART.format(html.escape(line)) for line in filter(None, [*lines, self.why]))
         inside = _INSIDE.format("".join([*texts, *map(_as_html, self.shown)]))
-        return f"<details{' open' * self.answered}><summary>{html.escape(title)}</summary>{inside}</details>"
+        folded = f"<details{' open' * self.answered}><summary>{html.escape(title)}</summary>{inside}</details>"
+        return translated_html(folded)
 
     @staticmethod
     def _headline(lines: list[str]) -> str:

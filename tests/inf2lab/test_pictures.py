@@ -14,6 +14,7 @@ from PIL import Image
 
 import draw_pictures
 from inf2lab import Settings, pictures, plan
+from inf2lab.language import languages
 from inf2lab.pictures.load_steps import load_in_order
 from inf2lab.planning import loading, plan_for, planned_pace, request_of
 
@@ -145,16 +146,21 @@ every_drawn = pytest.mark.parametrize("name", draw_pictures.DRAWN)
 
 
 @every_drawn
-def test_the_file_is_what_the_code_draws(name: str) -> None:
+@pytest.mark.parametrize("language", languages())
+def test_the_file_is_what_the_code_draws(name: str, language: str) -> None:
     """Word for word; points may lie a hair beside, as another machine's arithmetic rounds."""
-    file, drawn = (DRAWN / f"{name}.svg").read_text(encoding="utf-8"), draw_pictures.DRAWN[name]().to_svg()
+    file, drawn = (
+        draw_pictures.file_of(name, language).read_text(encoding="utf-8"),
+        draw_pictures.DRAWN[name]().to_svg(language),
+    )
     assert NUMBER.sub("", file) == NUMBER.sub("", drawn), "draw it anew: python tools/pages/draw_pictures.py"
     numbers = [[float(number) for number in NUMBER.findall(text)] for text in (file, drawn)]
     assert numbers[0] == pytest.approx(numbers[1], abs=0.5), "draw it anew: python tools/pages/draw_pictures.py"
 
 
 def test_every_file_has_somebody_who_draws_it() -> None:
-    assert {path.stem for path in DRAWN.iterdir()} == set(draw_pictures.DRAWN)
+    expected = {draw_pictures.file_of(name, language) for name in draw_pictures.DRAWN for language in languages()}
+    assert set(DRAWN.rglob("*.svg")) == expected
 
 
 @every_drawn

@@ -25,7 +25,7 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("source", SOURCES, ids=name)
+@pytest.mark.parametrize("source", [*SOURCES, catalogs.PROGRAM], ids=name)
 def test_every_message_has_its_translation(source: Path, language: str) -> None:
     found = list(translate.todo(source, language))
     assert not found, "\n\n".join(found)

@@ -1,15 +1,17 @@
 """Draws the pictures that pages and notebooks show, one file each in docs/pictures: python tools/pages/draw_pictures.py
 
-With --check it writes nothing and exits 1 if a file is out of date. A picture that depends on a reader's parameters is
-drawn by the notebook itself and has no file.
+Those of another language lie in a folder of its name. With --check it writes nothing and exits 1 if a file is out of
+date. A picture that depends on a reader's parameters is drawn by the notebook itself and has no file.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from inf2lab import Settings, pictures, plan
+from inf2lab.language import ENGLISH, languages
 from inf2lab.pictures import Picture
 from page_files import DOCS, options, write_pages
 
@@ -33,9 +35,15 @@ DRAWN: dict[str, Callable[[], Picture]] = {
 def main() -> int:
     """Write what differs, or name it with --check; the same data gives the same files."""
     asked = options(__doc__).parse_args()
-    folder = DOCS / "pictures"
-    folder.mkdir(exist_ok=True)
-    return write_pages({folder / f"{name}.svg": draw().to_svg() for name, draw in DRAWN.items()}, check=asked.check)
+    made = {file_of(name, each): draw().to_svg(each) for each in languages() for name, draw in DRAWN.items()}
+    for folder in {file.parent for file in made}:
+        folder.mkdir(parents=True, exist_ok=True)
+    return write_pages(made, check=asked.check)
+
+
+def file_of(name: str, language: str) -> Path:
+    """Return where a picture lies, in English or in another language."""
+    return DOCS / "pictures" / ("" if language == ENGLISH else language) / f"{name}.svg"
 
 
 if __name__ == "__main__":

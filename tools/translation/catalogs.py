@@ -1,6 +1,7 @@
-"""The messages of each notebook and page, and their translations: gettext PO files in translations/LANGUAGE.
+"""The messages of each notebook, page and of the program, and their translations: PO files in translations/LANGUAGE.
 
 A notebook's message is a cell: its id is the context, its text the message. A page's message is a part (pages.py).
+The program's stand in translations/program.pot: what pictures, tables and answers say (inf2lab.language).
 A translation counts only while its English text is, letter by letter, the one that stands there now.
 """
 
@@ -26,6 +27,7 @@ ROOT = paths.root()
 NOTEBOOKS = ROOT / "notebooks"
 TRANSLATIONS = ROOT / "translations"
 _NEVER_WRAPPED = 10**6  # without a width Babel breaks what stands behind `#|` in the middle of a string
+PROGRAM = TRANSLATIONS / "program.pot"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 PAGES = (
     "README",
@@ -63,8 +65,10 @@ def sources() -> list[Path]:
 
 
 def messages(source: Path) -> Iterator[Message]:
-    """Yield what is translated of a notebook or page, each message once."""
-    if source.suffix == ".ipynb":
+    """Yield what is translated of a notebook, a page or the program, each message once."""
+    if source == PROGRAM:
+        yield from read_catalog(source)
+    elif source.suffix == ".ipynb":
         yield from (
             Message(c.source, c.id) for c in nbformat.read(source, as_version=4).cells if c.cell_type == "markdown"
         )
@@ -74,7 +78,9 @@ def messages(source: Path) -> Iterator[Message]:
 
 
 def catalog_path(source: Path, language: str) -> Path:
-    """Return where the translations of a notebook or page are kept."""
+    """Return where the translations of a notebook, a page or the program are kept."""
+    if source == PROGRAM:
+        return TRANSLATIONS / language / "program.po"
     return (TRANSLATIONS / language / source.relative_to(ROOT)).with_suffix(".po")
 
 

@@ -6,6 +6,7 @@ A notebook's code and outputs are those of the English notebook. A message witho
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,10 +16,12 @@ import nbformat
 from babel import Locale
 
 import pages
-from catalogs import ROOT, Message, catalog_path, languages, read_catalog, sources
+from catalogs import PROGRAM, ROOT, Message, catalog_path, languages, read_catalog, sources
+from inf2lab.language import translated_html
 
 _TARGET = re.compile(r"(\]\(|(?:href|src)=\")([^)\s\"#]+)")
 PICTURES = ROOT / "docs" / "pictures"
+SPOKEN = ROOT / "lib" / "inf2lab" / "language"  # what the program reads at run time
 
 
 def edition_path(source: Path, language: str) -> Path:
@@ -47,7 +50,14 @@ def edition(source: Path, language: str) -> str:
         made = pages.translated(source.read_text(encoding="utf-8"), translate)
         first, _, rest = made.partition("\n")
         return f"{editions_line(language)}\n{rest}" if pages.EDITIONS.match(first) else made
-    return _notebook(source, translate)
+    return _notebook(source, language, translate)
+
+
+def program(language: str) -> str:
+    """Return what the program says in a language, as it reads it."""
+    entries = read_catalog(catalog_path(PROGRAM, language))
+    said = {message.text: one.translation for message, one in entries.items() if one.translation and not one.stale}
+    return json.dumps(said, ensure_ascii=False, indent=1) + "\n"
 
 
 def editions_line(language: str) -> str:
@@ -57,11 +67,14 @@ def editions_line(language: str) -> str:
     return " · ".join(f"**{name}**" if code == language else f"[{name}]({names[code]})" for code, name in shown.items())
 
 
-def _notebook(source: Path, translate: Callable[[str, str], str]) -> str:
+def _notebook(source: Path, language: str, translate: Callable[[str, str], str]) -> str:
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = translate(cell.source, cell.id)
+        for data in (output["data"] for output in cell.get("outputs", ()) if "data" in output):
+            if "text/html" in data:
+                data["text/html"] = translated_html(data["text/html"], language)
     return nbformat.writes(notebook) + "\n"
 
 

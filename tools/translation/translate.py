@@ -20,16 +20,27 @@ import nbformat
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))  # of scripts, not a package
 
-from catalogs import ROOT, TRANSLATIONS, catalog_path, languages, merged, messages, read_catalog, sources, write_catalog
+from catalogs import (
+    PROGRAM,
+    ROOT,
+    TRANSLATIONS,
+    catalog_path,
+    languages,
+    merged,
+    messages,
+    read_catalog,
+    sources,
+    write_catalog,
+)
 from comparison import problems
-from editions import edition_path, editions
+from editions import SPOKEN, edition_path, editions, program
 from inf2lab import paths
 from inf2lab.files import write_file
 from kept_copies import keep_if_a_readers
 
 
 def todo(source: Path, language: str) -> Iterator[str]:
-    """Yield what a translator has to do for one notebook or page, a paragraph for each message."""
+    """Yield what a translator has to do for one notebook, page or the program, a paragraph for each message."""
     old, wanted = read_catalog(catalog_path(source, language)), list(messages(source))
     name = paths.shown(catalog_path(source, language))
     made = merged(wanted, old)
@@ -43,7 +54,10 @@ def todo(source: Path, language: str) -> Iterator[str]:
                 f"  It is translated so far as\n{_shown(entry.translation)}"
             )
         else:
-            for problem in problems(message.text, entry.translation, language):
+            # A picture's words are in lines as there is room.
+            lines = "\n\n" if source == PROGRAM else "\n"
+            texts = [text.replace("\n", lines) for text in (message.text, entry.translation)]
+            for problem in problems(texts[0], texts[1], language):
                 yield f"{where}: {problem}; in\n{_shown(entry.translation)}"
     changed = {(entry.before, message.context) for message, entry in made.items() if entry.stale}
     for message in [
@@ -58,16 +72,17 @@ def _shown(text: str) -> str:
 
 def update(language: str) -> None:
     """Put every message into its PO file: a new one without a translation, a changed one marked."""
-    for source in sources():
+    for source in (*sources(), PROGRAM):
         path = catalog_path(source, language)
         old, wanted = read_catalog(path), list(messages(source))
         if list(old) != wanted or not path.exists():
             write_catalog(path, merged(wanted, old), language)
+    write_file(SPOKEN / f"{language}.json", program(language))  # first, as the notebooks' tables are made with it
 
 
 def stale_editions(language: str) -> dict[Path, str]:
     """Return the files of an edition that differ from what their sources give, with what they should hold."""
-    made = dict(editions(language))
+    made = dict(editions(language)) | {SPOKEN / f"{language}.json": program(language)}
     return {path: text for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
 
 
@@ -76,7 +91,7 @@ def leftovers(language: str) -> list[Path]:
     wanted = {edition_path(source, language) for source in sources()}
     folders = {path.parent for path in wanted if path.parent != ROOT}
     there = {path for folder in folders for path in folder.glob("*") if path.suffix in {".md", ".ipynb"}}
-    files = {catalog_path(source, language) for source in sources()} | {TRANSLATIONS / language / "program.po"}
+    files = {catalog_path(source, language) for source in (*sources(), PROGRAM)}
     return sorted((there - wanted) | (set((TRANSLATIONS / language).rglob("*.po")) - files))
 
 
@@ -108,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     for language in options.languages or languages():
         if not options.check:
             update(language)
-        found += [text for source in sources() for text in todo(source, language)]
+        found += [text for source in (*sources(), PROGRAM) for text in todo(source, language)]
         for path, text in stale_editions(language).items():
             if options.check:
                 found.append(f"{paths.shown(path)} is not what its sources give: `make translate` builds it")

@@ -9,6 +9,7 @@ from inf2lab.aws.connection import Cloud
 from inf2lab.aws.images import look_up_image
 from inf2lab.aws.instance import launch_request
 from inf2lab.aws.prices import price_table
+from inf2lab.language import translated_html
 from inf2lab.planning import Plan, Range
 from inf2lab.settings import Settings
 
@@ -103,7 +104,7 @@ class PathTable:
 
     def _repr_html_(self) -> str:
         body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
-        return f"<table><tr>{_cells('th', self.heads)}</tr>{body}</table>"
+        return translated_html(f"<table><tr>{_cells('th', self.heads)}</tr>{body}</table>")
 
 
 def path_table() -> PathTable:

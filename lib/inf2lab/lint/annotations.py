@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from inf2lab.folder import FILE_NAME
+from inf2lab.language import translated_html
 from inf2lab.lint.finding import Finding, Severity
 from inf2lab.lint.runner import Report
 from inf2lab.words import as_html
@@ -44,7 +45,7 @@ class AnnotatedFile:
                 for f in findings
             ]
         head = f"<tr><th></th><th {_LEFT}>{escape(self.name)}</th></tr>"
-        return f"<table>{head}{''.join(rows)}</table>"
+        return translated_html(f"<table>{head}{''.join(rows)}</table>")
 
 
 def annotated(report: Report, file: str = FILE_NAME, *, whole: bool = True) -> AnnotatedFile:

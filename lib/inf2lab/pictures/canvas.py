@@ -9,23 +9,51 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from inf2lab.language import ENGLISH, spoken, translated
+from inf2lab.pictures.letters import DRAWN_IN, NO_LETTERS, fonts_here, laid_out_for_reader, set_by_reader, translate
+
 BLUE, SAND, GREY, RED, INK = "#4477aa", "#ddcc77", "#bbbbbb", "#aa3344", "#222222"
 DARK = (BLUE, RED, INK)  # letters on them are white
 LETTERS = 10  # points; the least is 9
 DPI = 144
+
 PIXELS_PER_INCH = 96  # of a page: a picture is shown at its size in inches, and stays sharp on a good screen
 
 
 class Picture(Figure):
-    """A figure that shows itself in a notebook; its text form, for readers who do not see it, is `alt`."""
+    """A figure that shows itself in a notebook, in the reader's language; its text form, for readers who do not see
+    it, is `alt`."""
 
     def __init__(self, width: float, height: float, alt: str) -> None:
         super().__init__(figsize=(width, height), layout="constrained")
-        self.alt = alt
+        self.english_alt = alt
         self.width_px = round(width * PIXELS_PER_INCH)
+        self.language = ""  # of its words, once they are drawn
 
     def __repr__(self) -> str:
         return f"[picture: {self.alt}]"
+
+    @property
+    def alt(self) -> str:
+        """All that it says, in the reader's language."""
+        language = self.language or spoken()
+        alt = translated(self.english_alt, language)
+        return alt if fonts_here(language) else f"{alt} ({NO_LETTERS.format(language=language)})"
+
+    def draw(self, renderer: Any) -> None:
+        """Draw it in the reader's language, or in English where no font has the letters, and then say so."""
+        if not self.language:
+            self._speak(spoken())
+        super().draw(renderer)
+
+    def _speak(self, language: str) -> None:
+        self.language = language
+        if language == ENGLISH:
+            return
+        if fonts := fonts_here(language):
+            translate(self, language, fonts)
+        else:
+            self.supxlabel(NO_LETTERS.format(language=language), fontsize=9)
 
     def to_png(self) -> bytes:
         """Return the picture as PNG."""
@@ -33,12 +61,21 @@ class Picture(Figure):
         self.savefig(file, format="png", dpi=DPI)
         return file.getvalue()
 
-    def to_svg(self) -> str:
-        """Return the picture as SVG, the same text for the same picture, with `alt` as its title."""
+    def to_svg(self, language: str = ENGLISH) -> str:
+        """Return the picture as SVG, the same text for the same picture, with `alt` as its title.
+
+        English letters are drawn; those of another language are set in a font of the reader's machine.
+        """
+        self.language = language
+        how: dict[Any, str] = {"svg.hashsalt": "inf2lab"}
+        if language != ENGLISH:
+            translate(self, language, [DRAWN_IN])
+            how["svg.fonttype"] = "none"
         file = io.StringIO()
-        with matplotlib.rc_context({"svg.hashsalt": "inf2lab"}):
-            self.savefig(file, format="svg", metadata={"Date": None, "Title": self.alt})
-        return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+        with matplotlib.rc_context(how), laid_out_for_reader():
+            self.savefig(file, format="svg", metadata={"Date": None, "Title": translated(self.english_alt, language)})
+        lines = "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+        return set_by_reader(lines, language)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
         """Return what Jupyter shows, and how wide: a sharp picture has more pixels than it takes."""

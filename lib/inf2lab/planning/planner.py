@@ -8,6 +8,7 @@ from typing import Any
 from inf2lab import catalog, paths
 from inf2lab.errors import SettingsError
 from inf2lab.folder import ModelFolder, Needs, Variable, variables_of
+from inf2lab.language import translated_html
 from inf2lab.planning.decode import Decode, Range, decode
 from inf2lab.planning.degrees import Degrees, check, judge_degrees
 from inf2lab.planning.devices import Copy, DeviceList, copies_of, judge_devices, parse_devices
@@ -97,7 +98,7 @@ class Plan:
         return str(self)  # what a notebook shows where HTML is not
 
     def _repr_html_(self) -> str:
-        return html(self)
+        return translated_html(html(self))
 
 
 def plan(settings: Settings, degrees: tuple[int, ...] = (1, 2, 3, 4, 8, 12, 16, 24)) -> Plan:

@@ -1,0 +1,33 @@
+"""The words between a page's tags, exchanged; everything else stays as it is."""
+
+import html
+import re
+from collections.abc import Iterator
+
+from inf2lab.language.catalogue import ENGLISH, spoken, translated
+from inf2lab.words import as_html
+
+_TAG = re.compile(r"(<(?!/?code>)[^>]*>)")  # code stands inside a sentence
+_KEPT = ("pre", "style", "title")  # what a program printed, and what is no text
+
+
+def translated_html(page: str, language: str | None = None) -> str:
+    """Return a page or a table with its words in a language, by default the reader's."""
+    language = language or spoken()
+    return page if language == ENGLISH else "".join(_translated(page, language))
+
+
+def _translated(page: str, language: str) -> Iterator[str]:
+    kept = ""
+    for place, part in enumerate(_TAG.split(page)):
+        if place % 2:  # a tag
+            name = re.split(r"[ >]", part[1:], maxsplit=1)[0]
+            kept = name if name in _KEPT else "" if name == f"/{kept}" else kept
+        yield part if place % 2 or kept or not part.strip() else _text(part, language)
+
+
+def _text(part: str, language: str) -> str:
+    """A sentence, whose code stands in backquotes while it is looked for."""
+    english = html.unescape(re.sub(r"</?code>", "`", part))
+    found = translated(english, language)
+    return part if found == english else as_html(found)
