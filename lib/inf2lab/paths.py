@@ -13,6 +13,7 @@
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +52,13 @@ def real(path: Path | str) -> Path:
 
 
 def enter_repository() -> None:
-    """Change into the repository's folder, so that a path means the same in JupyterLab, papermill and nbval."""
+    """Change into the repository's folder, so that a path means the same in JupyterLab, papermill and nbval.
+
+    From notebooks/ja, where JupyterLab starts the kernel of a Japanese notebook, that language is set, unless one is.
+    """
+    opened = Path(os.path.relpath(here(), root() / "notebooks")).parts
+    if opened and re.fullmatch("[a-z]{2}", opened[0]):
+        os.environ.setdefault(f"{PREFIX}LANGUAGE", opened[0])
     os.chdir(root())
 
 

@@ -76,3 +76,28 @@ def test_a_notebook_enters_the_clone_from_wherever_it_was_started(clone: Path, m
     monkeypatch.chdir(clone / "notebooks")
     paths.enter_repository()
     assert Path.cwd() == clone
+
+
+@pytest.mark.parametrize(
+    ("folder", "named", "language"),
+    [
+        ("notebooks/ja", None, "ja"),
+        ("notebooks/ja/exercises", None, "ja"),
+        ("notebooks/ja", "en", "en"),
+        ("notebooks", None, None),
+        ("notebooks/exercises", None, None),
+        (".", "ja", "ja"),
+        ("..", None, None),
+    ],
+)
+def test_a_notebook_of_another_language_sets_it(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, folder: str, named: str | None, language: str | None
+) -> None:
+    monkeypatch.setenv("INF2LAB_LANGUAGE", named or "")
+    if named is None:
+        monkeypatch.delenv("INF2LAB_LANGUAGE")
+    (clone / folder).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(clone / folder)
+    paths.enter_repository()
+    assert paths.language() == language
+    assert Path.cwd() == clone
