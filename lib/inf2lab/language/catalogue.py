@@ -39,9 +39,9 @@ def languages() -> tuple[str, ...]:
 
 @cache
 def translations(language: str) -> Mapping[str, str]:
-    """Return every message with its translation; English has none."""
+    """Return every message with its translation; English has none, and so has a language that is being added."""
     file = HERE / f"{language}.json"
-    return {} if language == ENGLISH else json.loads(file.read_text(encoding="utf-8"))
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 @lru_cache(4096)
