@@ -9,7 +9,7 @@ import torch
 from emulated_neuron import decoder, layers, loading
 from emulated_neuron.layers import ACTIVATIONS, HalfLinear, Linear, PackedLinear, RmsNorm, pack
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import OPTConfig, PretrainedConfig, PreTrainedModel
 
 
 @pytest.mark.parametrize("rows", [1, 2, 33, 64])
@@ -39,6 +39,34 @@ def test_the_quickest_form_is_chosen() -> None:
     if layers.can_pack(torch.float32):
         assert isinstance(pack(weight, None, 1, torch.float32), PackedLinear)
     assert isinstance(pack(weight.double(), None, 1, torch.float64), Linear)
+
+
+@pytest.mark.parametrize("heads", [2, 3, 6])
+def test_f16_holds_every_matrix_whatever_the_width_of_a_head(
+    randomize: Callable[[PretrainedConfig], PreTrainedModel], load: Callable, heads: int
+) -> None:
+    """Queries are divided by the root of that width; in the weights it made numbers of them that f16 has not."""
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        pytest.skip("FBGEMM is not on this machine")
+    config = OPTConfig(
+        hidden_size=96,
+        num_hidden_layers=1,
+        num_attention_heads=heads,
+        ffn_dim=96,
+        vocab_size=100,
+        word_embed_proj_dim=96,
+    )
+    layer = load(randomize(config), amp="f16").decoder.layers[0]
+    assert all(isinstance(matrix, HalfLinear) for matrix in (layer.qkv, layer.out, layer.up, layer.down))
+
+
+def test_positions_of_an_f32_cache_lie_beside_each_other(
+    opt_reference: PreTrainedModel, load: Callable, prompts: Tensor
+) -> None:
+    model = load(opt_reference)
+    model.forward(prompts, torch.arange(9))
+    cache = model.decoder.caches[0]
+    assert (cache.stride(3), cache.stride(4)) == (1, cache.shape[3])
 
 
 def test_a_cpu_without_bf16_computes_its_weights_in_f32(

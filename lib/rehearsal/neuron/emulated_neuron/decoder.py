@@ -60,6 +60,7 @@ class Decoder:
         Embeddings keep the checkpoint's dtype, and what is looked up is f32, as the norms are.
         """
         self.spec, self.dtype = spec, compute
+        self.across = compute == torch.float32  # in memory the positions of a lane lie beside each other
         loader = Loader(spec, weights, amp, compute, matrix_dtype, rows=batch_size)
         layout, dims = spec.family.layout, spec.dims
         self.embed = loader.table(layout.embed)  # (V, E)
@@ -108,6 +109,8 @@ class Decoder:
     def _empty_cache(self, positions: int) -> Tensor:
         """Keys and values of one layer, (2, B, G, S, D): S grows with the text, up to n_positions."""
         dims = self.spec.dims
+        if self.across:
+            return torch.zeros(2, self.rows, dims.kv_heads, dims.head_dim, positions).transpose(3, 4)
         return torch.zeros(2, self.rows, dims.kv_heads, positions, dims.head_dim, dtype=self.dtype)
 
     def _make_room(self, stop: int) -> None:
@@ -151,11 +154,14 @@ class Decoder:
             qk = qkv[:, :, : heads + groups].unflatten(-1, (-1, 2))  # (B, T, H+G, D/2, 2)
             torch.view_as_complex(qk).mul_(step.turns)
         q, kv = qkv.split((heads, 2 * groups), dim=2)
+        q.mul_(width**-0.5)
         kv = kv.unflatten(2, (2, groups))  # (B, T, 2, G, D)
         cache[:, :, :, step.start : stop] = kv.permute(2, 0, 3, 1, 4)
-        if step.tokens == 1:
-            return attend_one(q, cache.float() if step.wide else cache, step.bias).to(self.dtype)
-        return attend(q.to(self.dtype), cache[:, :, :, :stop], step.bias)
+        if step.tokens > 1:
+            return attend(q.to(self.dtype), cache[:, :, :, :stop].contiguous(), step.bias)
+        if self.across:
+            return attend_across(q, cache, step.bias)
+        return attend_one(q, cache.float() if step.wide else cache, step.bias).to(self.dtype)
 
     def _attention_bias(self, start: int, stop: int, pads: Tensor | None) -> Tensor | None:
         """Hides later and padding positions, and holds ALiBi's slopes; None where plain causal order is enough."""
@@ -198,6 +204,21 @@ def attend_one(q: Tensor, cache: Tensor, bias: Tensor | None) -> Tensor:
     if bias is not None:
         scores.view(batch, heads, 1, room).add_(bias)
     return torch.bmm(scores.softmax(-1), values).view(batch, heads * width)  # (B*G, R, D)
+
+
+def attend_across(q: Tensor, cache: Tensor, bias: Tensor | None) -> Tensor:
+    """The same over a cache in f32 that lies across: (B, H*D).
+
+    NumPy's product of each query with its keys takes half the time of torch's batched one on two thousand positions.
+    """
+    _, batch, groups, room, width = cache.shape
+    heads = q.shape[2]
+    keys, values = cache.unsqueeze(3).numpy()  # (B, G, 1, S, D)
+    queries = q.reshape(batch, groups, -1, 1, width).numpy()  # (B, G, R, 1, D)
+    scores = torch.from_numpy(queries @ keys.swapaxes(-1, -2))  # (B, G, R, 1, S)
+    if bias is not None:
+        scores.view(batch, heads, 1, room).add_(bias)
+    return torch.from_numpy(scores.softmax(-1).numpy() @ values).view(batch, heads * width)
 
 
 def _rotary_table(spec: Spec, n_positions: int) -> Tensor:

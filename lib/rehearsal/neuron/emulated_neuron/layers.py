@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -119,6 +119,7 @@ class HalfLinear:
 
     packed: object
     product: Callable[..., Tensor]
+    sum: Callable[..., Tensor]
 
     def __call__(self, x: Tensor, activation: Activation = _NONE) -> Tensor:
         """activation(x W + b): (rows, in) -> (rows, out)."""
@@ -126,7 +127,7 @@ class HalfLinear:
 
     def onto(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + x W + b."""
-        return self.product(x, self.packed).add_(residual)
+        return self.sum(residual, x, self.packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,20 @@ class Int8Linear:
         return residual + self(x)
 
 
+@cache
+def _half_products() -> torch.jit.CompilationUnit:
+    # Python's own call looks for 25 us at what kind of object the packed weights are: more than a small product takes.
+    return torch.jit.CompilationUnit(_HALF_PRODUCTS)
+
+
+_HALF_PRODUCTS = """
+def product(x: Tensor, packed: __torch__.torch.classes.quantized.LinearPackedParamsBase) -> Tensor:
+    return torch.ops.quantized.linear_dynamic_fp16(x, packed)
+
+def onto(residual: Tensor, x: Tensor, packed: __torch__.torch.classes.quantized.LinearPackedParamsBase) -> Tensor:
+    return torch.ops.quantized.linear_dynamic_fp16(x, packed).add_(residual)
+"""
+
 Matrix = Linear | PackedLinear | HalfLinear | Int8Linear
 """What a layer holds: four forms with the same two products."""
 
@@ -158,8 +173,8 @@ Matrix = Linear | PackedLinear | HalfLinear | Int8Linear
 def pack(weight: Tensor, bias: Tensor | None, rows: int, amp: torch.dtype) -> Linear | PackedLinear | HalfLinear:
     """The quickest form for products of `rows` rows of a weight rounded to `amp`."""
     if weight.dtype == torch.float32 and amp != torch.float32 and _has_fbgemm() and _is_half(weight):
-        operations = torch.ops.quantized
-        return HalfLinear(operations.linear_prepack_fp16(weight, bias), operations.linear_dynamic_fp16.default)
+        products = _half_products()
+        return HalfLinear(torch.ops.quantized.linear_prepack_fp16(weight, bias), products.product, products.onto)
     if not can_pack(weight.dtype):
         return Linear(weight, bias)
     product = torch.ops.mkldnn._linear_pointwise

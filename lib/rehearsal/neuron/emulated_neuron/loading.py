@@ -72,7 +72,7 @@ class Loader:
         )
 
     def _qkv(self, at: str) -> Matrix:
-        """Rows ordered q heads, k heads, v heads; q divided by sqrt(D); rotated lanes lie in pairs."""
+        """Rows ordered q heads, k heads, v heads; rotated lanes lie in pairs."""
         dims, layout = self.spec.dims, self.layout
         heads, groups, width = dims.heads, dims.kv_heads, dims.head_dim
         parts = [self._matrix(at + name, dims.family.attention_bias) for name in layout.qkv]
@@ -84,7 +84,6 @@ class Loader:
         def arrange(pieces: list[Tensor]) -> Tensor:
             m = torch.cat(pieces)
             by_head = m.view(heads + 2 * groups, width, -1)[order]
-            by_head[:heads] *= width**-0.5
             by_head[: heads + groups] = by_head[: heads + groups, lanes]
             return by_head.view(m.shape)
 
