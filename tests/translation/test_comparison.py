@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 
@@ -103,18 +102,3 @@ def test_whatever_a_real_translation_loses_is_found(source, kind: str) -> None:
         damaged = [one for one in damaged if not re.search(r"(?i)\b(?:ten|eleven|twelve|million)", one[0].text)]
     for message, before, after in [one for one in damaged if one[1] != one[2]][:5]:
         assert list(comparison.differences(message.text, after)), f"{kind} lost unseen:\n{before}\n{after}"
-
-
-def test_each_term_has_one_word_and_no_word_is_forbidden_that_stands_for_another() -> None:
-    file = json.loads((catalogs.TRANSLATIONS / "ja" / "terms.json").read_text(encoding="utf-8"))
-    groups = json.loads((catalogs.ROOT / "tools" / "pages" / "glossary.json").read_text(encoding="utf-8"))["groups"]
-    glossary = {one["term"].casefold(): one["ja"] for group in groups.values() for one in group}
-    terms = {one["term"].casefold(): one["ja"] for one in file["terms"]}
-    assert len(terms) == len(file["terms"])
-    assert not glossary.keys() & terms.keys(), "a term of the glossary stands in the glossary alone"
-    assert file["not"].keys() <= set(glossary.values())
-    stand = {**glossary, **terms}.values()
-    forbidden = {bad for one in file["terms"] for bad in one["not"]} | {
-        bad for bads in file["not"].values() for bad in bads
-    }
-    assert not [(bad, word) for bad in forbidden for word in stand if bad in word]
