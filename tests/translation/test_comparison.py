@@ -27,6 +27,7 @@ GOOD = [
     ("a million tokens, 7.4 M parameters", "100万トークン、740万パラメータ"),
     ("an eighth, a tenth, the ninety-ninth, fifty times", "8分の1、10分の1、99番目、50倍"),
     ("half a second, half an hour", "0.5秒、30分"),
+    ("a hundredth, a thousandth", "100分の1、1000分の1"),
     ("call `make\nmigrate-env`", "`make migrate-env` を呼び出します"),
     ("the paper", "論文"),
     ("from 0.25 on, port 8080", "0.25から、ポート8080"),

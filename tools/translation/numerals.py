@@ -15,7 +15,7 @@ _TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = dict(zip(_TENS_WORDS.split(), range(20, 100, 10), strict=True))
 _MONTHS = "january february march april may june july august september october november december"
 _OTHERS = "once/1 first/1 a/1 an/1 each/1 single/1 other/1 twice/2 second/2 both/2 pair/2 half/2 square/2 third/3 "
-_OTHERS += "quarter/4 hundred/100 thousand/1000 hexadecimal/16 hex/16"
+_OTHERS += "quarter/4 hundred/100 hundredth/100 thousand/1000 thousandth/1000 hexadecimal/16 hex/16"
 # Words that may stand for a number, whatever they mean.
 _WORDS = {word: number for number, word in enumerate(_BELOW_20.split())} | _TENS
 _WORDS |= {f"{word}th": number for word, number in _WORDS.items()}
