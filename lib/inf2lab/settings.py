@@ -12,6 +12,7 @@ from typing import Any
 
 from inf2lab import catalog, paths
 from inf2lab.errors import ServerError, SettingsError
+from inf2lab.language import spoken
 from neuron_rules import GENERATIONS, Generation, ModelDims, check_degree
 
 LANES = {
@@ -76,6 +77,7 @@ class Settings:
         parameters cell. A `-p` name that is no parameter raises SettingsError; papermill itself only warns.
         `also` names parameters that the notebook has beyond these.
         """
+        spoken()  # an unknown language is refused here, before a picture needs it
         names = [field.name for field in fields(cls)]
         given = injected_names(variables.get("In", ()))
         known = [*names, *also]

@@ -6,6 +6,7 @@ from typing import Any
 from ipywidgets import Dropdown, Image, SelectionSlider, VBox
 
 from inf2lab import catalog, pictures
+from inf2lab.language import spoken, translated
 from inf2lab.planning import Plan, Request, plan_request, request_of
 from inf2lab.settings import Settings
 
@@ -22,7 +23,7 @@ class Planner(VBox):
         self.request = request
         wide = {"layout": {"width": "44em"}, "style": {"description_width": "7em"}}
         self.instance = Dropdown(
-            options=list(catalog.instances()), value=request.instance, description="instance", **wide
+            options=list(catalog.instances()), value=request.instance, description=_named("instance"), **wide
         )
         self.degree = _slider("degree", _degrees(request), request.tensor_parallel_degree, wide)
         self.batch_size = _slider("batch size", BATCH_SIZES, request.batch_size, wide)
@@ -68,9 +69,13 @@ def planner(settings: Settings | Plan) -> Planner:
     return Planner(settings.request if isinstance(settings, Plan) else request_of(settings))
 
 
+def _named(name: str) -> str:
+    return translated(name, spoken())
+
+
 def _slider(name: str, options: tuple[int, ...], value: int, wide: dict[str, Any]) -> SelectionSlider:
     offered = tuple(sorted({*options, value}))
-    return SelectionSlider(options=offered, value=value, description=name, continuous_update=False, **wide)
+    return SelectionSlider(options=offered, value=value, description=_named(name), continuous_update=False, **wide)
 
 
 def _degrees(request: Request) -> tuple[int, ...]:

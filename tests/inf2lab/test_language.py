@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import html
+import json
 import re
 import string
 from collections.abc import Iterator
@@ -13,18 +13,24 @@ import pytest
 from matplotlib.text import Text
 
 import draw_pictures
-from inf2lab import LabError, Settings, pictures, plan, reveal
+from inf2lab import LabError, Settings, measure, pictures, plan, reveal
 from inf2lab.aws import path_table
+from inf2lab.folder.article import write_article
 from inf2lab.language import languages, spoken, translated, translated_html, translations
+from inf2lab.lint import RULES, Target, annotated, lint
+from inf2lab.measure import figures
 from inf2lab.pictures import letters
 from inf2lab.planning import plan_for
+
+from .measure.conftest import result_of
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = languages()[1:]
 ENGLISH = re.compile(r"(?<![\w./-])[a-z]{2,} (?:[a-z]{2,}|[0-9.]+)(?![\w./-])")
-CITED = re.compile(r"aws-neuron-s\w+ .*?(?=。|$)|[\w. -]+ README: [^。]*")
+CITED = re.compile(r"transformers(?:-neuronx)? [\d.]+|aws-neuron-s\w+ .*?(?=。|$)|[\w. -]+ README: [^。]*")
 TAG = re.compile(r"<[^>]*>")
-COMPOSED = ("You said nothing",)  # of what a reader left out
+PRINTED = re.compile(r"<pre.*?</pre>", re.DOTALL)
+COMPOSED = ("You said nothing", " begins with vLLM", " error ", " warning ", " note ")  # of an f-string's parts
 PLANS = {
     "a model of later packages": lambda: plan_for("mistralai/Mistral-7B-v0.1"),
     "the article's": lambda: plan(Settings()),
@@ -68,10 +74,11 @@ def test_each_translation_has_the_places_of_its_message(language: str) -> None:
 
 def test_a_message_still_stands_in_the_program() -> None:
     """A sentence that was changed where it is made is not found any more, and its translation would be lost."""
-    said = " ".join([*COMPOSED, *(text.replace("\n", " ") for file in speaking() for text in texts_of(file))])
+    text = " ".join([*COMPOSED, *(file.read_text(encoding="utf-8") for file in speaking())])
+    said = re.sub(r'"\s*\n\s*f?"', "", text).replace("\\n", " ")  # a string may go on in the next line
     for message in translations("ja"):
         for letters_, *_ in string.Formatter().parse(message):
-            pieces = (piece.strip() for piece in re.split(r"[;:,.()\d\n✓]", letters_))
+            pieces = (piece.strip() for piece in re.split(r"[;:,.()`\d\n✗▲•]", letters_))
             assert not [piece for piece in pieces if re.search("[a-z]{2}", piece) and piece not in said], message
 
 
@@ -81,16 +88,6 @@ def speaking() -> Iterator[Path]:
         yield from (ROOT / folder).rglob("*.py")
     yield from (ROOT / "lib/inf2lab/catalog").glob("*.json")
     yield from (ROOT / "lib/inf2lab").rglob("*.html")
-
-
-def texts_of(file: Path) -> Iterator[str]:
-    """Every string of a program, and every text of another file."""
-    text = file.read_text(encoding="utf-8")
-    if file.suffix == ".py":
-        nodes = ast.walk(ast.parse(text))
-        yield from (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    else:
-        yield text
 
 
 def test_an_unknown_language_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +119,50 @@ def test_a_plan_has_the_same_cells_and_no_english_word(name: str, language: str)
 
 
 @pytest.mark.parametrize("language", OTHERS)
+def test_no_table_and_no_answer_of_a_notebook_stays_english(language: str) -> None:
+    """What the program printed, and the names that a notebook's own code gives, stay as they are."""
+    pages = [page for file in sorted(ROOT.glob("notebooks/**/*.ipynb")) for page in tables(file)]
+    said = [text for page in pages for text in words(PRINTED.sub("", translated_html(page, language)))]
+    assert left_in_english([text.partition(" の正解")[2] or text for text in said]) == []
+
+
+def tables(file: Path) -> Iterator[str]:
+    """Every output of a notebook that is HTML."""
+    outputs = (output for cell in json.loads(file.read_text())["cells"] for output in cell.get("outputs", ()))
+    yield from ("".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {}))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_loads_page_is_told_in_the_language(language: str) -> None:
+    loads = [result_of([100] * 10, clients=1), result_of([105, 110, 300] * 7, clients=2)]
+    page = translated_html(measure.page(loads, plan=plan(Settings())), language)
+    assert f'<html lang="{language}">' in page
+    captions = re.compile(r"<style>.*?</style>|<figcaption>.*?</figcaption>", re.DOTALL)
+    assert left_in_english(words(captions.sub("", page))) == []
+    for figure in (figures.latencies(loads), figures.throughput(loads), figures.chip_rates(plan(Settings()), loads)):
+        assert left_in_english([translated(figure.alt, language)]) == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("code", RULES)
+def test_what_a_rule_finds_is_told_in_the_language(code: str, language: str) -> None:
+    rule = RULES[code]
+    found = [*rule.EXPECT, *(text for one in getattr(rule, "MORE", ()) for text in one.expect)]
+    told = [translated(text.partition(" ")[2], language) for text in found] + [translated(rule.CURE, language)]
+    assert left_in_english([re.sub(r"`[^`]*`", "", text) for text in told]) == []
+    assert all(re.search(r"[\u3040-\u30ff]", text) for text in told)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_an_annotated_file_keeps_its_code(language: str, tmp_path: Path) -> None:
+    english = annotated(lint(write_article("built-in", tmp_path), Target("seed-0.21")))._repr_html_()
+    page = translated_html(english, language)
+    code = re.compile(r"<tr><td>\d+</td>.*?</tr>")
+    assert code.findall(page) == code.findall(english)
+    assert "直し方: <code>djl_python.transformer-neuronx</code> と書きます" in page
+
+
+@pytest.mark.parametrize("language", OTHERS)
 def test_numbers_of_a_table_stay(language: str) -> None:
     english = path_table()._repr_html_()
     page = translated_html(english, language)
@@ -147,7 +188,7 @@ def test_an_answer_is_judged_in_the_readers_language(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize("name", draw_pictures.DRAWN)
 def test_a_picture_has_all_its_words_in_the_language(name: str, language: str) -> None:
-    svg = draw_pictures.DRAWN[name]().to_svg(language)
+    svg = draw_pictures.file_of(name, language).read_text(encoding="utf-8")  # another test draws it
     said = [html.unescape(text) for text in re.findall(r"<(?:text|title)[^>]*>([^<]+)<", svg)]
     logged = {text for leaves in pictures.symptom_tree.TREE.values() for text, _ in leaves}
     assert left_in_english([text for text in said if text not in logged and text != said[0]]) == []

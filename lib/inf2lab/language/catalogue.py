@@ -2,8 +2,8 @@
 
 A message is a text, or a format string that finished texts are compared with, so that what makes a text needs to know
 nothing of languages. What stands at `{word}`, or a place whose name begins so, is a message itself, and so is `{text}`,
-which may have several parts. What stands at `{said}`, `{truth}` and `{source}` may be anything; at any other place
-stands a part of a sentence, without a semicolon or a colon.
+which may have several parts. `{count}` is a number, `{name}` has no blank; what stands at `{said}`, `{truth}` and
+`{source}` may be anything, and at any other place a part of a sentence, without a semicolon or a colon.
 """
 
 import json
@@ -18,8 +18,9 @@ from inf2lab.errors import LabError
 
 ENGLISH = "en"
 HERE = Path(__file__).parent
-_ANYTHING, _MESSAGES = ("text", "said", "truth", "source"), ("text", "word")
-_ANY, _PART = r".+?", r"(?:(?!: )[^;\n])+?"
+_MESSAGES = ("text", "word")
+_PLACES = {"count": r"[\d.,]+", "name": r"\S+?"} | dict.fromkeys(("text", "said", "truth", "source"), r".+?")
+_CODED, _PART = r"[^`]+?", r"(?:(?!: )[^;\n])+?"
 
 
 def spoken() -> str:
@@ -60,13 +61,13 @@ def translated(text: str, language: str) -> str:
 
 
 def _whole(text: str, language: str) -> str | None:
+    messages = translations(language)
+    if text in messages:
+        return messages[text]
     bare = text.strip()
     if bare != text:
         inside = _whole(bare, language) if bare else None
         return inside and text.replace(bare, inside)
-    messages = translations(language)
-    if text in messages:
-        return messages[text]
     for pattern, translation in _patterns(language):
         if found := pattern.fullmatch(text):
             return _filled(translation, found.groupdict(), language)
@@ -88,11 +89,14 @@ def _parts(message: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _pattern(parts: list[tuple[str, str | None]]) -> str:
-    return "".join(re.escape(letters) + (_group(name) if name else "") for letters, name in parts)
+    return "".join(
+        re.escape(letters) + (_group(name, letters.endswith("`")) if name else "") for letters, name in parts
+    )
 
 
-def _group(name: str) -> str:
-    return f"(?P<{name}>{_ANY if name.startswith(_ANYTHING) else _PART})"
+def _group(name: str, coded: bool) -> str:
+    kind = _PLACES.get(name.partition("_")[0].rstrip("0123456789"), _PART)
+    return f"(?P<{name}>{_CODED if coded else kind})"
 
 
 def _filled(translation: str, found: Mapping[str, str], language: str) -> str:

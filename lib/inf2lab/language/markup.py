@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from inf2lab.language.catalogue import ENGLISH, spoken, translated
 from inf2lab.words import as_html
 
-_TAG = re.compile(r"(<(?!/?code>)[^>]*>)")  # code stands inside a sentence
-_KEPT = ("pre", "style", "title")  # what a program printed, and what is no text
+_TAG = re.compile(r"(<(?!/?(?:code|b|i)>)[^>]*>)")  # these stand inside a sentence
+_KEPT = ("pre", "style")  # what a program printed, and what is no text
 
 
 def translated_html(page: str, language: str | None = None) -> str:
     """Return a page or a table with its words in a language, by default the reader's."""
     language = language or spoken()
-    return page if language == ENGLISH else "".join(_translated(page, language))
+    if language == ENGLISH:
+        return page
+    return "".join(_translated(page, language)).replace('<html lang="en">', f'<html lang="{language}">')
 
 
 def _translated(page: str, language: str) -> Iterator[str]:
@@ -27,7 +29,7 @@ def _translated(page: str, language: str) -> Iterator[str]:
 
 
 def _text(part: str, language: str) -> str:
-    """A sentence, whose code stands in backquotes while it is looked for."""
+    """A sentence, whose code stands in backquotes while it is looked for; what is bold or slanted stays so."""
     english = html.unescape(re.sub(r"</?code>", "`", part))
     found = translated(english, language)
-    return part if found == english else as_html(found)
+    return part if found == english else re.sub(r"&lt;(/?[bi])&gt;", r"<\1>", as_html(found))

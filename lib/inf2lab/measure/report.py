@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 
 from inf2lab.files import replace_file, write_file
+from inf2lab.language import translated_html
 from inf2lab.measure import figures
 from inf2lab.measure.result import Result, Times
 from inf2lab.measure.runner import Knee, knee
@@ -64,7 +65,7 @@ def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerV
     """Return the report as HTML."""
     target, bend = results[0].target, knee(results)
     strong = [one.load.title for one in results if bend and not one.load.open and one.load.clients == bend.clients]
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(
+    made = Template(PAGE.read_text(encoding="utf-8")).substitute(
         model=html.escape(target.model),
         lane=target.lane,
         lane_words=html.escape(figures.LANES[target.lane]),
@@ -77,6 +78,7 @@ def page(results: Sequence[Result], *, plan: Plan | None = None, server: ServerV
         noted=_noted(server) if server else "",
         chip=_chip(plan, results) if plan else "",
     )
+    return translated_html(made)
 
 
 def write_report(

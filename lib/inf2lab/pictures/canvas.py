@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib
@@ -24,9 +25,9 @@ class Picture(Figure):
     """A figure that shows itself in a notebook, in the reader's language; its text form, for readers who do not see
     it, is `alt`."""
 
-    def __init__(self, width: float, height: float, alt: str) -> None:
+    def __init__(self, width: float, height: float, alt: str | Iterable[str]) -> None:
         super().__init__(figsize=(width, height), layout="constrained")
-        self.english_alt = alt
+        self.parts = (alt,) if isinstance(alt, str) else tuple(alt)  # of `alt`
         self.width_px = round(width * PIXELS_PER_INCH)
         self.language = ""  # of its words, once they are drawn
 
@@ -37,8 +38,11 @@ class Picture(Figure):
     def alt(self) -> str:
         """All that it says, in the reader's language."""
         language = self.language or spoken()
-        alt = translated(self.english_alt, language)
+        alt = self._alt(language)
         return alt if fonts_here(language) else f"{alt} ({NO_LETTERS.format(language=language)})"
+
+    def _alt(self, language: str) -> str:
+        return translated("; ", language).join(translated(part, language) for part in self.parts)
 
     def draw(self, renderer: Any) -> None:
         """Draw it in the reader's language, or in English where no font has the letters, and then say so."""
@@ -73,7 +77,7 @@ class Picture(Figure):
             how["svg.fonttype"] = "none"
         file = io.StringIO()
         with matplotlib.rc_context(how), laid_out_for_reader():
-            self.savefig(file, format="svg", metadata={"Date": None, "Title": translated(self.english_alt, language)})
+            self.savefig(file, format="svg", metadata={"Date": None, "Title": self._alt(language)})
         lines = "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
         return set_by_reader(lines, language)
 
@@ -83,7 +87,7 @@ class Picture(Figure):
         return {"image/png": png, "text/plain": repr(self)}, {"image/png": {"width": self.width_px}}
 
 
-def canvas(width: float, height: float, alt: str) -> tuple[Picture, Axes]:
+def canvas(width: float, height: float, alt: str | Iterable[str]) -> tuple[Picture, Axes]:
     """Return a picture of this size in inches, and its axes from 0 to 1 without a frame."""
     figure = Picture(width, height, alt)
     axes = figure.subplots()

@@ -40,7 +40,7 @@ def ring(plan: Plan, devices: Iterable[int] | None = None) -> Picture:
 def rings(plan: Plan, lists: Mapping[str, Iterable[int]]) -> Picture:
     """Draw several lists of devices beside each other, each with its name."""
     judged = {name: _judged(plan, devices) for name, devices in lists.items()}
-    figure = Picture(4.5 * len(judged), 4.9, "; ".join(f"{name}: {_alt(plan, one)}" for name, one in judged.items()))
+    figure = Picture(4.5 * len(judged), 4.9, (f"{name}: {_alt(plan, one)}" for name, one in judged.items()))
     for axes, (name, one) in zip(figure.subplots(1, len(judged), squeeze=False)[0], judged.items(), strict=True):
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.axis("off")

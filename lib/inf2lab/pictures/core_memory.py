@@ -1,12 +1,12 @@
 """What one core holds, and what the runtime needs of its memory."""
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from inf2lab.pictures.canvas import BLUE, GREY, INK, RED, SAND, Picture
+from inf2lab.pictures.letters import folded
 from inf2lab.planning import Plan, headlines
 from neuron_rules import CORE_BYTES, GIB
 
@@ -34,12 +34,12 @@ def memory_bars(plans: Mapping[str, Plan]) -> Picture:
 def verdicts(plan: Plan) -> Picture:
     """Draw one plan: the bar of one core, and below it the answers that the sliders of the planner change."""
     lines = [f"{subject}: {found}" for subject, found in headlines(plan)]
-    figure = Picture(8, 3.9, "; ".join((plan.request.title, *lines)))
+    figure = Picture(8, 3.9, (plan.request.title, *lines))
     bars, below = figure.subplots(2, height_ratios=(1, 1.5))
     _draw_bars(bars, {WORDS["one"]: plan})
     bars.set_title(plan.request.title, color=INK, fontsize=10)
     below.axis("off")
-    text = "\n".join(textwrap.fill(line, 105, subsequent_indent="      ", break_on_hyphens=False) for line in lines)
+    text = "\n".join(folded(line, 105, "      ") for line in lines)
     below.text(-0.1, 0.9, text, va="top", color=INK, fontsize=9, linespacing=1.5, transform=below.transAxes)
     return figure
 

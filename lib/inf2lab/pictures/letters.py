@@ -1,6 +1,7 @@
 """A picture's words in a reader's language, and a font that has the letters."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from inf2lab.language import translated
+from inf2lab.language import ENGLISH, spoken, translated
 
 DRAWN_IN = "DejaVu Sans"  # comes with matplotlib
 NO_LETTERS = "words are English: no font for the language `{language}` was found on this machine"
@@ -35,6 +36,9 @@ FONTS = {
     )
 }
 _WIDE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]")
+_UNBROKEN = re.compile(
+    rf"(?:{_WIDE.pattern}|\s*[^\s{_WIDE.pattern[1:-1]}]+)[\u3001\u3002)]*\s?"
+)  # a word, or a wide letter
 _AS_WIDE = "\u2014"  # as wide as it is high, like those
 
 
@@ -44,6 +48,24 @@ def fonts_here(language: str) -> list[str] | None:
         return [DRAWN_IN]
     here = set(font_manager.get_font_names())
     return next(([name, DRAWN_IN] for name in FONTS[language] if name in here), None)
+
+
+def drawn_in() -> str:
+    """Return the language of a picture's words on this machine."""
+    language = spoken()
+    return language if fonts_here(language) else ENGLISH
+
+
+def folded(text: str, width: int, indent: str = "") -> str:
+    """Return a text as a picture shows it, in lines of so many letters, of which a full-width one counts as two."""
+    language = drawn_in()
+    if language == ENGLISH:
+        return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    lines = [""]
+    for letters in _UNBROKEN.findall(translated(text, language)):
+        wide = sum(1 + bool(_WIDE.match(letter)) for letter in lines[-1] + letters)
+        lines[-1:] = [lines[-1] + letters] if wide <= width else [lines[-1], indent + letters.lstrip()]
+    return "\n".join(lines)
 
 
 def translate(figure: Figure, language: str, fonts: list[str]) -> None:

@@ -17,7 +17,7 @@ def costs(plans: Mapping[str, Plan]) -> Picture:
     """Draw what the copies that each plan starts cost; a plan without a price is left out."""
     priced = {name: plan.started_usd for name, plan in plans.items() if plan.started_usd}
     alts = (WORDS["alt"].format(name=name, **vars(usd)) for name, usd in priced.items())
-    figure = Picture(9, 1.0 + 0.6 * len(priced), "; ".join(alts))
+    figure = Picture(9, 1.0 + 0.6 * len(priced), alts)
     axes = figure.subplots()
     for row, usd in enumerate(priced.values()):
         axes.barh(row, usd.high - usd.low, 0.42, usd.low, color=BLUE, alpha=0.45, edgecolor=INK)
