@@ -86,3 +86,15 @@ def test_whoever_kills_the_script_kills_the_worker(tmp_path: Path) -> None:
         assert worker.pid != script.pid
         script.send_signal(signal.SIGKILL)
         assert psutil.wait_procs([worker], timeout=120)[1] == []
+
+
+def test_a_run_of_the_tutorial_has_a_warm_process_of_its_own_and_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten servers of `make run` imported PyTorch ten times, a fifth of its time."""
+    monkeypatch.delenv(warm_worker.NAME)
+    with warm_worker.importing_at_once():
+        python = warm_worker.python()
+        assert run(python, tmp_path, SEES).stderr == "True\n"
+    assert not Path(python).exists()
+    assert warm_worker.python() == sys.executable

@@ -1,9 +1,10 @@
 """Workers that have PyTorch and transformers from their first moment: a test waits for the model, not for imports.
 
-A pytest plugin. One process, the warm one, imports both when the first worker wants to start; every worker is then a
-fork of it: the same interpreter and packages, with the worker's own environment, arguments, files and folder. It comes
-in where DJLServing lets anybody name a worker's Python, `PYTHON_EXECUTABLE`: a script that hands on its arguments and
-files, waits, and ends as the worker ends. A worker is killed when its script is.
+A pytest plugin, and what `make run` has beside its first notebooks. One process, the warm one, imports both when the
+first worker wants to start, or at once; every worker is then a fork of it: the same interpreter and packages, with the
+worker's own environment, arguments, files and folder. It comes in where DJLServing lets anybody name a worker's Python,
+`PYTHON_EXECUTABLE`: a script that hands on its arguments and files, waits, and ends as the worker ends. A worker is
+killed when its script is.
 
 What libraries read while they are imported (HF_*, OMP_* ...) must be as in the warm process, and the packages the same.
 A worker of which that is not so starts as it would without all this; with COLD_WORKERS=1 all do. Linux only: elsewhere
@@ -28,9 +29,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NAME = "PYTHON_EXECUTABLE"
 READ_AT_IMPORT = (
@@ -119,10 +120,8 @@ def read_at_import(environment: Mapping[str, str]) -> dict[str, str]:
 class Warm:
     """The warm process: forks a worker for each script that connects, and tells it how the worker ended."""
 
-    def __init__(self, place: str) -> None:
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(place)
-        self.listener.listen(64)
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
         self.workers: dict[int, socket.socket] = {}
         self.woken, self.wake = socket.socketpair()
         self.wake.setblocking(False)
@@ -258,35 +257,58 @@ def python() -> str:
 class Plugin:
     """Starts the warm process with the first pytest process of a run, and ends it with that."""
 
-    def __init__(self) -> None:
+    def __init__(self, *words: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
         place = str(self.folder / "socket")
         script = self.folder / "python3"
         script.write_text(SCRIPT.format(python=sys.executable, place=place))
         script.chmod(0o755)
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         from inf2lab.weights import standins
 
-        environment |= {"OMP_WAIT_POLICY": "PASSIVE", **standins.worker_environment()}
-        self.process = subprocess.Popen([sys.executable, __file__, place], stdin=subprocess.PIPE, env=environment)
+        environment |= standins.worker_environment()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(place)  # here, so that a script finds it however soon it asks
+            listener.listen(64)
+            number = listener.fileno()
+            command = [sys.executable, __file__, str(number), *words]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=[number])
         os.environ[NAME] = str(script)
 
     def pytest_unconfigure(self) -> None:
         """End it and remove its folder."""
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
         os.environ.pop(NAME, None)
         shutil.rmtree(self.folder)
 
 
-def pytest_configure(config: object) -> None:
+def can_be_had() -> bool:
+    """Say whether a warm process is possible, wanted and not there yet."""
+    return sys.platform == "linux" and NAME not in os.environ and not os.environ.get("COLD_WORKERS")
+
+
+def pytest_configure(config: Any) -> None:
     """Take part where this can be had, and not again in the processes of pytest-xdist."""
-    if sys.platform == "linux" and NAME not in os.environ and not os.environ.get("COLD_WORKERS"):
+    if can_be_had():
         config.pluginmanager.register(Plugin())
+
+
+@contextlib.contextmanager
+def importing_at_once() -> Iterator[None]:
+    """Around what starts servers, and stops them all: a warm process that does not wait for the first worker."""
+    warm = Plugin("at once") if can_be_had() else None
+    try:
+        yield
+    finally:
+        if warm is not None:
+            warm.pytest_unconfigure()
 
 
 if __name__ == "__main__":
     own = sys.path[1:]
-    work = Warm(sys.argv[1]).run()
+    if sys.argv[2:]:
+        import_what_workers_import()
+    work = Warm(socket.socket(fileno=int(sys.argv[1]))).run()
     if work is not None:
         become(work, own)
