@@ -46,6 +46,8 @@ PLANS = {
     "a later release": lambda: plan_for("llama-2-70b-hf", tensor_parallel_degree=16, profile="djl-0.29"),
     "too many positions": lambda: plan_for("opt-1.3b", n_positions=4096),
     "a torus": lambda: plan_for("bloom", instance="trn1.32xlarge", tensor_parallel_degree=32),
+    "devices apart": lambda: plan_for("opt-13b", tensor_parallel_degree=8, devices="0,10,2,4,6,8,1,11"),
+    "devices in a row": lambda: plan_for("opt-13b", tensor_parallel_degree=4, devices="0,1"),
     "no price": lambda: plan_for("gpt2", instance="trn1n.32xlarge"),
 }
 
@@ -205,7 +207,7 @@ def test_without_a_font_a_picture_is_english_and_says_so(monkeypatch: pytest.Mon
     monkeypatch.setitem(letters.FONTS, "ja", ("No Such Font",))
     picture = pictures.lanes()
     assert {pictures.two_lanes.WORDS["folder"], letters.NO_LETTERS.format(language="ja")} <= set(drawn_words(picture))
-    assert repr(picture).endswith(f"({letters.NO_LETTERS.format(language='ja')})]")
+    assert repr(picture).endswith("(図の言葉は英語: このマシンに言語 `ja` のフォントが見つからない)]")
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -39,7 +39,7 @@ class Picture(Figure):
         """All that it says, in the reader's language."""
         language = self.language or spoken()
         alt = self._alt(language)
-        return alt if fonts_here(language) else f"{alt} ({NO_LETTERS.format(language=language)})"
+        return alt if fonts_here(language) else f"{alt} ({translated(NO_LETTERS.format(language=language), language)})"
 
     def _alt(self, language: str) -> str:
         return translated("; ", language).join(translated(part, language) for part in self.parts)
