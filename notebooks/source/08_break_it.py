@@ -67,7 +67,7 @@ exceptions("A")
 answer = ...  # its name, for example "TypeError"
 
 # %% id="nb08-c08"
-cause = drills.explain(logs["A"])[0]
+cause = drills.explain("\n" + logs["A"].partition("\n")[2])[0]  # without line 1, the client's
 reveal(answer, cause.line.partition(":")[0], f"line {cause.line_number}: {cause.title}")
 
 # %% [markdown] id="nb08-c09"

@@ -9,6 +9,7 @@ import pytest
 import write_logs
 from inf2lab import drills
 from inf2lab.drills import Result, Sighting
+from notebook_files import NOTEBOOKS, read_notebook
 
 every_log = pytest.mark.parametrize("letter", write_logs.CAUSED_BY)
 
@@ -34,3 +35,10 @@ def test_a_log_is_written_with_the_paths_of_an_instance() -> None:
     told = write_logs.text_of(Result(drills.find("queue-full"), Sighting("HTTP/1.1 424 no", log)))
     assert told.startswith("CLIENT  HTTP/1.1 424 no\n\nW-123-drill-stderr: ")
     assert 'File "/tmp/.djl.ai/python/0.25.0/djl_python_engine.py", line 117' in told
+
+
+def test_the_exception_that_the_first_question_asks_for_is_one_that_its_list_shows() -> None:
+    """What the client was told names its own exception, which no reader can pick from the list."""
+    cells = {cell.id: cell for cell in read_notebook(NOTEBOOKS / "08_break_it.ipynb").cells}
+    listed = set(re.findall(r"(?m)^A +\d+ +(\w+):", cells["nb08-c05"].outputs[0].text))
+    assert any(f"It is {name}." in cells["nb08-c08"].outputs[0].data["text/html"] for name in listed)
