@@ -8,6 +8,7 @@ from inf2lab.language.catalogue import ENGLISH, spoken, translated
 from inf2lab.words import as_html
 
 _TAG = re.compile(r"(<(?!/?(?:code|b|i)>)[^>]*>)")  # these stand inside a sentence
+_HEAD = ('style="', 'style="white-space:nowrap; ')  # a language without blanks would be broken anywhere
 _KEPT = ("pre", "style")  # what a program printed, and what is no text
 
 
@@ -25,6 +26,7 @@ def _translated(page: str, language: str) -> Iterator[str]:
         if place % 2:  # a tag
             name = re.split(r"[ >]", part[1:], maxsplit=1)[0]
             kept = name if name in _KEPT else "" if name == f"/{kept}" else kept
+            part = part.replace(*_HEAD, 1) if name == "th" else part
         yield part if place % 2 or kept or not part.strip() else _text(part, language)
 
 
