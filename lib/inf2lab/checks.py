@@ -42,9 +42,15 @@ def expect_failure(kind: type[BaseException], *, about: str) -> Iterator[None]:
 def wrap(text: str, *, indent: str = "", hanging: str = "") -> str:
     """Return `text` with each of its lines broken between words, so that a notebook shows words whole.
 
-    What is broken off a line stands further in by `hanging`.
+    What is broken off a line stands as far in as the line, and at least by `hanging`.
     """
+    return "\n".join(_broken(line, indent, hanging) for line in text.split("\n"))
+
+
+def _broken(line: str, indent: str, hanging: str) -> str:
+    own = line[: len(line) - len(line.lstrip())]
+    below = indent + max(own, hanging, key=len)
     wrapper = textwrap.TextWrapper(
-        WIDTH, initial_indent=indent, subsequent_indent=indent + hanging, break_long_words=False, break_on_hyphens=False
+        WIDTH, initial_indent=indent, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
     )
-    return "\n".join(wrapper.fill(line) for line in text.split("\n"))
+    return wrapper.fill(line)

@@ -256,7 +256,7 @@ for path in made.write(out):
 import runpy
 
 for limit in runpy.run_path(out / "bridge" / "bridge.py")["LIMITS"]:
-    print(wrap(f"- {limit}"))
+    print(wrap(f"- {limit}", hanging="  "))
 
 # %% [markdown] id="nb10-c34"
 # You serve, call, load and stop the new folder like the old one: `inf2lab serve logs/migrate/moved` starts the real vLLM

@@ -71,3 +71,9 @@ def test_what_is_broken_off_a_line_may_stand_further_in() -> None:
     assert (
         wrap("fix:   " + "raise it " * 14, indent="  ", hanging=" " * 7).splitlines()[1].startswith(" " * 9 + "raise")
     )
+
+
+def test_what_is_broken_off_an_indented_line_does_not_stand_at_the_page_s_edge() -> None:
+    first, below = wrap(" " * 17 + "nobody has published it " * 4).splitlines()
+    assert first.startswith(" " * 17 + "nobody")
+    assert below.startswith(" " * 17 + "published")

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from PIL import Image
 
@@ -177,6 +179,20 @@ def test_a_drawn_picture_can_be_read(name: str) -> None:
 def is_written(artist: object) -> bool:
     """Whether it is a text with words in it."""
     return isinstance(artist, Text) and bool(artist.get_text().strip()) and artist.get_visible()
+
+
+@every_drawn
+def test_a_box_keeps_its_outline_and_room_beside_its_words(name: str) -> None:
+    figure = draw_pictures.DRAWN[name]()
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        patches = [patch for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+        assert all(patch.get_path().get_extents().xmin > 0 for patch in patches)  # what is beyond the axes is cut off
+        for text in filter(is_written, axes.texts):
+            word = text.get_window_extent()
+            middle = word.get_points().mean(axis=0)
+            around = [box for box in map(Artist.get_window_extent, patches) if box.contains(*middle)]
+            assert all(word.width < 0.92 * box.width for box in around), text.get_text()
 
 
 def test_in_a_notebook_it_is_sharp_and_no_wider_than_it_was_drawn() -> None:

@@ -19,7 +19,7 @@ from inf2lab.aws.sweeper import sweep
 from inf2lab.errors import SettingsError
 from inf2lab.words import Report
 
-SHOWN_WIDTH = 104
+SHOWN_WIDTH = 100
 _LOOK = "`inf2lab sweep` looks for it by its name in every region of the catalog"
 SETTLE_S = 60  # AWS is eventually consistent: a role or profile may take some seconds to be seen everywhere
 STEP_S = 3

@@ -50,7 +50,7 @@ class PriceTable:
                 f"{row.what:{width}}  {row.usd_per_hour:7.4f}  {row.usd_per_hour * self.hours:9.2f}   {row.source}"
             )
         lines.append(f"{'together':{width}}  {self.usd_per_hour:7.4f}  {self.usd:9.2f}   until {self.deadline}")
-        lines.append(f"{'if only stopped':{width}}  {self.usd_per_hour_stopped:7.4f}             goes on for ever")
+        lines.append(f"{'if only stopped':{width}}  {self.usd_per_hour_stopped:7.4f}  {'':9}   goes on for ever")
         return "\n".join(lines)
 
 

@@ -46,7 +46,7 @@ def layers() -> Picture:
         if row:
             edge = bottom + HEIGHT
             arrow(axes, (0.15, edge + GAP), (0.15, edge))
-            arrow(axes, (0.32, edge), (0.32, edge + GAP), ls="--")
+            arrow(axes, (0.32, edge), (0.32, edge + GAP), ls="--", arrowstyle="-|>")
     between = TOP - HEIGHT - GAP / 2
     for x, word in ((0.14, DOWN), (0.31, UP)):
         axes.text(x, between, word, color=INK, fontsize=9, ha="right", va="center")

@@ -18,7 +18,7 @@ WORDS = {
     "why left": "each row continues\nafter its own last token",
     "why right": "the short row continues after blanks:\nstatus 200, but the text is not its continuation",
 }
-PROMPTS = (("a", "large", "chip", "serves", "two", "rows"), ("a", "dog"))
+PROMPTS = (("a", "large", "chip", "runs", "two", "rows"), ("a", "dog"))
 CELL, HEIGHT, NEW = 0.0545, 0.13, 2
 
 

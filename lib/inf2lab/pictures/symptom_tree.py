@@ -29,7 +29,7 @@ TREE = {
     ),
 }
 GAP = 0.45  # between two branches
-LEFT, MIDDLE, RIGHT = (0.0, 0.185), (0.235, 0.325), (0.60, 0.40)  # of each column: where it begins, and its width
+LEFT, MIDDLE, RIGHT = (0.003, 0.182), (0.235, 0.325), (0.60, 0.40)  # of each column: where it begins, and its width
 
 
 def symptoms() -> Picture:
@@ -51,10 +51,11 @@ def _draw_branch(axes: Axes, symptom: str, leaves: tuple[tuple[str, str], ...], 
     middle = top - step * len(leaves) / 2
     height = step * (1.7 if "\n" in symptom else 0.95)
     box(axes, LEFT[0], middle - height / 2, LEFT[1], height, BLUE, symptom, fontsize=9.5)
+    edge = sum(LEFT)
+    fork = (edge + MIDDLE[0]) / 2
     for number, (words, cause) in enumerate(leaves):
         y = top - step * (number + 0.5)
-        fork = (LEFT[1] + MIDDLE[0]) / 2
-        axes.plot([LEFT[1], fork, fork, MIDDLE[0]], [middle, middle, y, y], color=GREY, lw=1.2, zorder=0)
+        axes.plot([edge, fork, fork, MIDDLE[0]], [middle, middle, y, y], color=GREY, lw=1.2, zorder=0)
         axes.plot([MIDDLE[0] + MIDDLE[1], RIGHT[0]], [y, y], color=GREY, lw=1.2, zorder=0)
         box(axes, MIDDLE[0], y - 0.42 * step, MIDDLE[1], 0.84 * step, SAND, words, fontsize=9.2)
         axes.text(RIGHT[0] + 0.008, y, cause, va="center", fontsize=9.5, color=INK)

@@ -126,7 +126,9 @@ def test_the_rehearsal_s_price_is_the_article_s_instance_for_four_hours(offline:
     table = aws.price_table(offline, request)
     assert table.usd == pytest.approx(4 * (12.981 + (512 * 0.08 + FAST_USD) / 730 + 0.005))
     assert table.usd_per_hour_stopped == pytest.approx((512 * 0.08 + FAST_USD) / 730)
-    assert "if only stopped" in str(table)
+    *_, together, stopped = str(table).splitlines()
+    assert stopped.startswith("if only stopped")
+    assert stopped.index("goes on") == together.index("until")  # one column
 
 
 def test_expired_credentials_are_no_reason_to_use_a_table(played: PlayedAws, launching: Launching) -> None:
