@@ -36,3 +36,12 @@ def test_a_link_to_the_glossary_has_the_glossary_s_word() -> None:
                 if source.suffix == ".ipynb" and not any(word in text for word in words[anchor]):
                     found.append((source.name, message.context, text, words[anchor][0]))
     assert not found
+
+
+def test_each_term_has_a_definition_of_its_own() -> None:
+    """The line of transformers-neuronx said what compiling is."""
+    page = catalogs.catalog_path(catalogs.ROOT / "docs/glossary.md", "ja")
+    texts = [entry.translation.partition("— ") for entry in catalogs.read_catalog(page).values()]
+    definitions = [text for text, dash, _ in texts if dash]
+    assert len(definitions) == len(GLOSSARY)
+    assert len(set(definitions)) == len(definitions)
