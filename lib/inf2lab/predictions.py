@@ -12,13 +12,16 @@ from types import EllipsisType
 from typing import Any
 
 from inf2lab.language import translated_html
+from inf2lab.words import as_html
 
 FOLDED = "[folded: type your answer above, run both cells, or open it]"
 CLOSED = "Answer (type yours above and run both cells, or open this)"
 ROUNDING = 1e-9  # what arithmetic loses
 _INSIDE = '<div style="margin:0.5em 0 0.5em 0.3em; padding-left:1em; border-left:3px solid #888">{}</div>'
 _PART = '<div style="margin:0.5em 0">{}</div>'
-_TEXT = '<pre style="white-space:pre-wrap; margin:0.5em 0">{}</pre>'
+_TEXT = (  # a page of a notebook else sets other letters, and breaks lines within words
+    '<pre style="white-space:pre-wrap; word-break:normal; font-family:monospace; margin:0.5em 0">{}</pre>'
+)
 
 
 class Prediction:
@@ -47,7 +50,7 @@ class Prediction:
         """Return it folded or open; this is what Jupyter asks for."""
         lines = list(self._judged() if self.answered else self._told())
         title = self._headline(lines) if self.answered else CLOSED
-        texts = (_PART.format(html.escape(line)) for line in filter(None, [*lines, self.why]))
+        texts = (_PART.format(as_html(line)) for line in filter(None, [*lines, self.why]))
         inside = _INSIDE.format("".join([*texts, *map(_as_html, self.shown)]))
         folded = f"<details{' open' * self.answered}><summary>{html.escape(title)}</summary>{inside}</details>"
         return translated_html(folded)

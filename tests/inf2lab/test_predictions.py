@@ -192,3 +192,15 @@ def test_a_set_is_said_in_one_order() -> None:
     assert "It is a, b, c." in reveal(..., {"c", "a", "b"})._repr_html_()
     assert "It is 0.3333." in reveal(..., 1 / 3)._repr_html_()
     assert "It is 25165824000." in reveal(..., 2.5165824e10)._repr_html_()
+
+
+def test_a_table_keeps_its_columns_and_its_words_whole_on_every_page() -> None:
+    shown = reveal(..., 1, "p50   p90\n 12   417")._repr_html_()
+    (style,) = re.findall(r'<pre style="([^"]*)">p50   p90', shown)
+    assert "font-family:monospace" in style
+    assert "word-break:normal" in style
+
+
+def test_what_stands_between_backquotes_is_code() -> None:
+    shown = reveal(..., 4, why="a colon is as good as `=`; 1 < 2")._repr_html_()
+    assert "a colon is as good as <code>=</code>; 1 &lt; 2" in shown
