@@ -20,6 +20,11 @@ def as_html(text: str) -> str:
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
+def on_the_left(tag: str, inside: str) -> str:
+    """Return a cell of a table: a notebook sets it on the right without being told; `tag` may have options."""
+    return f'<{tag} style="text-align:left">{inside}</{tag.split()[0]}>'
+
+
 def plain(line: str) -> str:
     """Return a line of a server's log without the worker's and the logger's prefix."""
     return _WORKER.sub("", line) if _WORKER.match(line) else _LEVEL.sub("", line)

@@ -12,6 +12,7 @@ from inf2lab.aws.prices import price_table
 from inf2lab.language import translated_html
 from inf2lab.planning import Plan, Range
 from inf2lab.settings import Settings
+from inf2lab.words import on_the_left
 
 HEADS = ("notebook", "what bills there", "loads")
 
@@ -130,4 +131,4 @@ def _span(low: float, high: float, digits: int) -> str:
 
 
 def _cells(kind: str, row: tuple[str, ...]) -> str:
-    return "".join(f'<{kind} style="text-align:left">{escape(cell)}</{kind}>' for cell in row)
+    return "".join(on_the_left(kind, escape(cell)) for cell in row)

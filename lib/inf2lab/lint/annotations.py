@@ -8,12 +8,11 @@ from inf2lab.folder import FILE_NAME
 from inf2lab.language import translated_html
 from inf2lab.lint.finding import Finding, Severity
 from inf2lab.lint.runner import Report
-from inf2lab.words import as_html
+from inf2lab.words import as_html, on_the_left
 
 WIDTH = 96
 SIGNS = {Severity.ERROR: "✗", Severity.WARNING: "▲", Severity.NOTE: "•"}  # no colour: it would speak alone
 _INDENT = " " * 6
-_LEFT = 'style="text-align:left"'
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +43,7 @@ class AnnotatedFile:
                 _row("", f"<strong>{_marked(f)}</strong>: {as_html(f.message)}.<br>Fix: {as_html(f.fix)}")
                 for f in findings
             ]
-        head = f"<tr><th></th><th {_LEFT}>{escape(self.name)}</th></tr>"
+        head = f"<tr><th></th>{on_the_left('th', escape(self.name))}</tr>"
         return translated_html(f"<table>{head}{''.join(rows)}</table>")
 
 
@@ -69,4 +68,4 @@ def _wrap(text: str) -> list[str]:
 
 
 def _row(number: str, text: str) -> str:
-    return f"<tr><td>{number}</td><td {_LEFT}>{text}</td></tr>"
+    return f"<tr><td>{number}</td>{on_the_left('td', text)}</tr>"

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from inf2lab.planning.loading import Loading, loading, loading_line
-from inf2lab.words import as_html, plural
+from inf2lab.words import as_html, on_the_left, plural
 from neuron_rules import GIB
 
 if TYPE_CHECKING:
@@ -104,11 +104,10 @@ def html(plan: Plan) -> str:
 
 
 def _table(lines: Iterable[tuple[str, str]]) -> str:
-    body = "".join(
-        f'<tr><th scope="row" style="text-align:left">{escape(subject)}</th>'
-        f'<td style="text-align:left">{as_html(found)}</td></tr>'
-        for subject, found in lines
+    cells = (
+        (on_the_left('th scope="row"', escape(subject)), on_the_left("td", as_html(found))) for subject, found in lines
     )
+    body = "".join(f"<tr>{subject}{found}</tr>" for subject, found in cells)
     return f"<table>{body}</table>"
 
 
