@@ -223,7 +223,7 @@ from inf2lab import LabError
 with expect_failure(LabError, about="did not load"):
     Server.start(settings, broken.path, report=lambda line: None)
 for line in Server.of(settings, broken.path).logs(3):
-    print("log:", line.strip())
+    print("log:", line)
 
 # %% [markdown] id="nb03-c32"
 # The sentence carries the worker's own last exception, `KeyError: 'dtype'`. It does not name the wrong value, because this
