@@ -23,6 +23,7 @@ MAIN_PATH = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "
 CHECKED = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]  # each ends with a self-check
 FEW_CELLS = ["00", "99"]  # the way in and the way out may be short
 TAGS = {"parameters", "predict", "check", "nbval-ignore-output"}
+PLAIN_TAGS = {"details", "summary", "table", "tr", "th", "td", "div", "pre", "code", "strong", "br", "img"}
 TABLE_ROWS = ["you will do", "you will be able to", "before you start", "time", "cost"]
 
 SOURCE_FILES = sorted(SOURCES.glob("[0-9][0-9]_*.py"))
@@ -185,6 +186,18 @@ def test_a_picture_is_shown_and_described(path: Path) -> None:
             (shown,) = [output.data for output in cell.outputs if "data" in output]
             assert "image/png" in shown, f"cell {cell.id} shows no picture"
             assert shown["text/plain"].startswith("[picture: "), f"cell {cell.id}'s picture has no description"
+
+
+@every_built
+def test_a_page_that_takes_no_styles_still_shows_every_fold_and_table(path: Path) -> None:
+    """GitHub drops styles and unknown tags; JupyterLab shows text where HTML is not trusted."""
+    for cell in code_cells(read_notebook(path)):
+        for data in (output.data for output in cell.outputs if "text/html" in output.get("data", {})):
+            assert data["text/plain"].strip(), f"cell {cell.id} has no text form"
+            html = re.sub(r"\b(?:style|scope|width|alt|src)=\"[^\"]*\"", "", data["text/html"])
+            assert set(re.findall(r"<([^/][^>]*?) *>", html)) <= PLAIN_TAGS, f"cell {cell.id}"
+            pictures = re.findall(r"<img[^>]*>", data["text/html"])
+            assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures), f"cell {cell.id}"
 
 
 @every_built
