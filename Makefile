@@ -86,8 +86,7 @@ test-kubernetes: $(STAMP) ## apply deploy/kubernetes to a real control plane, bu
 	@tools/test_kubernetes.sh $(ARGS)
 
 lab: $(STAMP) ## open the notebooks in JupyterLab; EDITION=ja for the Japanese ones
-	$(WITH_PATH) $(IN_EDITION) $(BIN)/jupyter-lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
-		$(EDITION_FOLDER)/00_start_here.ipynb
+	$(WITH_PATH) $(IN_EDITION) $(BIN)/jupyter-lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) $(EDITION_FOLDER)/00_start_here.ipynb
 
 notebooks: $(STAMP) ## build and execute notebooks/*.ipynb from notebooks/source; ARGS="06" for one
 	@$(TOOL)/notebooks/build_notebooks.py $(ARGS)
