@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import javaproperties
@@ -133,6 +133,7 @@ class Properties:
         return {entry.key: entry.value for entry in self.entries}
 
 
+@lru_cache(4)  # a command asks the same file several times
 def parse_properties(text: str) -> Properties:
     """Return what Java's Properties.load makes of `text`; never raises."""
     lines = _LINE_END.split(text)

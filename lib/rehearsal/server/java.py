@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rehearsal.server.errors import ApiError
 
@@ -56,6 +57,8 @@ def _room_for(count: int) -> int:
 
 def _moved(bucket: list[str], size: int, bit: int) -> list[str]:
     """What of a bucket goes to one of its two places: the run at its end as it stands, the rest turned over."""
+    if len(bucket) < 2:  # nearly all of them
+        return [key for key in bucket if _spread(key) & size == bit]
     places = [_spread(key) & size for key in bucket]
     run = len(bucket)
     while run and places[run - 1] == places[-1]:
@@ -64,6 +67,7 @@ def _moved(bucket: list[str], size: int, bit: int) -> list[str]:
     return before[::-1] + [key for key, place in zip(bucket[run:], places[run:], strict=True) if place == bit]
 
 
+@lru_cache(2**16)  # a table that grows asks for each key again, and five tables are filled with one folder's
 def _spread(key: str) -> int:
     hashed = string_hash(key)
     return hashed ^ hashed >> 16
