@@ -45,8 +45,22 @@ def concurrent_order(keys: Iterable[str], *, at_once: bool = False) -> list[str]
     for count, key in enumerate(unique, 1):
         table[_spread(key) & len(table) - 1].append(key)
         if count >= len(table) * TREE_LIMIT:
-            table = [half for bit in (0, len(table)) for bucket in table for half in [_moved(bucket, len(table), bit)]]
+            table = _grown(table)
     return [key for bucket in table for key in bucket]
+
+
+def _grown(table: list[list[str]]) -> list[list[str]]:
+    """A table of twice the size."""
+    size, low, high = len(table), [], []
+    for bucket in table:
+        if len(bucket) > 1:
+            low.append(_moved(bucket, size, 0))
+            high.append(_moved(bucket, size, size))
+        else:  # nearly all of them
+            is_high = bucket and _spread(bucket[0]) & size
+            low.append([] if is_high else bucket)
+            high.append(bucket if is_high else [])
+    return low + high
 
 
 def _room_for(count: int) -> int:
@@ -57,8 +71,6 @@ def _room_for(count: int) -> int:
 
 def _moved(bucket: list[str], size: int, bit: int) -> list[str]:
     """What of a bucket goes to one of its two places: the run at its end as it stands, the rest turned over."""
-    if len(bucket) < 2:  # nearly all of them
-        return [key for key in bucket if _spread(key) & size == bit]
     places = [_spread(key) & size for key in bucket]
     run = len(bucket)
     while run and places[run - 1] == places[-1]:
