@@ -14,17 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from babel.messages.catalog import Catalog
 from babel.messages.catalog import Message as PoMessage
 from babel.messages.pofile import read_po, unescape, write_po
 
 import pages
-from inf2lab import paths
 from inf2lab.files import write_file
+from notebook_files import NOTEBOOKS, ROOT, read_notebook
 
-ROOT = paths.root()
-NOTEBOOKS = ROOT / "notebooks"
 TRANSLATIONS = ROOT / "translations"
 _NEVER_WRAPPED = 10**6  # without a width Babel breaks what stands behind `#|` in the middle of a string
 PROGRAM = TRANSLATIONS / "program.pot"
@@ -69,9 +66,7 @@ def messages(source: Path) -> Iterator[Message]:
     if source == PROGRAM:
         yield from read_catalog(source)
     elif source.suffix == ".ipynb":
-        yield from (
-            Message(c.source, c.id) for c in nbformat.read(source, as_version=4).cells if c.cell_type == "markdown"
-        )
+        yield from (Message(c.source, c.id) for c in read_notebook(source).cells if c.cell_type == "markdown")
     else:
         texts = (part.text for part in pages.parts(source.read_text(encoding="utf-8")) if part.translated)
         yield from map(Message, dict.fromkeys(texts))

@@ -14,11 +14,9 @@ from markdown_it import MarkdownIt
 
 from japanese import unlike_the_rules
 from numerals import differing_numbers
+from pages import CODE, FENCED, TAG
 
-_FENCED = re.compile(r"^\s*```.*?^\s*```", re.DOTALL | re.M)
-_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _TARGET = re.compile(r"\]\(([^)\s]*(?:\([^)\s]*\))?[^)\s]*)\)")
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _HEADING = re.compile(r"^#{1,6}(?= )", re.M)
 _ITEM = re.compile(r"^[ ]*(?:[-*+]|\d+\.)(?= )", re.M)
 _ROW = re.compile(r"^\|.*$", re.M)
@@ -28,7 +26,7 @@ _SYMBOLS = re.compile(r"(?<=\d)\s?(GiB|MiB|KiB|GB|MB|KB|TB|TFLOPS|ms|Gbps|GB/s|G
 
 def differences(english: str, translation: str) -> Iterator[str]:
     """Yield what a translation lost, added or broke of its English text's structure, numbers and units."""
-    for what, pattern in (("headings", _HEADING), ("list items", _ITEM), ("links' targets", _TARGET), ("tags", _TAG)):
+    for what, pattern in (("headings", _HEADING), ("list items", _ITEM), ("links' targets", _TARGET), ("tags", TAG)):
         yield from _unequal(what, _found(pattern, english), _found(pattern, translation))
     yield from _unequal("code", Counter(_code(english)), Counter(_code(translation)))
     yield from _unequal("tables' columns", Counter(_columns(english)), Counter(_columns(translation)))
@@ -40,8 +38,8 @@ def differences(english: str, translation: str) -> Iterator[str]:
 
 
 def _found(pattern: re.Pattern[str], text: str) -> Counter[str]:
-    if pattern in (_HEADING, _ITEM, _TAG):
-        text = _CODE.sub("", _FENCED.sub("", text))
+    if pattern in (_HEADING, _ITEM, TAG):
+        text = CODE.sub("", FENCED.sub("", text))
     return Counter(_kind(item if isinstance(item, str) else item[0], pattern) for item in pattern.findall(text))
 
 
@@ -50,11 +48,11 @@ def _kind(item: str, pattern: re.Pattern[str]) -> str:
 
 
 def _code(text: str) -> list[str]:
-    return _FENCED.findall(text) + [" ".join(match[2].split()) for match in _CODE.finditer(_FENCED.sub("", text))]
+    return FENCED.findall(text) + [" ".join(match[2].split()) for match in CODE.finditer(FENCED.sub("", text))]
 
 
 def _columns(text: str) -> list[int]:
-    return [re.sub(r"`[^`]*`|\\\|", "", row).count("|") for row in _ROW.findall(_FENCED.sub("", text))]
+    return [re.sub(r"`[^`]*`|\\\|", "", row).count("|") for row in _ROW.findall(FENCED.sub("", text))]
 
 
 def _unequal(what: str, english: Counter, translation: Counter) -> Iterator[str]:
@@ -65,8 +63,8 @@ def _unequal(what: str, english: Counter, translation: Counter) -> Iterator[str]
 
 
 def _prose(text: str) -> str:
-    text = _CODE.sub(" ", _FENCED.sub(" ", text))
-    return _TAG.sub(" ", _TARGET.sub("] ", re.sub(r"^[ ]*\d+\.(?= )", "", text, flags=re.M)))
+    text = CODE.sub(" ", FENCED.sub(" ", text))
+    return TAG.sub(" ", _TARGET.sub("] ", re.sub(r"^[ ]*\d+\.(?= )", "", text, flags=re.M)))
 
 
 def _stars(text: str) -> str:

@@ -18,6 +18,7 @@ from babel import Locale
 import pages
 from catalogs import PROGRAM, ROOT, Message, catalog_path, languages, read_catalog, sources
 from inf2lab.language import translated_html
+from notebook_files import read_notebook
 
 _TARGET = re.compile(r"(\]\(|(?:href|src)=\")([^)\s\"#]+)")
 PICTURES = ROOT / "docs" / "pictures"
@@ -40,11 +41,11 @@ def editions(language: str) -> Iterator[tuple[Path, str]]:
 
 def edition(source: Path, language: str) -> str:
     """Return the text of one file of an edition."""
-    entries = read_catalog(catalog_path(source, language))
+    entries, translated = read_catalog(catalog_path(source, language)), set(sources())
 
     def translate(text: str, context: str = "") -> str:
         entry = entries.get(Message(text, context))
-        return _relinked(entry.translation if entry and entry.translation else text, source, language)
+        return _relinked(entry.translation if entry and entry.translation else text, source, language, translated)
 
     if source.suffix != ".ipynb":
         made = pages.translated(source.read_text(encoding="utf-8"), translate)
@@ -68,7 +69,7 @@ def editions_line(language: str) -> str:
 
 
 def _notebook(source: Path, language: str, translate: Callable[[str, str], str]) -> str:
-    notebook = nbformat.read(source, as_version=4)
+    notebook = read_notebook(source)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = translate(cell.source, cell.id)
@@ -78,10 +79,9 @@ def _notebook(source: Path, language: str, translate: Callable[[str, str], str])
     return nbformat.writes(notebook) + "\n"
 
 
-def _relinked(text: str, source: Path, language: str) -> str:
+def _relinked(text: str, source: Path, language: str, translated: set[Path]) -> str:
     """Let a link lead to the same edition of its target, or else to the English one."""
     here = edition_path(source, language).parent
-    translated = set(sources())
 
     def lead(match: re.Match[str]) -> str:
         target = Path(os.path.normpath(source.parent / match[2]))

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from catalogs import TRANSLATIONS
+from pages import CODE, FENCED, TAG
 
-_FENCED = re.compile(r"^\s*```.*?^\s*```", re.DOTALL | re.M)
-_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _NUMBERED_LINK = re.compile(r"(?<!!)\[\d\d [^][]*\]")  # a notebook's title begins with its number
 _JAPANESE = r"[\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uff66-\uff9f々〆]"
 _LETTERS = r"[A-Za-z][A-Za-z0-9]*"
@@ -56,6 +54,6 @@ def unlike_the_rules(english: str, japanese: str) -> Iterator[str]:
 
 def _shown(text: str) -> str:
     """The text as a reader sees it, with one sign for each piece of code and each title that begins with a number."""
-    text = re.sub(r"\]\([^)]*\)", "]", _FENCED.sub("", text))
-    text = _NUMBERED_LINK.sub("`x`", _TAG.sub("", text).replace("**", ""))
-    return _CODE.sub("`x`", re.sub(r"!?\[([^][]*)\]", r"\1", text))
+    text = re.sub(r"\]\([^)]*\)", "]", FENCED.sub("", text))
+    text = _NUMBERED_LINK.sub("`x`", TAG.sub("", text).replace("**", ""))
+    return CODE.sub("`x`", re.sub(r"!?\[([^][]*)\]", r"\1", text))

@@ -10,6 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from link_terms import anchor_of
+
+# Pieces of Markdown that are no prose.
+FENCED = re.compile(r"^\s*```.*?^\s*```", re.DOTALL | re.M)
+CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s+")
 _HEADING = re.compile(r"#{1,6} ")
@@ -38,7 +44,7 @@ def parts(page: str) -> Iterator[Part]:
     for line in page.split("\n"):
         opened = _FENCE.match(line)
         stays_code = fence or opened or (not waiting and re.match(r" {4}\S", line))
-        if waiting and (stays_code or _begins_anew(line, waiting)):
+        if waiting and (stays_code or _begins_anew(line)):
             yield _part("\n".join(waiting))
             waiting = []
         if stays_code:
@@ -57,7 +63,7 @@ def parts(page: str) -> Iterator[Part]:
         yield _part("\n".join(waiting))
 
 
-def _begins_anew(line: str, waiting: list[str]) -> bool:
+def _begins_anew(line: str) -> bool:
     return bool(
         _LITERAL.fullmatch(line)
         or line.startswith("|")
@@ -85,6 +91,5 @@ def translated(page: str, translate: Callable[[str], str]) -> str:
 
 
 def anchor(heading: str) -> str:
-    """Return what GitHub makes of a heading."""
-    shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading.lstrip("#").strip())
-    return re.sub(r"[^\w -]", "", shown.casefold()).replace(" ", "-")
+    """Return what GitHub makes of a heading, without the addresses of its links."""
+    return anchor_of(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading.lstrip("#").strip()))

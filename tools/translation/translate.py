@@ -37,6 +37,7 @@ from editions import SPOKEN, edition_path, editions, program
 from inf2lab import paths
 from inf2lab.files import write_file
 from kept_copies import keep_if_a_readers
+from notebook_files import read_notebook
 
 
 def todo(source: Path, language: str) -> Iterator[str]:
@@ -60,10 +61,9 @@ def todo(source: Path, language: str) -> Iterator[str]:
             for problem in problems(texts[0], texts[1], language):
                 yield f"{where}: {problem}; in\n{_shown(entry.translation)}"
     changed = {(entry.before, message.context) for message, entry in made.items() if entry.stale}
-    for message in [
-        message for message in old if message not in made and (message.text, message.context) not in changed
-    ]:
-        yield f"{name}: nothing has this text any more:\n{_shown(message.text)}"
+    for message in old:
+        if message not in made and (message.text, message.context) not in changed:
+            yield f"{name}: nothing has this text any more:\n{_shown(message.text)}"
 
 
 def _shown(text: str) -> str:
@@ -99,7 +99,7 @@ def _write(path: Path, text: str) -> None:
     """Write a file of an edition; what a reader has typed into a notebook's code is kept first."""
     if path.suffix == ".ipynb" and path.exists():
         built = nbformat.reads(text, as_version=4)
-        typed = _code(nbformat.read(path, as_version=4)) != _code(built)
+        typed = _code(read_notebook(path)) != _code(built)
         if typed and (kept := keep_if_a_readers(path, built)):
             print(f"{paths.shown(path)} was not the committed one: what it held is kept in {paths.shown(kept)}")
     write_file(path, text)
