@@ -9,10 +9,9 @@ import contextlib
 import os
 import signal
 import sys
-from pathlib import Path
 
 MARK = "REHEARSAL_WORKER"  # in a worker's environment, and so in that of all it starts: its socket
-PROC = Path("/proc")
+PROC = "/proc"  # not a Path: each of its parts is a string that Python keeps, and a server reads thousands of processes
 
 
 def end_leavings(mark: str) -> bool:
@@ -21,16 +20,17 @@ def end_leavings(mark: str) -> bool:
     A folder of sockets stands for all of them.
     """
     wanted = os.fsencode(f"{MARK}={mark}")
-    pids = [folder.name for folder in PROC.iterdir() if folder.name.isdigit()] if sys.platform == "linux" else []
-    return sum(_end(int(pid), wanted) for pid in pids) > 0
+    pids = [int(name) for name in os.listdir(PROC) if name.isdigit()] if sys.platform == "linux" else []
+    return sum(_end(pid, wanted) for pid in pids) > 0
 
 
 def _end(pid: int, wanted: bytes) -> bool:
     with contextlib.suppress(OSError, AttributeError):  # another user's, or has just ended; or no pidfd in this Python
         process = os.pidfd_open(pid)  # before its environment is read: a number may come to mean another process
         try:
-            pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-            if any(pair == wanted or pair.startswith(wanted + b"/") for pair in pairs):
+            with open(f"{PROC}/{pid}/environ", "rb", buffering=0) as file:
+                pairs = b"\0%b\0" % file.readall()
+            if b"\0%b\0" % wanted in pairs or b"\0%b/" % wanted in pairs:
                 signal.pidfd_send_signal(process, signal.SIGKILL)
                 return True
         finally:
