@@ -34,7 +34,7 @@ SCALE_STAMP := $(SCALE)/.set-up-$(shell cat requirements-scale.txt 2>/dev/null |
 MIGRATE       := .venv-migrate
 MIGRATE_STAMP := $(MIGRATE)/.set-up-$(shell cat requirements-migrate*.txt 2>/dev/null | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup run test test-kubernetes reset translate test-code test-notebooks test-all lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
+.PHONY: help setup run test test-kubernetes reset translate test-code test-notebooks test-quick test-thorough lab notebooks html lint format lock clean distclean scale-env test-scale migrate-env test-migrate
 
 help: ## list these commands
 	@echo "make run      sets everything up, runs the tutorial and shows the endpoint's answer. All commands:"
@@ -46,10 +46,10 @@ setup: $(STAMP) ## make .venv and install what the tutorial needs (done by the o
 run: $(STAMP) ## run notebooks 00 to 06 and 99; ARGS=--all for every one, P="-p tensor_parallel_degree 8", MODEL=smollm2-135m, EDITION=ja
 	@$(IN_EDITION) $(TOOL)/notebooks/run_notebooks.py --source $(EDITION_FOLDER) $(if $(MODEL),--model $(MODEL)) $(P) $(ARGS)
 
-test: $(STAMP) ## every check and test, with all notebooks executed and compared
+test: $(STAMP) ## every check, with all notebooks executed and compared; test-thorough is the rest
 	@# Two jobs beside each other; what the short one printed comes last, whole.
 	@mkdir -p logs; rm -f logs/test-*.txt
-	@$(MAKE) --no-print-directory -k -j 2 test-code test-all; \
+	@$(MAKE) --no-print-directory -k -j 2 test-code test-quick; \
 	code=$$?; cat logs/test-code.txt; exit $$code
 
 test-code: $(STAMP)
@@ -66,9 +66,13 @@ test-notebooks: $(STAMP) ## compare notebooks cell by cell as nbval runs them it
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
 
 # One process more than there are cores, as most tests wait for a server; not more than four, as each may load a model.
-test-all: $(STAMP)
-	@$(BIN)/python -m pytest -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))") \
-		--dist loadfile --no-loadscope-reorder tests
+IN_PROCESSES = -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))") --dist loadfile --no-loadscope-reorder
+
+test-quick: $(STAMP)
+	@$(BIN)/python -m pytest $(IN_PROCESSES) -m "not thorough" tests
+
+test-thorough: $(STAMP) ## what makes the checks deeper and takes longer: each kill, each wrong work, a real model, a browser, containers
+	@$(BIN)/python -m pytest $(IN_PROCESSES) -m thorough $$(grep -rl --include='test_*.py' 'mark\.thorough' tests)
 
 scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB; nothing else needs it)
 	@echo "$(SCALE) is ready: $$($(SCALE)/bin/ray --version)"

@@ -139,6 +139,18 @@ def test_makefile_uses_nothing_newer_than_make_3_81() -> None:
     assert not [pattern for pattern in newer if re.search(pattern, makefile, flags=re.MULTILINE)]
 
 
+def test_no_test_is_in_neither_tier() -> None:
+    """`make test-thorough` opens the files of tests that name the marker; continuous integration runs both tiers."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert '-m "not thorough" tests\n' in makefile
+    assert "-m thorough $$(grep -rl --include='test_*.py' 'mark\\.thorough' tests)\n" in makefile
+    assert re.findall(r"^make (test|test-thorough) ", steps, flags=re.MULTILINE) == ["test", "test-thorough"]
+    marking = [path for path in (ROOT / "tests").rglob("*.py") if "mark.thorough" in path.read_text(encoding="utf-8")]
+    assert marking
+    assert [path.name for path in marking if not path.name.startswith("test_")] == []
+
+
 def test_the_workflow_may_read_and_keeps_no_token() -> None:
     """What pip brings runs in the tests, and need not find the checkout's token in .git/config."""
     yaml = pytest.importorskip("yaml")

@@ -22,7 +22,7 @@ from inf2lab.planning import plan
 if TYPE_CHECKING:
     from conftest import Desk
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("picture")]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough, pytest.mark.usefixtures("picture")]
 PROMPTS = "return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText.trim())"
 FAILED = "return ['error', 'stderr'].flatMap(kind => [...document.querySelectorAll(" + (
     "`[data-mime-type='application/vnd.jupyter.${kind}']`)]).map(e => e.innerText)"

@@ -26,6 +26,7 @@ from inf2lab.serving.state import read_state, state_path
 if TYPE_CHECKING:
     from conftest import MakeSettings, WriteFolder
 
+pytestmark = pytest.mark.thorough
 ECHO = """\
 from djl_python import Input, Output
 

@@ -24,6 +24,7 @@ from tests.support import chip_image  # tools/
 if TYPE_CHECKING:
     from conftest import MakeSettings, WriteFolder
 
+pytestmark = pytest.mark.thorough
 TYPES = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.container.image.v1+json")
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 HANDLER = "def handle(inputs):\n    return None\n"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from conftest import MakeSettings
 
 Make = Callable[[], Settings]
+pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.support.clones import make_clone, run_tutorial
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 PROMPTS = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute Cloud,"]
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.thorough]
 
 Load = Callable[..., object]
 
