@@ -61,7 +61,7 @@ test-notebooks: $(STAMP) ## compare notebooks cell by cell as nbval runs them it
 	@INF2LAB_PORT=`$(BIN)/python -c "from inf2lab.serving import ports; print(8080 if ports.is_free(8080) else ports.free_port())"`; \
 	export INF2LAB_PORT; $(WITH_PATH) OMP_WAIT_POLICY=PASSIVE INF2LAB_CLUSTER=recorded INF2LAB_COMPARISON=recorded \
 		$(BIN)/python -m pytest --timeout 1200 \
-		-p tests.support.warm_worker --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg \
+		-p tools.warm_worker --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg \
 		$(or $(ARGS),notebooks/*.ipynb); \
 	code=$$?; $(BIN)/inf2lab stop >/dev/null 2>&1; exit $$code
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+import warm_worker
 from inf2lab.weights import standins
-from tests.support import warm_worker
 
 SEES = """
 import json, os, sys

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.text import Text
 
 import draw_pictures
+import page_files
 from inf2lab import LabError, Settings, measure, pictures, plan, reveal
 from inf2lab.aws import path_table
 from inf2lab.folder.article import write_article
@@ -193,7 +194,7 @@ def test_an_answer_is_judged_in_the_readers_language(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize("name", draw_pictures.DRAWN)
 def test_a_picture_has_all_its_words_in_the_language(name: str, language: str) -> None:
-    svg = draw_pictures.file_of(name, language).read_text(encoding="utf-8")  # another test draws it
+    svg = page_files.picture_file(name, language).read_text(encoding="utf-8")  # another test draws it
     said = [html.unescape(text) for text in re.findall(r"<(?:text|title)[^>]*>([^<]+)<", svg)]
     logged = {text for leaves in pictures.symptom_tree.TREE.values() for text, _ in leaves}
     assert left_in_english([text for text in said if text not in logged and text != said[0]]) == []

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 import draw_pictures
+import page_files
 from inf2lab import Settings, pictures, plan
 from inf2lab.language import languages
 from inf2lab.pictures.load_steps import load_in_order
@@ -152,7 +153,7 @@ every_drawn = pytest.mark.parametrize("name", draw_pictures.DRAWN)
 def test_the_file_is_what_the_code_draws(name: str, language: str) -> None:
     """Word for word; points may lie a hair beside, as another machine's arithmetic rounds."""
     file, drawn = (
-        draw_pictures.file_of(name, language).read_text(encoding="utf-8"),
+        page_files.picture_file(name, language).read_text(encoding="utf-8"),
         draw_pictures.DRAWN[name]().to_svg(language),
     )
     assert NUMBER.sub("", file) == NUMBER.sub("", drawn), "draw it anew: python tools/pages/draw_pictures.py"
@@ -161,7 +162,7 @@ def test_the_file_is_what_the_code_draws(name: str, language: str) -> None:
 
 
 def test_every_file_has_somebody_who_draws_it() -> None:
-    expected = {draw_pictures.file_of(name, language) for name in draw_pictures.DRAWN for language in languages()}
+    expected = {page_files.picture_file(name, language) for name in draw_pictures.DRAWN for language in languages()}
     assert set(DRAWN.rglob("*.svg")) == expected
 
 

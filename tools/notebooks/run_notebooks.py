@@ -29,7 +29,7 @@ from typing import Any
 import papermill
 from nbformat import NotebookNode
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # tests/support has the process that workers are forks of
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tools/warm_worker.py
 
 from inf2lab import catalog, paths
 from inf2lab.errors import LabError
@@ -51,7 +51,7 @@ from notebook_files import (
     read_notebook,
     title_of,
 )
-from tests.support.warm_worker import importing_at_once
+from warm_worker import importing_at_once
 
 ANSWER = "answer.json"  # in the logs folder, written by the notebook that calls the endpoint
 SHOWN_WORDS = 120  # of each text; the article asks for 2048 tokens

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from inf2lab import Settings, pictures, plan
-from inf2lab.language import ENGLISH, languages
+from inf2lab.language import languages
 from inf2lab.pictures import Picture
-from page_files import DOCS, options, write_pages
+from page_files import options, picture_file, write_pages
 
 ARTICLE = Settings()
 NODES = ("inf2.48xlarge", "inf2.48xlarge", "inf2.24xlarge")  # of notebook 09
@@ -35,15 +34,10 @@ DRAWN: dict[str, Callable[[], Picture]] = {
 def main() -> int:
     """Write what differs, or name it with --check; the same data gives the same files."""
     asked = options(__doc__).parse_args()
-    made = {file_of(name, each): draw().to_svg(each) for each in languages() for name, draw in DRAWN.items()}
+    made = {picture_file(name, each): draw().to_svg(each) for each in languages() for name, draw in DRAWN.items()}
     for folder in {file.parent for file in made}:
         folder.mkdir(parents=True, exist_ok=True)
     return write_pages(made, check=asked.check)
-
-
-def file_of(name: str, language: str) -> Path:
-    """Return where a picture lies, in English or in another language."""
-    return DOCS / "pictures" / ("" if language == ENGLISH else language) / f"{name}.svg"
 
 
 if __name__ == "__main__":

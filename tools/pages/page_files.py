@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from inf2lab.files import write_file
+from inf2lab.language import ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+PICTURES = DOCS / "pictures"
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -18,6 +20,11 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     return parser
+
+
+def picture_file(name: str, language: str) -> Path:
+    """Return where a picture lies, in English or in another language."""
+    return PICTURES / ("" if language == ENGLISH else language) / f"{name}.svg"
 
 
 def write_pages(pages: Mapping[Path, str], *, check: bool) -> int:

@@ -19,9 +19,9 @@ import pages
 from catalogs import PROGRAM, ROOT, Message, catalog_path, languages, read_catalog, sources
 from inf2lab.language import translated_html
 from notebook_files import read_notebook
+from page_files import PICTURES, picture_file
 
 _TARGET = re.compile(r"(\]\(|(?:href|src)=\")([^)\s\"#]+)")
-PICTURES = ROOT / "docs" / "pictures"
 SPOKEN = ROOT / "lib" / "inf2lab" / "language"  # what the program reads at run time
 
 
@@ -29,7 +29,9 @@ def edition_path(source: Path, language: str) -> Path:
     """Return where the edition of a notebook, page or picture is, such as notebooks/ja/02_plan.ipynb."""
     if source.parent == ROOT:
         return source.with_suffix(f".{language}{source.suffix}")
-    folder = PICTURES if source.parent == PICTURES else ROOT / source.relative_to(ROOT).parts[0]
+    if source.parent == PICTURES:
+        return picture_file(source.stem, language)
+    folder = ROOT / source.relative_to(ROOT).parts[0]
     return folder / language / source.relative_to(folder)
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import nbformat
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))  # of scripts, not a package
+TOOLS = Path(__file__).resolve().parents[1]
+sys.path += [str(TOOLS / "notebooks"), str(TOOLS / "pages")]  # of scripts, not packages
 
 from catalogs import (
     PROGRAM,

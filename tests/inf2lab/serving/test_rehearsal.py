@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+import warm_worker
 from inf2lab import ModelFolder, Server, Settings
 from inf2lab.errors import EndpointDown, FolderError, LoadFailed, NotReady, PortInUse, ServerError, StandInError
 from inf2lab.serving import ModelServer, all_servers, left_over, stop_everything
 from inf2lab.serving.state import read_state, state_path
-from tests.support import warm_worker
 
 if TYPE_CHECKING:
     from conftest import WriteFolder

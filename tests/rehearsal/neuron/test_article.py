@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedModel
 
+import warm_worker
 from inf2lab.weights import standins
-from tests.support import warm_worker
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import warm_worker
 from inf2lab.weights import standins
-from tests.support import warm_worker
 
 if TYPE_CHECKING:
     from conftest import RunningServer

@@ -49,7 +49,7 @@ READ_AT_IMPORT = (
 ONE_THREAD = ("OMP_NUM_THREADS", "1")  # as every warm worker computes
 LARGEST = 2**18  # bytes of a request: arguments and environment
 MOST_FILES = 250
-CHIP = Path(__file__).resolve().parents[2] / "lib" / "rehearsal" / "neuron"
+CHIP = Path(__file__).resolve().parents[1] / "lib" / "rehearsal" / "neuron"
 
 SCRIPT = """\
 #!{python} -IS
