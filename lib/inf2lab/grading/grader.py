@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inf2lab.errors import LabError
-from inf2lab.grading.cells import NotANotebook, read_cells, to_run
+from inf2lab.grading.cells import Cell, NotANotebook, read_cells, to_run
 from inf2lab.grading.exercises import EXERCISES
 from inf2lab.grading.judges import fleet, split
 from inf2lab.grading.points import Judge, judged
@@ -55,12 +55,25 @@ class Seat:
         return asdict(self) | {"passed": self.passed}
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """A reader's copy of an exercise: its cells, or why it has none."""
+
+    cells: list[Cell]
+    fault: str = ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether an answer is not as it was given."""
+        return any(cell.begun for cell in self.cells)
+
+
 @dataclass
 class _Work:
-    """A seat to be graded: the notebooks that it has, by their exercise."""
+    """A seat to be graded: the copies that it has, by their exercise."""
 
     name: str
-    notebooks: dict[str, Path]
+    copies: dict[str, _Copy]
     wanted: tuple[str, ...] = tuple(JUDGES)
     results: dict[str, Graded] = field(default_factory=dict)
 
@@ -102,39 +115,38 @@ def _found(path: Path) -> list[_Work]:
         name = _exercise_of(path)
         if name is None:
             raise NothingToGrade(f"{path}: its name is no exercise's; they are called {', '.join(JUDGES)}")
-        return [_Work(path.name, {name: path}, (name,))]
+        return [_Work(path.name, {name: _read(path)}, (name,))]
     if not path.is_dir():
         raise NothingToGrade(
             f"{path}: there is nothing; name a notebook, a reader's folder, or a folder of such folders"
         )
-    if own := _notebooks(path):
+    if own := _copies(path):
         return [_Work(path.resolve().name, own)]
     folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    works = [_Work(folder.name, _notebooks(folder)) for folder in folders]
-    if not any(work.notebooks for work in works):
+    works = [_Work(folder.name, _copies(folder)) for folder in folders]
+    if not any(work.copies for work in works):
         raise NothingToGrade(f"{path}: no exercise lies here or in a folder below; they are called {', '.join(JUDGES)}")
     return works
 
 
-def _notebooks(folder: Path) -> dict[str, Path]:
+def _copies(folder: Path) -> dict[str, _Copy]:
     """Return the exercises of a seat; of several copies of one the begun one, or else the one saved last.
 
     Copies are `02_plan-Copy1.ipynb`, and the same exercise in another language's edition.
     """
     for place in PLACES:
-        found: dict[str, Path] = {}
-        for path in sorted(folder.glob(f"{place}/*.ipynb"), key=lambda path: (_is_begun(path), path.stat().st_mtime)):
-            if (name := _exercise_of(path)) is not None:
-                found[name] = path
-        if found:
-            return found
+        paths = sorted(folder.glob(f"{place}/*.ipynb"), key=lambda path: path.stat().st_mtime)
+        named = [(name, _read(path)) for path in paths if (name := _exercise_of(path)) is not None]
+        if named:
+            return dict(sorted(named, key=lambda one: one[1].begun))  # the last one of a name stays
     return {}
 
 
-def _is_begun(path: Path) -> bool:
-    with suppress(NotANotebook):
-        return _exercise_of(path) is not None and any(cell.begun for cell in read_cells(path))
-    return False
+def _read(path: Path) -> _Copy:
+    try:
+        return _Copy(read_cells(path))
+    except NotANotebook as error:
+        return _Copy([], str(error))
 
 
 def _exercise_of(path: Path) -> str | None:
@@ -144,15 +156,11 @@ def _exercise_of(path: Path) -> str | None:
 
 def _task(work: _Work, name: str) -> Task | None:
     """Return what is to be run for an exercise; None where the result is known without."""
-    try:
-        cells = read_cells(work.notebooks[name]) if name in work.notebooks else []
-    except NotANotebook as error:
-        work.results[name] = Graded(name, NOT_PASSED, hint=str(error))
+    copy = work.copies.get(name, _Copy([]))
+    if not copy.begun:
+        work.results[name] = Graded(name, NOT_PASSED if copy.fault else NOT_BEGUN, hint=copy.fault)
         return None
-    if not any(cell.begun for cell in cells):
-        work.results[name] = Graded(name, NOT_BEGUN)
-        return None
-    return Task(to_run(cells), lambda names: [asdict(result) for result in judged(JUDGES[name], names)])
+    return Task(to_run(copy.cells), lambda names: [asdict(result) for result in judged(JUDGES[name], names)])
 
 
 def _result(name: str, outcome: Outcome) -> Graded:

@@ -14,6 +14,7 @@ import build_exercises
 from inf2lab.cli import app
 from inf2lab.errors import LabError
 from inf2lab.grading import EXERCISES, NOT_BEGUN, NOT_PASSED, PASSED, grade
+from inf2lab.grading.cells import Cell, read_cells
 from tests.support import seats
 
 QUICK = "05_serve"  # an exercise of letters alone
@@ -74,6 +75,21 @@ def test_of_several_copies_the_one_saved_last_counts(tmp_path: Path) -> None:
     folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK), f"{QUICK}-Copy1": build_exercises.quiz()})
     os.utime(folder / f"{QUICK}-Copy1.ipynb", (1, 1))
     assert grade(folder)[0].passed == 1
+
+
+def test_a_copy_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was read to see whether it was begun, and again to be judged."""
+    blank = build_exercises.exercise(seats.SOURCES[QUICK])
+    folder = seats.write(tmp_path / "me", {QUICK: blank, f"{QUICK}-Copy1": blank})
+    read: list[str] = []
+
+    def reader(path: Path) -> list[Cell]:
+        read.append(path.stem)
+        return read_cells(path)
+
+    monkeypatch.setattr("inf2lab.grading.grader.read_cells", reader)
+    assert grade(folder)[0].passed == 0
+    assert sorted(read) == [QUICK, f"{QUICK}-Copy1"]
 
 
 @pytest.mark.parametrize("later", ["exercises", "ja/exercises"])
