@@ -6,7 +6,7 @@ Standard library only. The planner and the rehearsal's device both use exactly t
 from .architectures import ARCHITECTURES, Architecture, architecture
 from .buckets import bucket_for, context_buckets, token_buckets
 from .cores import core_groups, parse_visible_cores
-from .degrees import DegreeCheck, check_cores, check_degree, check_heads, check_listed, legal_degrees
+from .degrees import DegreeCheck, check_cores, check_degree, check_heads, check_listed
 from .dims import STANDS_FOR, ModelDims, rule_dims
 from .errors import ImpossibleSize, IncompleteConfig, NeuronRulesError, UnknownName
 from .generations import GENERATIONS, Generation, generation
@@ -81,7 +81,6 @@ __all__ = [
     "host_bytes",
     "host_peak",
     "judge_memory",
-    "legal_degrees",
     "load_seconds",
     "load_steps",
     "nxdi_heads",

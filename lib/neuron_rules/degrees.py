@@ -56,16 +56,6 @@ def check_degree(
     return DegreeCheck(degree, reasons, notes)
 
 
-def legal_degrees(
-    dims: ModelDims, *, generation: Generation, cores: int, family: str = "inf2"
-) -> tuple[DegreeCheck, ...]:
-    """The legal degrees on an instance of `cores` cores, smallest first, each with its notes."""
-    checks = (
-        check_degree(degree, dims, generation=generation, cores=cores, family=family) for degree in range(1, cores + 1)
-    )
-    return tuple(check for check in checks if check.ok)
-
-
 def check_cores(degree: int, cores: int) -> DegreeCheck:
     """A worker needs as many visible NeuronCores as its degree."""
     if 1 <= degree <= cores:

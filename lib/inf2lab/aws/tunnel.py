@@ -30,7 +30,7 @@ def fill_commands(instance_id: str, region: str, user: str) -> str:
     )
 
 
-def tunnel_command(instance_id: str, region: str, *, port: int | None = None, local_port: int | None = None) -> str:
+def tunnel_command(instance_id: str, region: str, *, port: int | None = None) -> str:
     """Return the command that forwards Jupyter's port, to be typed on the laptop; raises SettingsError for others.
 
     The server's own ports stay on the instance: they ask for no password. (A notebook there reaches them.)
@@ -41,7 +41,7 @@ def tunnel_command(instance_id: str, region: str, *, port: int | None = None, lo
     if port != facts.jupyter_port:
         reason = f"only Jupyter's port {facts.jupyter_port} is forwarded: it asks for a token, the others do not"
         raise SettingsError("port", port, reason)
-    parameters = f"portNumber={port},localPortNumber={local_port or port}"
+    parameters = f"portNumber={port},localPortNumber={port}"
     return _session(instance_id, region, facts.tunnel_document, parameters)
 
 

@@ -202,7 +202,6 @@ class Instance:
     device_gib_per_s: int
     f16_tflops: int
     topology: str  # how the chips are joined: single, ring, 2D torus
-    link_gib_per_s: int | None  # of one chip; None where there is one chip only
     usd_per_hour_by_basis: Mapping[str, float]
 
     @property
@@ -549,7 +548,6 @@ class SageMakerFacts:
     registries: Mapping[str, str]  # region: account of the registry with DJL's images
     registry_opened: Mapping[str, str]  # region: the first release that its registry has, where that is not the first
     repository: str
-    model_folder: str
     startup_s: tuple[int, int]
     download_s: tuple[int, int]
     volume_gib: tuple[int, int]

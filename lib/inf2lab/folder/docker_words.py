@@ -32,10 +32,10 @@ def docker_runs(commands: Iterable[Words], beside: Path | None = None) -> Iterat
                 break
 
 
-def variables_in(words: Iterable[str], file: str) -> tuple[Variable, ...]:
-    """Return the variables that further words for `docker run` give, as in "-e OPTION_DTYPE=fp16"."""
+def variables_in(words: Iterable[str]) -> tuple[Variable, ...]:
+    """Return the variables that the setting `docker_options` gives, as in "-e OPTION_DTYPE=fp16"."""
     options = _options(list(words))[0]
-    return tuple(variable_of(text, file, 1, {}) for name, text in options if name == "env")
+    return tuple(variable_of(text, "docker_options", 1, {}) for name, text in options if name == "env")
 
 
 def _options(words: list[str]) -> tuple[list[tuple[str, str]], str, list[str]]:

@@ -58,7 +58,7 @@ class Needs:
     @cached_property
     def given(self) -> tuple[Variable, ...]:
         """The variables among those words, which every lane and every rendering gives the server."""
-        return variables_in(self.further_words, "docker_options")
+        return variables_in(self.further_words)
 
     @property
     def given_values(self) -> dict[str, str]:

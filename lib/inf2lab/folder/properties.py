@@ -179,9 +179,7 @@ def read_properties(path: Path | str) -> dict[str, str]:
     return load_properties(Path(path)).values()
 
 
-def write_properties(path: Path | str, values: Mapping[str, object], *, comment: str | None = None) -> Path:
+def write_properties(path: Path | str, values: Mapping[str, object]) -> Path:
     """Write `values` as a properties file, whole or not at all; same input, same bytes. Returns the path."""
-    lines = [javaproperties.to_comment(f" {line}", ensure_ascii=True) for line in (comment or "").splitlines()]
-    lines += [javaproperties.join_key_value(key, str(value)) for key, value in values.items()]
-    text = "".join(f"{line}\n" for line in lines)
+    text = "".join(f"{javaproperties.join_key_value(key, str(value))}\n" for key, value in values.items())
     return write_file(Path(path), text.encode("latin-1"), mode=0o644)  # the container reads it as another user

@@ -42,31 +42,12 @@ class ChipMoment:
     ecc_uncorrected: int | None
     problems: tuple[str, ...]
 
-    @property
-    def busy_cores(self) -> tuple[int, ...]:
-        """NeuronCores that computed in the period."""
-        return tuple(core for core, used in sorted(self.utilisation.items()) if used > 0)
-
 
 @dataclass(frozen=True)
 class ChipView:
     """All documents of a load."""
 
     moments: tuple[ChipMoment, ...]
-
-    @property
-    def mean_utilisation(self) -> dict[int, float]:
-        """Mean utilisation of each NeuronCore over the documents that name it, in per cent."""
-        seen: dict[int, list[float]] = {}
-        for moment in self.moments:
-            for core, used in moment.utilisation.items():
-                seen.setdefault(core, []).append(used)
-        return {core: sum(values) / len(values) for core, values in sorted(seen.items())}
-
-    @property
-    def peak_device_bytes(self) -> int | None:
-        """The most device memory that was in use; None if no document says."""
-        return max((m.device_bytes for m in self.moments if m.device_bytes is not None), default=None)
 
 
 def read_monitor(lines: Iterable[str]) -> ChipView:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -177,10 +176,6 @@ class Result:
                 "p99SentLate": _round(self.late.at(0.99)),
             },
         }
-
-    def write_json(self, path: Path) -> None:
-        """Write `as_dict` to a file."""
-        write_file(path, json.dumps(self.as_dict(), indent=2) + "\n")
 
     def write_csv(self, path: Path) -> None:
         """Write one line a request, times in seconds; an empty field is what was not measured."""

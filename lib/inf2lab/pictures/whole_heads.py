@@ -18,8 +18,6 @@ WORDS = {
     "alt": "degree {degree}: {cores} cores of {each} heads, {zeros} of the {all} heads hold only zeros",
 }
 LEFT, WIDTH, HEIGHT = 0.2, 0.79, 0.13
-REAL: dict[str, Any] = {"facecolor": BLUE}
-ZEROS: dict[str, Any] = {"facecolor": GREY, "hatch": "xxx"}
 GAP = 0.35  # of a core's width, at the highest degree
 
 

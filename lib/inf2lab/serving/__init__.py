@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inf2lab.serving.rehearsal import RehearsalServer, worker_is_here
     from inf2lab.serving.server import Server, all_servers, left_over, on_record, stop_everything
     from inf2lab.serving.state import instance_path
-    from inf2lab.serving.vllm import VllmServer, objections, vllm_python
+    from inf2lab.serving.vllm import VllmServer, vllm_python
 
 __all__ = [
     "CONTAINER_USER",
@@ -36,7 +36,6 @@ __all__ = [
     "has_image",
     "instance_path",
     "left_over",
-    "objections",
     "on_record",
     "require_image",
     "run_docker",
@@ -62,6 +61,6 @@ __getattr__ = on_demand(
         "rehearsal": ("RehearsalServer", "worker_is_here"),
         "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
         "state": ("instance_path",),
-        "vllm": ("VllmServer", "objections", "vllm_python"),
+        "vllm": ("VllmServer", "vllm_python"),
     },
 )

@@ -187,7 +187,7 @@ class ContainerServer(ModelServer):
         return f"{cause} - {row.cause} {row.fix}" if row else cause
 
 
-def stop_labelled(label: str, *, patience_s: float = 10) -> list[str]:
+def stop_labelled(label: str) -> list[str]:
     """Stop and remove the containers with a label (`name=value`); returns the names of those that were running.
 
     Raises EngineError.
@@ -195,7 +195,7 @@ def stop_labelled(label: str, *, patience_s: float = 10) -> list[str]:
     ended = []
     for identity in docker.list_labelled(label):
         seen = docker.find(identity)
-        if seen and docker.remove(identity, patience_s=patience_s):
+        if seen and docker.remove(identity, patience_s=1):
             ended.append(seen.name)
         _forget(identity)
     return ended

@@ -16,7 +16,7 @@ from inf2lab import paths
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import EndpointError, LoadFailed, NotReady, ServerError
 from inf2lab.folder import ModelFolder, Needs
-from inf2lab.serving.log import PATIENCE_S, Steps, follow, read_lines, read_until
+from inf2lab.serving.log import Steps, follow, read_lines, read_until
 from inf2lab.settings import Settings
 from inf2lab.words import Report
 
@@ -190,9 +190,9 @@ class ModelServer(ABC):
         """Return how long the log is now, in bytes: a mark for `log_since`."""
         return self.log_path.stat().st_size
 
-    def log_since(self, mark: int, until: str = "", *, patience_s: float = PATIENCE_S) -> str:
+    def log_since(self, mark: int, until: str) -> str:
         """Return what the log gained since `mark`, once it has a line with the pattern `until`; raises LabError."""
-        return read_until(self.log_path, until, start=mark, patience_s=patience_s)
+        return read_until(self.log_path, until, start=mark)
 
     def describe(self) -> dict[str, Any]:
         """Return what the server says of the model: workers, devices, queue; raises EndpointError."""

@@ -172,12 +172,6 @@ class Steps:
                 self._seen[text] = meaning
 
 
-def milestones(path: Path) -> list[str]:
-    """Return the steps that the log shows now."""
-    with Steps(path) as steps:
-        return steps.look()
-
-
 def last_line(path: Path) -> str:
     """Return the last line that says something, without prefixes; empty for a log that is not there."""
     try:

@@ -6,9 +6,6 @@ beyond loopback. The bridge is before it, so that it takes the old requests too.
 """
 
 import json
-import os
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +21,7 @@ from inf2lab.weights import worker_environment
 # Words of a chip's launch that a processor refuses or has no use for, each with its value.
 _CHIP_ONLY = {"--num-gpu-blocks-override", "--block-size", "--device", "--host", "--port", "--tensor-parallel-size"}
 # vLLM's own, by which it stays on this machine.
-_QUIET = {
+QUIET = {
     "VLLM_NO_USAGE_STATS": "1",  # it would report what it runs on
     "DO_NOT_TRACK": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -49,7 +46,7 @@ class VllmServer(MigratedServer, LocalServer):
     def environment(self) -> dict[str, str]:
         """Return what keeps it to this machine, and what the bridge samples by."""
         bridge = {"PYTHONPATH": str(INSIDE), "BRIDGE_SAMPLING": json.dumps(self.migrated.sampling)}
-        return _QUIET | worker_environment() | bridge | {processes.MARK: processes.owner()}
+        return QUIET | worker_environment() | bridge | {processes.MARK: processes.owner()}
 
     def scratch_variables(self, scratch: str) -> dict[str, str]:
         """Return what keeps its own files in `scratch`."""
@@ -95,26 +92,3 @@ def on_cpu(words: Sequence[str]) -> list[str]:
 def scratch_variables(scratch: str) -> dict[str, str]:
     """Return what keeps vLLM's own files in `scratch`."""
     return {"TMPDIR": scratch, "VLLM_CACHE_ROOT": f"{scratch}/cache", "VLLM_CONFIG_ROOT": f"{scratch}/config"}
-
-
-def objections(commands: Sequence[Sequence[str]], *, program: str = "vllm") -> list[str | None]:
-    """Return for each command line what the program's own parser says against it, None for nothing; raises ServerError.
-
-    Of `vllm` the words after `vllm serve`, and its configuration too, for which the models must be here; of `optimum`
-    the words after `optimum-cli`.
-    """
-    with tempfile.TemporaryDirectory(prefix=processes.SCRATCH_PREFIX) as scratch:
-        done = subprocess.run(
-            [str(vllm_python()), str(INSIDE / f"parse_{program}.py")],
-            input=json.dumps([list(words) for words in commands]),
-            env=os.environ | _QUIET | worker_environment() | scratch_variables(scratch),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    try:
-        found: list[str | None] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        last = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise ServerError(f"the parser of {program} did not answer (exit code {done.returncode}): {last}") from None
-    return found

@@ -33,10 +33,8 @@ def test_what_is_written_is_read_back_in_order(tmp_path: Path) -> None:
 
 
 def test_the_articles_file_is_written_as_a_person_would_write_it(tmp_path: Path) -> None:
-    path = write_properties(tmp_path / "serving.properties", ARTICLE, comment="two lines\nof comment")
+    path = write_properties(tmp_path / "serving.properties", ARTICLE)
     assert path.read_text().splitlines() == [
-        "# two lines",
-        "# of comment",
         "engine=Python",
         "option.model_id=facebook/opt-13b",
         "option.tensor_parallel_degree=2",
@@ -87,18 +85,18 @@ def test_bytes_that_are_no_utf8_are_refused_as_djl_does(tmp_path: Path, text: st
 @given(st.dictionaries(st.text(min_size=1), st.text()))
 def test_any_text_comes_back_unchanged(tmp_path_factory: pytest.TempPathFactory, values: dict[str, str]) -> None:
     path = tmp_path_factory.mktemp("any") / "serving.properties"
-    assert read_properties(write_properties(path, values, comment="any")) == values
+    assert read_properties(write_properties(path, values)) == values
 
 
-def test_text_of_any_script_is_escaped_in_values_and_comments(tmp_path: Path) -> None:
-    path = write_properties(tmp_path / "serving.properties", {"name": "モデル"}, comment="推論")
+def test_text_of_any_script_is_escaped(tmp_path: Path) -> None:
+    path = write_properties(tmp_path / "serving.properties", {"name": "モデル"})
     assert path.read_bytes().isascii()
     assert read_properties(path) == {"name": "モデル"}
 
 
 def test_the_same_values_make_the_same_bytes(tmp_path: Path) -> None:
-    first = write_properties(tmp_path / "one" / "serving.properties", ARTICLE, comment="same")
-    second = write_properties(tmp_path / "two" / "serving.properties", ARTICLE, comment="same")
+    first = write_properties(tmp_path / "one" / "serving.properties", ARTICLE)
+    second = write_properties(tmp_path / "two" / "serving.properties", ARTICLE)
     assert first.read_bytes() == second.read_bytes()
 
 

@@ -24,7 +24,6 @@ def lines(name: str) -> list[str]:
 def test_a_document_of_inf2() -> None:
     (moment,) = read_monitor(lines("inf2_2026")).moments
     assert moment.utilisation == pytest.approx({0: 89.4009, 1: 0}, abs=1e-4)
-    assert moment.busy_cores == (0,)
     assert (moment.device_bytes, moment.host_bytes) == (141649980, 1166249984)
     assert (moment.completed, moment.failed, moment.ecc_uncorrected) == (816, 0, 0)
     assert moment.p50_ms == pytest.approx(1.1218, abs=1e-4)
@@ -53,14 +52,6 @@ def test_what_is_null_or_failed_is_not_zero() -> None:
     assert half.utilisation == {2: 50.5}
     assert (half.completed, half.failed) == (5, 3)
     assert half.problems == ("runtime 8: could not read the runtime", "memory_used: no memory report")
-
-
-def test_a_load_has_means_and_a_peak() -> None:
-    view = read_monitor([*lines("inf2_2026"), *lines("inf1_2023"), "", *lines("nulls")])
-    assert view.mean_utilisation[0] == pytest.approx((89.40087 + 89.01828) / 2, abs=1e-3)
-    assert view.mean_utilisation[2] == pytest.approx((0 + 50.5) / 2)
-    assert view.peak_device_bytes == 141649980
-    assert read_monitor([]).peak_device_bytes is None
 
 
 def test_two_processes_on_one_chip_add_up() -> None:

@@ -22,9 +22,10 @@ import requests
 
 from inf2lab import ModelFolder, Settings, measure
 from inf2lab.migrate import Migration, compare, migrate
-from inf2lab.serving import ModelServer, Server, left_over, objections
+from inf2lab.serving import ModelServer, Server, left_over
 from inf2lab.weights import prepare_standin, standins
 from tests.support import ports
+from tests.support.parsers import objections
 from tests.support.written import written_by
 
 if TYPE_CHECKING:

@@ -105,12 +105,18 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "console.log"
 
 
+def milestones(path: Path) -> list[str]:
+    """The steps that the log shows now."""
+    with reading.Steps(path) as steps:
+        return steps.look()
+
+
 def test_milestones_come_once_each_and_in_order(log: Path) -> None:
     log.write_text(START)
-    loading = reading.milestones(log)
+    loading = milestones(log)
     assert loading == ["model folder found", "worker process started", "the worker has imported the handler"]
     log.write_text(START + READY + READY)
-    assert reading.milestones(log) == [*loading, "model loaded", "port open"]
+    assert milestones(log) == [*loading, "model loaded", "port open"]
 
 
 def test_a_growing_log_only_adds_milestones(log: Path) -> None:
@@ -118,7 +124,7 @@ def test_a_growing_log_only_adds_milestones(log: Path) -> None:
     before: list[str] = []
     for end in range(len(lines) + 1):
         log.write_text("".join(lines[:end]))
-        now = reading.milestones(log)
+        now = milestones(log)
         assert now[: len(before)] == before
         before = now
     assert len(before) == 5
@@ -127,13 +133,13 @@ def test_a_growing_log_only_adds_milestones(log: Path) -> None:
 def test_the_stand_ins_line_is_a_step_and_their_folder_in_the_environment_is_none(log: Path) -> None:
     said = "rehearsal: the words come from stand-in weights (OPT: hidden 256); the rules are facebook/opt-13b's"
     log.write_text(START)
-    assert len(reading.milestones(log)) == 3
+    assert len(milestones(log)) == 3
     log.write_text(f"{START}INFO  PyProcess W-7650-opt13b-stdout: {said}\n")
-    assert reading.milestones(log)[3:] == ["stand-in weights speak, by the named model's rules"]
+    assert milestones(log)[3:] == ["stand-in weights speak, by the named model's rules"]
 
 
 def test_a_log_that_is_not_there_has_no_steps_and_no_last_line(log: Path) -> None:
-    assert reading.milestones(log) == []
+    assert milestones(log) == []
     assert reading.last_line(log) == ""
     assert reading.cause_of_failure(log) == "it left no log"
 
@@ -213,7 +219,7 @@ def test_the_last_line_is_the_last_that_says_something(log: Path) -> None:
 
 def test_bytes_that_are_no_text_do_not_stop_the_reading(log: Path) -> None:
     log.write_bytes(b"\xff\xfe rubbish\n" + START.encode())
-    assert len(reading.milestones(log)) == 3
+    assert len(milestones(log)) == 3
 
 
 def following(path: Path, *, lines: int = 10, patience_s: float = 0.3) -> tuple[queue.Queue[str | None], Event]:
@@ -299,7 +305,7 @@ def test_the_compiler_and_its_cache_are_steps_too(log: Path) -> None:
     said = ("Call compiler with cmd: x", "Call compiler with cmd: y", "Using a cached neff at z")
     lines = [*(wrapper + words for words in said), "INFO  PyProcess Model [m] initialized."]
     log.write_text("\n".join(lines))
-    assert reading.milestones(log) == [
+    assert milestones(log) == [
         "compiling for the chip: minutes, longer than everything else",
         "a compiled program is in the cache",
         "model loaded",
@@ -309,9 +315,9 @@ def test_the_compiler_and_its_cache_are_steps_too(log: Path) -> None:
 def test_the_runtime_s_refusal_is_no_loaded_model(tmp_path: Path) -> None:
     path = tmp_path / "console.log"
     path.write_text("RuntimeError: The PyTorch Neuron Runtime could not be initialized.\n")
-    assert reading.milestones(path) == []
+    assert milestones(path) == []
     path.write_text("INFO  PyModel opt13b initialized.\n")
-    assert reading.milestones(path) == ["model loaded"]
+    assert milestones(path) == ["model loaded"]
 
 
 def test_steps_are_read_on_and_never_twice(tmp_path: Path) -> None:

@@ -20,23 +20,17 @@ import pytest
 from inf2lab import Server, Settings
 from inf2lab.errors import FolderError, LoadFailed, ServerError
 from inf2lab.folder import Migrated
-from inf2lab.serving import VllmServer, left_over, objections, stop_everything
+from inf2lab.serving import VllmServer, left_over, stop_everything
 from inf2lab.serving.inside_files import INSIDE
 from inf2lab.serving.vllm import on_cpu
 from tests.support.played_vllm import MIGRATED, PROGRAM, program
-
-PARSER = """#!{python}
-import json, sys
-print("a warning before it")
-print(json.dumps([None if "good" in words else "no" for words in json.load(sys.stdin)]))
-"""
 
 
 @pytest.fixture
 def environment(clone: Path) -> Path:
     """A clone with an environment of vLLM's shape."""
     program(clone / ".venv-migrate" / "bin" / "vllm", PROGRAM)
-    program(clone / ".venv-migrate" / "bin" / "python", PARSER)
+    program(clone / ".venv-migrate" / "bin" / "python", "#!{python}\n")
     return clone
 
 
@@ -110,8 +104,6 @@ def test_without_vllm_s_environment_it_says_what_makes_it(clone: Path, out: Path
         ServerError, match=r"vLLM has an environment of its own, and it is not here: `make migrate-env` makes"
     ):
         Server.start(settings, out)
-    with pytest.raises(ServerError, match="make migrate-env"):
-        objections([["m"]])
 
 
 def test_a_target_that_vllm_serve_does_not_start_is_refused(environment: Path, out: Path, settings: Settings) -> None:
@@ -144,16 +136,6 @@ def test_what_stands_in_the_file_is_what_is_read(out: Path) -> None:
     assert Migrated.read(out) == MIGRATED
     assert Migrated.is_in(out)
     assert not Migrated.is_in(out.parent)
-
-
-def test_the_parser_s_objections_come_in_order(environment: Path) -> None:
-    assert objections([["good"], ["bad"], ["good", "x"]]) == [None, "no", None]
-
-
-def test_a_parser_that_does_not_answer_is_said(environment: Path) -> None:
-    program(environment / ".venv-migrate" / "bin" / "python", "#!{python}\nraise SystemExit('no torch')\n")
-    with pytest.raises(ServerError, match=r"the parser of vllm did not answer \(exit code 1\): no torch"):
-        objections([["m"]])
 
 
 def test_a_lost_one_is_found_and_ended(environment: Path, out: Path, settings: Settings) -> None:

@@ -82,4 +82,3 @@ def test_placeholder_is_random_weight_of_its_shape(tmp_path: Path) -> None:
     assert weights["w"].dtype == torch.float16
     assert float(weights["w"].float().std()) == pytest.approx(0.02, rel=0.1)
     assert not weights["b"].any()
-    assert weights.placeholder_bytes() == 2 * 64 * 32 * 2

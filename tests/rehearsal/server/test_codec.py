@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from rehearsal.server.environment import process_environment
 from rehearsal.server.errors import CodecError
 from rehearsal.server.java import hash_order
-from rehearsal.server.workers.codec import Frame, Reply, ReplyReader, encode_reply, encode_request
+from rehearsal.server.workers.codec import Frame, Reply, ReplyReader, encode_request
 from rehearsal.server.workers.package import worker_package
 from tests.support.golden.launch import GOLDEN
+from tests.support.replies import encode_reply
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 keys = st.none() | texts

@@ -16,7 +16,8 @@ from rehearsal.server.wire.http import Connection
 from rehearsal.server.wire.requests import LARGE, Request, handler_message
 from rehearsal.server.wire.responses import Response, json_response
 from rehearsal.server.workers.channel import Link
-from rehearsal.server.workers.codec import BLOCK, Reply, ReplyReader, encode_reply, encode_request, whole
+from rehearsal.server.workers.codec import BLOCK, Reply, ReplyReader, encode_request, whole
+from tests.support.replies import encode_reply
 
 LOCAL = Address("127.0.0.1", 0)
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=X"

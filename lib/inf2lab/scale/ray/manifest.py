@@ -23,15 +23,12 @@ RAY = "2.60.0"  # of requirements-scale.txt; a test compares them
 IMAGE = f"inf2lab-ray:{RAY}"  # docker/ray.Dockerfile
 HTTP_PORT = 8000
 METRICS_PORT = 8090  # Trap: KubeRay gives Ray's metrics port 8080 otherwise, where the pod's model server listens
-NAME_LENGTH = 47  # of a RayService: KubeRay adds 6 characters for the cluster, and 10 for its services
 _WORKER = (1, 2)  # processor cores and GiB of Ray's container: it moves bytes
 _HEAD = (2, 8)
 _RIGHTS = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def ray_service(
-    settings: Settings, folder: ModelFolder, *, replicas: tuple[int, int] = (1, 7), image: str = IMAGE
-) -> list[Document]:
+def ray_service(settings: Settings, folder: ModelFolder, *, replicas: tuple[int, int] = (1, 7)) -> list[Document]:
     """Return the manifests: namespace, the folder's files as a ConfigMap, and the RayService; raises LabError."""
     # Options of `docker run` may hold a secret, and mean nothing here.
     made = deployment.render(replace(settings, lane="inf2", docker_options=""), folder, replicas=replicas)
@@ -46,7 +43,7 @@ def ray_service(
         min_replicas=replicas[0],
         max_replicas=replicas[1],
     )
-    worker = _worker(made, spec, image)
+    worker = _worker(made, spec)
     rights = worker["securityContext"]
     here = Path(__file__).parent
     values = {
@@ -62,7 +59,7 @@ def ray_service(
         "rights": _RIGHTS,
         # The namespace refuses pods that say less; no group, for the volumes of this pod are KubeRay's own.
         "head_rights": {key: rights[key] for key in ("runAsNonRoot", "runAsUser", "seccompProfile")},
-        "head": _ray("ray-head", image, *_HEAD),
+        "head": _ray("ray-head", *_HEAD),
         "fewest": spec.min_replicas,
         "most": spec.max_replicas,
         "cores": CORES,
@@ -85,7 +82,7 @@ def _texts(folder: ModelFolder) -> dict[str, str]:
     return found
 
 
-def _worker(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:
+def _worker(made: Deployment, spec: RaySpec) -> dict[str, Any]:
     """Return the Deployment's pod with Ray's container first, as KubeRay wants it; its size comes off the other's."""
     body = made.documents()["deployment.yaml"][0].body["spec"]["template"]["spec"]
     size = body["containers"][0]["resources"]
@@ -93,7 +90,7 @@ def _worker(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:
     memory = f"{int(size['limits']['memory'].removesuffix('Gi')) - gib}Gi"
     size["requests"]["cpu"] = str(int(size["requests"]["cpu"]) - cores)
     size["requests"]["memory"] = size["limits"]["memory"] = memory
-    ray = _ray("ray-worker", image, cores, gib)
+    ray = _ray("ray-worker", cores, gib)
     ray["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT}]  # by this name KubeRay finds that it is there
     body["containers"].insert(0, ray)
     # At least as long as Ray waits for the longest answer: else Kubernetes cuts what Ray would let end.
@@ -102,6 +99,6 @@ def _worker(made: Deployment, spec: RaySpec, image: str) -> dict[str, Any]:
     return body
 
 
-def _ray(name: str, image: str, cores: int, gib: int) -> dict[str, Any]:
+def _ray(name: str, cores: int, gib: int) -> dict[str, Any]:
     size = {"cpu": str(cores), "memory": f"{gib}Gi"}
-    return {"name": name, "image": image, "resources": {"requests": size, "limits": size}, "securityContext": _RIGHTS}
+    return {"name": name, "image": IMAGE, "resources": {"requests": size, "limits": size}, "securityContext": _RIGHTS}

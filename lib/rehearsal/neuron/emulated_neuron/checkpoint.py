@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,15 +34,6 @@ class SplitCheckpoint(Mapping[str, torch.Tensor]):
 
     def __len__(self) -> int:
         return len(self.files)
-
-    def placeholder_bytes(self) -> int:
-        """Bytes that the placeholders of random weights will take once they are made; 0 when there are none."""
-        total = 0
-        for name in self.files.values():
-            if name.endswith(PLACEHOLDER):
-                shape, dtype, _ = _read_placeholder(json.loads((self.folder / name).read_text(encoding="utf-8")))
-                total += math.prod(shape) * dtype.itemsize
-        return total
 
 
 def open_checkpoint(folder: str | os.PathLike[str]) -> Mapping[str, torch.Tensor]:

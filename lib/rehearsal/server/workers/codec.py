@@ -86,17 +86,6 @@ def blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def encode_reply(reply: Reply) -> bytes:
-    """The bytes of an answer, as the worker's side writes them (for tests and stand-in workers)."""
-    parts = [_short.pack(reply.code), _string(reply.message), _count(len(reply.properties))]
-    for key, value in reply.properties.items():
-        parts += (_string(key), _string(value))
-    parts.append(_short.pack(STREAM if reply.is_stream else len(reply.contents)))
-    for name, data in reply.contents:
-        parts += (_string(name), _int.pack(size_of(data)), whole(data))
-    return b"".join(parts)
-
-
 class ReplyReader:
     """Turns the bytes that arrive from a worker into replies and frames, whatever the packet sizes."""
 

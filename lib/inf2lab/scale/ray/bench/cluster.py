@@ -220,7 +220,7 @@ class RayCluster:
         while self._held:
             self._held.pop().close()
         with contextlib.suppress(EngineError):  # no engine, no container
-            lines += [f"container {name}" for name in stop_labelled(self._label, patience_s=1)]
+            lines += [f"container {name}" for name in stop_labelled(self._label)]
         shutil.rmtree(self.home, ignore_errors=True)
         return lines
 

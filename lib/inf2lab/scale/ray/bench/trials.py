@@ -206,12 +206,12 @@ def _watch(cluster: RayCluster, waiting: Callable[[], int], until: int, timeout_
         time.sleep(0.2)
 
 
-def wait_settled(cluster: RayCluster, count: int, timeout_s: float = PATIENCE_S) -> None:
+def wait_settled(cluster: RayCluster, count: int) -> None:
     """Wait until Serve itself counts `count` replicas that run and none that start or end; raises NotReady."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_S
     while (seen := cluster.status()["replicas"]) != {"RUNNING": count}:
         if time.monotonic() > deadline:
-            raise NotReady("the Ray application", timeout_s, f"{seen} instead of {count} running replicas")
+            raise NotReady("the Ray application", PATIENCE_S, f"{seen} instead of {count} running replicas")
         time.sleep(0.2)
 
 
