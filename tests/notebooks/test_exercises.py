@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nbclient.exceptions import CellExecutionError
@@ -12,13 +15,26 @@ from nbformat import NotebookNode
 import build_exercises
 import build_notebooks
 import link_terms
-from inf2lab.grading import EXERCISES, digest
+from inf2lab.grading import EXERCISES, QUIZ, digest
+from inf2lab.grading.cells import read_cells, to_run
+from inf2lab.grading.points import judged
+from inf2lab.grading.sandbox import Outcome, Task, run_all
 from notebook_files import ROOT, NotebookToolError, read_notebook, tags_of, title_of
 from tests.support.clones import make_clone
 
 LESSONS = ROOT / "notebooks" / "source"
 SOURCES = sorted(build_exercises.SOLUTIONS.glob("*.py"))
 every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+# A kernel each, with the servers that it starts: without them `solutions.ipynb` runs all solutions, and a sandbox all
+# exercises. One exercise stands for the others where time is short.
+in_a_kernel = pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(source, id=source.stem, marks=() if source.stem.startswith("03") else pytest.mark.thorough)
+        for source in SOURCES
+    ],
+)
+exercise = cache(build_exercises.exercise)
 
 SMALL = """\
 # %% id="nb02-c01"
@@ -63,29 +79,59 @@ def printed(notebook: NotebookNode) -> str:
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
-@every_source
+@in_a_kernel
 def test_the_solution_passes_its_check(source: Path, clone: Path) -> None:
     text = printed(run(build_notebooks.build(source), clone))
     assert "PASS" in text
     assert "FAIL" not in text
 
 
-@every_source
+@in_a_kernel
 def test_the_exercise_runs_up_to_its_check_and_fails_it_with_a_hint(source: Path, clone: Path) -> None:
-    notebook = build_exercises.exercise(source)
+    notebook = copy.deepcopy(exercise(source))
     with pytest.raises(CellExecutionError, match="CheckFailed"):
         run(notebook, clone)
     assert "FAIL" in printed(notebook)
 
 
-@pytest.mark.parametrize("name", build_exercises.made(SOURCES))
-def test_what_readers_get_is_made_from_its_source(name: str) -> None:
-    only = {name: build_exercises.made(SOURCES)[name]}
+@pytest.fixture(scope="module")
+def unsolved() -> dict[str, Outcome]:
+    """What the judges say of the exercises as readers get them, of what runs without a server."""
+    tasks = [_as_it_is(source.stem) for source in SOURCES]
+    return {SOURCES[at].stem: outcome for at, outcome in run_all(tasks, seconds=300.0, at_once=2)}
+
+
+def _as_it_is(name: str) -> Task:
+    def judge(names: dict[str, Any]) -> list[dict[str, Any]]:
+        return [asdict(claim) for claim in judged(EXERCISES[name], names)]
+
+    return Task(to_run(read_cells(build_exercises.EXERCISES / f"{name}.ipynb")), judge)
+
+
+@every_source
+def test_an_exercise_runs_as_readers_get_it_and_is_not_passed(unsolved: dict[str, Outcome], source: Path) -> None:
+    outcome = unsolved[source.stem]
+    assert not outcome.fault
+    assert [claim["hint"] for claim in outcome.value if not claim["holds"]]
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, NotebookNode]:
+    """All that readers get."""
+    return build_exercises.made(SOURCES)
+
+
+@pytest.mark.parametrize("name", [*EXERCISES, QUIZ, "solutions"])
+def test_what_readers_get_is_made_from_its_source(made: dict[str, NotebookNode], name: str) -> None:
+    only = {name: made[name]}
     found = build_exercises.differences(only, build_exercises.EXERCISES)
     assert [text for text in found if "has no source" not in text] == [], "run tools/notebooks/build_exercises.py"
 
 
-def test_there_are_ten_exercises_each_named_as_its_notebook_and_known_to_the_grader() -> None:
+def test_there_are_ten_exercises_each_named_as_its_notebook_and_known_to_the_grader(
+    made: dict[str, NotebookNode],
+) -> None:
+    assert list(made) == [*EXERCISES, QUIZ, "solutions"]
     names = [source.stem for source in SOURCES]
     assert [name[:2] for name in names] == [f"{number:02}" for number in range(1, 11)]
     assert names == [path.stem for path in sorted(LESSONS.glob("*.py")) if path.stem[:2] not in ("00", "99")]
@@ -94,20 +140,20 @@ def test_there_are_ten_exercises_each_named_as_its_notebook_and_known_to_the_gra
 
 @every_source
 def test_an_exercise_does_not_hold_its_solution_and_says_where_it_is(source: Path) -> None:
-    exercise = read_notebook(build_exercises.EXERCISES / f"{source.stem}.ipynb")
-    assert "(solutions.ipynb)" in exercise.cells[-1].source
-    assert all("solution:" not in cell.source and "reason" not in tags_of(cell) for cell in exercise.cells)
-    answers = [cell for cell in exercise.cells if "answer" in tags_of(cell)]
+    given = read_notebook(build_exercises.EXERCISES / f"{source.stem}.ipynb")
+    assert "(solutions.ipynb)" in given.cells[-1].source
+    assert all("solution:" not in cell.source and "reason" not in tags_of(cell) for cell in given.cells)
+    answers = [cell for cell in given.cells if "answer" in tags_of(cell)]
     assert answers
     assert all(cell.metadata.blank == digest(cell.source) for cell in answers)
 
 
 @every_source
 def test_a_term_is_linked_at_its_first_use_even_where_a_reason_that_was_taken_out_used_it_before(source: Path) -> None:
-    exercise = build_exercises.exercise(source)
-    again = copy.deepcopy(exercise.cells)
+    given = exercise(source)
+    again = copy.deepcopy(given.cells)
     link_terms.link_terms(again, source.stem[:2], up=build_exercises.UP)
-    assert [cell.source for cell in exercise.cells] == [cell.source for cell in again]
+    assert [cell.source for cell in given.cells] == [cell.source for cell in again]
 
 
 @every_source

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import socket
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -30,6 +31,11 @@ SOURCE_FILES = sorted(SOURCES.glob("[0-9][0-9]_*.py"))
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 every_source = pytest.mark.parametrize("path", SOURCE_FILES, ids=lambda path: path.stem)
 every_built = pytest.mark.parametrize("path", BUILT_FILES, ids=lambda path: path.stem)
+
+
+# Every rule asks only; none changes what it was given.
+built = cache(build_notebooks.build)
+stored = cache(read_notebook)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -72,14 +78,14 @@ def test_the_built_notebook_is_that_of_its_source(path: Path) -> None:
 
 @every_source
 def test_cell_ids_are_unique_and_ascend(path: Path) -> None:
-    ids = [cell.id for cell in build_notebooks.build(path).cells]
+    ids = [cell.id for cell in built(path).cells]
     assert ids == sorted(set(ids))
     assert all(cell_id.startswith(f"nb{path.stem[:2]}-c") for cell_id in ids)
 
 
 @every_source
 def test_it_opens_with_what_a_reader_wants_to_know_first(path: Path) -> None:
-    first = build_notebooks.build(path).cells[0]
+    first = built(path).cells[0]
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
     rows = [line.casefold() for line in first.source.splitlines() if line.startswith("|")]
@@ -89,14 +95,14 @@ def test_it_opens_with_what_a_reader_wants_to_know_first(path: Path) -> None:
 
 @every_source
 def test_the_first_code_cell_holds_the_parameters(path: Path) -> None:
-    notebook = build_notebooks.build(path)
+    notebook = built(path)
     assert [i for i, cell in enumerate(code_cells(notebook)) if "parameters" in tags_of(cell)] == [0]
     assert parameters_of(notebook)  # raises on anything but annotated scalars
 
 
 @every_source
 def test_code_comes_in_small_pieces(path: Path) -> None:
-    cells = code_cells(build_notebooks.build(path))
+    cells = code_cells(built(path))
     lines = [len(cell.source.splitlines()) for cell in cells]
     assert (5 if path.stem[:2] in FEW_CELLS else 12) <= len([cell for cell in cells if not asks(cell)]) <= 25
     assert median(lines) <= 8
@@ -105,7 +111,7 @@ def test_code_comes_in_small_pieces(path: Path) -> None:
 
 @every_source
 def test_a_sentence_stands_before_every_code_cell(path: Path) -> None:
-    cells = build_notebooks.build(path).cells
+    cells = built(path).cells
     together = [b.id for a, b in pairwise(cells) if a.cell_type == b.cell_type == "code" and not asks(a)]
     assert not together, f"code directly after code: {together}"
 
@@ -113,7 +119,7 @@ def test_a_sentence_stands_before_every_code_cell(path: Path) -> None:
 @every_source
 def test_a_prediction_is_one_line_to_fill_in_and_the_next_cell_reveals(path: Path) -> None:
     """Else the committed output spoils it, or another cell fails on the answer that a reader typed."""
-    cells = build_notebooks.build(path).cells
+    cells = built(path).cells
     for before, cell, after in zip(cells, cells[1:], cells[2:], strict=False):
         if asks(cell):
             assert before.cell_type == "markdown", f"{cell.id}: no question before it"
@@ -146,20 +152,20 @@ def test_no_shell_escape(path: Path) -> None:
     """`!command` passes silently when the command fails, in every runner (`%%bash` does not)."""
     shell = re.compile(r"get_ipython\(\)\.(?:system|getoutput)\(|_magic\('(?:sx|sc|system|!|!!)'")
     transform = TransformerManager().transform_cell
-    found = [cell.id for cell in code_cells(build_notebooks.build(path)) if shell.search(transform(cell.source))]
+    found = [cell.id for cell in code_cells(built(path)) if shell.search(transform(cell.source))]
     assert not found, f"cells with a shell escape: {found}"
 
 
 @every_source
 def test_only_known_tags(path: Path) -> None:
     """A misspelt tag does nothing; `raises-exception` lets a cell pass that does not raise, and fails in papermill."""
-    unknown = {tag for cell in build_notebooks.build(path).cells for tag in tags_of(cell)} - TAGS
+    unknown = {tag for cell in built(path).cells for tag in tags_of(cell)} - TAGS
     assert not unknown
 
 
 @pytest.mark.parametrize("path", [p for p in BUILT_FILES if p.stem[:2] in CHECKED], ids=lambda path: path.stem)
 def test_it_ends_with_a_check_that_passed(path: Path) -> None:
-    last = code_cells(read_notebook(path))[-1]
+    last = code_cells(stored(path))[-1]
     assert "check" in tags_of(last)
     printed = "".join(output_text(output) for output in last.outputs)
     assert "PASS" in printed
@@ -168,20 +174,20 @@ def test_it_ends_with_a_check_that_passed(path: Path) -> None:
 
 @every_built
 def test_every_code_cell_was_executed_in_order(path: Path) -> None:
-    cells = code_cells(read_notebook(path))
+    cells = code_cells(stored(path))
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
 
 
 @every_built
 def test_no_output_is_an_error_or_a_warning(path: Path) -> None:
-    outputs = [(cell.id, output) for cell in code_cells(read_notebook(path)) for output in cell.outputs]
+    outputs = [(cell.id, output) for cell in code_cells(stored(path)) for output in cell.outputs]
     assert not [cell_id for cell_id, output in outputs if output.output_type == "error"]
     assert not [cell_id for cell_id, output in outputs if output.get("name") == "stderr"]
 
 
 @every_built
 def test_a_picture_is_shown_and_described(path: Path) -> None:
-    for cell in code_cells(read_notebook(path)):
+    for cell in code_cells(stored(path)):
         if cell.source.splitlines()[-1].startswith("pictures."):
             (shown,) = [output.data for output in cell.outputs if "data" in output]
             assert "image/png" in shown, f"cell {cell.id} shows no picture"
@@ -191,7 +197,7 @@ def test_a_picture_is_shown_and_described(path: Path) -> None:
 @every_built
 def test_a_page_that_takes_no_styles_still_shows_every_fold_and_table(path: Path) -> None:
     """GitHub drops styles and unknown tags; JupyterLab shows text where HTML is not trusted."""
-    for cell in code_cells(read_notebook(path)):
+    for cell in code_cells(stored(path)):
         for data in (output.data for output in cell.outputs if "text/html" in output.get("data", {})):
             assert data["text/plain"].strip(), f"cell {cell.id} has no text form"
             html = re.sub(r"\b(?:style|scope|width|alt|src)=\"[^\"]*\"", "", data["text/html"])
@@ -203,7 +209,7 @@ def test_a_page_that_takes_no_styles_still_shows_every_fold_and_table(path: Path
 @every_built
 def test_outputs_are_short(path: Path) -> None:
     long = {}
-    for cell in code_cells(read_notebook(path)):
+    for cell in code_cells(stored(path)):
         lines = sum(len(output_text(output).splitlines()) for output in cell.outputs)
         if lines > 30:
             long[cell.id] = lines
@@ -217,7 +223,7 @@ def test_outputs_tell_nothing_about_the_machine(path: Path) -> None:
     if not (host := socket.gethostname()).isalpha():  # a plain word could be any word
         private.append(rf"\b{re.escape(host)}\b")
     pattern = re.compile("|".join(private))
-    for cell in code_cells(read_notebook(path)):
+    for cell in code_cells(stored(path)):
         for output in cell.outputs:
             texts = [output_text(output), *(t for t in output.get("data", {}).values() if isinstance(t, str))]
             found = pattern.search("\n".join(text for text in texts if not text.startswith("iVBOR")))

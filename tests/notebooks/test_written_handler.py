@@ -223,6 +223,7 @@ def test_unequal_prompts_are_refused_by_the_articles_generation(settings: Settin
     assert "the prompts have [" in refused.error
 
 
+@pytest.mark.thorough
 def test_runs_with_the_images_transformers(
     settings: Settings, folder: ModelFolder, image_packages: Path, monkeypatch: pytest.MonkeyPatch
 ):

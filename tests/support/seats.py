@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -17,7 +19,12 @@ _HINTS = re.compile(r"^ *# (?:solution: .+|end of solution)\n?", re.MULTILINE)
 
 
 def solved(name: str) -> NotebookNode:
-    """The notebook that readers get, with every answer filled in as the solution has it."""
+    """The notebook that readers get, with every answer filled in as the solution has it; it is the caller's own."""
+    return copy.deepcopy(_solved(name))
+
+
+@cache
+def _solved(name: str) -> NotebookNode:
     notebook = build_exercises.quiz() if name == "quiz" else build_exercises.exercise(SOURCES[name])
     right = {} if name == "quiz" else {cell.id: cell.source for cell in build_exercises.build(SOURCES[name]).cells}
     for cell in notebook.cells:

@@ -266,6 +266,7 @@ def launch_quota(kind: str) -> facts.Quota:
     return rows.find("quota", kind, cloud_facts().quotas)
 
 
+@cache
 def public_rule_facts() -> facts.PublicRules:
     """Return the numbers in other people's rules for a degree."""
     return rows.read_row(facts.PublicRules, "public_rules", "rules")

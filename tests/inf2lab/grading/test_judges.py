@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
@@ -86,27 +87,51 @@ OF_LINES = {
 }
 
 
+FIRST = [[name for name, *_ in WRONG].index(name) for name in EXERCISES]  # one of each exercise
+OTHERS = [number for number in range(len(WRONG)) if number not in FIRST]
+Marked = dict[str, tuple[Graded, ...]]
+
+
 @pytest.fixture(scope="module")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Graded, ...]]:
-    """All wrong work as a class of its own, graded once; and one seat where everything is right."""
-    folder = tmp_path_factory.mktemp("class")
-    for number, (name, old, new, _) in enumerate(WRONG):
-        seats.write(folder / f"{number:03}", {name: seats.changed(seats.solved(name), old, new)})
-    seats.write(folder / "right", {name: seats.solved(name) for name in (*EXERCISES, "quiz")})
-    return {seat.name: seat.results for seat in grade(folder, seconds=LONG)}
+def class_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Marked]:
+    """Wrong work, the first of each exercise or all other, as a class of its own, graded once."""
+
+    @cache
+    def marked(first: bool) -> Marked:
+        folder = tmp_path_factory.mktemp("class")
+        for number in FIRST if first else OTHERS:
+            name, old, new, _ = WRONG[number]
+            seats.write(folder / f"{number:03}", {name: seats.changed(seats.solved(name), old, new)})
+        return {seat.name: seat.results for seat in grade(folder, seconds=LONG)}
+
+    return marked
 
 
-@pytest.mark.parametrize("number", range(len(WRONG)), ids=[f"{name}-{new.strip()[:30]}" for name, _, new, _ in WRONG])
-def test_wrong_work_does_not_pass_and_gets_a_hint(marked: dict[str, tuple[Graded, ...]], number: int) -> None:
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graded, ...]:
+    """A seat where everything is right."""
+    folder = tmp_path_factory.mktemp("right") / "one"
+    (seat,) = grade(seats.write(folder, {name: seats.solved(name) for name in (*EXERCISES, "quiz")}), seconds=LONG)
+    return seat.results
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=f"{name}-{new.strip()[:30]}", marks=() if number in FIRST else pytest.mark.thorough)
+        for number, (name, _, new, _) in enumerate(WRONG)
+    ],
+)
+def test_wrong_work_does_not_pass_and_gets_a_hint(class_of: Callable[[bool], Marked], number: int) -> None:
     name, _, _, word = WRONG[number]
-    (result,) = [one for one in marked[f"{number:03}"] if one.exercise == name]
+    (result,) = [one for one in class_of(number in FIRST)[f"{number:03}"] if one.exercise == name]
     assert result.state == "not passed"
     assert word in result.hint
 
 
 @pytest.mark.parametrize("name", [*EXERCISES, "quiz"])
-def test_right_work_passes(marked: dict[str, tuple[Graded, ...]], name: str) -> None:
-    (result,) = [one for one in marked["right"] if one.exercise == name]
+def test_right_work_passes(right: tuple[Graded, ...], name: str) -> None:
+    (result,) = [one for one in right if one.exercise == name]
     assert (result.state, result.right, result.hint) == (PASSED, result.of, "")
 
 
