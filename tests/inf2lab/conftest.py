@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -26,15 +27,22 @@ def handle(inputs: Input):
     return Output().add_as_json({"outputs": inputs.get_as_json()["text"]})
 """
 
+NUMBERS = itertools.count()
 StartProcess = Callable[..., psutil.Process]
 WriteFolder = Callable[..., ModelFolder]
 Listen = Callable[[type[BaseHTTPRequestHandler]], ThreadingHTTPServer]
 
 
+@pytest.fixture(scope="session")
+def all_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all tests' logs: most tests write none, and a temporary folder costs more than such a test."""
+    return tmp_path_factory.mktemp("logs").resolve()
+
+
 @pytest.fixture(autouse=True)
-def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def logs(all_logs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """INF2LAB_LOGS: state files and logs of this test only, so that no test sees another's servers."""
-    folder = (tmp_path / "logs").resolve()
+    folder = all_logs / str(next(NUMBERS)) / "logs"
     monkeypatch.setenv("INF2LAB_LOGS", str(folder))
     return folder
 

@@ -1,10 +1,11 @@
 """AWS's OPT notebooks as a conformance suite (facts, section 9): their own steps, on weights without numbers.
 
-Loading runs under torch.device("meta"), so that 66 billion parameters take no memory; every later line is the sample's.
+The model is made on the meta device, so that 66 billion parameters take no memory; every later line is the sample's.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from emulated_neuron.environment import RehearsalError
 from transformers import OPTConfig
 from transformers.models.opt import OPTForCausalLM
 from transformers_neuronx.module import save_pretrained_split
-from transformers_neuronx.opt.gen_random_pretrained import named_config
+from transformers_neuronx.opt.gen_random_pretrained import named_config, without_numbers
 from transformers_neuronx.opt.model import OPTForSampling
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch_dtype of the configuration")
@@ -22,8 +23,8 @@ FITS = pytest.raises(RehearsalError, match="NeuronCores hold the model, but this
 TOO_LARGE = pytest.raises(RuntimeError, match=r'nrt_tensor_allocate status=4 message="Allocation Failure"')
 
 
-def run_sample(config: OPTConfig, split: Path, batch_size: int, tp_degree: int, length: int = 2048) -> torch.Tensor:
-    """The notebook, from the Hugging Face model to tokens."""
+def save_split(config: OPTConfig, split: Path) -> None:
+    """The notebook's first half: the Hugging Face model, rounded, as one file for each tensor."""
 
     def amp_callback(model: OPTForCausalLM, dtype: torch.dtype) -> None:
         for block in model.model.decoder.layers:
@@ -32,16 +33,31 @@ def run_sample(config: OPTConfig, split: Path, batch_size: int, tp_degree: int, 
             block.fc2.to(dtype)
         model.lm_head.to(dtype)
 
-    with torch.device("meta" if config.hidden_size > 1000 else "cpu"):
-        model = OPTForCausalLM(config)
+    model = without_numbers(config) if config.hidden_size > 1000 else OPTForCausalLM(config)
     amp_callback(model, torch.float16)
     save_pretrained_split(model, split)
 
+
+def run_split(split: Path, batch_size: int, tp_degree: int, length: int = 2048) -> torch.Tensor:
+    """The notebook's second half, to tokens."""
     model_neuron = OPTForSampling.from_pretrained(split, batch_size=batch_size, tp_degree=tp_degree, amp="f16")
     model_neuron.to_neuron()
-    input_ids = torch.tensor([[2, 100, 6, 38, 437, 10, 2777, 1421, 6]] * batch_size) % config.vocab_size
+    input_ids = torch.tensor([[2, 100, 6, 38, 437, 10, 2777, 1421, 6]] * batch_size) % model_neuron.config.vocab_size
     with torch.inference_mode():
         return model_neuron.sample(input_ids, sequence_length=length)
+
+
+@pytest.fixture(scope="module")
+def split_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The split model of a published size, written once: whatever the instance, its files are the same."""
+
+    @functools.cache
+    def split(size: str) -> Path:
+        folder = tmp_path_factory.mktemp(size)
+        save_split(named_config(f"facebook/opt-{size}"), folder)
+        return folder
+
+    return split
 
 
 @pytest.fixture
@@ -76,7 +92,7 @@ NOTEBOOKS = [
 def test_notebook(
     instance: Callable,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    split_of: Callable[[str], Path],
     generation: str,
     size: str,
     batch: int,
@@ -88,21 +104,21 @@ def test_notebook(
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
     instance(family, cores)
     with outcome:
-        run_sample(named_config(f"facebook/opt-{size}"), tmp_path, batch, degree)
+        run_split(split_of(size), batch, degree)
 
 
 def test_13b_at_degree_24_has_too_few_heads_for_the_old_rules(
-    instance: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, split_of: Callable[[str], Path]
 ) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", "0.2")
     with pytest.raises(RuntimeError, match="40 attention heads cannot be divided by tensor parallel degree 24"):
-        run_sample(named_config("facebook/opt-13b"), tmp_path, 2, 24)
+        run_split(split_of("13b"), 2, 24)
 
 
-def test_66b_has_too_few_cores_on_inf2_24xlarge(instance: Callable, tmp_path: Path) -> None:
+def test_66b_has_too_few_cores_on_inf2_24xlarge(instance: Callable, split_of: Callable[[str], Path]) -> None:
     instance("inf2", 12)  # aws-neuron-sdk#749: degree 24 on 12 cores
     with pytest.raises(RuntimeError, match=r"nrt_tensor_allocate status=2.*24 NeuronCores and 12 are visible"):
-        run_sample(named_config("facebook/opt-66b"), tmp_path, 2, 24)
+        run_split(split_of("66b"), 2, 24)
 
 
 def test_the_same_steps_end_in_tokens_where_the_weights_have_numbers(tmp_path: Path) -> None:
@@ -115,7 +131,8 @@ def test_the_same_steps_end_in_tokens_where_the_weights_have_numbers(tmp_path: P
         max_position_embeddings=2048,
         word_embed_proj_dim=32,
     )
-    assert run_sample(config, tmp_path, 2, 2, length=200).shape == (2, 200)
+    save_split(config, tmp_path)
+    assert run_split(tmp_path, 2, 2, length=200).shape == (2, 200)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +140,11 @@ def test_the_same_steps_end_in_tokens_where_the_weights_have_numbers(tmp_path: P
     [({"n_positions": 4096}, ValueError), ({"amp": "fp16"}, KeyError), ({"unroll": "24"}, TypeError)],
     ids=str,
 )
-def test_expected_failures(tmp_path: Path, arguments: dict[str, object], error: type[Exception]) -> None:
-    with torch.device("meta"):
-        save_pretrained_split(OPTForCausalLM(named_config("facebook/opt-13b")), tmp_path)
+def test_expected_failures(
+    split_of: Callable[[str], Path], arguments: dict[str, object], error: type[Exception]
+) -> None:
     with pytest.raises(error):
-        OPTForSampling.from_pretrained(tmp_path, **{"amp": "f16", **arguments}).to_neuron()
+        OPTForSampling.from_pretrained(split_of("13b"), **{"amp": "f16", **arguments}).to_neuron()
 
 
 def test_350m_norms_afterwards(tmp_path: Path) -> None:

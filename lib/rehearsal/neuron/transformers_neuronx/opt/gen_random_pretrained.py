@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoConfig, OPTConfig, OPTForCausalLM
+from transformers.modeling_utils import no_init_weights
 
 from transformers_neuronx.module import save_pretrained_split
 
@@ -48,6 +49,12 @@ def named_config(name: str) -> OPTConfig:
     )
 
 
+def without_numbers(config: OPTConfig) -> OPTForCausalLM:
+    """The model on the meta device. Numbers are not even drawn: there that takes long, and PyTorch's compiler."""
+    with torch.device("meta"), no_init_weights():
+        return OPTForCausalLM(config)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command; see the module's text."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -56,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--empty", action="store_true", help="placeholders instead of numbers")
     parsed = parser.parse_args(arguments)
     config = named_config(parsed.name)
-    with torch.device("meta" if parsed.empty else "cpu"):
-        model = OPTForCausalLM(config)
+    model = without_numbers(config) if parsed.empty else OPTForCausalLM(config)
     save_pretrained_split(model.to(config.torch_dtype or torch.float32), parsed.folder)
 
 
