@@ -28,10 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.auth
 import botocore.client
 import botocore.hooks
 import botocore.session
-from moto.core import responses
+import botocore.useragent
+from moto.core import base_backend, responses, serialize
 
 from inf2lab import catalog
 from inf2lab.aws.first_boot import READY
@@ -58,6 +60,8 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1,300 images that nobody asks for take seconds to load
 }
+_FIND_NAMES = serialize.XFormedAttributePicker.get_possible_keys
+_NAMES: dict[tuple[object, ...], tuple[str, ...]] = {}
 # Host names that are not "service.region", by the service's name in a signature.
 HOSTS = {"iam": "iam", "pricing": "api.pricing.{region}"}
 
@@ -70,6 +74,8 @@ def put_in(regions: list[str]) -> None:
     from moto.iam.models import AWSManagedPolicy, iam_backends
 
     play_first_boot()
+    _find_offerings_once()
+    _leave_out_what_nobody_reads()
     for region in regions:
         images = ec2_backends[ACCOUNT][region].amis
         for family, rows in IMAGES.items():
@@ -151,19 +157,72 @@ def _share_what_never_changes() -> None:
         for name in names:
             setattr(owner, name, _once(vars(owner)[name]))
     responses.method_names_from_class = cache(responses.method_names_from_class)
+    serialize.XFormedAttributePicker.get_possible_keys = _names_of
 
 
 @cache
-def own_session() -> boto3.Session:
-    """The tests' own session, made once: nothing is ever injected into it."""
+def _leave_out_what_nobody_reads() -> None:
+    """Nobody checks a signature here, reads a client's name or opens what a key has shut; a reset drops its state."""
+    from moto.kms import models
+
+    botocore.auth.SigV4Auth.canonical_request = lambda self, request: ""
+    botocore.auth.SigV4Auth.signature = lambda self, text, request: "0" * 64
+    botocore.useragent.UserAgentString.to_string = lambda self: "inf2lab's tests"
+    models.generate_private_key = cache(models.generate_private_key)
+    base_backend.BaseBackend.reset = lambda self: None  # made anew, and dropped directly after
+
+
+@cache
+def _find_offerings_once() -> None:
+    """Has moto look through its thousands of offered instances once for a question: they never change."""
+    from moto.ec2.models.instance_types import InstanceTypeOfferingBackend as Backend
+
+    found: dict[str, list[Any]] = {}
+    look = Backend.describe_instance_type_offerings
+
+    def describe(self: Any, location_type: str | None = None, filters: dict[str, Any] | None = None) -> list[Any]:
+        asked = json.dumps([self.region_name, location_type, filters])
+        if asked not in found:
+            found[asked] = look(self, location_type, filters)
+        return found[asked]
+
+    Backend.describe_instance_type_offerings = describe
+
+
+def _names_of(picker: serialize.AttributePicker, context: serialize.AttributePickerContext) -> tuple[str, ...]:
+    """The names that an attribute of AWS may have in an object of moto, found once for a class and a shape."""
+    shape = context.shape
+    key = type(picker), type(context.obj), context.key, shape, getattr(shape, "parent", None)
+    if key not in _NAMES:
+        _NAMES[key] = tuple(dict.fromkeys(_FIND_NAMES(picker, context)))
+    return _NAMES[key]
+
+
+class SharedSession(boto3.Session):
+    """A session that makes a client once for a service and region, whoever asks for it."""
+
+    def __init__(self) -> None:
+        super().__init__(region_name=REGION)
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def client(self, service_name: str, region_name: str = REGION, **options: Any) -> Any:
+        """The client, as whoever was first asked for it."""
+        key = service_name, region_name
+        if key not in self._made:
+            self._made[key] = super().client(service_name, region_name=region_name, **options)
+        return self._made[key]
+
+
+@cache
+def own_session() -> SharedSession:
+    """The session of the tests, and of code that nothing is injected into: made once."""
     _share_what_never_changes()
-    return boto3.Session(region_name=REGION)
+    return SharedSession()
 
 
-@cache
 def own_client(service: str, region: str = REGION) -> Any:
-    """A client of that session, made once."""
-    return own_session().client(service, region_name=region)
+    """A client of that session."""
+    return own_session().client(service, region)
 
 
 def new_session(region: str = REGION) -> boto3.Session:

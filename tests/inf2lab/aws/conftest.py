@@ -1,17 +1,18 @@
 """AWS as moto plays it, with what moto does not know put in: errors on the wire, interrupts, things that do not end.
 
-No test here reaches a network or has real credentials. `aws.left()` looks into moto's state with calls of its own,
+No test here reaches a network or has real credentials. `aws.left()` looks into moto's state itself, past its calls and
 without tags: what a sweep overlooks is seen here.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,24 @@ class _Raw(io.BytesIO):
 class PlayedAws:
     """One account. `session` is what the code under test gets; `fail` and `interrupt` act on its next clients."""
 
-    session: boto3.Session
+    _session: boto3.Session = field(default_factory=played_aws.own_session)
     pauses: list[float] = field(default_factory=list)
+    _clouds: dict[str, aws.Cloud] = field(default_factory=dict)
+
+    @property
+    def session(self) -> boto3.Session:
+        """A session of this test alone; who takes it may add to its events, so clients are made anew after that."""
+        self._clouds.clear()
+        if self._session is played_aws.own_session():
+            self._session = played_aws.new_session()
+        return self._session
 
     def cloud(self, region: str = REGION) -> aws.Cloud:
         """The way to this AWS, with pauses that take no time."""
-        found = aws.connect(Settings(lane="inf2"), region=region, session=self.session)
-        return aws.Cloud(found.region, found.session, found.account, found.ahead, self.pauses.append)
+        if region not in self._clouds:
+            found = aws.connect(Settings(lane="inf2"), region=region, session=self._session)
+            self._clouds[region] = replace(found, pause=self.pauses.append)
+        return self._clouds[region]
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A client of the test's own, on which nothing is injected."""
@@ -85,41 +97,41 @@ class PlayedAws:
 
     def heal(self) -> None:
         """End what `fail`, `interrupt` and `kill` do, for clients that are made from now on."""
-        self.session = played_aws.new_session()
+        self._session = played_aws.own_session()
+        self._clouds.clear()
 
     def left(self, *regions: str) -> list[str]:
         """Everything in the account that is not there by default, as "kind id"."""
-        found = []
-        for region in regions or WHITE_BOX:
-            ec2 = self.client("ec2", region)
-            for group in ec2.describe_instances()["Reservations"]:
-                found += [
-                    f"instance {one['InstanceId']}"
-                    for one in group["Instances"]
-                    if one["State"]["Name"] != "terminated"
-                ]
-            found += [f"volume {one['VolumeId']}" for one in ec2.describe_volumes()["Volumes"]]
-            found += [f"address {one['AllocationId']}" for one in ec2.describe_addresses()["Addresses"]]
-            snapshots = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
-            found += [
-                f"snapshot {one['SnapshotId']}"
-                for one in snapshots
-                if not one.get("Description", "").startswith("Auto-created snapshot for AMI")  # moto's images have them
-            ]
-            groups = ec2.describe_security_groups()["SecurityGroups"]
-            found += [f"group {one['GroupId']}" for one in groups if one["GroupName"] != "default"]
-            schedules = self.client("scheduler", region)
-            rows = schedules.list_schedule_groups()["ScheduleGroups"]
-            found += [f"schedules {one['Name']}" for one in rows if one["Name"] != "default"]
-            found += [f"schedule {one['Name']}" for one in schedules.list_schedules()["Schedules"]]
-            alarms = self.client("cloudwatch", region).describe_alarms()["MetricAlarms"]
-            found += [f"alarm {one['AlarmName']}" for one in alarms]
-            stacks = self.client("cloudformation", region).describe_stacks()["Stacks"]
-            found += [f"stack {one['StackName']}" for one in stacks]
-        iam = self.client("iam")
-        found += [f"role {one['RoleName']}" for one in iam.list_roles()["Roles"]]
-        profiles = iam.list_instance_profiles()["InstanceProfiles"]
-        return found + [f"profile {one['InstanceProfileName']}" for one in profiles]
+        found = [line for region in regions or WHITE_BOX for line in _left_in(region)]
+        iam = _state("iam", "aws")
+        found += [f"role {one.name}" for one in iam.roles.values()]
+        return found + [f"profile {one.name}" for one in iam.instance_profiles.values()]
+
+
+def _state(service: str, region: str) -> Any:
+    """Moto's state of a service in a region."""
+    models = importlib.import_module(f"moto.{service}.models")
+    return getattr(models, f"{service}_backends")[played_aws.ACCOUNT][region]
+
+
+def _left_in(region: str) -> list[str]:
+    ec2, alarms = _state("ec2", region), _state("cloudwatch", region).alarms
+    instances = [one for group in ec2.reservations.values() for one in group.instances]
+    found = [f"instance {one.id}" for one in instances if one._state.name != "terminated"]
+    found += [f"volume {name}" for name in ec2.volumes]
+    found += [f"address {one.allocation_id}" for one in ec2.addresses]
+    found += [
+        f"snapshot {one.id}"
+        for one in ec2.snapshots.values()
+        if not (one.description or "").startswith("Auto-created snapshot for AMI")  # moto's images have them
+    ]
+    groups = [one for network in ec2.groups.values() for one in network.values()]
+    found += [f"group {one.id}" for one in groups if one.name != "default"]
+    schedules = _state("scheduler", region).schedule_groups.values()
+    found += [f"schedules {one.name}" for one in schedules if one.name != "default"]
+    found += [f"schedule {name}" for one in schedules for name in one.schedules]
+    found += [f"alarm {name}" for name in alarms]
+    return found + [f"stack {one.name}" for one in _state("cloudformation", region).stacks.values()]
 
 
 def _error(url: str, code: str, message: str, status: int, headers: dict[str, str]) -> AWSResponse:
@@ -162,7 +174,7 @@ def played(monkeypatch: pytest.MonkeyPatch, no_network: None) -> Iterator[Played
     monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
     with mock_aws():
         played_aws.put_in(list(WHITE_BOX))
-        yield PlayedAws(played_aws.new_session())
+        yield PlayedAws()
 
 
 @dataclass(frozen=True)

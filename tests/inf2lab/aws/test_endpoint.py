@@ -461,6 +461,8 @@ def test_runs_without_a_bucket_are_not_looked_for_at_sagemaker(account: Account)
 
 
 CALLS = 13  # of a deployment that change something; the last two scale
+# The first, the one that makes the endpoint, and the last are quick.
+NUMBERED = [n if n in (1, 11, CALLS) else pytest.param(n, marks=pytest.mark.thorough) for n in range(1, CALLS + 1)]
 
 
 def stopped(account: Account, folder: ModelFolder, error: type[BaseException]) -> list[str]:
@@ -475,7 +477,7 @@ def stopped(account: Account, folder: ModelFolder, error: type[BaseException]) -
     return said
 
 
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
+@pytest.mark.parametrize("number", NUMBERED)
 def test_an_interrupt_after_any_call_leaves_nothing(account: Account, folder: ModelFolder, number: int) -> None:
     played_aws.stop_after(account.cloud.session, number)
     said = stopped(account, folder, KeyboardInterrupt)
@@ -484,7 +486,7 @@ def test_an_interrupt_after_any_call_leaves_nothing(account: Account, folder: Mo
     assert "nothing bills" in said[-1]
 
 
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
+@pytest.mark.parametrize("number", NUMBERED)
 def test_after_a_kill_between_any_two_calls_a_sweep_finds_everything(
     account: Account, folder: ModelFolder, number: int
 ) -> None:

@@ -16,7 +16,12 @@ from tests.support import played_aws
 if TYPE_CHECKING:
     from conftest import Launching, PlayedAws
 
-CALLS = 13  # of a launch with every option that change something
+CALLS = 13  # of a launch with every option that change something; the ninth starts the instance
+
+
+def numbered(count: int, *telling: int) -> list[Any]:
+    """The numbers of calls from 1; those that tell little more than the telling ones are thorough."""
+    return [n if n in telling else pytest.param(n, marks=pytest.mark.thorough) for n in range(1, count + 1)]
 
 
 def launch_fails(launching: Launching, **choices: object) -> aws.LaunchFailed:
@@ -145,7 +150,7 @@ def every_option(played: PlayedAws) -> dict[str, object]:
     return {"bucket": "my-bucket", "idle_minutes": 60}
 
 
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
+@pytest.mark.parametrize("number", numbered(CALLS, 1, 9, CALLS))
 def test_7_killed_between_any_two_calls(played: PlayedAws, launching: Launching, number: int) -> None:
     """The kernel dies: nothing is undone. The record was written before, and the tags came with each call."""
     options = every_option(played)
@@ -160,7 +165,7 @@ def test_7_killed_between_any_two_calls(played: PlayedAws, launching: Launching,
     assert aws.open_runs() == []
 
 
-@pytest.mark.parametrize("number", [1, 2, 9, 10, CALLS])
+@pytest.mark.parametrize("number", numbered(CALLS, 2, 9))
 def test_7_an_interrupt_undoes_the_launch(played: PlayedAws, launching: Launching, number: int) -> None:
     options = every_option(played)
     played.interrupt(number)
@@ -185,7 +190,7 @@ def test_8_terminate_is_refused(played: PlayedAws, launching: Launching) -> None
     assert played.left() == []
 
 
-@pytest.mark.parametrize("number", range(1, 10))
+@pytest.mark.parametrize("number", numbered(9, 1, 5))
 def test_9_a_sweep_is_interrupted(played: PlayedAws, launching: Launching, number: int) -> None:
     launching()
     played.heal()

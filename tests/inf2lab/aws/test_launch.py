@@ -264,7 +264,6 @@ def test_a_first_boot_that_goes_wrong_is_said_with_what_to_do(
 
 
 def test_an_instance_that_ends_during_its_first_boot_is_not_waited_for(played: PlayedAws, launching: Launching) -> None:
-    here = played.cloud()
     looks = [0]
 
     def end(parsed: dict[str, Any], **event: Any) -> None:
@@ -273,6 +272,7 @@ def test_an_instance_that_ends_during_its_first_boot_is_not_waited_for(played: P
             parsed["Reservations"] = []
 
     played.session.events.register("after-call.ec2.DescribeInstances", end)
+    here = played.cloud()
     with pytest.raises(aws.BootFailed, match=r"has ended by itself.*launch again"):
         started(here, launching.request(here))
 
@@ -281,8 +281,8 @@ def test_a_subnet_without_a_way_out_is_noticed(
     played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Session Manager's agent never calls in from a private subnet that has neither NAT nor endpoints."""
-    here = played.cloud()
     played.fail("ssm.DescribeInstanceInformation", "AccessDeniedException")
+    here = played.cloud()
     assert "  whether Session Manager reaches it is not known: AccessDeniedException" in started(
         here, launching.request(here)
     )
