@@ -165,8 +165,10 @@ def _leave_out_what_nobody_reads() -> None:
     """Nobody checks a signature here, reads a client's name or opens what a key has shut; a reset drops its state."""
     from moto.kms import models
 
-    botocore.auth.SigV4Auth.canonical_request = lambda self, request: ""
-    botocore.auth.SigV4Auth.signature = lambda self, text, request: "0" * 64
+    unsigned = {"canonical_request": lambda self, request: "", "signature": lambda self, text, request: "0" * 64}
+    for name in ("v4", "s3v4"):
+        kinds = botocore.auth.AUTH_TYPE_MAPS
+        kinds[name] = type("Unsigned", (kinds[name],), unsigned)
     botocore.useragent.UserAgentString.to_string = lambda self: "inf2lab's tests"
     models.generate_private_key = cache(models.generate_private_key)
     base_backend.BaseBackend.reset = lambda self: None  # made anew, and dropped directly after

@@ -6,6 +6,7 @@ a program takes it, so a load of forty minutes is over in a second, and the same
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -32,14 +34,31 @@ from inf2lab.doctor import instance
 from neuron_rules import GIB
 from tests.support import played_machine
 
-# As a module, because Python would compile a script anew at every start.
-PROGRAM = (
-    f"import sys; sys.path.insert(0, '{Path(played_machine.__file__).parent}'); "
-    "import played_machine; sys.exit(played_machine.main())"
-)
+# A program of a machine: it has the one process play it, for Python takes longer to start than any of them to run.
+PROGRAM = """\
+#!/bin/bash
+if [ {name} = date ] && [ "$*" != +%s ]; then exec /bin/date "$@"; fi
+exec 3<>/dev/tcp/127.0.0.1/{port}
+printf '%s\\0' "$#" "$PLAYED_MACHINE" {name} "$@" >&3
+IFS= read -r -d '' printed <&3
+IFS= read -r -d '' said <&3
+IFS= read -r -d '' code <&3
+printf %s "$said" >&2
+printf %s "$printed"
+exit "$code"
+"""
 BEGIN = Moment(2026, 11, 28, 12, tzinfo=UTC)
 PLAYED = re.compile(r"/home/|/sys/module/neuron|/sys/fs/cgroup|/dev/neuron|/opt/aws/neuron/bin|/tmp/inf2lab")
 GOOD_DRIVER, NEW_DRIVER, OLD_DRIVER = "2.25.4.0", "2.31.7.0", "2.5.0.0"
+
+
+@cache
+def start_programs() -> int:
+    """Start the process that plays the programs of every machine, for as long as this one runs; returns its port."""
+    command = [sys.executable, "-SE", played_machine.__file__]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(process.communicate)  # its stdin ends
+    return int(process.stdout.readline())
 
 
 class _Raw(io.BytesIO):
@@ -102,7 +121,7 @@ class PlayedInstance:
         machine.programs.mkdir(parents=True)
         for name in played_machine.PROGRAMS:
             path = machine.programs / name
-            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE -c "{PROGRAM}" {name} "$@"\n')
+            path.write_text(PROGRAM.format(name=name, port=start_programs()))
             path.chmod(0o755)
         version = folder / "sys/module/neuron/version"
         version.parent.mkdir(parents=True)

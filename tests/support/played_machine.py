@@ -1,6 +1,6 @@
 """The programs of a played Inf2 instance: docker, neuron-ls, neuron-monitor, curl, date, each by its own name.
 
-Each is `main` of this module, NAME and WORDS its arguments, with the machine's folder in PLAYED_MACHINE. Its file
+All are played by one process, which is sent a machine's folder, a program's name and its words. The folder's file
 `state.json` says what the machine is; its clock stands still but where a program takes time, and whoever waits moves
 it on. It refuses what a real one refuses: the runtime on a driver of another age, a load beyond the host's memory or
 its time-out, an image that the registry has no more. Its rates are played: no time of it says anything about the chip.
@@ -11,12 +11,15 @@ Words of the refusals: aws-neuron-sdk issue 655 (runtime), deepjavalibrary/djl-s
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import re
+import select
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -446,8 +449,6 @@ def answer(state: State, data: str) -> tuple[int, str, float]:
 
 def date(words: list[str]) -> None:
     """The machine's clock, in seconds; other forms are the real program's."""
-    if words != ["+%s"]:
-        os.execv("/bin/date", ["date", *words])
     with machine() as state:
         print(int(state["now"]))
 
@@ -476,11 +477,36 @@ PROGRAMS = {
 }
 
 
+def run(folder: str, name: str, words: list[str]) -> tuple[str, str, int]:
+    """What a program prints, what it says on stderr, and its exit code."""
+    os.environ["PLAYED_MACHINE"] = folder
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        try:
+            PROGRAMS[name](words)
+        except Ended as ended:
+            return printed.getvalue(), f"{ended.said}\n", ended.code
+    return printed.getvalue(), "", 0
+
+
+def hear(connection: socket.socket) -> list[str]:
+    """The texts that are sent, each with a NUL behind it; the first says how many there are after the next two."""
+    heard = b""
+    while not heard or heard.count(b"\0") < 3 + int(heard.partition(b"\0")[0] or 10**6):
+        heard += connection.recv(1 << 16)
+    return heard.decode().split("\0")[1:-1]
+
+
 def main() -> int:
-    """Run the program that is named first; returns its exit code."""
-    try:
-        PROGRAMS[sys.argv[1]](sys.argv[2:])
-    except Ended as ended:
-        print(ended.said, file=sys.stderr)
-        return ended.code
+    """Run programs for whoever asks on a port of 127.0.0.1, one at a time, until stdin ends; prints the port first."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        print(server.getsockname()[1], flush=True)
+        while sys.stdin not in select.select([server, sys.stdin], [], [])[0]:
+            with server.accept()[0] as connection:
+                folder, name, *words = hear(connection)
+                connection.sendall("".join(f"{part}\0" for part in run(folder, name, words)).encode())
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
