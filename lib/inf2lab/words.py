@@ -15,6 +15,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def short(text: str, longest: int = 60) -> str:
+    """Return a text as a message or a table shows it: without blanks around it, and cut where it is long."""
+    text = text.strip()
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 def as_html(text: str) -> str:
     """Return a sentence for a page: what stands between backquotes is code."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))

@@ -51,31 +51,17 @@ _GPT2_KEYS = _keys(
     vocab="vocab_size",
     max_positions="n_ctx|n_positions",
 )
-LLAMA_KEYS = _keys(
-    hidden="hidden_size",
-    layers="num_hidden_layers",
-    heads="num_attention_heads",
-    ffn="intermediate_size",
-    vocab="vocab_size",
-    max_positions="max_position_embeddings",
-    kv_heads="num_key_value_heads",
-)
-_OPT_KEYS = _keys(
-    hidden="hidden_size",
-    layers="num_hidden_layers",
-    heads="num_attention_heads",
-    ffn="ffn_dim",
-    vocab="vocab_size",
-    max_positions="max_position_embeddings",
-)
-_NEOX_KEYS = _keys(
-    hidden="hidden_size",
-    layers="num_hidden_layers",
-    heads="num_attention_heads",
-    ffn="intermediate_size",
-    vocab="vocab_size",
-    max_positions="max_position_embeddings",
-)
+_USUAL = {
+    "hidden": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "ffn": "intermediate_size",
+    "vocab": "vocab_size",
+    "max_positions": "max_position_embeddings",
+}
+LLAMA_KEYS = _keys(**_USUAL, kv_heads="num_key_value_heads")
+_OPT_KEYS = _keys(**_USUAL | {"ffn": "ffn_dim"})
+_NEOX_KEYS = _keys(**_USUAL)
 # ALiBi has no position table; `seq_length` is what BLOOM was trained with, kept as its largest n_positions.
 _BLOOM_KEYS = _keys(
     hidden="hidden_size|n_embed",

@@ -193,7 +193,7 @@ def test_a_model_changes_what_serves_it_and_its_heads_are_explained(
     assert "9 attention heads, and keys and values for 3" in said
     assert "degree 2: 9 attention heads are padded to 10" in said
     assert "degree 3: it divides the heads, but tensor parallel degree 3 is not supported" in said
-    assert "The article's generation has no Llama at all" in said
+    assert "The article's release has no Llama at all" in said
     assert "This run uses degree 2, unless" in said
 
 

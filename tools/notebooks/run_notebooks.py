@@ -212,7 +212,7 @@ def model_parameters(name: str) -> dict[str, Any]:
 
 
 def degrees(model_id: str) -> list[str]:
-    """Lines that say which tensor parallel degrees suit the model's heads, in both generations of the rules."""
+    """Lines that say which tensor parallel degrees suit the model's heads: later rules, and the article's."""
     settings = Settings(model_id=model_id, tensor_parallel_degree=1)
     model = settings.model
     lines = [f"It has {model.heads} attention heads, and keys and values for {model.kv_heads}:"]
@@ -223,7 +223,7 @@ def degrees(model_id: str) -> list[str]:
         lines.append(f"  degree {degree}: {'it divides the heads, but ' if divides else ''}{'; '.join(said)}")
     older = GENERATIONS["0.2"]
     if model.architecture not in older.architectures:
-        lines.append(f"  The article's generation has no {model.family.title} at all, at any degree.")
+        lines.append(f"  The article's release has no {model.family.title} at all, at any degree.")
     used = Settings().tensor_parallel_degree
     return [*lines, f"This run uses degree {used}, unless -p tensor_parallel_degree changes it."]
 

@@ -35,7 +35,7 @@ class RequestShape:
 
 @dataclass(frozen=True)
 class Profile:
-    """One generation of the serving stack. `rehearsed_by` is the version of DJL's worker that rehearses it, or None."""
+    """One release of the serving stack. `rehearsed_by` is the version of DJL's worker that rehearses it, or None."""
 
     name: str
     why: str
@@ -111,7 +111,7 @@ class LoadingFacts:
 
     def copies_in(self, release: Version) -> int:
         """Return the whole copies that the built-in handler of that release holds while it reads."""
-        return _latest(self.built_in_copies, release)
+        return latest(self.built_in_copies, release)
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,15 @@ class Option:
 
     def default_in(self, release: Version) -> str | None:
         """Return the default of that release; None where there is none or it is chosen at load time."""
-        return _latest(self.defaults, release)
+        return latest(self.defaults, release)
 
     def choices_in(self, release: Version) -> tuple[str, ...]:
         """Return the values that release accepts; empty where any is."""
-        return _latest(self.choices, release) or ()
+        return latest(self.choices, release) or ()
 
 
-def _latest(table: Mapping[str, Any], release: Version) -> Any:
+def latest(table: Mapping[str, Any], release: Version) -> Any:
+    """Return what a table by release says of one: the last row that it has reached, or None."""
     reached = [since for since in table if parse_version(since) <= release]
     return table[max(reached, key=parse_version)] if reached else None
 

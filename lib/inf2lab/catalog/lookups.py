@@ -378,11 +378,11 @@ def _config(kind: facts.ModelKind) -> Mapping[str, Any]:
 
 
 def nowhere(config: Mapping[str, Any]) -> str:
-    """Return where a model runs that no generation of this stack serves; empty for one that some generation may."""
+    """Return where a model runs that no release of this stack serves; empty for one that some release may."""
     kind = next((kind for kind in kinds_of(config) if kind.runs_on), None)
     if kind is None:
         return ""
-    return f"not on this stack: no generation serves `{kind.model_type}`; it runs today on {kind.runs_on}"
+    return f"not on this stack: no release serves `{kind.model_type}`; it runs today on {kind.runs_on}"
 
 
 def _not_planned(config: Mapping[str, Any]) -> str:

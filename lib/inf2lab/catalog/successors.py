@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 
 from inf2lab.catalog import rows
-from inf2lab.catalog.facts import Version, parse_version
+from inf2lab.catalog.facts import Version, latest, parse_version
 from inf2lab.catalog.lookups import instances
 from inf2lab.errors import SettingsError
 from neuron_rules import ModelDims
@@ -170,8 +170,7 @@ class Answers:
 
     def sampled_in(self, release: Version) -> bool:
         """Whether the built-in handler of that release samples unless it is told otherwise."""
-        reached = [since for since in self.route if parse_version(since) <= release]
-        return self.route[max(reached, key=parse_version)] == "sample"
+        return latest(self.route, release) == "sample"
 
 
 @dataclass(frozen=True)

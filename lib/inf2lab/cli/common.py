@@ -38,7 +38,7 @@ _REMEDIES = {
     errno.EMFILE: "this process may open too few files: `ulimit -n 1024`",
 }
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
-Profile = Annotated[str, typer.Option(help="Generation of the serving stack.", envvar="INF2LAB_PROFILE")]
+Profile = Annotated[str, typer.Option(help="Release of the serving stack.", envvar="INF2LAB_PROFILE")]
 Instance = Annotated[str, typer.Option(help="Instance, emulated in the rehearsal.", envvar="INF2LAB_INSTANCE")]
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", envvar="INF2LAB_PORT")]
 OPTIONS = {

@@ -163,11 +163,16 @@ class Stated:
         return (self.text("rolling_batch") or "disable") != "disable"
 
     @property
+    def meant(self) -> str | None:
+        """The model's name."""
+        return self.text("model_id")
+
+    @property
     def model_config(self) -> Mapping[str, Any]:
         """What is known of the model's configuration: from config.json in the folder, else by the model's name."""
         if isinstance(self.config, dict):
             return self.config
-        return catalog.described(self.text("model_id") or "") or {}
+        return catalog.described(self.meant or "") or {}
 
     @property
     def obstacles(self) -> tuple[catalog.Obstacle, ...]:

@@ -14,7 +14,7 @@ def main(words: list[str] | None = None) -> int:
     """Lint what `words` name, print the report and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m inf2lab.lint", description="Lint DJLServing model folders.")
     parser.add_argument("paths", nargs="+", help="model folders or files of them, scripts (.sh), requests (.json)")
-    parser.add_argument("--profile", default=Target.profile, help="generation of the serving stack")
+    parser.add_argument("--profile", default=Target.profile, help="release of the serving stack")
     parser.add_argument("--instance", default=Target.instance, help="instance that will serve")
     parser.add_argument("--fix", action="store_true", help="fix what can be fixed safely")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")

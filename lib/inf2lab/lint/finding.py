@@ -78,9 +78,3 @@ class Rule(Protocol):
     def check(self, folder: Folder) -> Hits:
         """Yield a hit for each place in `folder` that breaks the rule."""
         ...
-
-
-def short(text: str, longest: int = 60) -> str:
-    """`text` as a message shows it: without blanks around it, and cut where it is long."""
-    text = text.strip()
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from inf2lab import catalog, paths
 from inf2lab.errors import FolderError
@@ -141,14 +140,7 @@ class Folder(Stated):
         """The model's name: the code's own word counts where it does not ask the file."""
         if self.own and self.own.models and not self.own.reads("model_id"):
             return self.own.models[0][0]
-        return self.text("model_id")
-
-    @property
-    def model_config(self) -> Mapping[str, Any]:
-        """What is known of the model's configuration; a name in the code counts too."""
-        if isinstance(self.config, dict):
-            return self.config
-        return catalog.described(self.meant or "") or {}
+        return super().meant
 
     @cached_property
     def reading(self) -> Reading:

@@ -7,8 +7,9 @@ from pathlib import Path
 from inf2lab import catalog
 from inf2lab.catalog import Fate, Verdict
 from inf2lab.folder import FILE_NAME, SECRET, Entry, Variable
-from inf2lab.migrate.row import Row, of_fate, short
+from inf2lab.migrate.row import Row, of_fate
 from inf2lab.migrate.state import State
+from inf2lab.words import short
 
 _OFF = ("false", "disable")  # defaults that mean: not there
 _USUAL = ("handle",)  # a default that names nothing of one's own

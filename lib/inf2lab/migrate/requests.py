@@ -8,8 +8,9 @@ from typing import Any
 from inf2lab import catalog
 from inf2lab.catalog import Fate, Verdict
 from inf2lab.lint import Request
-from inf2lab.migrate.row import Row, of_fate, short
+from inf2lab.migrate.row import Row, of_fate
 from inf2lab.migrate.state import State
+from inf2lab.words import short
 
 COMPLETIONS, CHAT, INVOCATIONS = "/v1/completions", "/v1/chat/completions", "/invocations"
 _PROMPTS = ("text", "inputs")

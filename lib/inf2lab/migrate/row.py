@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from inf2lab import catalog
 from inf2lab.catalog import Fate, Verdict
 
-SHORT = 60
-
 
 @dataclass(frozen=True)
 class Row:
@@ -32,12 +30,6 @@ def of_rule(what: str, verdict: Verdict, says: str) -> Row:
     """Return the row of one of the target's rules for a degree, heads or memory."""
     source = "feature guide and gqa.py of NxD Inference (2026-07-28)"
     return Row("rules", what, verdict, "", says, source, "source")
-
-
-def short(text: str) -> str:
-    """Return a value as a table shows it."""
-    text = text.strip()
-    return text if len(text) <= SHORT else f"{text[: SHORT - 3]}..."
 
 
 def lost(rows: Iterable[Row]) -> Iterator[Row]:

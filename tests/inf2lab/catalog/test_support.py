@@ -80,7 +80,7 @@ def test_a_name_that_says_nothing_is_not_guessed() -> None:
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-8B", "tiiuae/falcon-40b-instruct", "microsoft/phi-2", "google/gemma-2b"])
 def test_a_model_that_no_generation_serves_is_answered_with_where_it_runs(name: str) -> None:
-    with pytest.raises(SettingsError, match=r"not on this stack: no generation serves .*; it runs today on "):
+    with pytest.raises(SettingsError, match=r"not on this stack: no release serves .*; it runs today on "):
         catalog.find_model(name)
 
 

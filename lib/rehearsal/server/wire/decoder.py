@@ -143,14 +143,18 @@ class Decoder:
         self._step = Decoder._read_size if head.chunked else Decoder._read_body
 
     def _read_body(self) -> bool:
-        taken = min(self._left, len(self._data) - self._at)
-        if taken:
-            self._pass_on(taken)
-        if self._left:
+        if not self._pass_rest_on():
             return False
         self._step = Decoder._begin
         self._on_end()
         return True
+
+    def _pass_rest_on(self) -> bool:
+        """Whether all that was left has come."""
+        taken = min(self._left, len(self._data) - self._at)
+        if taken:
+            self._pass_on(taken)
+        return not self._left
 
     def _pass_on(self, size: int) -> None:
         part = self._data[self._at : self._at + size]
@@ -179,10 +183,7 @@ class Decoder:
         return True
 
     def _read_chunk(self) -> bool:
-        taken = min(self._left, len(self._data) - self._at)
-        if taken:
-            self._pass_on(taken)
-        if self._left:
+        if not self._pass_rest_on():
             return False
         self._step = Decoder._read_chunk_end
         return True
