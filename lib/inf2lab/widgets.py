@@ -38,11 +38,16 @@ class Planner(VBox):
             control.observe(self._follow, "value")
 
     def _offer_its_degrees(self, _change: Any) -> None:
-        """A smaller instance has fewer degrees; the chosen one stays if it can."""
+        """A smaller instance has fewer degrees; the chosen one stays if it can.
+
+        New options begin with the first: nobody follows meanwhile, as each plan is drawn.
+        """
         hardware, wanted = catalog.instance(self.instance.value), self.degree.value
         offered = _degrees(replace(self.request, hardware=hardware, tensor_parallel_degree=1))
+        self.degree.unobserve(self._follow, "value")
         self.degree.options = offered
         self.degree.value = wanted if wanted in offered else offered[-1]
+        self.degree.observe(self._follow, "value")
 
     def _follow(self, _change: Any) -> None:
         asked = replace(
