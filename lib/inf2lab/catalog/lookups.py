@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -343,6 +343,7 @@ def _like(entry: facts.ModelEntry | facts.OtherModel) -> object:
     return replace(entry.dims, name="") if isinstance(entry, facts.ModelEntry) else entry.model_type
 
 
+@lru_cache(4096)  # a linted folder asks for all known names some times
 def _short(name: str) -> str:
     text = name.strip().rstrip("/").rpartition("/")[2].lower()
     while (shorter := _BESIDE.sub("", text)) != text:
