@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
+import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from PIL import Image
 import draw_pictures
 import page_files
 from inf2lab import Settings, pictures, plan
-from inf2lab.language import languages
+from inf2lab.language import ENGLISH, languages
 from inf2lab.pictures.load_steps import load_in_order
 from inf2lab.planning import loading, plan_for, planned_pace, request_of
 
@@ -146,16 +149,33 @@ def test_a_torus_is_drawn_as_rows_and_columns() -> None:
 
 
 every_drawn = pytest.mark.parametrize("name", draw_pictures.DRAWN)
+AS_SAMPLES = ("two_lanes", "layers")  # in another language: its words are laid over the same picture
 
 
-@every_drawn
-@pytest.mark.parametrize("language", languages())
+@functools.cache
+def picture_of(name: str) -> pictures.Picture:
+    """What is drawn in English, once for all tests that look at it."""
+    return draw_pictures.DRAWN[name]()
+
+
+@functools.cache
+def svg_of(name: str) -> str:
+    """Its file's text."""
+    return picture_of(name).to_svg()
+
+
+def in_every_language() -> Iterator[object]:
+    """A picture and a language, each pair."""
+    for language, name in itertools.product(languages(), draw_pictures.DRAWN):
+        deepens = language != ENGLISH and name not in AS_SAMPLES
+        yield pytest.param(name, language, marks=[pytest.mark.thorough] if deepens else [])
+
+
+@pytest.mark.parametrize(("name", "language"), list(in_every_language()))
 def test_the_file_is_what_the_code_draws(name: str, language: str) -> None:
     """Word for word; points may lie a hair beside, as another machine's arithmetic rounds."""
-    file, drawn = (
-        page_files.picture_file(name, language).read_text(encoding="utf-8"),
-        draw_pictures.DRAWN[name]().to_svg(language),
-    )
+    file = page_files.picture_file(name, language).read_text(encoding="utf-8")
+    drawn = svg_of(name) if language == ENGLISH else draw_pictures.DRAWN[name]().to_svg(language)
     assert NUMBER.sub("", file) == NUMBER.sub("", drawn), "draw it anew: python tools/pages/draw_pictures.py"
     numbers = [[float(number) for number in NUMBER.findall(text)] for text in (file, drawn)]
     assert numbers[0] == pytest.approx(numbers[1], abs=0.5), "draw it anew: python tools/pages/draw_pictures.py"
@@ -169,12 +189,12 @@ def test_every_file_has_somebody_who_draws_it() -> None:
 @every_drawn
 def test_a_drawn_picture_can_be_read(name: str) -> None:
     """At a laptop's width, by who does not see it, and on a dark page: the background is its own."""
-    picture = draw_pictures.DRAWN[name]()
+    picture = picture_of(name)
     assert picture.get_figwidth() <= WIDEST
     assert len(picture.alt.split()) >= 8
     assert min(text.get_fontsize() for text in picture.findobj(match=is_written)) >= LEAST_LETTERS
     assert picture.get_facecolor() == (1, 1, 1, 1)
-    assert f"<title>{picture.alt}</title>" in picture.to_svg().replace("&amp;", "&")
+    assert f"<title>{picture.alt}</title>" in svg_of(name).replace("&amp;", "&")
 
 
 def is_written(artist: object) -> bool:
@@ -184,7 +204,7 @@ def is_written(artist: object) -> bool:
 
 @every_drawn
 def test_a_box_keeps_its_outline_and_room_beside_its_words(name: str) -> None:
-    figure = draw_pictures.DRAWN[name]()
+    figure = picture_of(name)
     figure.draw_without_rendering()
     for axes in figure.axes:
         patches = [patch for patch in axes.patches if isinstance(patch, FancyBboxPatch)]

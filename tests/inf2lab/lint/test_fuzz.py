@@ -6,6 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -116,13 +117,8 @@ MUTATED = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    files=st.one_of(FILES, MUTATED, MUTATED),
-    profile=st.sampled_from([*catalog.profiles(), "djl-0.35"]),
-    instance=st.sampled_from(list(catalog.instances())),
-)
-def test_no_folder_stops_the_linter(files: dict[str, bytes], profile: str, instance: str) -> None:
+def check(files: dict[str, bytes], profile: str, instance: str) -> None:
+    """Lint, print and mend a folder of these files."""
     with tempfile.TemporaryDirectory() as store:
         folder = Path(store) / "opt13b"
         folder.mkdir()
@@ -142,3 +138,23 @@ def test_no_folder_stops_the_linter(files: dict[str, bytes], profile: str, insta
         again = (folder / "serving.properties").read_bytes()
         assert lint(folder, target, fix=True).fixed == 0
         assert (folder / "serving.properties").read_bytes() == again
+
+
+FOLDERS = given(
+    files=st.one_of(FILES, MUTATED, MUTATED),
+    profile=st.sampled_from([*catalog.profiles(), "djl-0.35"]),
+    instance=st.sampled_from(list(catalog.instances())),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@FOLDERS
+def test_no_folder_stops_the_linter(files: dict[str, bytes], profile: str, instance: str) -> None:
+    check(files, profile, instance)
+
+
+@pytest.mark.thorough
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@FOLDERS
+def test_none_of_many_folders_stops_the_linter(files: dict[str, bytes], profile: str, instance: str) -> None:
+    check(files, profile, instance)

@@ -200,7 +200,13 @@ def test_the_same_seed_sends_the_same(serve: Serve) -> None:
     assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
-@pytest.mark.parametrize("load", [Load(clients=3, requests=40), Load(rate=200, requests=40)], ids=["closed", "open"])
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(Load(clients=3, requests=40), id="closed"),
+        pytest.param(Load(rate=200, requests=40), id="open", marks=pytest.mark.thorough),
+    ],
+)
 def test_several_processes_share_a_load_and_lose_nothing(serve: Serve, load: Load) -> None:
     import dataclasses
 

