@@ -10,7 +10,7 @@ import pytest
 
 from inf2lab.checks import check
 from notebook_files import NOTEBOOKS, read_notebook
-from tests.support import broken_checks
+from tests.support import broken_cell, broken_checks
 
 BROKEN = Path(__file__).with_name("broken")
 BUILT = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
@@ -97,11 +97,11 @@ def test_checks_stop_a_notebook_again_afterwards(small: Path, capsys: pytest.Cap
 
 
 def test_a_run_s_extra_cell_is_taken_off_again(small: Path) -> None:
-    made = broken_checks.inject(small / "source", small / "made", small / "broken")
+    made = broken_cell.inject(small / "source", small / "made", small / "broken")
     notebook = nbformat.read(made / "02_small.ipynb", as_version=4)
     assert len(notebook.cells) == 3
     notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text='{"a": "FAIL"}')]
-    plain, found = broken_checks.split(notebook)
+    plain, found = broken_cell.split(notebook)
     assert len(plain.cells) == 2
     assert found == {"a": "FAIL"}
 

@@ -9,15 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
 import psutil
 import pytest
+from papermill.engines import NBClientEngine, NotebookExecutionManager
 
 import build_notebooks
 import run_notebooks
+import sparing_engine
 from inf2lab.weights.standins import StandIn
 from notebook_files import find_notebooks, read_notebook
 
@@ -132,8 +135,26 @@ def test_an_interrupted_run_cleans_up_and_leaves_no_kernel(built: Tutorial, numb
     assert process.returncode == 130
     assert "interrupted; cleaning up" in printed
     assert "Traceback" not in printed
+    cells = [cell for cell in read_notebook(executed(built)["06_call"]).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells][:2] == [1, 2], "what ran before is lost"
     assert not psutil.wait_procs(kernels, timeout=60)[1]
     assert not psutil.pid_exists(server) or psutil.Process(server).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_copy_is_written_now_and_then_and_when_its_notebook_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, written = [datetime(2026, 1, 1, tzinfo=UTC)], []
+
+    def cells(_: type, manager: NotebookExecutionManager, *names: str, **options: object) -> None:
+        for _second in range(12):
+            clock[0] += timedelta(seconds=1)
+            manager.save()
+
+    monkeypatch.setattr(NotebookExecutionManager, "now", lambda _: clock[0])
+    monkeypatch.setattr("papermill.engines.write_ipynb", lambda *_: written.append(clock[0].second))
+    monkeypatch.setattr(NBClientEngine, "execute_managed_notebook", classmethod(cells))
+    notebook = nbformat.v4.new_notebook(metadata={"papermill": {}})
+    sparing_engine.Sparing.execute_notebook(notebook, "python3", "copy.ipynb", progress_bar=False)
+    assert written == [0, 5, 10, 12]
 
 
 def test_only_the_last_runs_are_kept(tmp_path: Path) -> None:

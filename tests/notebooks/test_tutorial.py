@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 import run_notebooks
 from notebook_files import NOTEBOOKS, read_notebook
-from tests.support import broken_checks, executed, ports, written
+from tests.support import broken_cell, broken_checks, executed, ports, written
 from tests.support.clones import make_clone, run_tutorial
 
 BROKEN = Path(__file__).with_name("broken")
@@ -60,11 +60,9 @@ class Whole(NamedTuple):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """The one execution of every notebook, which all checks of a whole run share; each ends by breaking its work."""
     folder = tmp_path_factory.mktemp("whole")
-    clone, source = make_clone(folder / "clone"), broken_checks.inject(NOTEBOOKS, folder / "notebooks", BROKEN)
+    clone, source = make_clone(folder / "clone"), broken_cell.inject(NOTEBOOKS, folder / "notebooks", BROKEN)
     done = run_tutorial(clone, ports.free_port(1), "--all", "--source", str(source))
-    ended = {
-        path.name: broken_checks.split(read_notebook(path)) for path in (clone / "logs" / "runs").glob("*/*.ipynb")
-    }
+    ended = {path.name: broken_cell.split(read_notebook(path)) for path in (clone / "logs" / "runs").glob("*/*.ipynb")}
     notebooks, said = ({name: both[part] for name, both in ended.items()} for part in (0, 1))
     return Whole(clone, done.returncode, done.stdout, notebooks, said, left_behind(clone))
 

@@ -1,8 +1,9 @@
 """Checks on broken work: a check of a notebook must say FAIL when somebody breaks what it is about.
 
 tests/notebooks/broken/NN.py has one cell for each check of notebook NN: its first line names the check's claim, the
-rest breaks the subject. A run of the notebook gets one cell more, at its end, which does this to a copy of the
-notebook's names, runs the check again, puts the model folders back, and prints what each check said.
+rest breaks the subject. A run of the notebook gets one cell more, at its end, which calls `judge`: it does this to a
+copy of the notebook's names, runs the check again, puts the model folders back, and prints what each check said. It
+runs in every kernel of a run, so it imports nothing that a kernel has not.
 """
 
 from __future__ import annotations
@@ -14,17 +15,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat import NotebookNode
 
 import inf2lab.checks
 
-TAG = "broken-checks"
 FAILED, PASSED = "FAIL", "PASS"
 _CELL = re.compile(r"^# %%.*\n", re.MULTILINE)
 _ITEM = re.compile(r"\s*# breaks: (?P<claim>.+)\n(?P<code>[\s\S]*)")
@@ -42,40 +40,20 @@ def read_items(path: Path) -> dict[str, str]:
     return found
 
 
-def claims(notebook: NotebookNode) -> dict[str, str]:
+def claims(notebook: Mapping[str, Any]) -> dict[str, str]:
     """Return what a committed notebook's checks claim, each with the source of its cell."""
     found: dict[str, str] = {}
-    for cell in notebook.cells:
-        if "check" in cell.metadata.get("tags", []):
-            printed = "".join(output.get("text", "") for output in cell.outputs)
-            found |= dict.fromkeys(_SAID.findall(printed), cell.source)
+    for cell in notebook["cells"]:
+        if "check" in cell["metadata"].get("tags", []):
+            printed = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+            found |= dict.fromkeys(_SAID.findall(printed), "".join(cell["source"]))
     return found
-
-
-def inject(source: Path, target: Path, broken: Path) -> Path:
-    """Copy notebooks into `target`, those that have items with the cell that judges their checks; return it."""
-    target.mkdir()
-    for path in source.glob("[0-9][0-9]_*.ipynb"):
-        notebook, items = nbformat.read(path, as_version=4), broken / f"{path.stem[:2]}.py"
-        if items.exists():
-            code = f"import runpy\n\nrunpy.run_path({__file__!r})['judge'](globals(), {str(path)!r}, {str(items)!r})"
-            notebook.cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": [TAG]}))
-        nbformat.write(notebook, target / path.name)
-    return target
-
-
-def split(executed: NotebookNode) -> tuple[NotebookNode, dict[str, str]]:
-    """Return an executed notebook as a reader knows it, and what its checks said of their broken subjects."""
-    judging = [cell for cell in executed.cells if TAG in cell.metadata.get("tags", [])]
-    printed = "".join(output.get("text", "") for cell in judging for output in cell.outputs)
-    cells = [cell for cell in executed.cells if cell not in judging]
-    return nbformat.from_dict({**executed, "cells": cells}), json.loads(printed or "{}")
 
 
 def judge(namespace: dict[str, Any], notebook: str, items: str) -> None:
     """Print as JSON what each check says once its subject is broken: FAIL, PASS, or what went wrong meanwhile."""
-    read = nbformat.read(notebook, as_version=4)
-    cells = [cell.source for cell in read.cells if cell.cell_type == "code"]
+    read = json.loads(Path(notebook).read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in read["cells"] if cell["cell_type"] == "code"]
     checking, said = claims(read), {}
     for claim, code in read_items(Path(items)).items():
         with contextlib.redirect_stdout(io.StringIO()), everything_put_back():

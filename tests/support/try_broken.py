@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from tests.support import broken_checks, ports
+from tests.support import broken_cell, ports
 from tests.support.clones import ROOT, make_clone, run_tutorial
 
 BROKEN = ROOT / "tests" / "notebooks" / "broken"
@@ -18,10 +18,10 @@ def main() -> None:
     """Print what each check said of its broken subject; it must be FAIL."""
     with tempfile.TemporaryDirectory() as folder:
         clone = make_clone(Path(folder) / "clone")
-        source = broken_checks.inject(ROOT / "notebooks", Path(folder) / "notebooks", BROKEN)
+        source = broken_cell.inject(ROOT / "notebooks", Path(folder) / "notebooks", BROKEN)
         print(run_tutorial(clone, ports.free_port(1), "--source", str(source), *sys.argv[1:]).stdout)
         for path in sorted((clone / "logs" / "runs").glob("*/*.ipynb")):
-            for claim, said in broken_checks.split(nbformat.read(path, as_version=4))[1].items():
+            for claim, said in broken_cell.split(nbformat.read(path, as_version=4))[1].items():
                 print(f"{path.stem}: {claim}: {said}")
 
 

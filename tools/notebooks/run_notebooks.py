@@ -31,6 +31,7 @@ from nbformat import NotebookNode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tools/warm_worker.py
 
+import sparing_engine
 from inf2lab import catalog, paths
 from inf2lab.errors import LabError
 from inf2lab.settings import Settings
@@ -102,6 +103,7 @@ def execute(path: Path, run: Run, values: dict[str, Any]) -> Failure | None:
         papermill.execute_notebook(
             path,
             target,
+            engine_name=sparing_engine.NAME,
             parameters=mine,
             cwd=run.cwd,
             kernel_name="python3",
