@@ -8,20 +8,14 @@ import functools
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rehearsal.server.api.adapters import Adapters
-from rehearsal.server.api.gate import Gate
-from rehearsal.server.api.inference import Inference
-from rehearsal.server.api.management import Management
-from rehearsal.server.api.plugins import Plugins
-from rehearsal.server.api.routes import App
 from rehearsal.server.config import Address, ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError, SetupError
 from rehearsal.server.logs import ServerLog
@@ -29,13 +23,16 @@ from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.models.store import registration, startup_models
 from rehearsal.server.switches import Switch
 from rehearsal.server.wire.crowd import ACCEPTED_AT_ONCE, Crowd, raise_limit
-from rehearsal.server.wire.http import Connection
 from rehearsal.server.workers.factory import WorkerFactory
 from rehearsal.server.workers.package import worker_package
+
+if TYPE_CHECKING:
+    from rehearsal.server.front import Front
 
 STOP_SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}  # and the exit codes that the JVM has for them
 FAILURE_PAUSE_S = 3  # the original's pause between a failed load and its end
 CLOSE_TIMEOUT_S = 10
+WORKER_FIRST_S = 0.2  # until what answers is imported: beside the worker's imports, which take longer
 BACKLOG = 1024  # clients that may wait to be accepted
 EXIT_FAILED, EXIT_SETUP = 1, 2
 # Bytes. Once so much was taken and given back untouched, glibc keeps up to twice that for what comes next (mallopt(3),
@@ -74,6 +71,7 @@ class Server:
         factory = WorkerFactory(self._config, package, self._log)
         registry = Registry(self._config, factory, self._log)
         loading = loop.create_task(self._load(registry))
+        loop.call_later(WORKER_FIRST_S, _fronts)
         try:
             if not self._config.wait_model_loading:
                 await asyncio.sleep(0)  # all models are registered before the port opens
@@ -185,27 +183,14 @@ class Server:
         return EXIT_FAILED
 
     async def _open(self, registry: Registry) -> None:
-        inference = Inference(registry, self._config, self._log)
-        management = Management(registry, self._config, self._log)
-        adapters = Adapters(registry, self._config)
-        plugins = None if Switch.NO_PLUGINS in self._config.original else Plugins(registry)
-        if self._config.single_port:
-            await self._listen("BOTH API", self._config.inference, App(inference, management, adapters, plugins))
-            return
-        await self._listen("INFERENCE API", self._config.inference, App(inference))
-        await self._listen("MANAGEMENT API", self._config.management, App(None, management, adapters, plugins))
+        for front in _fronts()(registry, self._config, self._log, self._connections):
+            await self._listen(front)
 
-    async def _listen(self, name: str, address: Address, app: App) -> None:
-        loop = asyncio.get_running_loop()
-
-        def connection() -> asyncio.Protocol:
-            if self._config.connection_fault:
-                return Dropped(self._config.connection_fault, self._log)
-            return Connection(app, self._config, self._log, self._connections)
-
+    async def _listen(self, front: Front) -> None:
+        address, loop = front.address, asyncio.get_running_loop()
         try:
             # asyncio accepts as many at once as its backlog says; the kernel may let more of them wait.
-            listener = await loop.create_server(connection, address.host, address.port, backlog=ACCEPTED_AT_ONCE)
+            listener = await loop.create_server(front.connection, address.host, address.port, backlog=ACCEPTED_AT_ONCE)
             for found in listener.sockets:
                 with socket.socket(fileno=os.dup(found.fileno())) as same:
                     same.listen(BACKLOG)
@@ -220,9 +205,9 @@ class Server:
             text = f"{address} is not loopback: whoever reaches it uses, adds and removes models; see --host"
             self._log.warn("Rehearsal", text)
         elif Switch.WEB_PAGES_ARE_LET_IN not in self._config.original:
-            app.gate = Gate(address.host, dict(self._config.cors).get("access-control-allow-origin", ""))
+            front.guard()
         port = listener.sockets[0].getsockname()[1]
-        self._log.info("ModelServer", f"{name} bind to: {Address(address.host, port)}")
+        self._log.info("ModelServer", f"{front.name} bind to: {Address(address.host, port)}")
 
     def _announce(self) -> None:
         config, environ = self._config, self._config.environ
@@ -271,22 +256,14 @@ class Server:
             self._log.warn("Rehearsal", text)
 
 
-class Dropped(asyncio.Protocol):
-    """A connection that cannot be served, as a setting is wrong."""
-
-    def __init__(self, why: str, log: ServerLog) -> None:
-        self._why, self._log = why, log
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._log.warn("ChannelInitializer", f"Failed to initialize a channel.\n{self._why}")
-        raw = transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-
-
 class PortError(SetupError):
     """The port cannot be opened; DJLServing exits with 1 then, after loading the models."""
+
+
+def _fronts() -> Callable[..., list[Front]]:
+    from rehearsal.server.front import fronts
+
+    return fronts
 
 
 def _without_class(cause: str) -> str:
