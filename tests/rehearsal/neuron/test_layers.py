@@ -36,6 +36,7 @@ def test_the_quickest_form_is_chosen() -> None:
         assert isinstance(pack(weight, None, 1, torch.float16), HalfLinear)
         assert isinstance(pack(weight + 2.0**-9, None, 1, torch.bfloat16), HalfLinear)
         assert not isinstance(pack(weight + 2.0**17, None, 1, torch.bfloat16), HalfLinear), "f16 ends at 65504"
+        assert not isinstance(pack(weight * torch.inf, None, 1, torch.float16), HalfLinear), "FBGEMM has no infinity"
     if layers.can_pack(torch.float32):
         assert isinstance(pack(weight, None, 1, torch.float32), PackedLinear)
     assert isinstance(pack(weight.double(), None, 1, torch.float64), Linear)

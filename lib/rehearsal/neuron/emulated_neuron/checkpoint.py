@@ -52,7 +52,8 @@ def save_tensor(tensor: torch.Tensor, path: Path) -> Path:
         placeholder = {"torch_dtype": str(tensor.dtype), "shape": list(tensor.shape), "init_std": deviation}
         path.write_text(json.dumps(placeholder), encoding="utf-8")
     else:
-        torch.save(tensor.detach().clone(), path)  # a clone, because all of a storage is written that a view shares
+        whole = tensor.untyped_storage().nbytes() == tensor.nbytes  # else all would be written that a view shares
+        torch.save(tensor.detach() if whole else tensor.detach().clone(), path)
     return path
 
 

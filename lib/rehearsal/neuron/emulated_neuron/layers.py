@@ -172,7 +172,7 @@ Matrix = Linear | PackedLinear | HalfLinear | Int8Linear
 
 def pack(weight: Tensor, bias: Tensor | None, rows: int, amp: torch.dtype) -> Linear | PackedLinear | HalfLinear:
     """The quickest form for products of `rows` rows of a weight rounded to `amp`."""
-    if weight.dtype == torch.float32 and amp != torch.float32 and _has_fbgemm() and _is_half(weight):
+    if weight.dtype == torch.float32 and amp != torch.float32 and _has_fbgemm() and _is_half(weight, amp):
         products = _half_products()
         return HalfLinear(torch.ops.quantized.linear_prepack_fp16(weight, bias), products.product, products.onto)
     if not can_pack(weight.dtype):
@@ -195,8 +195,11 @@ def _has_fbgemm() -> bool:
     return "fbgemm" in torch.backends.quantized.supported_engines
 
 
-def _is_half(weight: Tensor) -> bool:
+def _is_half(weight: Tensor, amp: torch.dtype) -> bool:
     """Whether f16 holds a weight: what bf16 holds it does, but for the largest numbers and a part of the smallest."""
+    if amp == torch.float16:
+        low, high = weight.aminmax()
+        return bool(high - low < torch.inf)
     return bool((weight.half().float() - weight).abs().amax() <= 2**-25)
 
 

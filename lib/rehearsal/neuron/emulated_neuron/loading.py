@@ -76,15 +76,18 @@ class Loader:
         dims, layout = self.spec.dims, self.layout
         heads, groups, width = dims.heads, dims.kv_heads, dims.head_dim
         parts = [self._matrix(at + name, dims.family.attention_bias) for name in layout.qkv]
-        order = torch.arange(heads + 2 * groups)
+        order: Tensor | None = None
         if layout.qkv_order == "by head":  # q, k, v of the first head, then of the second
-            order = order.view(heads, 3).T.reshape(-1)
-        lanes = rotary_lanes(self.spec)
+            order = torch.arange(heads + 2 * groups).view(heads, 3).T.reshape(-1)
+        lanes = rotary_lanes(self.spec) if self.spec.rotary_dim else None
 
         def arrange(pieces: list[Tensor]) -> Tensor:
             m = torch.cat(pieces)
-            by_head = m.view(heads + 2 * groups, width, -1)[order]
-            by_head[: heads + groups] = by_head[: heads + groups, lanes]
+            by_head = m.view(heads + 2 * groups, width, -1)
+            if order is not None:
+                by_head = by_head[order]
+            if lanes is not None:
+                by_head[: heads + groups] = by_head[: heads + groups, lanes]
             return by_head.view(m.shape)
 
         weight = arrange([weight for weight, _ in parts])
@@ -94,6 +97,8 @@ class Loader:
 
     def _join(self, at: str, names: tuple[str, ...], has_bias: bool) -> Matrix:
         """Several matrices below each other: one product with all of them is quicker than one with each."""
+        if len(names) == 1:
+            return self._store(*self._matrix(at + names[0], has_bias))
         weights, biases = zip(*(self._matrix(at + name, has_bias) for name in names), strict=True)
         return self._store(torch.cat(weights), torch.cat(biases) if has_bias else None)
 
