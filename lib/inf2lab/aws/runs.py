@@ -91,7 +91,7 @@ def all_runs() -> list[Run]:
             f"{_folder()}: the records of runs cannot be looked at ({error.strerror}), and one of them may bill: "
             "make the folder readable"
         ) from error
-    return sorted((_read(name) or Run(name, "") for name in names), key=lambda run: run.launched)
+    return sorted((run_on_record(name) or Run(name, "") for name in names), key=lambda run: run.launched)
 
 
 def open_runs() -> list[Run]:
@@ -101,14 +101,6 @@ def open_runs() -> list[Run]:
 
 def run_on_record(name: str) -> Run | None:
     """Return the run of this id; None where there is no record of it, or none that can be read."""
-    return _read(name)
-
-
-def _folder() -> Path:
-    return paths.logs() / "cloud"
-
-
-def _read(name: str) -> Run | None:
     try:
         data = json.loads((_folder() / f"{name}.json").read_text())
         told = {field.name: data[field.name] for field in fields(Run) if data.get(field.name)}
@@ -119,3 +111,7 @@ def _read(name: str) -> Run | None:
         return None
     words = (run.id, run.region, run.instance, run.instance_id, run.bucket, run.kept, *run.volumes)
     return run if run.id == name and run.region and all(isinstance(word, str) for word in words) else None
+
+
+def _folder() -> Path:
+    return paths.logs() / "cloud"

@@ -110,6 +110,14 @@ def with_variables(settings: Settings, variables: list[str] | None) -> Settings:
     return replace(settings, docker_options=f"{settings.docker_options} {words}".strip())
 
 
+def read_numbers(name: str, text: str, rule: str) -> list[int]:
+    """Return the numbers from 1 on that an option names, with commas between them; raises SettingsError."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(re.fullmatch("[0-9]{1,6}", word) and int(word) for word in words):
+        raise SettingsError(name, text, rule)
+    return [int(word) for word in words]
+
+
 def show_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print rows below their headings, without a frame."""
     table = Table(*heads, box=None, pad_edge=False)

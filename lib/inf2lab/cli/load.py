@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
+import shlex
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -15,7 +15,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from inf2lab import paths
-from inf2lab.cli.common import DEFAULTS, console, one_sentence, show_table, with_settings
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, read_numbers, show_table, with_settings
 from inf2lab.errors import SettingsError
 from inf2lab.files import check_place, write_file
 from inf2lab.settings import Settings
@@ -87,7 +87,7 @@ def load(
     from inf2lab.serving import Server
 
     with one_sentence():
-        counts = _numbers(clients)
+        counts = read_numbers("clients", clients, "use a number from 1 on, or several for a sweep: 1,2,4,8")
         for place in filter(None, (json_file, csv_file, report)):
             check_place(place)
         prompts = prompts or measure.Target.prompts
@@ -124,7 +124,7 @@ def load(
             processes=processes,
         )
         if aiperf:
-            print(measure.as_typed(measure.aiperf_command(target, one)))
+            print(shlex.join(measure.aiperf_command(target, one)))
             return
         mark = measure.Mark.here(target.metrics) if target.metrics else None
         results = _measure(target, one, counts)
@@ -209,10 +209,3 @@ def _view(mark: Mark | None) -> ServerView | None:
         return mark.view() if mark else None
     except MeasureError:  # a server that keeps no metrics log
         return None
-
-
-def _numbers(text: str) -> list[int]:
-    words = text.split(",")
-    if not all(re.fullmatch("[0-9]{1,6}", word.strip()) and int(word) for word in words):
-        raise SettingsError("clients", text, "use a number from 1 on, or several for a sweep: 1,2,4,8")
-    return [int(word) for word in words]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inf2lab import paths
-from inf2lab.cli.common import DEFAULTS, console, one_sentence, with_settings
-from inf2lab.errors import SettingsError
+from inf2lab.cli.common import DEFAULTS, console, one_sentence, read_numbers, with_settings
 from inf2lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +45,9 @@ def ray(
 
     with one_sentence():
         model = ModelFolder(paths.real(folder)) if folder else light_folder()
-        cores = _numbers(nodes) or ([settings.hardware.cores] if settings.lane == "inf2" else list(NODES))
+        rule = "write the NeuronCores of each node with commas, as in 24,24,12"
+        cores = [settings.hardware.cores] if settings.lane == "inf2" else list(NODES)
+        cores = read_numbers("nodes", nodes, rule) if nodes else cores
         spec = RaySpec.of(settings, model, min_replicas=fewest)
         most = max(fewest, most or sum(count // spec.neuron_cores for count in cores))
         if manifest:
@@ -85,11 +85,3 @@ def _run(cluster: RayCluster, spec: RaySpec) -> None:
             shown = lines
         cluster.status()  # raises once the cluster has ended
         time.sleep(1)
-
-
-def _numbers(nodes: str) -> list[int]:
-    """Return the cores of each node; raises SettingsError."""
-    words = [word.strip() for word in nodes.split(",")] if nodes else []
-    if not all(re.fullmatch("[0-9]{1,6}", word) and int(word) for word in words):
-        raise SettingsError("nodes", nodes, "write the NeuronCores of each node with commas, as in 24,24,12")
-    return [int(word) for word in words]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from inf2lab.errors import MeasureError
 from inf2lab.faces import on_demand
-from inf2lab.measure.aiperf import aiperf_command, as_typed
+from inf2lab.measure.aiperf import aiperf_command
 from inf2lab.measure.chip import read_document, read_monitor, recorded, watching
 from inf2lab.measure.client import Traffic
 from inf2lab.measure.load import Load
@@ -35,7 +35,6 @@ __all__ = [
     "Tokens",
     "Traffic",
     "aiperf_command",
-    "as_typed",
     "chip_cost",
     "chip_rates",
     "fitting",

@@ -4,7 +4,6 @@ Options: aiperf 0.13's command line reference, and its guide to template endpoin
 """
 
 import json
-import shlex
 from urllib.parse import urlsplit
 
 from inf2lab.errors import MeasureError
@@ -47,8 +46,3 @@ def aiperf_command(target: Target, load: Load) -> list[str]:
     options += ["--synthetic-input-tokens-mean", str(prompt_tokens)] if prompt_tokens else []
     options += ["--output-tokens-mean", str(target.output_tokens), "--random-seed", str(load.seed)]
     return ["aiperf", "profile", *options]
-
-
-def as_typed(command: list[str]) -> str:
-    """Return a command as a person would type it."""
-    return shlex.join(command)

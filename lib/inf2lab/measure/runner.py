@@ -32,7 +32,6 @@ class Knee:
 
     clients: int
     requests_per_s: float
-    p50_ms: float
     top_requests_per_s: float
 
 
@@ -126,7 +125,7 @@ def knee(results: Sequence[Result]) -> Knee | None:
     top = max(result.requests_per_s for result in measured)
     enough = [result for result in measured if result.requests_per_s >= NEAR_THE_TOP * top]
     first = min(enough, key=lambda result: result.load.clients)
-    return Knee(first.load.clients, first.requests_per_s, first.latency.at(0.5) or 0.0, top)
+    return Knee(first.load.clients, first.requests_per_s, top)
 
 
 def usd_per_million_tokens(usd_per_hour: float, tokens_per_s: float) -> float:

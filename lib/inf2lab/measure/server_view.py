@@ -18,7 +18,7 @@ from inf2lab.measure.result import Times
 FILES = ("server_metric.log", "model_metric.log")
 ANSWERED = ("ModelLatency", "RequestLatency")
 # As DJL's Metric class writes them: Name.Unit:value|#Dimension:value,...
-_METRIC = re.compile(r"(?P<name>\w+)\.(?P<unit>\w+):(?P<value>-?[\d.eE+]+)(?:\|#(?P<dimensions>\S*))?\s*$")
+_METRIC = re.compile(r"(?P<name>\w+)\.\w+:(?P<value>-?[\d.eE+]+)(?:\|#\S*)?\s*$")
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class Metric:
     """One line of a metrics log: `QueueTime.Microseconds:180|#Host:vm`."""
 
     name: str
-    unit: str
     value: float
-    dimensions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,7 @@ class Mark:
 def read_metric(line: str) -> Metric | None:
     """Return what a line of a metrics log says, or None for another line."""
     match = _METRIC.search(line)
-    if match is None:
-        return None
-    pairs = (pair.partition(":") for pair in (match["dimensions"] or "").split(",") if pair)
-    return Metric(match["name"], match["unit"], float(match["value"]), {key: value for key, _, value in pairs})
+    return Metric(match["name"], float(match["value"])) if match else None
 
 
 def view_of(lines: Iterable[str]) -> ServerView:

@@ -49,8 +49,8 @@ class VllmServer(MigratedServer, LocalServer):
         return QUIET | worker_environment() | bridge | {processes.MARK: processes.owner()}
 
     def scratch_variables(self, scratch: str) -> dict[str, str]:
-        """Return what keeps its own files in `scratch`."""
-        return scratch_variables(scratch)
+        """Return what keeps vLLM's own files in `scratch`."""
+        return {"TMPDIR": scratch, "VLLM_CACHE_ROOT": f"{scratch}/cache", "VLLM_CONFIG_ROOT": f"{scratch}/config"}
 
     def check(self) -> None:
         """Raise FolderError or ServerError if it cannot be started here."""
@@ -87,8 +87,3 @@ def on_cpu(words: Sequence[str]) -> list[str]:
         else:
             kept.append(word)
     return [*kept, "--enforce-eager"]
-
-
-def scratch_variables(scratch: str) -> dict[str, str]:
-    """Return what keeps vLLM's own files in `scratch`."""
-    return {"TMPDIR": scratch, "VLLM_CACHE_ROOT": f"{scratch}/cache", "VLLM_CONFIG_ROOT": f"{scratch}/config"}

@@ -125,9 +125,10 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
     inference, management = _addresses(keys, flags)
     home = environ.get("MODEL_SERVER_HOME")
     store = Path(home or "", keys["model_store"]).absolute() if keys.get("model_store") else None
+    usual = ServerConfig  # its defaults
     as_java = Switch.BAD_LIMIT_DROPS_CONNECTIONS in flags.original
-    chunked, fault = read.late("chunked_read_timeout", 60, None, as_java=as_java)
-    largest, too_small = read.late("max_request_size", 64 * 1024 * 1024, 0, as_java=as_java)
+    chunked, fault = read.late("chunked_read_timeout", usual.chunked_read_timeout_s, None, as_java=as_java)
+    largest, too_small = read.late("max_request_size", usual.max_request_size, 0, as_java=as_java)
     if read.number("number_of_netty_threads", 0) < 0:
         text = f"number_of_netty_threads={keys['number_of_netty_threads']}: write 0 (the original's own) or more"
         raise SetupError(text, f"nThreads : {keys['number_of_netty_threads']} (expected: > 0)")
@@ -141,14 +142,14 @@ def load_config(flags: Flags, environ: Mapping[str, str]) -> ServerConfig:
         management=management,
         model_store=store,
         load_models=keys.get("load_models"),
-        job_queue_size=read.number("job_queue_size", 1000),
-        batch_size=read.number("batch_size", 1),
-        max_batch_delay_ms=read.number("max_batch_delay", 100),
-        max_idle_time_s=read.number("max_idle_time", 60),
-        load_on_devices=keys.get("load_on_devices", "*"),
-        wait_model_loading=read.flag("wait_model_loading", True),
-        allow_multi_status=read.flag("allow_multi_status", False),
-        reserved_memory_mb=read.number("reserved_memory_mb", 500),
+        job_queue_size=read.number("job_queue_size", usual.job_queue_size),
+        batch_size=read.number("batch_size", usual.batch_size),
+        max_batch_delay_ms=read.number("max_batch_delay", usual.max_batch_delay_ms),
+        max_idle_time_s=read.number("max_idle_time", usual.max_idle_time_s),
+        load_on_devices=keys.get("load_on_devices", usual.load_on_devices),
+        wait_model_loading=read.flag("wait_model_loading", usual.wait_model_loading),
+        allow_multi_status=read.flag("allow_multi_status", usual.allow_multi_status),
+        reserved_memory_mb=read.number("reserved_memory_mb", usual.reserved_memory_mb),
         max_request_size=largest,
         cors=cors,
         chunked_read_timeout_s=chunked,

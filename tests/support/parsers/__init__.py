@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inf2lab.serving import processes, vllm_python
-from inf2lab.serving.vllm import QUIET, scratch_variables
+from inf2lab.serving.vllm import QUIET
 from inf2lab.weights import worker_environment
+
+OWN_FILES = ("TMPDIR", "VLLM_CACHE_ROOT", "VLLM_CONFIG_ROOT")
 
 
 def objections(commands: Sequence[Sequence[str]], *, program: str = "vllm") -> list[str | None]:
@@ -24,11 +26,11 @@ def objections(commands: Sequence[Sequence[str]], *, program: str = "vllm") -> l
         done = subprocess.run(
             [str(vllm_python()), str(Path(__file__).with_name(f"parse_{program}.py"))],
             input=json.dumps([list(words) for words in commands]),
-            env=os.environ | QUIET | worker_environment() | scratch_variables(scratch),
+            env=os.environ | QUIET | worker_environment() | dict.fromkeys(OWN_FILES, scratch),
             capture_output=True,
             text=True,
             check=False,
         )
-    assert done.returncode == 0, done.stderr
+    assert done.stdout, done.stderr
     found: list[str | None] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -199,18 +199,21 @@ class Stage:
 
     def _running(self, fewest: int, most: int) -> RayCluster:
         """Return the cluster with the light application, between so many replicas."""
+        cluster = self._started()
+        cluster.deploy(replace(self.spec, min_replicas=fewest, max_replicas=most), wait=None if fewest > 1 else 0)
+        return cluster
+
+    def _started(self) -> RayCluster:
         if self.cluster is None:
             raise ServerError("the cluster does not run: `stage.start()` first")
-        self.cluster.deploy(replace(self.spec, min_replicas=fewest, max_replicas=most), wait=None if fewest > 1 else 0)
         return self.cluster
 
     def _ask(self, folder: ModelFolder, prompts: Sequence[str], seq_length: int) -> tuple[str, ...]:
-        if self.cluster is None:
-            raise ServerError("the cluster does not run: `stage.start()` first")
+        cluster = self._started()
         url = Server.running(self._chosen).url if self._chosen.lane == "inf2" else ""
-        self.cluster.deploy(RaySpec.of(self._chosen, folder, max_replicas=1, url=url))
-        trials.wait_settled(self.cluster, 1)
-        return tuple(Endpoint(self.cluster.url, folder.name).generate(prompts, seq_length))
+        cluster.deploy(RaySpec.of(self._chosen, folder, max_replicas=1, url=url))
+        trials.wait_settled(cluster, 1)
+        return tuple(Endpoint(cluster.url, folder.name).generate(prompts, seq_length))
 
     def _placement(self) -> tuple[Placed, ...]:
         return tuple(Placed(one.node, one.cores) for one in self._running(FULL, FULL).wait(FULL))
