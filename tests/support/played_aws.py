@@ -74,6 +74,7 @@ def put_in(regions: list[str]) -> None:
     from moto.iam.models import AWSManagedPolicy, iam_backends
 
     play_first_boot()
+    _share_what_never_changes()
     _find_offerings_once()
     _leave_out_what_nobody_reads()
     for region in regions:
@@ -149,13 +150,14 @@ def _once(make: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache
 def _share_what_never_changes() -> None:
-    """Has boto read a service's model and make its methods once, and not for each of the dozen clients of a test."""
+    """Has boto read its files and make a service's methods once, and not for each session and client of a test."""
     for owner, names in {
         botocore.client.ClientCreator: ("_load_service_model", "_create_methods"),
         botocore.hooks.EventAliaser: ("_alias_event_name",),
     }.items():
         for name in names:
             setattr(owner, name, _once(vars(owner)[name]))
+    botocore.session.create_loader = cache(botocore.session.create_loader)
     responses.method_names_from_class = cache(responses.method_names_from_class)
     serialize.XFormedAttributePicker.get_possible_keys = _names_of
 
@@ -228,10 +230,9 @@ def own_client(service: str, region: str = REGION) -> Any:
 
 
 def new_session(region: str = REGION) -> boto3.Session:
-    """A session with events of its own, which reads the service models that are loaded already."""
-    core = botocore.session.Session()
-    core.register_component("data_loader", own_session()._session.get_component("data_loader"))
-    return boto3.Session(region_name=region, botocore_session=core)
+    """A session with events of its own."""
+    _share_what_never_changes()
+    return boto3.Session(region_name=region, botocore_session=botocore.session.Session())
 
 
 def stop_after(session: boto3.Session, number: int, error: type[BaseException] = KeyboardInterrupt) -> list[int]:

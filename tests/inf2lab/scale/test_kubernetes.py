@@ -7,7 +7,7 @@ import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,11 +55,17 @@ def folder_of(tmp_path: Path) -> Callable[..., ModelFolder]:
     return make
 
 
-def objects(made: Deployment) -> Iterator[dict[str, Any]]:
-    """Every Kubernetes object of a rendering, read back from its text."""
-    for name, data in made.files().items():
-        if name.endswith(".yaml") and name != HELM_VALUES and "kustomization" not in name:
-            yield from yaml.safe_load_all(data)
+READ: list[Any] = []  # the rendering that was read last, and its objects
+
+
+def objects(made: Deployment) -> list[dict[str, Any]]:
+    """Every Kubernetes object of a rendering, read back from its text once, by the parser in C where there is one."""
+    if not READ or READ[0] is not made:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        left_out = {HELM_VALUES, "kustomization.yaml", "karpenter/kustomization.yaml"}
+        texts = [data for name, data in made.files().items() if name.endswith(".yaml") and name not in left_out]
+        READ[:] = made, [one for text in texts for one in yaml.load_all(text, loader)]
+    return READ[1]
 
 
 def one(made: Deployment, kind: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A manifest's fixed parts are a YAML file with placeholders, `$name`, beside the 
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -24,15 +25,21 @@ def fill_in(template: Path, values: Mapping[str, Any]) -> list[Document]:
 
     The comment at a document's head is its reason. A key whose value is None is left out; a list in a list is spliced.
     """
+    return [Document(Template(why).substitute(values), _filled(body, values)) for why, body in _parsed(template)]
+
+
+@cache
+def _parsed(template: Path) -> list[tuple[str, Any]]:
+    """Return reason and body of each document of a YAML file, which is part of this program."""
     import yaml
 
-    documents = []
+    parts = []
     for part in template.read_text(encoding="utf-8").split("---\n"):
         lines = part.splitlines()
         head = lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))]
         why = " ".join(line.removeprefix("# ") for line in head)
-        documents.append(Document(Template(why).substitute(values), _filled(yaml.safe_load(part), values)))
-    return documents
+        parts.append((why, yaml.safe_load(part)))
+    return parts
 
 
 def _filled(part: Any, values: Mapping[str, Any]) -> Any:

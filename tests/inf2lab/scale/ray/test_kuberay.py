@@ -32,11 +32,17 @@ NAME_LENGTH = catalog.kuberay_facts().name_length
 Manifest = dict[str, Any]
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Manifest:
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """The RayService of seven replicas at most, as `kubectl` would read it."""
-    documents = ray_service(Settings(), light_folder(at=tmp_path / "light_one"), replicas=(1, 7))
-    return list(yaml.safe_load_all(as_text(documents)))[-1]
+    folder = light_folder(at=tmp_path_factory.mktemp("kuberay") / "light_one")
+    return list(yaml.safe_load_all(as_text(ray_service(Settings(), folder, replicas=(1, 7)))))[-1]
+
+
+@pytest.fixture
+def service(committed: Manifest) -> Manifest:
+    """The same, for a test that may break it."""
+    return copy.deepcopy(committed)
 
 
 def cluster(service: Manifest) -> dict[str, Any]:
