@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -33,6 +34,9 @@ for folder in (
     "tools/translation",
 ):  # the builders are scripts, not a package
     sys.path.insert(0, str(ROOT / folder))
+
+# Thousands of tests are kept until the end: looking through them for garbage took a quarter of collecting them.
+gc.set_threshold(50_000)
 
 # Threads of PyTorch that wait for each other would spin: where other work has the core, a step takes 30 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -72,6 +76,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest files first, and leave the others as they were found."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Look through what was collected no more: it stays."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ def test_it_ends_as_a_cold_one_ends(tmp_path: Path, code: str, status: int) -> N
     assert [run(p, tmp_path, code).returncode for p in (warm_worker.python(), sys.executable)] == [status, status]
 
 
+@pytest.mark.thorough
 def test_one_thread_is_what_it_has_anyway(tmp_path: Path) -> None:
     code = "import os, torch; print(torch.get_num_threads(), os.environ.get('OMP_NUM_THREADS'))"
     assert run(warm_worker.python(), tmp_path, code).stdout == "1 None\n"
@@ -88,6 +89,7 @@ def test_whoever_kills_the_script_kills_the_worker(tmp_path: Path) -> None:
         assert psutil.wait_procs([worker], timeout=120)[1] == []
 
 
+@pytest.mark.thorough
 def test_a_run_of_the_tutorial_has_a_warm_process_of_its_own_and_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NOT_REACHED = re.compile(r"Could not find a version|No matching distribution|Connection(Error| refused)")
 DATA = ("*.json", "*.csv", "*.yaml", "*.toml", "*.in", "*.sh", "*.txt", "*.html", "*.jsonl", "*.properties")
+PACKAGES = ("inf2lab", "rehearsal/server", "neuron_rules")
 pytestmark = pytest.mark.timeout(600)  # fetching the build backend takes what the network takes
 
 
@@ -53,14 +55,25 @@ def files(folder: Path, *patterns: str) -> set[str]:
     return {str(path.relative_to(folder)) for pattern in patterns for path in folder.rglob(pattern)}
 
 
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_every_data_file_of_the_packages_is_declared(folder: str) -> None:
+    package = folder.partition("/")[0]
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    declared = {path for pattern in patterns.get(package, []) for path in (ROOT / "lib" / package).glob(pattern)}
+    missing = {path for pattern in DATA for path in (ROOT / "lib" / folder).rglob(pattern)} - declared
+    assert not missing, f"{package}: add to package-data in pyproject.toml: {sorted(missing)}"
+
+
+@pytest.mark.thorough
 def test_every_data_file_of_the_packages_is_in_it(wheel: Path) -> None:
-    for package in ("inf2lab", "rehearsal/server", "neuron_rules"):
+    for package in PACKAGES:
         wanted = files(ROOT / "lib" / package, *DATA)
         missing = {name for name in wanted if not (wheel / package / name).is_file()}
         assert not missing, f"{package}: add to package-data in pyproject.toml: {sorted(missing)}"
     assert len(files(wheel / "inf2lab" / "catalog", "*.json")) >= 7
 
 
+@pytest.mark.thorough
 def test_every_module_is_in_it_and_nothing_that_plays_the_chip(wheel: Path) -> None:
     assert files(ROOT / "lib" / "inf2lab", "*.py") == files(wheel / "inf2lab", "*.py")
     named = files(wheel, "*transformers_neuronx*", "*torch_neuronx*")
@@ -92,6 +105,7 @@ def answer(command: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess
     return subprocess.run([command, *words], cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 def test_the_base_alone_lints_plans_and_explains(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "serving.properties").write_text("option.dtype=f16\n")
@@ -105,6 +119,7 @@ def test_the_base_alone_lints_plans_and_explains(installed: Path, tmp_path: Path
     assert explained.stdout.startswith("log, line 1: The degree does not divide")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "extra"),
     [

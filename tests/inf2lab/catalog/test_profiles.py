@@ -108,15 +108,15 @@ def test_options_of_a_release(name: str) -> None:
     assert len(read) == HANDLER_OPTIONS[minor(name)]
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_an_option_is_complete(name: str) -> None:
-    option = OPTIONS[name]
-    assert option.reader in ("handler", "server", "both")
-    assert option.kind in ("int", "bool", "choice", "degree", "dtype", "list", "text")
-    assert any(parse_version(option.since) == profile.version for profile in PROFILES.values())
-    assert all(parse_version(since) >= parse_version(option.since) for since in (*option.defaults, *option.choices))
-    assert (option.kind == "choice") is bool(option.choices)
-    assert re.fullmatch(r"[^.].{8,}[^.]", option.meaning)
+def test_an_option_is_complete() -> None:
+    for name, option in OPTIONS.items():
+        assert option.reader in ("handler", "server", "both"), name
+        assert option.kind in ("int", "bool", "choice", "degree", "dtype", "list", "text"), name
+        since = parse_version(option.since)
+        assert any(since == profile.version for profile in PROFILES.values()), name
+        assert all(parse_version(later) >= since for later in (*option.defaults, *option.choices)), name
+        assert (option.kind == "choice") is bool(option.choices), name
+        assert re.fullmatch(r"[^.].{8,}[^.]", option.meaning), name
 
 
 @pytest.mark.parametrize(

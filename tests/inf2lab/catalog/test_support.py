@@ -46,9 +46,9 @@ def test_what_only_computes_otherwise_does_not_keep_a_model_from_loading() -> No
     assert [one.loads for one in found("Llama-3.2-1B", "djl-0.29")] == [True]
 
 
-@pytest.mark.parametrize("name", [*catalog.models(), *other_models()])
-def test_every_model_is_of_a_kind(name: str) -> None:
-    assert kinds_of(catalog.described(name) or {})
+def test_every_model_is_of_a_kind() -> None:
+    names = [*catalog.models(), *other_models()]
+    assert [name for name in names if not kinds_of(catalog.described(name) or {})] == []
 
 
 @pytest.mark.parametrize("name", model_kinds())
