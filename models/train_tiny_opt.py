@@ -11,6 +11,7 @@ processor give the same weights; the files are written only when training has en
 from __future__ import annotations
 
 import argparse
+import functools
 import gzip
 import html
 import json
@@ -49,6 +50,7 @@ class Shape:
 # --- text ------------------------------------------------------------------------------------------
 
 
+@functools.cache  # most texts stand in a description several times
 def plain(markup: str) -> str:
     """Return documentation markup as one line of plain text."""
     text = re.sub(r"<(?:li|p|br|dt|dd|note|important)\b[^>]*>", " ", markup)

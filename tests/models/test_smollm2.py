@@ -93,34 +93,26 @@ def test_logits_are_hugging_faces(reference: PreTrainedModel, load: Load) -> Non
         torch.testing.assert_close(step, expected[:, position], atol=1e-4, rtol=0)
 
 
-def test_greedy_text_is_identical_for_256_tokens(
+def test_greedy_texts_of_a_left_padded_batch_are_those_of_single_runs_for_256_tokens(
     reference: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, load: Load
 ) -> None:
-    ids = ids_of(tokenizer, PROMPTS[0])
-    ours = load().sample(ids, ids.shape[1] + 256, top_k=1, eos_token_override=-1)
-    assert ours.shape == (1, ids.shape[1] + 256)
-    assert torch.equal(ours[:, : ids.shape[1]], ids)
-    assert torch.equal(ours[0, ids.shape[1] :], preferred(reference, ours, ids.shape[1]))
-
-
-def test_a_left_padded_batch_gives_the_texts_of_single_runs(
-    reference: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, load: Load
-) -> None:
+    """The first row has no padding: it is what a prompt alone gives."""
     rows = [ids_of(tokenizer, prompt)[0] for prompt in PROMPTS]
     longest = max(map(len, rows))
     pads = [longest - len(row) for row in rows]
     assert pads == [0, 1]
     batch = torch.stack([torch.nn.functional.pad(row, (longest - len(row), 0)) for row in rows])
     together = load(batch_size=2).sample(
-        batch, longest + 64, start_ids=torch.tensor(pads), top_k=1, eos_token_override=-1
+        batch, longest + 256, start_ids=torch.tensor(pads), top_k=1, eos_token_override=-1
     )
+    assert together.shape == (2, longest + 256)
     for row, pad, text in zip(rows, pads, together, strict=True):
         assert torch.equal(text[pad:longest], row)
         assert torch.equal(text[longest:], preferred(reference, text[None, pad:], len(row)))
 
 
-@pytest.mark.parametrize("amp", ["f32", "f16", "bf16"])
-def test_it_speaks_in_every_number_format(load: Load, amp: str) -> None:
+@pytest.mark.parametrize("amp", ["f32", "bf16"])  # f16: below
+def test_a_single_row_speaks_in_other_number_formats(load: Load, amp: str) -> None:
     prompt = torch.tensor([[1, 2, 3]])
     assert torch.equal(load(amp=amp).sample(prompt, 8, top_k=1)[:, :3], prompt)
 
@@ -137,7 +129,7 @@ def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> N
 def test_the_tutorial_runs_with_it(snapshot: Path, tmp_path: Path, free_port: int) -> None:
     """`make run MODEL=smollm2-135m`: the built-in handler (03), model.py (04), and the endpoint's answer (06)."""
     clone = make_clone(tmp_path / "clone")
-    chosen = ["--model", "smollm2-135m", "-p", "seq_length", "256"]
+    chosen = ["--model", "smollm2-135m", "-p", "seq_length", "64"]
     done = run_tutorial(clone, free_port, *chosen, "03", "04", "05", "06", "99")
     assert done.returncode == 0, done.stdout
     assert "degree 2: 9 attention heads are padded to 10" in done.stdout

@@ -69,6 +69,7 @@ def test_late_positions_are_trained_like_early_ones():
     assert bands["1500-2048"] >= 0.90 * bands["100-500"]
 
 
+@pytest.mark.thorough
 def test_recorded_losses_are_what_the_weights_give(loaded, describe):
     """A part of the held-out texts, through Hugging Face's own OPT instead of the training script's."""
     train = script("train_tiny_opt")
@@ -86,6 +87,12 @@ def test_recorded_losses_are_what_the_weights_give(loaded, describe):
     assert late == pytest.approx(facts["held_out_loss_by_position"]["1500-2048"], rel=0.15)
 
 
+def test_three_samples_do_not_repeat_themselves(loaded, describe):
+    rows = describe.samples(*loaded, describe.PROMPTS[1], 3, 60, seed=0)
+    assert all(describe.most_repeated(row) <= 3 for row in rows)
+
+
+@pytest.mark.thorough
 def test_nine_of_ten_samples_do_not_repeat_themselves(loaded, describe):
     rows = describe.samples(*loaded, describe.PROMPTS[1], 10, 300, seed=0)
     assert sum(describe.most_repeated(row) <= 3 for row in rows) >= 9

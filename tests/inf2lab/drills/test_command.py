@@ -59,7 +59,10 @@ def test_what_could_not_run_is_one_sentence_and_code_2() -> None:
         assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, id="SIGINT"), pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.thorough)],
+)
 def test_an_interrupted_drill_leaves_nothing(number: signal.Signals, logs: Path, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()

@@ -27,6 +27,16 @@ from tests.support.golden.launch import GOLDEN
 ENGINE = {"engine": "Python"}
 # Drills of one scene stand together, so that they share a server here as in `inf2lab drill --all`.
 SCENES = list(dict.fromkeys(drill.scene for drill in DRILLS.values()))
+# Each loads a model of its own, the last two with an interpreter of their own; the others hold what is claimed.
+COSTLY = {
+    "heads-not-divisible",
+    "dtype-of-the-built-in-handler",
+    "unknown-engine",
+    "missing-model",
+    "tokenizer-missing",
+    "read-only-model-folder",
+    "disk-full",
+}
 _results: dict[str, Result] = {}
 
 
@@ -47,7 +57,9 @@ def leftovers(site: Site) -> list[str]:
     return [*left_over(), *there, *(["a listener"] if listens else [])]
 
 
-@pytest.fixture(params=DRILLS, ids=str)
+@pytest.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.thorough] if name in COSTLY else []) for name in DRILLS], ids=str
+)
 def result(request: pytest.FixtureRequest) -> Result:
     """A drill that was run."""
     found = result_of(request.param)
@@ -147,6 +159,7 @@ def test_a_machine_that_cannot_cause_it_is_told_why(monkeypatch: pytest.MonkeyPa
         )
 
 
+@pytest.mark.thorough
 def test_mounts_end_with_the_worker() -> None:
     before = Path("/proc/self/mounts").read_text() if sys.platform == "linux" else ""
     if result_of("disk-full").unavailable:
