@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.thorough
 def test_a_run_from_launch_to_nothing_left(
     moto_server: dict[str, str], aws_left: Callable[[], list[str]], tmp_path: Path
 ) -> None:

@@ -75,11 +75,11 @@ def test_3_the_image_goes_between_look_up_and_launch(played: PlayedAws, launchin
     "operation",
     [
         "iam.CreateRole",
-        "iam.CreateInstanceProfile",
-        "iam.PutRolePolicy",
-        "ec2.CreateSecurityGroup",
+        pytest.param("iam.CreateInstanceProfile", marks=pytest.mark.thorough),
+        pytest.param("iam.PutRolePolicy", marks=pytest.mark.thorough),
+        pytest.param("ec2.CreateSecurityGroup", marks=pytest.mark.thorough),
         "ec2.RunInstances",
-        "scheduler.CreateScheduleGroup",
+        pytest.param("scheduler.CreateScheduleGroup", marks=pytest.mark.thorough),
         "scheduler.CreateSchedule",
     ],
 )

@@ -248,9 +248,10 @@ def test_an_instance_without_a_repository_is_done_when_it_is_installed(played: P
     ids=["it failed", "it hangs", "it never spoke"],
 )
 def test_a_first_boot_that_goes_wrong_is_said_with_what_to_do(
-    played: PlayedAws, launching: Launching, statuses: tuple[str, ...], said: str
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch, statuses: tuple[str, ...], said: str
 ) -> None:
     """The instance stays, so that its log can be read; the run is on record, and both ways out are named."""
+    monkeypatch.setattr("inf2lab.aws.first_boot.STEP_S", 240)
     becomes(played, *statuses)
     here = played.cloud()
     with pytest.raises(aws.BootFailed, match=said) as caught:
@@ -281,6 +282,7 @@ def test_a_subnet_without_a_way_out_is_noticed(
     played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Session Manager's agent never calls in from a private subnet that has neither NAT nor endpoints."""
+    monkeypatch.setattr("inf2lab.aws.first_boot.STEP_S", 240)
     played.fail("ssm.DescribeInstanceInformation", "AccessDeniedException")
     here = played.cloud()
     assert "  whether Session Manager reaches it is not known: AccessDeniedException" in started(

@@ -68,7 +68,14 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# The steps whose failing a quick test shows; those after a whole load are thorough, but for the first of them.
+QUICK = ("image", "driver", "nrt_init", "cores", "load", "caches")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [name if row[1] in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name, row in FAULTS.items()],
+)
 def test_it_stops_at_the_first_step_that_fails_with_what_was_seen_and_sweeps(fault: str, proving: Proving) -> None:
     choices, step, words = FAULTS[fault]
     proving.exchange(**choices)
