@@ -14,12 +14,12 @@ from matplotlib.text import Text
 
 import draw_pictures
 import page_files
-from inf2lab import LabError, Settings, measure, pictures, plan, reveal
+from inf2lab import LabError, Settings, pictures, plan, reveal
 from inf2lab.aws import path_table
 from inf2lab.folder.article import write_article
 from inf2lab.language import languages, spoken, translated, translated_html, translations
 from inf2lab.lint import RULES, Target, annotated, lint
-from inf2lab.measure import figures
+from inf2lab.measure import figures, report
 from inf2lab.pictures import letters
 from inf2lab.planning import plan_for
 
@@ -141,7 +141,7 @@ def tables(file: Path) -> Iterator[str]:
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_loads_page_is_told_in_the_language(language: str) -> None:
     loads = [result_of([100] * 10, clients=1), result_of([105, 110, 300] * 7, clients=2)]
-    page = translated_html(measure.page(loads, plan=plan(Settings())), language)
+    page = translated_html(report.page(loads, plan=plan(Settings())), language)
     assert f'<html lang="{language}">' in page
     captions = re.compile(r"<style>.*?</style>|<figcaption>.*?</figcaption>", re.DOTALL)
     assert left_in_english(words(captions.sub("", page))) == []

@@ -14,14 +14,14 @@ from inf2lab.measure.client import Traffic
 from inf2lab.measure.load import Load
 from inf2lab.measure.prompts import Tokens, tokens_of
 from inf2lab.measure.result import Result, Row, Times, rows_of
-from inf2lab.measure.runner import knee, plan_of, run, sweep, sweep_batches, usd_per_million_tokens
-from inf2lab.measure.server_view import Mark, ServerView, read_metric, view_of
+from inf2lab.measure.runner import knee, plan_of, run, sweep, sweep_batches
+from inf2lab.measure.server_view import Mark, ServerView
 from inf2lab.measure.stall import freezing
 from inf2lab.measure.target import Target
 
 if TYPE_CHECKING:
-    from inf2lab.measure.figures import chip_cost, chip_rates, fitting, latencies, overview, throughput
-    from inf2lab.measure.report import page, summary, table, write_report
+    from inf2lab.measure.figures import chip_rates, fitting, latencies, throughput
+    from inf2lab.measure.report import summary, table, write_report
 
 __all__ = [
     "Load",
@@ -35,17 +35,13 @@ __all__ = [
     "Tokens",
     "Traffic",
     "aiperf_command",
-    "chip_cost",
     "chip_rates",
     "fitting",
     "freezing",
     "knee",
     "latencies",
-    "overview",
-    "page",
     "plan_of",
     "read_document",
-    "read_metric",
     "read_monitor",
     "recorded",
     "rows_of",
@@ -56,8 +52,6 @@ __all__ = [
     "table",
     "throughput",
     "tokens_of",
-    "usd_per_million_tokens",
-    "view_of",
     "watching",
     "write_report",
 ]
@@ -65,8 +59,5 @@ __all__ = [
 # What draws comes on demand: Ray's environment and the processes of a load have no matplotlib.
 __getattr__ = on_demand(
     __name__,
-    {
-        "figures": ("chip_cost", "chip_rates", "fitting", "latencies", "overview", "throughput"),
-        "report": ("page", "summary", "table", "write_report"),
-    },
+    {"figures": ("chip_rates", "fitting", "latencies", "throughput"), "report": ("summary", "table", "write_report")},
 )

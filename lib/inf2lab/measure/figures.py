@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from inf2lab import catalog
 from inf2lab.catalog import Latency
 from inf2lab.measure.result import Result
-from inf2lab.measure.runner import knee, usd_per_million_tokens
+from inf2lab.measure.runner import knee
 from inf2lab.pictures import BLUE, GREY, INK, RED, SAND, Picture
-from inf2lab.planning import Plan, Range, plan_request
+from inf2lab.planning import Plan, Range, plan_request, usd_per_million_tokens
 from inf2lab.words import plural
 from neuron_rules import Fit
 

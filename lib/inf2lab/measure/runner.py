@@ -126,8 +126,3 @@ def knee(results: Sequence[Result]) -> Knee | None:
     enough = [result for result in measured if result.requests_per_s >= NEAR_THE_TOP * top]
     first = min(enough, key=lambda result: result.load.clients)
     return Knee(first.load.clients, first.requests_per_s, top)
-
-
-def usd_per_million_tokens(usd_per_hour: float, tokens_per_s: float) -> float:
-    """Return what a million output tokens cost at that rate."""
-    return usd_per_hour / 3600 / tokens_per_s * 1e6

@@ -14,6 +14,7 @@ from inf2lab.planning.published import article_rules
 from inf2lab.planning.queue import Pace, Prediction, answer_ideally, arrivals, planned_pace, poisson, predict
 from inf2lab.planning.report import as_dict, headlines, rows
 from inf2lab.planning.request import Request, request_of
+from inf2lab.planning.service import usd_per_million_tokens
 
 __all__ = [
     "DeviceList",
@@ -47,4 +48,5 @@ __all__ = [
     "request_of",
     "rows",
     "slowest_load_s",
+    "usd_per_million_tokens",
 ]

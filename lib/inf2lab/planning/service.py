@@ -63,9 +63,13 @@ def service(request: Request, decode: Decode, workers: int, *, price_basis: str 
     rate = _tokens_per_s(request, decode, ttft).scaled(workers)
     cost = None
     if price is not None:
-        million = price / 3600 * 1e6
-        cost = Range(million / rate.high, million / rate.mid, million / rate.low)
+        cost = Range(*(usd_per_million_tokens(price, each) for each in (rate.high, rate.mid, rate.low)))
     return Service(ttft, text, rate, price, cost, basis)
+
+
+def usd_per_million_tokens(usd_per_hour: float, tokens_per_s: float) -> float:
+    """Return what a million output tokens cost at that rate."""
+    return usd_per_hour / 3600 / tokens_per_s * 1e6
 
 
 def _tokens_per_s(request: Request, decode: Decode, ttft: Range) -> Range:

@@ -102,7 +102,7 @@ class Flags:
     models: tuple[str, ...] | None = None
     config_file: Path | None = None
     log_dir: Path | None = None
-    djl_version: str = "0.25.0"
+    djl_version: str = ServerConfig.djl_version
     original: frozenset[Switch] = frozenset()  # what is played as the original does it
     neuron_cores: int = 0
     worker_limit: int | None = None

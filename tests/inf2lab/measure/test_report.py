@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inf2lab import Settings, measure
-from inf2lab.measure import figures
+from inf2lab.measure import figures, report
 from inf2lab.pictures import Picture
 from inf2lab.planning import Plan, plan
 
@@ -34,7 +34,7 @@ def sweep() -> list[measure.Result]:
 @pytest.fixture(scope="module")
 def page(sweep: list[measure.Result], planned: Plan) -> str:
     """The page of the sweep, with its plan."""
-    return measure.page(sweep, plan=planned)
+    return report.page(sweep, plan=planned)
 
 
 class Collector(HTMLParser):
@@ -74,7 +74,7 @@ def test_its_pictures_are_png(page: str) -> None:
 
 
 def test_a_name_cannot_become_markup() -> None:
-    page = measure.page([result_of([1], model="<script>alert(1)</script>")])
+    page = report.page([result_of([1], model="<script>alert(1)</script>")])
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
@@ -83,7 +83,7 @@ def test_a_rehearsal_says_that_it_says_nothing_about_the_chip(page: str, planned
     assert "REHEARSAL: this machine, no chip" in page
     assert "<b>nothing</b> about the speed" in page
     assert "Nothing in this section was measured by this load." in page
-    chip = measure.page([result_of([100], lane="inf2")], plan=planned)
+    chip = report.page([result_of([100], lane="inf2")], plan=planned)
     assert "REHEARSAL" not in chip
     assert "<b>nothing</b>" not in chip
 
@@ -95,7 +95,7 @@ def legend(picture: Picture) -> list[str]:
 
 
 def test_a_rehearsals_figures_never_stand_on_the_chips_axes(sweep: list[measure.Result], planned: Plan) -> None:
-    for draw in (measure.chip_rates, measure.chip_cost):
+    for draw in (measure.chip_rates, figures.chip_cost):
         assert "measured here" not in legend(draw(planned, sweep))
         assert "measured here" in legend(draw(planned, [result_of([100], lane="inf2", rows=2)]))
 
@@ -115,9 +115,9 @@ def test_every_figure_names_its_lane(sweep: list[measure.Result], planned: Plan)
         measure.latencies(sweep),
         measure.throughput(sweep),
         measure.chip_rates(planned),
-        measure.chip_cost(planned),
-        measure.overview(sweep, planned),
-        measure.overview(sweep),
+        figures.chip_cost(planned),
+        figures.overview(sweep, planned),
+        figures.overview(sweep),
     ]
     for picture in pictures:
         titles = [axes.get_title() for axes in picture.axes if axes.get_title()]
@@ -151,7 +151,7 @@ def test_what_was_not_measured_is_not_available(sweep: list[measure.Result]) -> 
     assert text[-1].startswith("REHEARSAL: this machine, no chip")
     failed = result_of([])
     assert measure.summary([failed])[1][0][5] == "n/a"
-    assert measure.page([failed])  # a load of which nothing came back has a page, too
+    assert report.page([failed])  # a load of which nothing came back has a page, too
 
 
 def test_the_slowest_of_eight_requests_is_not_called_their_p99() -> None:

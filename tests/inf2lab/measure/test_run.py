@@ -257,10 +257,6 @@ def test_a_sweep_is_a_closed_loop(serve: Serve) -> None:
         measure.sweep(server.target(), Load(rate=1, requests=4), [1])
 
 
-def test_a_price_is_an_hours_over_an_hours_tokens() -> None:
-    assert measure.usd_per_million_tokens(3.6, 1000) == pytest.approx(1.0)
-
-
 def test_a_port_that_is_taken_by_another_protocol_is_broken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = measure.Target(url=f"http://127.0.0.1:{silent.getsockname()[1]}/", kind="raw")

@@ -12,8 +12,8 @@ import pytest
 
 from inf2lab import ModelFolder, Server, Settings, measure
 from inf2lab.errors import MeasureError
-from inf2lab.measure import Load, Mark, Target, read_metric, view_of
-from inf2lab.measure.server_view import Metric
+from inf2lab.measure import Load, Mark, Target
+from inf2lab.measure.server_view import Metric, read_metric, view_of
 from inf2lab.serving import ModelServer, stop_everything
 from inf2lab.serving.state import read_state, state_path
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inf2lab.errors import SettingsError
+from inf2lab.planning import usd_per_million_tokens
 from inf2lab.planning.decode import mean_over_median
 
 if TYPE_CHECKING:
@@ -104,3 +105,7 @@ def test_no_degree_means_the_smallest_that_fits(plan_of: PlanOf) -> None:
     assert plan_of("bloom", tensor_parallel_degree=None).request.tensor_parallel_degree == 24  # nothing fits
     with pytest.raises(SettingsError, match="tensor_parallel_degree=0"):
         plan_of("opt-13b", tensor_parallel_degree=0)
+
+
+def test_a_price_is_an_hours_over_an_hours_tokens() -> None:
+    assert usd_per_million_tokens(3.6, 1000) == pytest.approx(1.0)
