@@ -18,7 +18,7 @@ import pytest
 
 from tests.support import ports
 
-pytest_plugins = ["warm_worker"]
+pytest_plugins = ["warm_worker", "warm_kernel"]
 
 # A slow machine fails no property: neither for one slow example nor for slow draws.
 hypothesis.settings.register_profile(

@@ -29,7 +29,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,8 +120,8 @@ def read_at_import(environment: Mapping[str, str]) -> dict[str, str]:
 class Warm:
     """The warm process: forks a worker for each script that connects, and tells it how the worker ended."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self.listener = listener
+    def __init__(self, listener: socket.socket, load: Callable[[], None]) -> None:
+        self.listener, self.load = listener, load
         self.workers: dict[int, socket.socket] = {}
         self.woken, self.wake = socket.socketpair()
         self.wake.setblocking(False)
@@ -156,7 +156,7 @@ class Warm:
         if job is None or not job.fits():
             asked.close()
         else:
-            import_what_workers_import()
+            self.load()
             asked.send(b"warm")
             pid = os.fork()
             if pid == 0:
@@ -228,7 +228,8 @@ def become(job: Job, base: list[str]) -> None:
         os.close(file)
     os.environ.clear()
     os.environ.update(job.environment)
-    sys.modules["torch"].set_num_threads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     os.chdir(job.folder)
     sys.dont_write_bytecode = bool(job.environment.get("PYTHONDONTWRITEBYTECODE"))
     unbuffered = bool(job.environment.get("PYTHONUNBUFFERED"))
@@ -257,6 +258,8 @@ def python() -> str:
 class Plugin:
     """Starts the warm process with the first pytest process of a run, and ends it with that."""
 
+    name, source = NAME, __file__
+
     def __init__(self, *words: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
         place = str(self.folder / "socket")
@@ -264,28 +267,31 @@ class Plugin:
         script.write_text(SCRIPT.format(python=sys.executable, place=place))
         script.chmod(0o755)
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        from inf2lab.weights import standins
-
-        environment |= standins.worker_environment()
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | self.told()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(place)  # here, so that a script finds it however soon it asks
             listener.listen(64)
             number = listener.fileno()
-            command = [sys.executable, __file__, str(number), *words]
+            command = [sys.executable, self.source, str(number), *words]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=[number])
-        os.environ[NAME] = str(script)
+        os.environ[self.name] = str(script)
+
+    def told(self) -> dict[str, str]:
+        """Return what the process is told beside this one's environment."""
+        from inf2lab.weights import standins
+
+        return standins.worker_environment()
 
     def pytest_unconfigure(self) -> None:
         """End it and remove its folder."""
         self.process.communicate()
-        os.environ.pop(NAME, None)
+        os.environ.pop(self.name, None)
         shutil.rmtree(self.folder)
 
 
-def can_be_had() -> bool:
+def can_be_had(name: str = NAME) -> bool:
     """Say whether a warm process is possible, wanted and not there yet."""
-    return sys.platform == "linux" and NAME not in os.environ and not os.environ.get("COLD_WORKERS")
+    return sys.platform == "linux" and name not in os.environ and not os.environ.get("COLD_WORKERS")
 
 
 def pytest_configure(config: Any) -> None:
@@ -305,10 +311,15 @@ def importing_at_once() -> Iterator[None]:
             warm.pytest_unconfigure()
 
 
-if __name__ == "__main__":
+def serve(load: Callable[[], None]) -> None:
+    """Be the warm process, and in a fork of it the worker."""
     own = sys.path[1:]
     if sys.argv[2:]:
-        import_what_workers_import()
-    work = Warm(socket.socket(fileno=int(sys.argv[1]))).run()
+        load()
+    work = Warm(socket.socket(fileno=int(sys.argv[1])), load).run()
     if work is not None:
         become(work, own)
+
+
+if __name__ == "__main__":
+    serve(import_what_workers_import)

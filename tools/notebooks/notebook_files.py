@@ -30,6 +30,7 @@ CLEAN_UP = "99"  # number of the notebook that stops what the others started
 _NAME = re.compile(r"\d\d_\w+")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _NOT_RUN = "The cells after this one were not run: a cell must not exit."
+_LAUNCHED = "import runpy; runpy.run_module('ipykernel_launcher', run_name='__main__')"
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
 
@@ -203,7 +204,10 @@ class _OwnInterpreter(KernelSpecManager):
     """Every kernel name means ipykernel of this interpreter, whatever kernels the user has installed."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(resource_dir=ipykernel_spec.RESOURCES, **ipykernel_spec.get_kernel_dict())
+        told = ipykernel_spec.get_kernel_dict()
+        if warm := os.environ.get("WARM_KERNELS"):  # of tests: tools/warm_kernel.py
+            told["argv"] = [warm, "-c", _LAUNCHED, *told["argv"][told["argv"].index("-f") :]]
+        return KernelSpec(resource_dir=ipykernel_spec.RESOURCES, **told)
 
 
 def kernel_class(log: Path) -> type[AsyncKernelManager]:
