@@ -178,6 +178,7 @@ CALLS: dict[str, Callable[[Caller], Any]] = {
     "module.save_split": partial(open_split, OPTForSampling),
     "opt.gen_random_pretrained.main": write_random,
     "opt.gen_random_pretrained.named_config": lambda caller: gen_random_pretrained.named_config("facebook/opt-1.3b"),
+    "opt.gen_random_pretrained.without_numbers": lambda caller: gen_random_pretrained.without_numbers(caller.config),
     "sampling.sample_greedy": partial(sample, sampling.sample_greedy),
     "sampling.sample_llama": partial(sample, sampling.sample_llama),
     "sampling.sample_loop": lambda caller: sampling.sample_loop(
