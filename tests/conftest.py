@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import gc
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import typer.main
 
 from tests.support import ports
 
@@ -37,6 +39,9 @@ for folder in (
 
 # Thousands of tests are kept until the end: looking through them for garbage took a quarter of collecting them.
 gc.set_threshold(50_000)
+
+# Typer reads all commands anew at each call of one, longer than most of them take; before typer.testing has its name.
+typer.main.get_command = functools.cache(typer.main.get_command)
 
 # Threads of PyTorch that wait for each other would spin: where other work has the core, a step takes 30 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -50,13 +50,14 @@ def test_no_private_name_crosses_a_border() -> None:
 def private_names(module: ast.Module) -> Iterator[tuple[int, str]]:
     """Names with an underscore that a module takes from another one, or patches there, with their lines."""
     homes: dict[str, str] = {}
-    for node in ast.walk(module):
+    nodes = list(ast.walk(module))
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             homes |= {alias.asname or alias.name: node.module or "" for alias in node.names}
         elif isinstance(node, ast.Import):
             homes |= {(alias.asname or alias.name).partition(".")[0]: alias.name for alias in node.names}
     ours = {name for name, home in homes.items() if home.partition(".")[0] not in OTHERS}
-    for node in ast.walk(module):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] not in OTHERS:
             yield from ((node.lineno, alias.name) for alias in node.names if is_private(alias.name))
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ours:

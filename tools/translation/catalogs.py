@@ -131,7 +131,8 @@ def write_catalog(path: Path, entries: dict[Message, Entry], language: str) -> N
 
 def merged(wanted: list[Message], old: dict[Message, Entry]) -> dict[Message, Entry]:
     """Return an entry for each message: its translation, or the nearest one, stale, or an empty one."""
-    unused = {message: entry for message, entry in old.items() if message not in set(wanted) and entry.translation}
+    kept = set(wanted)
+    unused = {message: entry for message, entry in old.items() if message not in kept and entry.translation}
     made = {}
     for message in wanted:
         if (message in old and not old[message].stale) or (message in old and old[message].translation):

@@ -17,6 +17,7 @@ from numerals import differing_numbers
 from pages import CODE, FENCED, TAG
 
 _TARGET = re.compile(r"\]\(([^)\s]*(?:\([^)\s]*\))?[^)\s]*)\)")
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
 _HEADING = re.compile(r"^#{1,6}(?= )", re.M)
 _ITEM = re.compile(r"^[ ]*(?:[-*+]|\d+\.)(?= )", re.M)
 _ROW = re.compile(r"^\|.*$", re.M)
@@ -69,7 +70,7 @@ def _prose(text: str) -> str:
 
 def _stars(text: str) -> str:
     """The first words after stars that are shown as stars."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    tokens = _MARKDOWN.parse(text)
     shown = (child.content for token in tokens for child in token.children or () if child.type == "text")
     return next((part[:40] for part in shown if "**" in part), "")
 
