@@ -272,10 +272,10 @@ def test_beyond_n_positions_is_a_bare_stop_iteration(
     longest: int,
 ) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
-    model = load(opt_reference, n_positions=128)
-    assert model.sample(prompts, longest).shape == (2, longest)
+    model, near = load(opt_reference, n_positions=128), prompts.repeat(1, 13)
+    assert model.sample(near, longest).shape == (2, longest)
     with pytest.raises(StopIteration) as caught:
-        model.sample(prompts, longest + 1)
+        model.sample(near, longest + 1)
     assert str(caught.value) == ""
     with pytest.raises(StopIteration):
         model.sample(prompts.repeat(1, 20), 200)  # the prompt alone is too long
@@ -291,10 +291,10 @@ def test_beyond_the_position_table_is_an_index_error(
     longest: int,
 ) -> None:
     monkeypatch.setenv("REHEARSAL_TNX_GENERATION", generation)
-    model = load(opt_reference, n_positions=256)
-    assert model.sample(prompts, longest).shape == (2, longest)
+    model, near = load(opt_reference, n_positions=256), prompts.repeat(1, 28)
+    assert model.sample(near, longest).shape == (2, longest)
     with pytest.raises(IndexError, match="index out of range in self"):
-        model.sample(prompts, longest + 1)
+        model.sample(near, longest + 1)
 
 
 @pytest.mark.usefixtures("old_generation")
