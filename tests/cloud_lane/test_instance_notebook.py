@@ -10,9 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from moto import mock_aws
 
+from inf2lab.serving.registry import Published
 from tests.support import played_aws
 
+REGION = "us-east-2"
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "notebooks" / "01_instance.ipynb"
 
@@ -25,28 +28,6 @@ variables = {{}}
 for cell in nbformat.read({str(SOURCE)!r}, 4).cells:
     if cell.cell_type == "code":
         exec(compile(cell.source, cell.id, "exec"), variables)
-"""
-
-# Runs the cells of notebooks 01 and 99 for the chip in one process, where AWS is played, and says what is left there.
-PLAYED = f"""
-import sys, nbformat
-sys.path.insert(0, {str(ROOT)!r})
-from moto import mock_aws
-from inf2lab.aws import connection
-from tests.support import played_aws
-connection.LAUNCHED_HERE = connection.LAUNCHED_HERE.with_name("nowhere")
-values = dict(lane="inf2", confirm=True, instance="inf2.8xlarge")
-with mock_aws():
-    played_aws.put_in([played_aws.REGION])
-    for name in ("01_instance", "99_clean_up"):
-        variables = {{}}
-        for cell in nbformat.read(f"{ROOT}/notebooks/{{name}}.ipynb", 4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, cell.id, "exec"), variables)
-                if "parameters" in cell.metadata.get("tags", ()):
-                    variables.update((key, value) for key, value in values.items() if key in variables)
-    groups = played_aws.own_client("ec2").describe_instances()["Reservations"]
-    print("instances:", [one["State"]["Name"] for group in groups for one in group["Instances"]])
 """
 
 
@@ -64,25 +45,38 @@ def test_a_reader_without_credentials_sees_the_request_its_price_and_the_checks(
     assert not (tmp_path / "cloud").exists(), "nothing was launched, so nothing is on record"
 
 
-def test_the_cells_launch_an_instance_and_leave_nothing(tmp_path: Path, free_port: int) -> None:
-    logs = {"INF2LAB_LOGS": str(tmp_path), "INF2LAB_PORT": str(free_port), "INF2LAB_ROOT": str(ROOT)}
-    environment = {
-        **os.environ,
-        **played_aws.ENVIRONMENT,
-        **logs,
-        "PATH": f"{played_aws.PROGRAMS}:{os.environ['PATH']}",
-    }
-    done = subprocess.run([sys.executable, "-c", PLAYED], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for said in (
-        "ec2 run_instances: done",
-        "runs in us-east-2 until",
-        "nothing is left, nothing bills: 0 USD/h",
-        "PASS  no run on AWS is open",
-        "instances: ['terminated']",
-    ):
-        assert said in done.stdout
-    assert "FAIL" not in done.stdout
+def run_cells(name: str, values: dict[str, object]) -> None:
+    """Run a notebook's cells in this process, with other parameters where it has them."""
+    variables: dict[str, object] = {}
+    for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, cell.id, "exec"), variables)
+            if "parameters" in cell.metadata.get("tags", ()):
+                variables.update((key, value) for key, value in values.items() if key in variables)
+
+
+def test_the_cells_launch_an_instance_and_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, free_port: int
+) -> None:
+    logs = {"INF2LAB_LOGS": str(tmp_path), "INF2LAB_ROOT": str(ROOT)}
+    for name, value in {**played_aws.ENVIRONMENT, **logs}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", str(played_aws.PROGRAMS), prepend=os.pathsep)
+    monkeypatch.setattr("inf2lab.aws.connection.LAUNCHED_HERE", Path("/nowhere"))
+    there = Published("image", True, "the registry has it")
+    monkeypatch.setattr("inf2lab.serving.registry.ask_registry", lambda image: there)
+    monkeypatch.chdir(tmp_path)  # a cell goes elsewhere
+    with mock_aws():
+        played_aws.put_in([REGION])
+        run_cells("01_instance", {"lane": "inf2", "confirm": True, "instance": "inf2.8xlarge"})
+        run_cells("99_clean_up", {"lane": "inf2", "port": free_port})
+        groups = played_aws.own_client("ec2").describe_instances()["Reservations"]
+    assert [one["State"]["Name"] for group in groups for one in group["Instances"]] == ["terminated"]
+    printed = capsys.readouterr().out
+    for said in ("ec2 run_instances: done", "runs in us-east-2 until", "nothing is left, nothing bills: 0 USD/h"):
+        assert said in printed
+    assert "PASS  no run on AWS is open" in printed
+    assert "FAIL" not in printed
 
 
 @pytest.mark.thorough

@@ -72,3 +72,13 @@ def test_an_image_that_is_gone_is_refused_and_another_takes_time(tmp_path: Path)
     assert (there.clock() - began).total_seconds() == pytest.approx(9000 / 80)
     refused = gone.run(f"docker pull --quiet {image}")
     assert (refused.returncode, "manifest unknown" in refused.stderr) == (1, True)
+
+
+def test_a_program_that_is_asked_for_what_nobody_plays_fails_alone(tmp_path: Path) -> None:
+    """One process plays all of them: it would take every later one with it."""
+    machine = PlayedInstance.make(tmp_path / "machine")
+    failed = machine.run("docker swarm init")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "KeyError: 'swarm'" in failed.stderr
+    assert machine.run("docker version").stdout == "27.3.1\n"
+    assert machine.run("date +%s; date -u -d @0 +%Y").stdout == f"{int(machine.read()['now'])}\n1970\n"

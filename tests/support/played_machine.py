@@ -18,8 +18,9 @@ import re
 import select
 import socket
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -480,20 +481,25 @@ PROGRAMS = {
 def run(folder: str, name: str, words: list[str]) -> tuple[str, str, int]:
     """What a program prints, what it says on stderr, and its exit code."""
     os.environ["PLAYED_MACHINE"] = folder
-    printed = io.StringIO()
+    said, code, printed = "", 0, io.StringIO()
     with redirect_stdout(printed):
         try:
             PROGRAMS[name](words)
         except Ended as ended:
-            return printed.getvalue(), f"{ended.said}\n", ended.code
-    return printed.getvalue(), "", 0
+            said, code = f"{ended.said}\n", ended.code
+        except Exception:  # the next program runs all the same
+            said, code = traceback.format_exc(), 1
+    return printed.getvalue(), said, code
 
 
 def hear(connection: socket.socket) -> list[str]:
     """The texts that are sent, each with a NUL behind it; the first says how many there are after the next two."""
     heard = b""
     while not heard or heard.count(b"\0") < 3 + int(heard.partition(b"\0")[0] or 10**6):
-        heard += connection.recv(1 << 16)
+        part = connection.recv(1 << 16)
+        if not part:
+            raise ConnectionError("whoever asked has ended")
+        heard += part
     return heard.decode().split("\0")[1:-1]
 
 
@@ -502,7 +508,7 @@ def main() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(server.getsockname()[1], flush=True)
         while sys.stdin not in select.select([server, sys.stdin], [], [])[0]:
-            with server.accept()[0] as connection:
+            with server.accept()[0] as connection, suppress(ConnectionError):
                 folder, name, *words = hear(connection)
                 connection.sendall("".join(f"{part}\0" for part in run(folder, name, words)).encode())
     return 0
