@@ -215,10 +215,11 @@ class PlayedInstance:
 
     def attach(self, session: boto3.Session) -> None:
         """Answer Session Manager's commands of a session's clients: moto runs none."""
-        session.events.register("before-send.ssm.SendCommand", self._send)
-        session.events.register("before-send.ssm.GetCommandInvocation", self._look)
+        session.events.register("before-send.ssm.SendCommand", self.take)
+        session.events.register("before-send.ssm.GetCommandInvocation", self.tell)
 
-    def _send(self, request: Any, **event: Any) -> AWSResponse:
+    def take(self, request: Any, **event: Any) -> AWSResponse:
+        """Take a command of Session Manager's, and run it."""
         asked = json.loads(request.body)
         (script,), command = asked["Parameters"]["commands"], str(uuid.uuid4())
         done = self.run(script)
@@ -231,7 +232,8 @@ class PlayedInstance:
         }
         return _answer(request, {"Command": {"CommandId": command}})
 
-    def _look(self, request: Any, **event: Any) -> AWSResponse:
+    def tell(self, request: Any, **event: Any) -> AWSResponse:
+        """Say how a command ended."""
         return _answer(request, self.answers[json.loads(request.body)["CommandId"]])
 
 

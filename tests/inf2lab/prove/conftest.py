@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,44 @@ from inf2lab.serving.registry import Published
 from tests.support import played_aws
 from tests.support.played_instance import PlayedInstance
 
+PROVED: list[PlayedInstance] = []  # the machine on which commands of the shared session run
+
+
+@cache
+def shared_session() -> played_aws.SharedSession:
+    """The session of every proof that adds nothing to its events: a client takes longer to make than to use."""
+    session = played_aws.SharedSession()
+    session.events.register("before-send.ssm.SendCommand", lambda **event: PROVED[0].take(**event))
+    session.events.register("before-send.ssm.GetCommandInvocation", lambda **event: PROVED[0].tell(**event))
+    return session
+
 
 @dataclass
 class Proving:
     """A proof in one line. `machine` is where its commands run; `told` what it reported."""
 
     folder: Path
-    session: boto3.Session
     machine: PlayedInstance
     told: list[str] = field(default_factory=list)
+    own: boto3.Session | None = None
 
     def exchange(self, **choices: Any) -> None:
         """Put another machine in the place of the one that is there."""
-        self.machine = PlayedInstance.make(self.folder / "another", **choices)
-        self.session = played_aws.new_session()
-        self.machine.attach(self.session)
+        self.machine, self.own = PlayedInstance.make(self.folder / "another", **choices), None
+
+    @property
+    def session(self) -> boto3.Session:
+        """A session of this test alone, to whose events it may add."""
+        if self.own is None:
+            self.own = played_aws.new_session()
+            self.machine.attach(self.own)
+        return self.own
 
     @property
     def cloud(self) -> aws.Cloud:
         """The way to the played AWS, whose waits are the machine's time."""
-        found = aws.connect(Settings(lane="inf2"), region=played_aws.REGION, session=self.session)
+        PROVED[:] = [self.machine]
+        found = aws.connect(Settings(lane="inf2"), region=played_aws.REGION, session=self.own or shared_session())
         machine, pause = self.machine, lambda seconds: self.machine.pause(12 * seconds)  # fewer looks at a long load
         return aws.Cloud(found.region, found.session, found.account, pause=pause, clock=machine.clock)
 
@@ -83,6 +102,4 @@ def proving(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr("inf2lab.serving.registry.ask_registry", lambda image: there)
     with mock_aws():
         played_aws.put_in(["us-east-2", "us-west-2"])
-        made = Proving(tmp_path, played_aws.new_session(), PlayedInstance.make(tmp_path / "machine"))
-        made.machine.attach(made.session)
-        yield made
+        yield Proving(tmp_path, PlayedInstance.make(tmp_path / "machine"))
