@@ -127,6 +127,7 @@ class Fault:
     meet: Callable[[Lane], str]
     words: str
     billed: bool = False
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
 def only_the_newest_image(lane: Lane) -> None:
@@ -166,6 +167,7 @@ FAULTS = {
         lambda lane: lane.there("serve", str(lane.folder.path), code=2) + lane.there("explain", str(lane.log), code=1),
         r"did not load.*Runtime could not be initialized(?s:.*)Updating the driver makes it worse",
         billed=True,
+        marks=(pytest.mark.thorough,),
     ),
     "B1 the instance's driver is too old": Fault(
         lambda lane: lane.exchange(driver=OLD_DRIVER),
@@ -193,6 +195,7 @@ FAULTS = {
         lambda lane: lane.there("serve", str(lane.folder.path), code=2) + lane.there("explain", str(lane.log), code=1),
         r"did not load: java\.util\.concurrent\.TimeoutException(?s:.*)Loading takes longer than the timeout",
         billed=True,
+        marks=(pytest.mark.thorough,),
     ),
     "B5 the handler reads f32 where a pod has 54 GiB, and the plan looks": Fault(
         lambda lane: lane.edit('torch_dtype="auto", ', ""),
@@ -226,7 +229,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=fault.marks) for name, fault in FAULTS.items()])
 def test_each_fault_put_back_stops_at_its_place_in_its_words(name: str, lane: Lane) -> None:
     fault = FAULTS[name]
     fault.put_back(lane)

@@ -236,7 +236,11 @@ def test_a_working_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pyte
     refused(run("scale", "kubernetes"), "the current folder is gone")
 
 
-@pytest.mark.parametrize("words", [("plan",), ("--help",), ("drill", "--list"), ("prove",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("plan",), ("--help",), *(pytest.param(w, marks=pytest.mark.thorough) for w in (("drill", "--list"), ("prove",)))],
+    ids=" ".join,
+)
 def test_an_output_that_is_full_is_one_sentence(words: tuple[str, ...], tmp_path: Path) -> None:
     """The interpreter's own complaint came after everything else, with code 120."""
     with Path("/dev/full").open("wb") as full:

@@ -185,6 +185,7 @@ def test_a_worker_sees_the_images_and_the_rehearsals_environment(
     assert seen["INF2LAB_OWNER"] == str(logs)
 
 
+@pytest.mark.thorough
 def test_the_articles_profile_runs_a_handler_under_its_own_rules(free_port: int, write_folder: WriteFolder) -> None:
     folder = write_folder("tells", {"engine": "Python"}, handler=TELLS)
     seen = start(Settings(port=free_port, profile="seed-0.21"), folder).endpoint.send({}).json()
@@ -192,6 +193,7 @@ def test_the_articles_profile_runs_a_handler_under_its_own_rules(free_port: int,
     assert seen["MODEL_LOADING_TIMEOUT"] == "7200"
 
 
+@pytest.mark.thorough
 def test_a_folder_with_only_a_handler_is_served(settings: Settings, write_folder: WriteFolder) -> None:
     server = start(settings, write_folder("bare", handler=TELLS))
     assert server.endpoint.send({}).ok
@@ -211,6 +213,7 @@ def test_a_handler_that_raises_is_named_with_its_own_exception(settings: Setting
     assert server.status().state == "stopped"
 
 
+@pytest.mark.thorough
 def test_a_handler_that_cannot_be_imported_is_named_with_what_is_missing(
     settings: Settings, write_folder: WriteFolder
 ) -> None:
@@ -296,6 +299,7 @@ def test_a_server_whose_state_is_lost_is_found_by_its_mark(settings: Settings, e
     assert not scratch.exists()
 
 
+@pytest.mark.thorough
 def test_a_start_takes_the_port_back_from_a_lost_server_and_leaves_others_alone(
     settings: Settings, echo: ModelFolder, other_port: int
 ) -> None:
@@ -310,6 +314,7 @@ def test_a_start_takes_the_port_back_from_a_lost_server_and_leaves_others_alone(
     assert other.endpoint.generate(["x"], 8) == ["x"]
 
 
+@pytest.mark.thorough
 def test_two_servers_stand_side_by_side(
     settings: Settings, echo: ModelFolder, write_folder: WriteFolder, other_port: int
 ) -> None:

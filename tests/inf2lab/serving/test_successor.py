@@ -159,6 +159,7 @@ def test_it_is_started_waited_for_found_asked_loaded_and_stopped_like_any_other(
     assert (again.stop(patience_s=1), left_over(), all_servers()) == (False, [], [])
 
 
+@pytest.mark.thorough
 def test_the_command_line_serves_loads_and_stops_it(there: Settings, out: Path) -> None:
     run = CliRunner(env={"COLUMNS": "400", "NO_COLOR": "1", "INF2LAB_LANE": "inf2", "INF2LAB_PORT": str(there.port)})
     for words, expected in (

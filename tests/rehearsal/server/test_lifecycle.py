@@ -53,12 +53,15 @@ def test_the_port_opens_after_the_models_are_loaded(start, model, tmp_path):
     [
         (BAD, ONE, NO_INIT, "RuntimeError: cannot load weights"),
         ("import no_such_module_xyz\n", ONE, "Failed to loaded model.", NO_MODULE),
-        ("x = 1\n", ONE, NO_INIT, NO_HANDLE),
+        pytest.param("x = 1\n", ONE, NO_INIT, NO_HANDLE, marks=pytest.mark.thorough),
         (None, ONE, "Failed to loaded model.", "ValueError: entry-point file not found {folder}/model.py."),
-        (None, "engine=Python\n", ".py file not found in: {folder}", None),
+        pytest.param(None, "engine=Python\n", ".py file not found in: {folder}", None, marks=pytest.mark.thorough),
         (BAD, "engine=Bogus\n", "Deep learning engine not found: Bogus", None),
-        (BAD, ONE + "option.tensor_parallel_degree=two\n", 'For input string: "two"', None),
-        (BAD, ONE + "load_on_devices=0\n", "No GPU device detected.", None),
+        pytest.param(
+            *(BAD, ONE + "option.tensor_parallel_degree=two\n", 'For input string: "two"', None),
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(BAD, ONE + "load_on_devices=0\n", "No GPU device detected.", None, marks=pytest.mark.thorough),
         (LOADS, ONE + "option.until=never\noption.model_loading_timeout=1\n", TIMEOUT, None),
     ],
 )
@@ -215,7 +218,9 @@ def test_what_a_crashed_handler_started_ends_too(shared, serve, alive):
     assert not alive(child)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.thorough)]
+)
 def test_signals_end_all_processes_even_busy_ones(start, model, gate, alive, tmp_path, number, code):
     model(tmp_path / "s", "m", gate.code, ONE)
     server = start(tmp_path / "s")
@@ -237,7 +242,7 @@ def test_a_signal_while_loading_leaves_nothing(start, model, alive, tmp_path):
     assert not any(map(alive, server.workers()))
 
 
-@pytest.mark.parametrize("state", ["idle", "busy", "loading"])
+@pytest.mark.parametrize("state", ["idle", *(pytest.param(s, marks=pytest.mark.thorough) for s in ("busy", "loading"))])
 def test_workers_die_with_a_killed_server(start, model, gate, gone, tmp_path, state):
     code = LOADS if state == "loading" else gate.code
     model(tmp_path / "s", "m", code, ONE + "option.until=never\n")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.thorough
 def test_every_request_is_answered_and_nothing_is_left(root):
     command = [sys.executable, root / "tests" / "benchmarks" / "soak.py", "--requests", "100", "--crashes", "0.01"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
