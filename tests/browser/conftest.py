@@ -14,15 +14,15 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.remote.webdriver import WebDriver
 
 from inf2lab import write_properties
 from tests.support import ports
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "logs" / "browser"
@@ -33,6 +33,11 @@ LAB_SETTINGS = {  # one notebook wholly in the page, and no look-up of news
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
 }
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """None of these tests is a quick one, and reading them takes a second in each process."""
+    return config.option.markexpr == "not thorough" or None
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,9 @@ def written_handler(clone: Path) -> str:
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[WebDriver]:
     """A headless Chromium with an empty profile and nothing that calls home; it logs every request."""
-    options = Options()
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
     options.binary_location = needed("chromium", *BROWSERS)
     quiet = "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
     for word in f"--headless {quiet} --disable-sync --hide-scrollbars --disable-dev-shm-usage".split():
@@ -200,7 +207,7 @@ def browser(tmp_path: Path) -> Iterator[WebDriver]:
     options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
     options.add_argument("--window-size=1400,1000")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(needed("chromedriver")))
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(needed("chromedriver")))
     try:
         yield driver
     finally:
