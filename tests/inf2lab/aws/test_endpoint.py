@@ -8,7 +8,6 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
 from http.server import BaseHTTPRequestHandler
@@ -325,6 +324,11 @@ class Account:
         session = played_aws.new_session()
         return Account(Cloud(REGION, session, self.cloud.account, pause=QUIET), [])
 
+    def alone(self) -> Account:
+        """The same account by a session of its own, to whose events a test may add."""
+        session = noting(played_aws.new_session(), self.sent)
+        return Account(Cloud(REGION, session, self.cloud.account, pause=QUIET), self.sent)
+
     def left(self) -> list[str]:
         sagemaker = self.client("sagemaker")
         found = [f"endpoint {row['EndpointName']}" for row in sagemaker.list_endpoints()["Endpoints"]]
@@ -340,26 +344,39 @@ class Account:
         return found + [row["ResourceId"] for row in targets["ScalableTargets"]]
 
 
+def noting(session: boto3.Session, sent: list[str]) -> boto3.Session:
+    """The session, whose calls are noted, and which asks moto for a size that it has."""
+
+    def note(params: dict[str, Any], **event: Any) -> None:
+        sent.append(event["model"].name)
+
+    def play(params: dict[str, Any], **event: Any) -> None:
+        for variant in params["ProductionVariants"]:
+            assert variant["InstanceType"] == "ml.inf2.8xlarge"
+            variant["InstanceType"] = "ml.inf1.xlarge"
+
+    session.events.register("provide-client-params.sagemaker.CreateEndpointConfig", play)
+    session.events.register("before-parameter-build.*.*", note)
+    return session
+
+
+@pytest.fixture(scope="module")
+def shared() -> tuple[boto3.Session, list[str]]:
+    """The session of every test that adds nothing to its events, and what it sent."""
+    sent: list[str] = []
+    return noting(played_aws.SharedSession(), sent), sent
+
+
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def account(monkeypatch: pytest.MonkeyPatch, shared: tuple[boto3.Session, list[str]]) -> Iterator[Account]:
     for name, value in played_aws.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    session, sent = shared
+    sent.clear()
     with mock_aws():
         played_aws.put_in([REGION])
-        session = played_aws.new_session()
-        session.client("s3").create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
-        sent: list[str] = []
-
-        def note(params: dict[str, Any], **event: Any) -> None:
-            sent.append(event["model"].name)
-
-        def play(params: dict[str, Any], **event: Any) -> None:
-            for variant in params["ProductionVariants"]:
-                assert variant["InstanceType"] == "ml.inf2.8xlarge"
-                variant["InstanceType"] = "ml.inf1.xlarge"
-
-        session.events.register("provide-client-params.sagemaker.CreateEndpointConfig", play)
-        session.events.register("before-parameter-build.*.*", note)
+        where = {"LocationConstraint": REGION}
+        played_aws.own_client("s3").create_bucket(Bucket="my-bucket", CreateBucketConfiguration=where)
         yield Account(Cloud(REGION, session, "123456789012", pause=QUIET), sent)
 
 
@@ -479,6 +496,7 @@ def stopped(account: Account, folder: ModelFolder, error: type[BaseException]) -
 
 @pytest.mark.parametrize("number", NUMBERED)
 def test_an_interrupt_after_any_call_leaves_nothing(account: Account, folder: ModelFolder, number: int) -> None:
+    account = account.alone()
     played_aws.stop_after(account.cloud.session, number)
     said = stopped(account, folder, KeyboardInterrupt)
     assert account.left() == []
@@ -491,6 +509,7 @@ def test_after_a_kill_between_any_two_calls_a_sweep_finds_everything(
     account: Account, folder: ModelFolder, number: int
 ) -> None:
     """Nothing is undone. The record was written before, and the clock was set before the endpoint."""
+    account = account.alone()
     played_aws.die_after(account.cloud.session, number)
     stopped(account, folder, SystemExit)
     account = account.anew()
@@ -503,17 +522,15 @@ def test_after_a_kill_between_any_two_calls_a_sweep_finds_everything(
     assert account.left() == []
 
 
-@contextmanager
-def refused(account: Account, operation: str, code: str) -> Iterator[Account]:
+def refused(account: Account, operation: str, code: str) -> Account:
     """The account, with clients of its own to which SageMaker refuses an operation."""
 
     def refuse(model: Any, **event: Any) -> Any:
         return SimpleNamespace(status_code=400), {"Error": {"Code": code, "Message": "no"}}
 
-    events, name = account.cloud.session.events, f"before-call.sagemaker.{operation}"
-    events.register(name, refuse)
-    yield replace(account, cloud=replace(account.cloud))  # with clients of its own
-    events.unregister(name, refuse)
+    account = account.alone()
+    account.cloud.session.events.register(f"before-call.sagemaker.{operation}", refuse)
+    return account
 
 
 def test_an_endpoint_that_will_not_go_keeps_what_ends_it(account: Account, folder: ModelFolder) -> None:
@@ -522,8 +539,7 @@ def test_an_endpoint_that_will_not_go_keeps_what_ends_it(account: Account, folde
     made = sagemaker_backends["123456789012"][REGION].endpoints[request.name]
     made.endpoint_status = "Creating"
 
-    with refused(account, "DeleteEndpoint", "ValidationException") as anew:
-        report = swept(anew, run)
+    report = swept(refused(account, "DeleteEndpoint", "ValidationException"), run)
     kinds = {found.kind for found in report.remaining}
     assert kinds == {"endpoint", "endpoint configuration", "model", "file on S3", "schedule", "role"}
     (endpoint,) = [found for found in report.remaining if found.kind == "endpoint"]
@@ -538,8 +554,7 @@ def test_an_endpoint_that_will_not_go_keeps_what_ends_it(account: Account, folde
 def test_where_nobody_may_look_for_endpoints_the_schedule_stays(account: Account, folder: ModelFolder) -> None:
     _, run = deployed(account, folder)
 
-    with refused(account, "ListEndpoints", "AccessDeniedException") as anew:
-        report = swept(anew, run)
+    report = swept(refused(account, "ListEndpoints", "AccessDeniedException"), run)
     assert not report.clean
     assert any(name.startswith("schedules ") for name in account.left())
     assert swept(account, run).clean
