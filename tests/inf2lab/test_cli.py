@@ -183,6 +183,7 @@ def test_serve_status_call_logs_stop(served: int) -> None:
     assert run("status").stdout == "no server was started here\n"
 
 
+@pytest.mark.thorough
 def test_logs_can_be_followed_until_the_server_is_stopped(served: int, logs: Path) -> None:
     command = [sys.executable, "-m", "inf2lab.cli", "logs", "-f", "-n", "50", "--port", str(served)]
     environ = os.environ | {"INF2LAB_LOGS": str(logs), "PYTHONUNBUFFERED": "1"}
@@ -205,6 +206,7 @@ def test_ctrl_c_ends_the_following(served: int, logs: Path) -> None:
     assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.thorough
 def test_serve_shows_the_steps_and_the_address(free_port: int, echo: ModelFolder) -> None:
     result = run("serve", echo.path, "--port", free_port)
     stop_everything(patience_s=5)

@@ -66,6 +66,7 @@ def test_it_leaves_a_picture_and_its_words(shown: Planner) -> None:
     assert bundle["text/plain"].startswith("[picture: facebook/opt-13b on inf2.48xlarge: degree 2, batch 2")
 
 
+@pytest.mark.thorough
 def test_two_planners_of_one_setting_leave_the_same_words() -> None:
     texts = {planner(made)._repr_mimebundle_()[0]["text/plain"] for made in (Settings(), plan(Settings()))}
     assert len(texts) == 1

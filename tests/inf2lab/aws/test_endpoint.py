@@ -426,6 +426,7 @@ def test_a_sweep_knows_an_endpoint_of_a_run_that_is_not_on_record(account: Accou
     assert account.left() == []
 
 
+@pytest.mark.thorough
 def test_a_sweep_leaves_other_endpoints_alone(account: Account, folder: ModelFolder) -> None:
     request, run = deployed(account, folder)
     other, other_run = deployed_again(account, folder, run)
@@ -533,6 +534,7 @@ def refused(account: Account, operation: str, code: str) -> Account:
     return account
 
 
+@pytest.mark.thorough
 def test_an_endpoint_that_will_not_go_keeps_what_ends_it(account: Account, folder: ModelFolder) -> None:
     """AWS deletes no endpoint that is being created. Its schedule must outlive the sweep, or it bills for ever."""
     request, run = deployed(account, folder)
@@ -551,6 +553,7 @@ def test_an_endpoint_that_will_not_go_keeps_what_ends_it(account: Account, folde
     assert account.left() == []
 
 
+@pytest.mark.thorough
 def test_where_nobody_may_look_for_endpoints_the_schedule_stays(account: Account, folder: ModelFolder) -> None:
     _, run = deployed(account, folder)
 
@@ -561,6 +564,7 @@ def test_where_nobody_may_look_for_endpoints_the_schedule_stays(account: Account
     assert account.left() == []
 
 
+@pytest.mark.thorough
 def test_an_endpoint_is_found_without_its_configuration(account: Account, folder: ModelFolder) -> None:
     """Somebody deleted it: nobody can see then what the endpoint costs, but the record knows its instance."""
     request, run = deployed(account, folder)

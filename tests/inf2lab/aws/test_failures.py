@@ -121,6 +121,7 @@ def test_5_throttled_for_good(played: PlayedAws, launching: Launching) -> None:
     assert played.left() == []
 
 
+@pytest.mark.thorough
 def test_6_eventual_consistency(played: PlayedAws, launching: Launching) -> None:
     """What was created a moment ago is not seen yet: profile, role, instance."""
     name = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
@@ -272,6 +273,7 @@ def test_12_a_region_without_the_instance(played: PlayedAws) -> None:
         aws.offering(played.cloud("us-west-1"), "inf2.48xlarge")
 
 
+@pytest.mark.thorough
 def test_12_a_sweep_looks_where_the_run_was_and_not_where_we_are(played: PlayedAws, launching: Launching) -> None:
     launching("us-west-2")
     launching("us-east-2")
@@ -328,6 +330,7 @@ def test_14_stuck_in_shutting_down(played: PlayedAws, launching: Launching, monk
     assert played.left() == []
 
 
+@pytest.mark.thorough
 def test_15_a_volume_is_in_use_elsewhere(played: PlayedAws, launching: Launching) -> None:
     """A disk of ours hangs on an instance that is not ours: neither is touched, and both are accounted for."""
     run = launching()

@@ -278,6 +278,7 @@ def test_an_instance_that_ends_during_its_first_boot_is_not_waited_for(played: P
         started(here, launching.request(here))
 
 
+@pytest.mark.thorough
 def test_a_subnet_without_a_way_out_is_noticed(
     played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ def two_regions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inf2lab.aws.sweeper.known_regions", lambda: ("us-east-2", "us-west-2"))
 
 
+@pytest.mark.thorough
 def test_a_record_cut_in_half_is_a_run_and_is_swept_by_its_name_wherever_it_is(
     played: PlayedAws, launching: Launching, two_regions: None
 ) -> None:
@@ -273,6 +274,7 @@ def test_what_has_no_price_here_is_not_said_to_bill_nothing() -> None:
     assert "more than 0.0000 USD/h" in str(report)
 
 
+@pytest.mark.thorough
 def test_disks_that_nobody_could_look_for_are_not_taken_for_gone(played: PlayedAws, launching: Launching) -> None:
     launching()
     played.fail("ec2.DescribeVolumes", "UnauthorizedOperation", only_if="volume-id")

@@ -43,6 +43,7 @@ def test_a_drill_shows_symptom_cause_and_fix_and_leaves_nothing(logs: Path) -> N
     assert [path for path in logs.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.thorough
 def test_several_drills_are_a_line_each_and_a_sum() -> None:
     result = run("drill", "predict-timeout", "crash-in-the-handler")
     assert result.exit_code == 0, result.output
@@ -112,6 +113,7 @@ def test_explain_as_json_has_every_part() -> None:
     }
 
 
+@pytest.mark.thorough
 def test_explain_without_a_log_reads_the_newest_one(logs: Path) -> None:
     command = [sys.executable, "-m", "inf2lab.cli", "explain"]
 

@@ -36,6 +36,7 @@ COSTLY = {
     "tokenizer-missing",
     "read-only-model-folder",
     "disk-full",
+    "predict-timeout",
 }
 _results: dict[str, Result] = {}
 
@@ -178,6 +179,7 @@ def _asked(server, bodies: list[object]) -> Iterator[int]:
         yield server.endpoint.send(body).status
 
 
+@pytest.mark.thorough
 def test_a_clean_log_is_explained_by_nothing(tmp_path: Path, free_port: int) -> None:
     folder = write_article("model.py", tmp_path)
     server = Server.start(Settings(profile="seed-0.21", port=free_port), folder, report=lambda _: None)
@@ -243,6 +245,7 @@ def test_two_failures_come_in_the_order_of_their_lines() -> None:
     assert next(iter(drills.explain(first + second + first))).times == 2
 
 
+@pytest.mark.thorough
 def test_a_failing_act_takes_the_stage_down() -> None:
     seen: list[Site] = []
 

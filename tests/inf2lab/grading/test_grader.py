@@ -148,6 +148,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_a_class_of_thirty_is_a_table_seat_by_seat_and_no_file_is_changed(room: Path) -> None:
     before = fingerprint(room)
     done = run(room, "--seconds", LONG)

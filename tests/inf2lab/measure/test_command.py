@@ -92,6 +92,7 @@ def test_aiperfs_command_is_printed_and_nothing_sent(serve: Serve) -> None:
     assert server.bodies == []
 
 
+@pytest.mark.thorough
 def test_the_labs_own_server_is_known_by_its_folder(free_port: int, echo: ModelFolder, tmp_path: Path) -> None:
     Server.start(Settings(port=free_port), echo.path, report=lambda line: None)
     try:

@@ -79,6 +79,7 @@ def test_a_name_cannot_become_markup() -> None:
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.thorough
 def test_a_rehearsal_says_that_it_says_nothing_about_the_chip(page: str, planned: Plan) -> None:
     assert "REHEARSAL: this machine, no chip" in page
     assert "<b>nothing</b> about the speed" in page

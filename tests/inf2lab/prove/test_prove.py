@@ -90,6 +90,7 @@ def test_it_stops_at_the_first_step_that_fails_with_what_was_seen_and_sweeps(fau
     assert proving.left() == []
 
 
+@pytest.mark.thorough
 def test_the_runtimes_own_words_are_kept(proving: Proving) -> None:
     proving.exchange(driver=NEW_DRIVER)
     proving()
@@ -130,6 +131,7 @@ def test_the_cheapest_instance_that_serves_the_model_is_taken(proving: Proving) 
     assert proving.plan().request.instance == "inf2.xlarge"
 
 
+@pytest.mark.thorough
 def test_when_the_minutes_are_over_it_stops_without_a_verdict_and_sweeps(proving: Proving) -> None:
     proving.exchange(compile_s=50)
     evidence = proving(max_minutes=55)

@@ -156,6 +156,7 @@ def test_another_notebook_finds_the_server_by_its_state(settings: Settings, echo
         Server.running(settings)
 
 
+@pytest.mark.thorough
 def test_a_server_outlives_the_process_that_started_it(settings: Settings, echo: ModelFolder, root: Path) -> None:
     program = (
         "import os, signal\nfrom inf2lab import Server, Settings\n"
@@ -328,6 +329,7 @@ def test_two_servers_stand_side_by_side(
     assert stop_everything() == 1
 
 
+@pytest.mark.thorough
 def test_starting_again_on_the_same_port_replaces_the_old_server(
     settings: Settings, echo: ModelFolder, write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,12 +65,14 @@ def test_a_second_server_on_the_same_cores_does_not_load_until_the_first_ends(
     assert start(second, owner) == "mine"
 
 
+@pytest.mark.thorough
 def test_a_server_beside_another_has_the_next_device(owner: ModelFolder, free_port: int) -> None:
     first = Settings(port=free_port)
     assert [start(settings, owner) for settings in (first, first.beside())] == ["mine", "mine"]
     assert any("Set NEURON_RT_VISIBLE_CORES=0-1" in line for line in Server.of(first.beside()).logs(100))
 
 
+@pytest.mark.thorough
 def test_another_machine_has_cores_of_its_own(owner: ModelFolder, free_port: int) -> None:
     first = Settings(port=free_port)
     other = replace(first, port=free_port + 1, machine="elsewhere")

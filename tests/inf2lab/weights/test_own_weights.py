@@ -71,6 +71,7 @@ def settings(free_port: int) -> Iterator[Settings]:
     stop_everything(patience_s=5)
 
 
+@pytest.mark.thorough
 def test_it_answers_for_itself(fetched: standins.StandIn, settings: Settings, write_folder) -> None:
     folder: ModelFolder = write_folder("opt", OPTIONS)
     said: list[str] = []

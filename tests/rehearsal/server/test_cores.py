@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
+import pytest
+
 # Owns what it was given, as a model does when it is put on the chip.
 OWNER = """
 import os
@@ -36,6 +38,7 @@ def test_two_workers_on_one_core_are_one_too_many(start, model, tmp_path):
     server.wait_for(r"NRT:nrt_allocate_neuron_cores +" + REFUSED.format("nc0-nc0", 0))
 
 
+@pytest.mark.thorough
 def test_two_models_on_the_same_cores_are_one_too_many(start, model, tmp_path):
     model(tmp_path / "s", "first", OWNER, TWO)
     model(tmp_path / "s", "second", OWNER, TWO)
@@ -60,6 +63,7 @@ def test_servers_of_one_instance_share_its_cores_until_one_is_killed(start, mode
     assert again.predict("m").body == b"0-1"
 
 
+@pytest.mark.thorough
 def test_servers_that_share_nothing_are_instances_of_their_own(start, model, tmp_path):
     model(tmp_path / "s", "m", OWNER, TWO)
     servers = [start(tmp_path / "s", "--neuron-cores", "2") for _ in range(2)]

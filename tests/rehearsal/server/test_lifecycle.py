@@ -174,6 +174,7 @@ def test_requests_behind_a_crash_wait_for_the_replacement(shared, serve, gate, b
     assert [answer.result().status for answer in answers] == [200, 503, 200]
 
 
+@pytest.mark.thorough
 def test_a_model_that_keeps_dying_is_given_up(start, model, tmp_path):
     marker = tmp_path / "loaded"
     code = f"""
@@ -234,6 +235,7 @@ def test_signals_end_all_processes_even_busy_ones(start, model, gate, alive, tmp
     assert not any("Traceback" in line for line in server.log)
 
 
+@pytest.mark.thorough
 def test_a_signal_while_loading_leaves_nothing(start, model, alive, tmp_path):
     model(tmp_path / "s", "late", LOADS, ONE + "option.until=never\n")
     server = start(tmp_path / "s", wait=False)

@@ -69,6 +69,7 @@ def test_the_watcher_notices_a_killed_server_at_once(beside: server.Beside) -> N
     assert ended.wait(60)
 
 
+@pytest.mark.thorough
 def test_the_watcher_says_nothing_of_a_stop_on_purpose(beside: server.Beside) -> None:
     ended = threading.Event()
     beside.watch(ended.set)
@@ -99,6 +100,7 @@ def test_a_folder_that_does_not_load_says_why(write_folder: WriteFolder, spec: R
         server.begin(replace(spec, folder=str(folder.path), model="bad"))
 
 
+@pytest.mark.thorough
 def test_a_port_that_a_neighbour_was_given_is_asked_for_again(spec: RaySpec, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as neighbour:
         ports = iter([neighbour.getsockname()[1], free_port()])
