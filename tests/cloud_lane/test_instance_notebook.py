@@ -14,20 +14,18 @@ from moto import mock_aws
 
 from inf2lab.serving.registry import Published
 from tests.support import played_aws
+from tests.support.cells import run_cells
 
 REGION = "us-east-2"
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "notebooks" / "01_instance.ipynb"
 
 # Runs the notebook's cells in one process, where any connection raises, whatever the address.
-PROGRAM = f"""
-import socket, nbformat
-def refuse(self, address): raise SystemExit(f"a connection to {{address}}")
+PROGRAM = """
+import socket
+def refuse(self, address): raise SystemExit(f"a connection to {address}")
 socket.socket.connect = socket.socket.connect_ex = refuse
-variables = {{}}
-for cell in nbformat.read({str(SOURCE)!r}, 4).cells:
-    if cell.cell_type == "code":
-        exec(compile(cell.source, cell.id, "exec"), variables)
+from tests.support.cells import run_cells
+run_cells("01_instance", {})
 """
 
 
@@ -35,7 +33,12 @@ def test_a_reader_without_credentials_sees_the_request_its_price_and_the_checks(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {**kept, "HOME": str(tmp_path), "INF2LAB_LOGS": str(tmp_path), "INF2LAB_ROOT": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     for said in ("ec2.run_instances(", "together", "nothing was sent", "yes botocore accepts every call"):
@@ -43,16 +46,6 @@ def test_a_reader_without_credentials_sees_the_request_its_price_and_the_checks(
     assert done.stdout.count("PASS") == 4
     assert "FAIL" not in done.stdout
     assert not (tmp_path / "cloud").exists(), "nothing was launched, so nothing is on record"
-
-
-def run_cells(name: str, values: dict[str, object]) -> None:
-    """Run a notebook's cells in this process, with other parameters where it has them."""
-    variables: dict[str, object] = {}
-    for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), variables)
-            if "parameters" in cell.metadata.get("tags", ()):
-                variables.update((key, value) for key, value in values.items() if key in variables)
 
 
 def test_the_cells_launch_an_instance_and_leave_nothing(

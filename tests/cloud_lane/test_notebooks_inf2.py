@@ -62,7 +62,6 @@ def instance(engine: str, tmp_path: Path, root: Path, free_port: int, moto_serve
 
 
 @pytest.mark.thorough
-@pytest.mark.thorough
 @pytest.mark.timeout(900)
 def test_the_inf2_lane_runs_from_the_first_cell_to_the_last(
     instance: dict[str, str], aws_left: Callable[[], list[str]], root: Path

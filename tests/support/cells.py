@@ -1,0 +1,20 @@
+"""The code cells of a committed notebook, run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def run_cells(name: str, values: Mapping[str, object]) -> None:
+    """Run a notebook's cells, with other parameters where it has them."""
+    variables: dict[str, object] = {}
+    for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, cell.id, "exec"), variables)
+            if "parameters" in cell.metadata.get("tags", ()):
+                variables.update((key, value) for key, value in values.items() if key in variables)
