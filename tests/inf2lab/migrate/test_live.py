@@ -303,6 +303,7 @@ def test_it_tells_nobody_what_it_runs_on(served: Served) -> None:
 
 def test_no_socket_of_it_leaves_loopback(served: Served) -> None:
     family = family_of(served.server)
+    assert len(family) == 2, "the front, and the engine, a fork of it: what they import is imported once"
     assert any("VLLM::" in one.name() or "VLLM::" in " ".join(one.cmdline()) for one in family)
     connections = [connection for one in family for connection in one.net_connections("inet")]
     assert psutil.CONN_LISTEN in {one.status for one in connections}

@@ -5,11 +5,16 @@ A program of vLLM's shape plays it, with the real bridge before it; `make test-m
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import json
 import os
 import runpy
 import socket
+import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,14 +153,51 @@ def test_a_lost_one_is_found_and_ended(environment: Path, out: Path, settings: S
     assert left_over() == []
 
 
-def test_the_meeting_point_of_its_processes_is_on_loopback() -> None:
-    """What vLLM's Python reads first gives PyTorch's store a socket of its own."""
+@pytest.fixture
+def inside() -> Iterator[dict[str, Any]]:
+    """What vLLM's Python reads first."""
     before = list(sys.meta_path)
     try:
-        made = runpy.run_path(str(INSIDE / "sitecustomize.py"))["on_loopback"](dict)
+        yield runpy.run_path(str(INSIDE / "sitecustomize.py"))
     finally:
         sys.meta_path[:] = before
+
+
+def test_the_meeting_point_of_its_processes_is_on_loopback(inside: dict[str, Any]) -> None:
+    """What vLLM's Python reads first gives PyTorch's store a socket of its own."""
+    made = inside["on_loopback"](dict)
     given = made(host_name="127.0.0.1", port=0, is_master=True, world_size=1)
     with socket.socket(fileno=given.pop("master_listen_fd")) as listener:
         assert listener.getsockname() == ("127.0.0.1", given["port"])
     assert made(host_name="h", port=1, is_master=False) == {"host_name": "h", "port": 1, "is_master": False}
+
+
+def test_a_module_is_changed_once_it_is_loaded(inside: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    inside["STEPS"]["this"] = lambda module: setattr(module, "s", module.s[:3])
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert importlib.import_module("this").s == "Gur"
+
+
+FORK = """
+import os, socket, stat, sys
+sys.path.insert(0, sys.argv[1])
+import sitecustomize
+port, other = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
+child = os.fork()
+if child == 0:
+    sitecustomize.leave_the_port()
+    os._exit([stat.S_ISSOCK(os.fstat(one.fileno()).st_mode) for one in (port, other)] != [False, True])
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+def test_the_engine_is_a_fork_that_leaves_the_port_to_the_front() -> None:
+    """Else a port whose front was killed would take requests that nobody answers, for as long as the engine lives."""
+    subprocess.run([sys.executable, "-S", "-c", FORK, str(INSIDE)], check=True)
+
+
+def test_a_model_is_looked_at_without_another_process(inside: dict[str, Any]) -> None:
+    registry = types.SimpleNamespace()
+    inside["look_at_the_model_here"](registry)
+    assert registry._run_in_subprocess(os.getpid) == os.getpid()
