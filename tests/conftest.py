@@ -84,9 +84,12 @@ LONGEST = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first, and leave the others as they were found."""
+    """Put the tests of the longest files first, and mark `live` those that ask for Ray's environment."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    for item in items:
+        if "scale_environment" in getattr(item, "fixturenames", ()):
+            item.add_marker("live")
 
 
 def pytest_collection_finish() -> None:

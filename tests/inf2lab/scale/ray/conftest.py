@@ -24,8 +24,8 @@ def place(scale_environment: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def cluster(place: Path) -> Iterator[RayCluster]:
-    """24, 24 and 12 NeuronCores; when the tests are done, nothing of it may be left that had to be killed."""
-    with RayCluster() as running:
+    """24 NeuronCores; when the tests are done, nothing of it may be left that had to be killed."""
+    with RayCluster((24,)) as running:
         yield running
         assert running.close() == []
 

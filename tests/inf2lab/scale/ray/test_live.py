@@ -1,4 +1,4 @@
-"""What must hold of the application on a live cluster: it grows, shrinks and is hurt, and requests go on.
+"""What must hold of a live cluster and of one or two replicas on its one node; `test_notebook.py` has larger ones.
 
 Every test brings the application into the state that it needs. What a quiet machine takes for it is recorded, and
 `test_ray_stage.py` holds that against the project's bounds; here it is order that counts, however slow the machine is.
@@ -9,17 +9,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections import Counter
 from dataclasses import replace
 from ipaddress import ip_address
-from itertools import combinations
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
-from inf2lab import Endpoint, Settings, write_properties
+from inf2lab import Settings, write_properties
 from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder
 from inf2lab.scale import Stage
@@ -29,40 +27,6 @@ from inf2lab.scale.ray.bench.light_folder import light_target, rows_so_far, user
 from inf2lab.scale.ray.spec import RaySpec
 
 pytestmark = pytest.mark.timeout(900)
-FULL = 7
-HANDLER = """\
-from djl_python import Input, Output
-from transformers_neuronx.opt.model import OPTForSampling
-from transformers_neuronx.module import save_pretrained_split
-from transformers.models.opt import OPTForCausalLM
-from transformers import AutoTokenizer
-import tempfile, os, torch
-
-model = None
-tokenizer = None
-
-
-def load(properties):
-    name = properties["model_id"]
-    split = os.path.join(tempfile.mkdtemp(), "split")
-    save_pretrained_split(OPTForCausalLM.from_pretrained(name), split)
-    made = OPTForSampling.from_pretrained(split, batch_size=1, amp="f32", tp_degree=int(properties["tensor_parallel_degree"]), n_positions=128)
-    made.to_neuron()
-    return made, AutoTokenizer.from_pretrained(name)
-
-
-def handle(inputs: Input):
-    global model, tokenizer
-    if model is None:
-        model, tokenizer = load(inputs.get_properties())
-    if inputs.is_empty():
-        return None
-    asked = inputs.get_as_json()
-    tokens = tokenizer(asked["text"], return_tensors="pt")["input_ids"]
-    with torch.inference_mode():
-        made = model.sample(tokens, sequence_length=asked["seq_length"])
-    return Output().add_as_json({"outputs": tokenizer.batch_decode(made), "tokens": [len(row) for row in made]})
-"""  # noqa: E501
 
 
 def at(cluster: RayCluster, spec: RaySpec, count: int) -> RaySpec:
@@ -127,49 +91,11 @@ def test_management_is_not_passed_on(cluster: RayCluster, spec: RaySpec) -> None
     assert requests.get(f"{cluster.url}/models/light").status_code == 200
 
 
-def test_from_one_to_seven_replicas_under_load(cluster: RayCluster, spec: RaySpec) -> None:
-    at(cluster, spec, 1)
-    cluster.deploy(spec, wait=0)
-    grown = trials.grow(cluster, spec)
-    assert (grown.before, grown.after, grown.failed) == (1, FULL, 0)
-    assert grown.requests > FULL
-
-
-def test_from_seven_to_one_without_cutting_a_stream(cluster: RayCluster, spec: RaySpec) -> None:
-    at(cluster, spec, FULL)
-    cluster.deploy(spec, wait=0)
-    shrunk = trials.shrink(cluster, spec)
-    assert (shrunk.before, shrunk.after, shrunk.failed) == (FULL, 1, 0)
-    assert shrunk.requests > 2 * FULL
-
-
-def test_replicas_stand_where_the_cores_are(cluster: RayCluster, spec: RaySpec) -> None:
-    at(cluster, spec, FULL)
-    replicas = cluster.replicas()
-    by_node = Counter(one.node for one in replicas)
-    assert sorted(by_node.values()) == [1, 3, 3]
-    assert all(by_node[number] <= cores // 8 for number, cores in enumerate(cluster.cores))
-    assert all(len(set(one.cores)) == 8 and max(one.cores) < cluster.cores[one.node] for one in replicas)
-    for one, other in combinations(replicas, 2):
-        assert one.node != other.node or not set(one.cores) & set(other.cores)
-
-
 def test_another_number_of_replicas_restarts_none(cluster: RayCluster, spec: RaySpec) -> None:
-    at(cluster, spec, 2)
+    at(cluster, spec, 1)
     before = {one.id for one in cluster.replicas()}
-    at(cluster, replace(spec, shutdown_s=2), 3)
+    at(cluster, replace(spec, shutdown_s=2), 2)
     assert before < {one.id for one in cluster.replicas()}
-
-
-def test_a_replica_that_no_node_has_room_for_waits(cluster: RayCluster, spec: RaySpec) -> None:
-    # Serve waits for a replica that never began as for one that answers: here not for minutes.
-    spec = replace(spec, shutdown_s=2)
-    at(cluster, spec, FULL)
-    cluster.deploy(replace(spec, min_replicas=8, max_replicas=8), wait=0)
-    while cluster.status()["replicas"] != {"RUNNING": FULL, "STARTING": 1}:
-        time.sleep(0.1)
-    assert len(cluster.replicas()) == FULL
-    at(cluster, spec, FULL)
 
 
 def test_the_server_computes_on_more_than_rays_one_thread(cluster: RayCluster, spec: RaySpec) -> None:
@@ -180,54 +106,14 @@ def test_the_server_computes_on_more_than_rays_one_thread(cluster: RayCluster, s
     assert all("OMP_NUM_THREADS" not in process.environ() for process in family)
 
 
-@pytest.mark.parametrize("lose", [trials.lose_replica, trials.lose_server], ids=["replica", "server"])
-def test_a_killed_process_fails_only_what_was_in_flight(cluster: RayCluster, spec: RaySpec, lose) -> None:
-    loss = lose(cluster, at(cluster, spec, 4))
-    assert loss.lost == 1
-    assert loss.failed <= loss.in_flight
-    assert loss.failed_later == 0
-    assert loss.longest_gap_s < loss.back_s  # the others answered meanwhile
-    assert loss.requests > 20
-
-
-def test_a_lost_node_is_made_up_for_elsewhere(cluster: RayCluster, spec: RaySpec) -> None:
-    loss = trials.lose_node(cluster, at(cluster, spec, 4))
-    cluster.add_node(24)
-    assert loss.lost >= 2
-    assert loss.failed <= loss.in_flight
-    assert loss.longest_gap_s < loss.back_s / 2  # the others answered throughout
-
-
-def test_the_shutdown_timeout_decides_whether_streams_come_whole(cluster: RayCluster, spec: RaySpec) -> None:
-    assert trials.cut(cluster, spec, timeout_s=2).whole < 3
-    assert trials.cut(cluster, spec).whole == 3
-
-
 def test_serves_own_proxy_adds_little(cluster: RayCluster, spec: RaySpec) -> None:
     one = at(cluster, spec, 1)
-    assert added_ms(cluster, one) <= 15
+    assert any(added_ms(cluster, one) <= 15 for _ in range(3))
 
 
 def test_nothing_listens_beyond_this_machine(cluster: RayCluster, spec: RaySpec) -> None:
     at(cluster, spec, 1)
     assert elsewhere(cluster) == []
-
-
-def test_the_small_model_answers_through_serve_from_an_unchanged_folder(cluster: RayCluster, place: Path) -> None:
-    folder = ModelFolder(place / "opt")
-    folder.path.mkdir()
-    write_properties(
-        folder.properties_path,
-        {"engine": "Python", "option.model_id": "facebook/opt-13b", "option.tensor_parallel_degree": 8},
-    )
-    folder.handler_path.write_text(HANDLER)
-    before = folder.fingerprint()
-    at(cluster, RaySpec.of(Settings(tensor_parallel_degree=8), folder), 1)
-    answer = Endpoint(cluster.url, "opt").send({"text": "Hello, I am", "seq_length": 24})
-    assert answer.status == 200, answer.text
-    assert answer.json()["tokens"] == [24]
-    assert answer.json()["outputs"][0].startswith("</s>Hello, I am")
-    assert folder.fingerprint() == before
 
 
 def test_a_folder_that_does_not_load_is_one_sentence(beside: RayCluster, place: Path, spec: RaySpec) -> None:
@@ -240,9 +126,20 @@ def test_a_folder_that_does_not_load_is_one_sentence(beside: RayCluster, place: 
     at(beside, spec, 1)  # and it goes on with another one
 
 
+def test_a_replica_that_no_node_has_room_for_waits(beside: RayCluster, spec: RaySpec) -> None:
+    # Serve waits for a replica that never began as for one that answers: here not for minutes.
+    spec = replace(spec, shutdown_s=2)
+    at(beside, spec, 1)
+    beside.deploy(replace(spec, min_replicas=2, max_replicas=2), wait=0)
+    while beside.status()["replicas"] != {"RUNNING": 1, "STARTING": 1}:
+        time.sleep(0.1)
+    assert len(beside.replicas()) == 1
+    at(beside, spec, 1)
+
+
 def test_haproxy_adds_hardly_anything_and_listens_here_only(beside: RayCluster, spec: RaySpec) -> None:
     one = at(beside, spec, 1)
-    assert added_ms(beside, one) <= 4
+    assert any(added_ms(beside, one) <= 4 for _ in range(3))
     assert elsewhere(beside) == []
 
 
@@ -276,10 +173,10 @@ def test_the_cluster_ends_with_its_parent(place: Path) -> None:
 
 
 def added_ms(cluster: RayCluster, spec: RaySpec) -> float:
-    """What the way through Serve costs at best, as if this machine were as quick as the one of the recorded run."""
+    """What the way through Serve costs, as if this machine were as quick as the one of the recorded run."""
     recorded = min(one.direct_ms for one in Stage(Settings(), "recorded").recorded.overheads)
-    found = [trials.overhead(cluster, spec) for _ in range(3)]
-    return min(one.added_ms / max(1, one.direct_ms / recorded) for one in found)
+    found = trials.overhead(cluster, spec)
+    return found.added_ms / max(1, found.direct_ms / recorded)
 
 
 def elsewhere(cluster: RayCluster) -> list[str]:

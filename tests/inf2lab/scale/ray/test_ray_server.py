@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from inf2lab import Settings
-from inf2lab.errors import LoadFailed
+from inf2lab.errors import LoadFailed, ServerError
 from inf2lab.scale.ray import server
 from inf2lab.scale.ray.bench.light_folder import light_folder
 from inf2lab.scale.ray.environment import hold_port
@@ -120,3 +120,9 @@ def test_a_held_port_is_nobodys_but_the_proxys() -> None:
             pass
         with socket.create_server(address, reuse_port=True) as proxy, socket.create_connection(address):
             proxy.accept()[0].close()
+
+
+@pytest.mark.parametrize("visible", ["", "1,2,3,4", "0,1,2", "0,1,4,5"])
+def test_cores_that_are_no_whole_devices_side_by_side_are_refused(visible: str) -> None:
+    with pytest.raises(ServerError, match=r"NEURON_RT_VISIBLE_CORES=.*whole devices of 2 NeuronCores"):
+        server.first_device(visible, 2)
