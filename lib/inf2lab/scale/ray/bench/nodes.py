@@ -34,7 +34,9 @@ class Emulation:
     """The nodes, by the order in which they were asked for, and the application on them."""
 
     def __init__(self, cores: list[int], port: int) -> None:
-        head = {"num_cpus": 1, "include_dashboard": False} | self._common()
+        # Nobody reads logs through Ray here, and no cloud is asked for nodes: their programs are not started.
+        spared = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        head = {"num_cpus": 1} | spared | self._common()
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._nodes: list[Node] = [self._new(count) for count in cores]
         ray.init(address=self._cluster.address, _node_ip_address=HOME, log_to_driver=False, namespace="serve")
