@@ -49,27 +49,24 @@ class Shape:
 
 # --- text ------------------------------------------------------------------------------------------
 
+BREAK, TAG = re.compile(r"<(?:li|p|br|dt|dd|note|important)\b[^>]*>"), re.compile(r"<[^>]+>")
+
 
 @functools.cache  # most texts stand in a description several times
 def plain(markup: str) -> str:
     """Return documentation markup as one line of plain text."""
-    text = re.sub(r"<(?:li|p|br|dt|dd|note|important)\b[^>]*>", " ", markup)
-    text = html.unescape(re.sub(r"<[^>]+>", "", text))
-    return re.sub(r"\s+", " ", text).strip()
+    text = html.unescape(TAG.sub("", BREAK.sub(" ", markup)))
+    return " ".join(text.split())
 
 
-def documentation(node: object) -> list[str]:
+def documentation(node: dict[str, object] | list[object]) -> list[str]:
     """Return every `documentation` string below a service description, in file order."""
     found: list[str] = []
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "documentation" and isinstance(value, str):
-                found.append(plain(value))
-            else:
-                found.extend(documentation(value))
-    elif isinstance(node, list):
-        for value in node:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(value, dict | list):
             found.extend(documentation(value))
+        elif key == "documentation" and isinstance(value, str):
+            found.append(plain(value))
     return found
 
 

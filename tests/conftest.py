@@ -6,6 +6,7 @@ import fcntl
 import functools
 import gc
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,9 @@ for folder in (
     "tools/translation",
 ):  # the builders are scripts, not a package
     sys.path.insert(0, str(ROOT / folder))
+
+# PyTorch is imported as a worker imports it, in half the time, in each of the processes that share the tests.
+runpy.run_path(str(ROOT / "lib" / "rehearsal" / "neuron" / "sitecustomize.py"))
 
 # Thousands of tests are kept until the end: looking through them for garbage took a quarter of collecting them.
 gc.set_threshold(50_000)

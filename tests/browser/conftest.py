@@ -192,9 +192,12 @@ def written_handler(clone: Path) -> str:
     return "\n".join(text for magic, text in parts if magic.endswith("model.py")) + "\n"
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    """A headless Chromium with an empty profile and nothing that calls home; it logs every request."""
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A headless Chromium with an empty profile and nothing that calls home; it logs every request.
+
+    One for all tests, as a person has: it has compiled JupyterLab's scripts when the second notebook is opened.
+    """
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -204,7 +207,7 @@ def browser(tmp_path: Path) -> Iterator[WebDriver]:
         options.add_argument(word)
     if os.geteuid() == 0:  # Chromium refuses its sandbox to root, as in a container
         options.add_argument("--no-sandbox")
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
     options.add_argument("--window-size=1400,1000")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(needed("chromedriver")))

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from conftest import Desk
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough, pytest.mark.usefixtures("picture")]
-PROMPTS = "return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText.trim())"
+PROMPTS = "return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent.trim())"
 FAILED = "return ['error', 'stderr'].flatMap(kind => [...document.querySelectorAll(" + (
-    "`[data-mime-type='application/vnd.jupyter.${kind}']`)]).map(e => e.innerText)"
+    "`[data-mime-type='application/vnd.jupyter.${kind}']`)]).map(e => e.textContent)"
 )
 
 
 def open_notebook(browser: WebDriver, desk: Desk, name: str) -> int:
     """Open a notebook and wait until its kernel has started; returns its number of code cells."""
     browser.get(desk.notebook(name))
-    shown = WebDriverWait(browser, 240, poll_frequency=0.3)
+    shown = WebDriverWait(browser, 240, poll_frequency=1)
     shown.until(lambda driver: driver.execute_script(PROMPTS))
     shown.until(lambda driver: accept_kernel(driver) or (desk.kernel_is_idle(name) and said_idle(driver)))
     return len(code_cells(desk, name))
@@ -66,7 +66,7 @@ def run_all(browser: WebDriver, cells: int, patience_s: float) -> None:
         elif time.monotonic() - again > 10:  # the click came before the kernel
             click_menu(browser, "Run", "Run All Cells")
             again = time.monotonic()
-        time.sleep(0.3)
+        time.sleep(1)
     pytest.fail(f"cells that did not end in {patience_s} s: {prompts}")
 
 
@@ -99,9 +99,8 @@ def save(browser: WebDriver, desk: Desk, name: str) -> list[dict]:
     return wait.until(lambda _: path.stat().st_mtime_ns != before and code_cells(desk, name))
 
 
-@pytest.mark.parametrize(
-    ("name", "patience_s"), [("00_start_here", 700), ("06_call", 900), ("07_measure", 1400)], ids=["00", "06", "07"]
-)
+# 00 is run in another language below: the code of an edition is the same.
+@pytest.mark.parametrize(("name", "patience_s"), [("06_call", 900), ("07_measure", 1400)], ids=["06", "07"])
 def test_run_all_ends_without_an_error(browser: WebDriver, desk: Desk, name: str, patience_s: float) -> None:
     cells = open_notebook(browser, desk, name)
     run_all(browser, cells, patience_s)
@@ -153,7 +152,9 @@ def made_up(clients: int, latency_s: float) -> Result:
 def test_the_report_opens_with_no_request_to_anywhere(browser: WebDriver, tmp_path: Path) -> None:
     path = tmp_path / "load.html"
     measure.write_report(path, [made_up(1, 0.1), made_up(2, 0.2)], plan=plan(Settings()))
-    browser.get_log("performance")
+    browser.get("about:blank")  # no page of another test, which may ask for more
+    for name in ("performance", "browser"):
+        browser.get_log(name)
     browser.set_window_size(1100, 2600)
     browser.get(path.as_uri())
     widths = browser.execute_script("return [...document.images].map(i => [i.naturalWidth, i.clientWidth])")

@@ -94,7 +94,7 @@ def test_what_is_put_off_does_not_come_with_the_models() -> None:
 
 @pytest.mark.thorough
 def test_what_is_put_off_comes_when_it_is_used() -> None:
-    run(WORKER)
+    run(WORKER, python=warm_worker.python())
 
 
 def test_the_operations_are_those_of_the_installed_release() -> None:
@@ -115,7 +115,7 @@ def test_the_operations_are_those_of_the_installed_release() -> None:
     ],
 )
 def test_each_way_to_ask_runs_what_must_come_first(ask: str) -> None:
-    run(FIRST.format(ask=ask))
+    run(FIRST.format(ask=ask), python=warm_worker.python())
 
 
 @pytest.mark.thorough
