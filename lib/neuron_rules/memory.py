@@ -8,7 +8,7 @@ are whole on every core; the KV cache is allocated for n_positions and split by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import prod
 from types import MappingProxyType
@@ -108,16 +108,25 @@ def bytes_per_core(
     matrix_dtype: str | None = None,
 ) -> CoreBytes:
     """Weights, KV cache and padding on each core; `matrix_dtype` (s8, u8) stores the layers' matrices in eight bits."""
-    tensors = core_tensors(
-        dims,
-        generation=generation,
-        degree=degree,
-        batch_size=batch_size,
-        n_positions=n_positions,
-        dtype=dtype,
-        matrix_dtype=matrix_dtype,
+    rest, first = (
+        sum_bytes(
+            core_tensors(
+                replace(dims, layers=layers),
+                generation=generation,
+                degree=degree,
+                batch_size=batch_size,
+                n_positions=n_positions,
+                dtype=dtype,
+                matrix_dtype=matrix_dtype,
+            )
+        )
+        for layers in (0, 1)
     )
-    return sum_bytes(tensors)
+    return CoreBytes(  # each layer is as large as the first
+        rest.weights + dims.layers * (first.weights - rest.weights),
+        rest.kv_cache + dims.layers * (first.kv_cache - rest.kv_cache),
+        rest.padding + dims.layers * (first.padding - rest.padding),
+    )
 
 
 def sum_bytes(tensors: Iterable[CoreTensor]) -> CoreBytes:

@@ -142,6 +142,15 @@ def test_cores_together_hold_the_whole_model_once(
     assert (many.weights - whole) * degree == pytest.approx(one.weights - whole, abs=rounding * degree)
 
 
+@pytest.mark.parametrize("matrix_dtype", [None, "s8"])
+@pytest.mark.parametrize("degree", [2, 24])
+def test_the_bytes_are_those_of_every_tensor(opt13b: ModelDims, degree: int, matrix_dtype: str | None) -> None:
+    """The layers are counted from one of them."""
+    asked = {"generation": generation("0.8"), "degree": degree, "batch_size": 2, "n_positions": 2048, "dtype": "f16"}
+    tensors = core_tensors(opt13b, **asked, matrix_dtype=matrix_dtype)
+    assert bytes_per_core(opt13b, **asked, matrix_dtype=matrix_dtype) == sum_bytes(tensors)
+
+
 def test_host_keeps_the_embeddings_and_two_sums_a_layer_cross_the_link(opt13b: ModelDims) -> None:
     assert host_bytes(opt13b) == (50272 + 2050) * 5120 * 4
     assert all_reduces_per_step(opt13b, 8) == 80
