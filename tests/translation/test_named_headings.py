@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def translations(source: Path, language: str) -> dict[Message, str]:
     return {one: entries[one].translation for one in messages(source) if one in entries and not entries[one].stale}
 
 
+@cache
 def headings(notebook: str, language: str) -> dict[str, str]:
     """The headings of a notebook, each with its translation."""
     found: dict[str, str] = {}

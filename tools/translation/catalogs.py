@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -92,7 +93,11 @@ def read_catalog(path: Path) -> dict[Message, Entry]:
     """Return the translations of a PO file, in its order; none where there is no file."""
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8")
+    return dict(_entries(path.read_text(encoding="utf-8")))
+
+
+@cache
+def _entries(text: str) -> dict[Message, Entry]:
     before = _previous(text)
     return {
         (message := Message(str(po.id), po.context or "")): Entry(str(po.string), po.fuzzy, before.get(message, ""))

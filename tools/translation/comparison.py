@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from markdown_it import MarkdownIt
 
@@ -70,12 +71,15 @@ def _prose(text: str) -> str:
 
 def _stars(text: str) -> str:
     """The first words after stars that are shown as stars."""
+    if "*" not in text:
+        return ""
     tokens = _MARKDOWN.parse(text)
     shown = (child.content for token in tokens for child in token.children or () if child.type == "text")
     return next((part[:40] for part in shown if "**" in part), "")
 
 
-def problems(english: str, translation: str, language: str) -> list[str]:
+@cache
+def problems(english: str, translation: str, language: str) -> tuple[str, ...]:
     """Return everything that is wrong with a translation."""
     also: Iterable[str] = unlike_the_rules(english, translation) if language == "ja" else ()
-    return [*differences(english, translation), *also]
+    return (*differences(english, translation), *also)
