@@ -24,6 +24,7 @@ from inf2lab.cli import app
 from inf2lab.errors import FolderError, LabError, ServerError, SettingsError
 from inf2lab.scale.kubernetes import deployment as target
 from inf2lab.scale.kubernetes.deployment import HELM_VALUES, Deployment, render
+from inf2lab.scale.kubernetes.text import Document, as_text
 from inf2lab.scale.kubernetes.values import READY
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ OWN_KINDS = {"NodePool", "EC2NodeClass"}
 OPTIONS = {"engine": "Python", "option.model_id": "facebook/opt-13b", "option.tensor_parallel_degree": 2}
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Deployment:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The default rendering, of the folder that notebook 04 writes."""
-    return write_manifests.committed(tmp_path)
+    return write_manifests.committed(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture
@@ -55,21 +56,25 @@ def folder_of(tmp_path: Path) -> Callable[..., ModelFolder]:
     return make
 
 
-READ: list[Any] = []  # the rendering that was read last, and its objects
+FILLED: list[Any] = []  # the rendering that was looked at last, and its documents
 
 
-def objects(made: Deployment) -> list[dict[str, Any]]:
-    """Every Kubernetes object of a rendering, read back from its text once, by the parser in C where there is one."""
-    if not READ or READ[0] is not made:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def documents(made: Deployment) -> list[Document]:
+    """What a rendering holds of Kubernetes' objects, filled in once."""
+    if not FILLED or FILLED[0] is not made:
         left_out = {HELM_VALUES, "kustomization.yaml", "karpenter/kustomization.yaml"}
-        texts = [data for name, data in made.files().items() if name.endswith(".yaml") and name not in left_out]
-        READ[:] = made, [one for text in texts for one in yaml.load_all(text, loader)]
-    return READ[1]
+        FILLED[:] = made, [each for name, part in made.documents().items() if name not in left_out for each in part]
+    return FILLED[1]
+
+
+def read_back(filled: list[Document]) -> list[dict[str, Any]]:
+    """Objects as their text has them, by the parser in C where there is one."""
+    return list(yaml.load_all(as_text(filled), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def one(made: Deployment, kind: str) -> dict[str, Any]:
-    (found,) = [each for each in objects(made) if each["kind"] == kind]
+    """The object of a kind, as its text has it."""
+    (found,) = read_back([each for each in documents(made) if each.body["kind"] == kind])
     return found
 
 
@@ -100,7 +105,7 @@ def test_the_committed_files_are_the_rendering(made: Deployment) -> None:
 
 def test_every_object_is_valid(made: Deployment) -> None:
     kinds = []
-    for each in objects(made):
+    for each in read_back(documents(made)):
         validate(each)
         kinds.append(each["kind"])
     assert kinds == [

@@ -26,6 +26,7 @@ from inf2lab.scale.ray.environment import environment_python
 from inf2lab.scale.ray.manifest import METRICS_PORT, ray_service
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "kuberay.schema.json").read_text())
+DEFINITION = jsonschema.Draft202012Validator(SCHEMA)
 COUNTED = {"num-cpus", "num-gpus", "memory", "resources"}  # parameters that say what `resources` of a group says too
 V2 = "RAY_enable_autoscaler_v2"
 NAME_LENGTH = catalog.kuberay_facts().name_length
@@ -73,7 +74,7 @@ def rays(group: dict[str, Any]) -> dict[str, Any]:
 def test_the_definition_takes_the_manifest(service: Manifest) -> None:
     assert f"KubeRay {catalog.kuberay_facts().release} " in SCHEMA["$comment"]
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(service, SCHEMA)
+    DEFINITION.validate(service)
 
 
 BROKEN: dict[str, Callable[[Manifest], object]] = {
@@ -97,7 +98,7 @@ BROKEN: dict[str, Callable[[Manifest], object]] = {
 def test_the_definition_refuses_what_is_broken(service: Manifest, case: str) -> None:
     BROKEN[case](service)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(service, SCHEMA)
+        DEFINITION.validate(service)
 
 
 def environment(container: dict[str, Any]) -> set[str]:
