@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inf2lab.serving import processes, vllm_python
+from inf2lab.serving.inside_files import INSIDE
 from inf2lab.serving.vllm import QUIET
 from inf2lab.weights import worker_environment
 
@@ -26,7 +27,11 @@ def objections(commands: Sequence[Sequence[str]], *, program: str = "vllm") -> l
         done = subprocess.run(
             [str(vllm_python()), str(Path(__file__).with_name(f"parse_{program}.py"))],
             input=json.dumps([list(words) for words in commands]),
-            env=os.environ | QUIET | worker_environment() | dict.fromkeys(OWN_FILES, scratch),
+            env=os.environ
+            | QUIET
+            | worker_environment()
+            | dict.fromkeys(OWN_FILES, scratch)
+            | {"PYTHONPATH": str(INSIDE)},
             capture_output=True,
             text=True,
             check=False,
