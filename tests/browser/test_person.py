@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from nbformat import NotebookNode
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -18,11 +19,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 from inf2lab import Settings, measure
 from inf2lab.measure import Load, Result, Row, Target
 from inf2lab.planning import plan
+from notebook_files import NOTEBOOKS, read_notebook
 
 if TYPE_CHECKING:
     from conftest import Desk
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.thorough, pytest.mark.usefixtures("picture")]
+RUN = ("06_call", "ja/00_start_here", "02_plan")
 PROMPTS = "return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent.trim())"
 FAILED = "return ['error', 'stderr'].flatMap(kind => [...document.querySelectorAll(" + (
     "`[data-mime-type='application/vnd.jupyter.${kind}']`)]).map(e => e.textContent)"
@@ -99,11 +102,23 @@ def save(browser: WebDriver, desk: Desk, name: str) -> list[dict]:
     return wait.until(lambda _: path.stat().st_mtime_ns != before and code_cells(desk, name))
 
 
-# 00 is run in another language below: the code of an edition is the same.
-@pytest.mark.parametrize(("name", "patience_s"), [("06_call", 900), ("07_measure", 1400)], ids=["06", "07"])
-def test_run_all_ends_without_an_error(browser: WebDriver, desk: Desk, name: str, patience_s: float) -> None:
+def kinds(notebook: NotebookNode) -> set[str]:
+    """What its outputs are for who shows them: text of a stream, tables, pictures."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return {kind for output in outputs for kind in output.get("data", [output.get("name", "error")])}
+
+
+def test_what_any_notebook_shows_is_shown_by_those_that_are_run_here() -> None:
+    """What the cells do is tested without a browser; 00 is run in another language, whose code is the same."""
+    shown = set().union(*(kinds(read_notebook(NOTEBOOKS / f"{name}.ipynb")) for name in RUN))
+    for path in NOTEBOOKS.glob("[0-9]*.ipynb"):
+        assert kinds(read_notebook(path)) <= shown, path.name
+
+
+def test_run_all_ends_without_an_error(browser: WebDriver, desk: Desk) -> None:
+    name = "06_call"
     cells = open_notebook(browser, desk, name)
-    run_all(browser, cells, patience_s)
+    run_all(browser, cells, 900)
     saved = save(browser, desk, name)
     assert [cell["execution_count"] for cell in saved] == list(range(1, cells + 1))
     outputs = [output for cell in saved for output in cell["outputs"]]

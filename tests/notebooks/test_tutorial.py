@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,6 +109,20 @@ def test_a_parameter_that_no_notebook_has_stops_it_before_it_runs(capsys: pytest
     assert "no notebook has a parameter 'no_such_parameter'; choose from: " in capsys.readouterr().err
 
 
+@pytest.fixture
+def started(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A function that starts a run in the clone, in this process, which must fail; what was printed."""
+
+    def run(port: int, *arguments: str) -> str:
+        for name, value in {"ROOT": clone, "LOGS": clone / "logs", "PORT": port}.items():
+            monkeypatch.setenv(f"INF2LAB_{name}", str(value))
+        assert run_notebooks.main(["--cwd", str(clone), *arguments]) == 1
+        assert left_behind(clone) == []
+        return capsys.readouterr().out
+
+    return run
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -116,20 +131,17 @@ def test_a_parameter_that_no_notebook_has_stops_it_before_it_runs(capsys: pytest
         (["-p", "lane", "gpu"], "in short: SettingsError: lane='gpu': "),
     ],
 )
-def test_a_wrong_parameter_stops_it_with_the_rule(clone: Path, free_port: int, arguments: list[str], said: str) -> None:
-    done = run_tutorial(clone, free_port, *arguments)
-    assert done.returncode == 1
-    assert said in done.stdout
-    assert left_behind(clone) == []
+def test_a_wrong_parameter_stops_it_with_the_rule(
+    started: Callable[..., str], free_port: int, arguments: list[str], said: str
+) -> None:
+    assert said in started(free_port, *arguments)
 
 
 @pytest.mark.thorough
-def test_a_port_in_use_stops_it_with_the_remedy(clone: Path) -> None:
+def test_a_port_in_use_stops_it_with_the_remedy(clone: Path, started: Callable[..., str]) -> None:
     written.write_folder(clone / "models" / "opt13b", NOTEBOOKS / "04_model_py.ipynb")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run_tutorial(clone, port, "05", "06", "99")
-    assert done.returncode == 1
-    assert f"in short: PortInUse: port {port} is taken by " in done.stdout
-    assert "06_call" not in done.stdout
-    assert left_behind(clone) == []
+        printed = started(port, "05", "06", "99")
+    assert f"in short: PortInUse: port {port} is taken by " in printed
+    assert "06_call" not in printed
