@@ -139,7 +139,8 @@ def tables(file: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_a_loads_page_is_told_in_the_language(language: str) -> None:
+def test_a_loads_page_is_told_in_the_language(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures.Picture, "savefig", lambda self, file, **how: None)  # its words are read
     loads = [result_of([100] * 10, clients=1), result_of([105, 110, 300] * 7, clients=2)]
     page = translated_html(report.page(loads, plan=plan(Settings())), language)
     assert f'<html lang="{language}">' in page

@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from inf2lab import Settings, plan
+from inf2lab.pictures import Picture
 from inf2lab.widgets import Planner, planner
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -18,10 +19,17 @@ def shown() -> Planner:
     return planner(Settings())
 
 
-def test_it_starts_at_the_settings(shown: Planner) -> None:
-    found = (shown.instance.value, shown.degree.value, shown.batch_size.value, shown.n_positions.value)
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> Planner:
+    """The same, whose pictures are described and not drawn: it is asked for its plan and its words."""
+    monkeypatch.setattr(Picture, "to_png", lambda self: b"")
+    return planner(Settings())
+
+
+def test_it_starts_at_the_settings(unseen: Planner) -> None:
+    found = (unseen.instance.value, unseen.degree.value, unseen.batch_size.value, unseen.n_positions.value)
     assert found == ("inf2.48xlarge", 2, 2, 2048)
-    assert shown.plan.memory == plan(Settings()).memory
+    assert unseen.plan.memory == plan(Settings()).memory
 
 
 def test_a_slider_changes_plan_and_picture(shown: Planner) -> None:
@@ -34,24 +42,24 @@ def test_a_slider_changes_plan_and_picture(shown: Planner) -> None:
     assert shown.plan.verdict.fit == "fits"
 
 
-def test_an_illegal_degree_is_judged_and_not_refused(shown: Planner) -> None:
-    shown.degree.value = 3
-    assert "is not supported by the Neuron runtime" in shown.plan.problems[0]
-    assert "degree: tensor parallel degree 3 is not supported" in repr(shown._shown)
+def test_an_illegal_degree_is_judged_and_not_refused(unseen: Planner) -> None:
+    unseen.degree.value = 3
+    assert "is not supported by the Neuron runtime" in unseen.plan.problems[0]
+    assert "degree: tensor parallel degree 3 is not supported" in repr(unseen._shown)
 
 
-def test_a_smaller_instance_offers_its_own_degrees(shown: Planner) -> None:
-    shown.degree.value = 24
-    shown.instance.value = "inf2.24xlarge"
-    assert shown.degree.options == (1, 2, 3, 4, 6, 8, 12)
-    assert shown.plan.request.tensor_parallel_degree == shown.degree.value == 12
-    shown.degree.value = 4
-    shown.instance.value = "inf2.48xlarge"
-    assert shown.degree.value == 4  # what still exists is kept
-    assert shown.degree.options[-1] == 24
+def test_a_smaller_instance_offers_its_own_degrees(unseen: Planner) -> None:
+    unseen.degree.value = 24
+    unseen.instance.value = "inf2.24xlarge"
+    assert unseen.degree.options == (1, 2, 3, 4, 6, 8, 12)
+    assert unseen.plan.request.tensor_parallel_degree == unseen.degree.value == 12
+    unseen.degree.value = 4
+    unseen.instance.value = "inf2.48xlarge"
+    assert unseen.degree.value == 4  # what still exists is kept
+    assert unseen.degree.options[-1] == 24
 
 
-def test_positions_end_at_the_models_own() -> None:
+def test_positions_end_at_the_models_own(unseen: Planner) -> None:
     options = planner(Settings(model_id="HuggingFaceTB/SmolLM2-135M", n_positions=300)).n_positions.options
     assert options[0] == 128
     assert 300 in options

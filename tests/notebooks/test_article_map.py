@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pages
 from notebook_files import NOTEBOOKS, ROOT, read_notebook
@@ -20,6 +21,7 @@ def places() -> Iterator[tuple[str, str, str]]:
         yield from ((notebook, heading, cell) for cell in re.findall(r"nb\d\d-c\d\d", cells))
 
 
+@cache
 def headings_at(notebook: str) -> dict[str, list[str]]:
     """For each cell the headings in it, and the last one before it: what a reader finds it by."""
     found, before = {}, [""]
