@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-2"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def moto_server() -> Iterator[dict[str, str]]:
-    """The environment that leads boto3, in any process, to an AWS played on 127.0.0.1; its state ends with the test.
+    """The environment that leads boto3, in any process, to an AWS played on 127.0.0.1. Each test leaves nothing in it.
 
     It knows the base Neuron images in us-east-2 and us-west-2, and plays the first boot of what is launched. Quota and
     price look-ups fail in it, as they do for somebody without those permissions.

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import pytest
 from moto import mock_aws
 
@@ -70,27 +68,3 @@ def test_the_cells_launch_an_instance_and_leave_nothing(
         assert said in printed
     assert "PASS  no run on AWS is open" in printed
     assert "FAIL" not in printed
-
-
-@pytest.mark.thorough
-@pytest.mark.timeout(900)
-def test_from_the_launch_to_the_proof_that_nothing_is_left(
-    moto_server: dict[str, str], aws_left: Callable[[], list[str]], tmp_path: Path, free_port: int
-) -> None:
-    logs = {"INF2LAB_LOGS": str(tmp_path), "INF2LAB_PORT": str(free_port)}
-    words = ["-p", "lane", "inf2", "-p", "confirm", "true", "-p", "instance", "inf2.8xlarge", "01", "99"]
-    command = [sys.executable, str(ROOT / "tools" / "notebooks" / "run_notebooks.py"), *words]
-    done = subprocess.run(
-        command, env={**os.environ, **moto_server, **logs}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (runs,) = (tmp_path / "runs").iterdir()
-    text = {}
-    for path in runs.glob("*.ipynb"):
-        cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-        text[path.stem] = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
-    assert "ec2 run_instances: done" in text["01_instance"]
-    assert "runs in us-east-2 until" in text["01_instance"]
-    assert "nothing is left, nothing bills: 0 USD/h" in text["99_clean_up"]
-    assert "PASS  no run on AWS is open" in text["99_clean_up"]
-    assert aws_left() == []

@@ -116,10 +116,10 @@ def test_greedy_texts_of_a_left_padded_batch_are_those_of_single_runs_for_64_tok
         assert torch.equal(text[longest:], preferred(reference, text[None, pad:], len(row)))
 
 
-@pytest.mark.parametrize("amp", ["f32", "bf16"])  # f16: below
-def test_a_single_row_speaks_in_other_number_formats(load: Load, amp: str) -> None:
+def test_it_speaks_in_another_number_format(load: Load) -> None:
+    """f32 is above, f16 below."""
     prompt = torch.tensor([[1, 2, 3]])
-    assert torch.equal(load(amp=amp).sample(prompt, 6, top_k=1)[:, :3], prompt)
+    assert torch.equal(load(amp="bf16").sample(prompt, 6, top_k=1)[:, :3], prompt)
 
 
 def test_it_knows_something(tokenizer: PreTrainedTokenizerBase, load: Load) -> None:

@@ -154,7 +154,7 @@ def test_no_folder_stops_the_linter(files: dict[str, bytes], profile: str, insta
 
 
 @pytest.mark.thorough
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @FOLDERS
 def test_none_of_many_folders_stops_the_linter(files: dict[str, bytes], profile: str, instance: str) -> None:
     check(files, profile, instance)

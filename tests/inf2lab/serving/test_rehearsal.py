@@ -301,31 +301,23 @@ def test_a_server_whose_state_is_lost_is_found_by_its_mark(settings: Settings, e
 
 
 @pytest.mark.thorough
-def test_a_start_takes_the_port_back_from_a_lost_server_and_leaves_others_alone(
-    settings: Settings, echo: ModelFolder, other_port: int
+def test_of_two_servers_side_by_side_a_start_takes_the_port_back_from_the_lost_one_and_leaves_the_other_alone(
+    settings: Settings, echo: ModelFolder, write_folder: WriteFolder, other_port: int
 ) -> None:
-    lost, other = start(settings, echo), start(Settings(port=other_port), echo)
+    lost = start(settings, echo)
+    other = start(Settings(port=other_port), write_folder("second", {"engine": "Python"}, handler=TELLS))
+    assert {server.url for server in all_servers()} == {lost.url, other.url}
+    assert lost.endpoint.generate(["x"], 8) == ["x"]
+    assert other.endpoint.send({}).ok
     process, kept = process_of(lost), process_of(other)
     scratch = lose(lost)
     server = start(settings, echo)
     assert gone(process)
     assert not scratch.exists()
     assert server.endpoint.generate(["x"], 8) == ["x"]
+    server.stop()
     assert process_of(other) == kept
-    assert other.endpoint.generate(["x"], 8) == ["x"]
-
-
-@pytest.mark.thorough
-def test_two_servers_stand_side_by_side(
-    settings: Settings, echo: ModelFolder, write_folder: WriteFolder, other_port: int
-) -> None:
-    one = start(settings, echo)
-    two = start(Settings(port=other_port), write_folder("second", {"engine": "Python"}, handler=TELLS))
-    assert {server.url for server in all_servers()} == {one.url, two.url}
-    assert one.endpoint.generate(["x"], 8) == ["x"]
-    assert two.endpoint.send({}).ok
-    one.stop()
-    assert two.endpoint.send({}).ok
+    assert other.endpoint.send({}).ok
     assert stop_everything() == 1
 
 
