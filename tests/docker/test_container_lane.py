@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 import requests
+from typer.testing import CliRunner
 
 from inf2lab import ModelFolder, Server, Settings
+from inf2lab.cli import app
 from inf2lab.doctor import examine
 from inf2lab.errors import EngineError, FolderError, LoadFailed, PortInUse, ServerError
 from inf2lab.serving import ModelServer, all_servers, docker, left_over, stop_everything
@@ -97,6 +99,21 @@ def containers() -> list[str]:
     return docker.run_docker(*words, what="docker ps").split()
 
 
+def management_is_apart(server: ModelServer) -> None:
+    """Predictions and management listen on ports of their own, on this machine alone."""
+    assert requests.get(f"{server.url}/models", timeout=30).status_code == 404
+    assert server.describe()["modelName"] == server.folder.name
+    listening = {
+        c.laddr
+        for c in psutil.net_connections("tcp")
+        if c.status == psutil.CONN_LISTEN and c.laddr.port in (server.settings.port, server.settings.port + 10)
+    }
+    assert {(address.ip, address.port - server.settings.port) for address in listening} == {
+        ("127.0.0.1", 0),
+        ("127.0.0.1", 10),
+    }
+
+
 def test_a_container_lives_from_the_command_to_its_end(
     settings: MakeSettings, write_folder: WriteFolder, clone: Path
 ) -> None:
@@ -113,6 +130,7 @@ def test_a_container_lives_from_the_command_to_its_end(
     assert steps[-3:] == ["model loaded", "port open", f"ready at {server.url}"]
     assert server.status().workers == (Worker("nc0", "READY"),)
 
+    management_is_apart(server)
     seen = server.endpoint.send({}).json()
     assert seen["uid"] == 1000
     assert seen["folder"] == "/opt/ml/model/tells"
@@ -151,21 +169,6 @@ def test_both_lanes_serve_the_same_bytes(settings: MakeSettings, write_folder: W
     assert (one.status, one.text, one.headers.keys()) == (two.status, two.text, two.headers.keys())
 
 
-def test_management_is_apart_from_predictions(settings: MakeSettings, write_folder: WriteFolder) -> None:
-    server = start(settings(), write_folder("echo", ECHO))
-    assert requests.get(f"{server.url}/models", timeout=30).status_code == 404
-    assert server.describe()["modelName"] == "echo"
-    listening = {
-        c.laddr
-        for c in psutil.net_connections("tcp")
-        if c.status == psutil.CONN_LISTEN and c.laddr.port in (server.settings.port, server.settings.port + 10)
-    }
-    assert {(address.ip, address.port - server.settings.port) for address in listening} == {
-        ("127.0.0.1", 0),
-        ("127.0.0.1", 10),
-    }
-
-
 def test_on_the_bridge_network_only_predictions_are_published(
     settings: MakeSettings, write_folder: WriteFolder, has_bridge: bool
 ) -> None:
@@ -195,10 +198,8 @@ def test_another_notebook_finds_it_and_the_command_line_shows_it(
     assert found.endpoint.generate(["x"], 8) == ["x"]
 
     def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "inf2lab.cli", *words], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, list(words))
+        assert done.exit_code == 0, done.output
         return done.stdout
 
     assert f"echo at {found.url}: ready (nc0 READY, nc1 READY)" in run("status")
