@@ -37,6 +37,7 @@ class VllmServer(MigratedServer, LocalServer):
     """`vllm serve` with the words of the chip's launch, less those that a processor does not take."""
 
     kind = "vllm"
+    poll_s = 0.3  # it imports for a quarter of a minute
 
     def command(self) -> list[str]:
         """Return the command line that starts it."""

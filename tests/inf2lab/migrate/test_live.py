@@ -169,6 +169,13 @@ def test_at_bf16_every_flip_is_rounding(write_folder: WriteFolder, tmp_path: Pat
 
 
 @pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads of vLLM wait for each other where other work has the cores. `served` has one for each core."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+
+
+@pytest.fixture(autouse=True)
 def nothing_left(logs: Path) -> Iterator[None]:
     """A test ends what it has started: no process, none of the engine's."""
     yield
