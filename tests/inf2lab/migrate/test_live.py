@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import socket
 from collections.abc import Iterator
@@ -152,7 +153,7 @@ def test_opt_at_f16_writes_the_same_tokens_on_both(write_folder: WriteFolder, tm
     assert all(row.tokens > 20 for row in rows)
 
 
-@pytest.mark.parametrize(("dtype", "batch"), [("f32", 5), ("f16", 5)])
+@pytest.mark.parametrize(("dtype", "batch"), [("f32", 10), ("f16", 5)])
 def test_a_llama_writes_the_same_tokens_on_both(
     write_folder: WriteFolder, tmp_path: Path, dtype: str, batch: int
 ) -> None:
@@ -310,7 +311,8 @@ def test_it_tells_nobody_what_it_runs_on(served: Served) -> None:
 
 def test_no_socket_of_it_leaves_loopback(served: Served) -> None:
     family = family_of(served.server)
-    assert len(family) == 2, "the front, and the engine, a fork of it: what they import is imported once"
+    if platform.machine() == "x86_64":
+        assert len(family) == 2, "the front, and the engine, a fork of it: what they import is imported once"
     assert any("VLLM::" in one.name() or "VLLM::" in " ".join(one.cmdline()) for one in family)
     connections = [connection for one in family for connection in one.net_connections("inet")]
     assert psutil.CONN_LISTEN in {one.status for one in connections}

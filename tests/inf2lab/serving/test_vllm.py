@@ -9,7 +9,9 @@ import contextlib
 import importlib
 import io
 import json
+import multiprocessing
 import os
+import platform
 import runpy
 import socket
 import subprocess
@@ -195,6 +197,17 @@ sys.exit(os.waitpid(child, 0)[1])
 def test_the_engine_is_a_fork_that_leaves_the_port_to_the_front() -> None:
     """Else a port whose front was killed would take requests that nobody answers, for as long as the engine lives."""
     subprocess.run([sys.executable, "-S", "-c", FORK, str(INSIDE)], check=True)
+
+
+@pytest.mark.parametrize(("machine", "method"), [("x86_64", "fork"), ("aarch64", "spawn")])
+def test_the_engine_is_started_anew_only_where_it_loads_other_libraries(
+    inside: dict[str, Any], monkeypatch: pytest.MonkeyPatch, machine: str, method: str
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(os, "register_at_fork", lambda *, after_in_child: None)
+    utils = types.SimpleNamespace(get_mp_context=lambda: multiprocessing.get_context("spawn"))
+    inside["fork_the_engine"](utils)
+    assert utils.get_mp_context().get_start_method() == method
 
 
 def test_a_model_is_looked_at_without_another_process(inside: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import importlib.machinery
 import importlib.util
 import multiprocessing
 import os
+import platform
 import socket
 import sys
 from types import ModuleType
@@ -53,9 +54,13 @@ def meet_on_loopback(rendezvous: Any) -> None:
 
 
 def fork_the_engine(utils: Any) -> None:
-    """vLLM starts it anew for a GPU's sake, or for threads that the front never starts."""
-    utils.get_mp_context = lambda: multiprocessing.get_context("fork")
-    os.register_at_fork(after_in_child=leave_the_port)
+    """vLLM starts it anew, for the sake of threads that a front of its own does not have before.
+
+    On ARM it must: the engine's process begins with another library of threads.
+    """
+    if platform.machine() == "x86_64":
+        utils.get_mp_context = lambda: multiprocessing.get_context("fork")
+        os.register_at_fork(after_in_child=leave_the_port)
 
 
 def look_at_the_model_here(registry: Any) -> None:
