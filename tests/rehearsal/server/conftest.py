@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from inf2lab.weights import standins
+
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 120  # for what comes in any case, however slow the machine: only a failure waits so long
 LINGER_S = 0.05  # how long a connection that should stay open is watched
@@ -210,7 +212,8 @@ def write_model(store: Path, name: str, code: str | None = ECHO, properties: str
 def launch(store: Path, *flags: str, env: dict[str, str] | None = None) -> RunningServer:
     """Starts a server on a free port, without waiting for it."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("SERVING_", "OPTION_", "MODEL_SERVER_"))}
-    environ |= {"PYTHONPATH": str(ROOT / "lib"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | (env or {})
+    environ |= {"PYTHONPATH": str(ROOT / "lib"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    environ |= standins.worker_environment() | (env or {})  # as the laboratory starts it: else a worker is not warm
     command = [sys.executable, "-m", "rehearsal.server", "--model-store", str(store), "--port", "0", *flags]
     process = subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=store.parent

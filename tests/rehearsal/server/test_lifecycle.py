@@ -120,8 +120,9 @@ def test_crash_during_a_request_and_while_idle(shared, serve, gate):
         "java.util.concurrent.ExecutionException: java.io.IOException: Python worker disconnected."
     )
     pid = shared.predict(name, {}).json()["pid"]
+    child = shared.wait_for(rf"W-(\d+)-{name}-stdout: {pid} - ")[1]  # what the server started; the worker may be a fork
     os.kill(pid, signal.SIGKILL)  # a worker of this test's own model
-    shared.wait_for(f"Stop process: -1:{pid}, failure=true")
+    shared.wait_for(f"Stop process: -1:{child}, failure=true")
     again = shared.predict(name, {})
     assert again.status == 200
     assert again.json()["pid"] != pid
