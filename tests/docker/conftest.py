@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +21,8 @@ MakeSettings = Callable[..., Settings]
 
 @pytest.fixture(scope="session")
 def image(engine: str) -> Iterator[str]:
-    """The rehearsal at the real image's paths."""
-    name = chip_image.build("inf2lab-chip-rehearsal:tests")
+    """The rehearsal at the real image's paths; each process of tests removes its own."""
+    name = chip_image.build(f"inf2lab-chip-rehearsal:tests-{os.getpid()}")
     yield name
     subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=False)
 

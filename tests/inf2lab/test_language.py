@@ -122,6 +122,7 @@ def test_a_plan_has_the_same_cells_and_no_english_word(name: str, language: str)
     page = translated_html(english, language)
     assert tags(page.replace("white-space:nowrap; ", "")) == tags(english)
     assert left_in_english(words(page)) == []
+    assert translated_html(page, language) == page  # as inside an answer, which is translated as a whole
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -20,6 +20,7 @@ from tests.support.clones import make_clone, run_tutorial
 
 BROKEN = Path(__file__).with_name("broken")
 GOES_ON = re.compile(r"(?:[\d.]+ s  still [^\n]*\n)+")
+EDITIONS = sorted(path.parent.name for path in NOTEBOOKS.glob("[a-z][a-z]/00_*.ipynb"))
 BUILT_FILES = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = [
     pytest.mark.timeout(900),
@@ -102,6 +103,27 @@ def test_its_outputs_are_the_committed_ones(request: pytest.FixtureRequest, whol
 def test_each_check_fails_on_broken_work(whole: Whole, path: Path) -> None:
     """A check that passes whatever the reader does teaches that wrong work is right."""
     assert whole.said.get(path.name) == dict.fromkeys(broken_checks.claims(read_notebook(path)), broken_checks.FAILED)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_an_edition_runs_and_its_outputs_are_those_it_was_built_with(
+    request: pytest.FixtureRequest, clone: Path, edition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edition is built, not executed: its outputs are the English ones, translated, but for pictures."""
+    monkeypatch.setenv("INF2LAB_LANGUAGE", edition)
+    done = run_tutorial(clone, ports.free_port(1), "--all", "--source", str(NOTEBOOKS / edition))
+    assert done.returncode == 0, done.stdout
+    ran = {path.name: read_notebook(path) for path in (clone / "logs" / "runs").glob("*/*.ipynb")}
+    assert set(ran) == {path.name for path in BUILT_FILES}
+    differing = [
+        said
+        for name, notebook in sorted(ran.items())
+        for said in executed.differences(request.session, NOTEBOOKS / edition / name, notebook)
+        if "[picture: " not in said
+    ]
+    assert not differing, "\n".join(differing)
+    assert left_behind(clone) == []
 
 
 def test_a_parameter_that_no_notebook_has_stops_it_before_it_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from inf2lab.language.catalogue import ENGLISH, spoken, translated
 from inf2lab.words import as_html
 
 _TAG = re.compile(r"(<(?!/?(?:code|b|i)>)[^>]*>)")  # these stand inside a sentence
-_HEAD = ('style="', 'style="white-space:nowrap; ')  # a language without blanks would be broken anywhere
+_WHOLE = "white-space:nowrap; "  # of a column's head: a language without blanks would be broken anywhere
 _KEPT = ("pre", "style")  # what a program printed, and what is no text
 
 
@@ -26,7 +26,8 @@ def _translated(page: str, language: str) -> Iterator[str]:
         if place % 2:  # a tag
             name = re.split(r"[ >]", part[1:], maxsplit=1)[0]
             kept = name if name in _KEPT else "" if name == f"/{kept}" else kept
-            part = part.replace(*_HEAD, 1) if name == "th" else part
+            if name == "th" and _WHOLE not in part:  # an answer may hold a table that was translated before
+                part = part.replace('style="', f'style="{_WHOLE}', 1)
         yield part if place % 2 or kept or not part.strip() else _text(part, language)
 
 
