@@ -107,7 +107,10 @@ def bytes_per_core(
     dtype: str,
     matrix_dtype: str | None = None,
 ) -> CoreBytes:
-    """Weights, KV cache and padding on each core; `matrix_dtype` (s8, u8) stores the layers' matrices in eight bits."""
+    """Weights, KV cache and padding on each core; `matrix_dtype` (s8, u8) stores the layers' matrices in eight bits.
+
+    Each layer is as large as the first, so it is counted from one.
+    """
     rest, first = (
         sum_bytes(
             core_tensors(
@@ -122,7 +125,7 @@ def bytes_per_core(
         )
         for layers in (0, 1)
     )
-    return CoreBytes(  # each layer is as large as the first
+    return CoreBytes(
         rest.weights + dims.layers * (first.weights - rest.weights),
         rest.kv_cache + dims.layers * (first.kv_cache - rest.kv_cache),
         rest.padding + dims.layers * (first.padding - rest.padding),
