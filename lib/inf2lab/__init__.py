@@ -8,9 +8,8 @@ A name loads what it needs when it is first asked for: who lints or plans loads 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inf2lab import faces
 
@@ -45,20 +44,7 @@ __all__ = [
     "write_properties",
 ]
 
-__getattr__ = faces.on_demand(
-    __name__,
-    {
-        "checks": ("check", "expect_failure"),
-        "endpoint": ("Endpoint",),
-        "errors": ("LabError",),
-        "folder": ("ModelFolder", "read_properties", "write_properties"),
-        "paths": ("enter_repository",),
-        "planning": ("article_rules", "plan"),
-        "predictions": ("reveal",),
-        "serving": ("Server",),
-        "settings": ("Settings",),
-    },
-)
+__getattr__ = faces.on_demand(__name__)
 
 
 def __dir__() -> list[str]:
@@ -66,23 +52,14 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Trap: `lint` is a room and a function, and so is `migrate`. Importing a room would set its name in its place."""
+    """Trap: `lint` is a room and a function, and so is `migrate`. Importing a room would set its name in its place.
 
-    @property
-    def lint(self) -> Any:
-        return import_module(f"{__name__}.lint").lint
+    `import inf2lab.lint.target` and `from inf2lab.lint import RULES` find the room all the same.
+    """
 
-    @lint.setter
-    def lint(self, room: ModuleType) -> None:
-        """Ignore the room; `import inf2lab.lint.target` and `from inf2lab.lint import RULES` find it all the same."""
-
-    @property
-    def migrate(self) -> Any:
-        return import_module(f"{__name__}.migrate").migrate
-
-    @migrate.setter
-    def migrate(self, room: ModuleType) -> None:
-        """Ignore the room, as above."""
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in ("lint", "migrate"):
+            super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -57,7 +57,4 @@ __all__ = [
 ]
 
 # What draws comes on demand: Ray's environment and the processes of a load have no matplotlib.
-__getattr__ = on_demand(
-    __name__,
-    {"figures": ("chip_rates", "fitting", "latencies", "throughput"), "report": ("summary", "table", "write_report")},
-)
+__getattr__ = on_demand(__name__)

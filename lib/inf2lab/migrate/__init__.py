@@ -16,11 +16,4 @@ if TYPE_CHECKING:
 __all__ = ["Compared", "Migration", "compare", "comparison", "lines", "migrate", "verdict_line"]
 
 # A comparison starts two servers, and what only translates needs no package for that.
-__getattr__ = on_demand(
-    __name__,
-    {
-        "migration": ("Migration", "migrate"),
-        "report": ("lines", "verdict_line"),
-        "side_by_side": ("Compared", "compare", "comparison"),
-    },
-)
+__getattr__ = on_demand(__name__)

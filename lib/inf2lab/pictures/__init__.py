@@ -50,23 +50,4 @@ __all__ = [
 ]
 
 # A file is not named as what it offers: importing it would set its name in the function's place.
-__getattr__ = faces.on_demand(
-    __name__,
-    {
-        "batches_in_time": ("batches",),
-        "canvas": ("BLUE", "GREY", "INK", "RED", "SAND", "Picture"),
-        "copies_on_devices": ("ring", "rings"),
-        "core_memory": ("memory_bars", "verdicts"),
-        "events": ("timeline",),
-        "five_layers": ("layers",),
-        "load_steps": ("load_timeline",),
-        "one_layer": ("matrix",),
-        "padded_rows": ("padding",),
-        "price_ranges": ("costs",),
-        "symptom_tree": ("symptoms",),
-        "two_lanes": ("lanes",),
-        "ways_to_deploy": ("deployments",),
-        "whole_heads": ("heads",),
-        "whole_or_stream": ("streaming",),
-    },
-)
+__getattr__ = faces.on_demand(__name__)

@@ -35,17 +35,4 @@ __all__ = [
 ]
 
 # Kubernetes needs none of what the laptop's Ray cluster needs.
-__getattr__ = on_demand(
-    __name__,
-    {
-        "kubernetes.text": ("Document", "as_text", "fill_in"),
-        "ray.bench.cluster": ("NODES", "RayCluster"),
-        "ray.bench.light_folder": ("light_folder",),
-        "ray.bench.record": ("Stage",),
-        "ray.bench.tables": ("autoscaling", "loss_table", "options_table", "overhead_table", "queue_table"),
-        "ray.bench.tail_picture": ("queue_curve",),
-        "ray.manifest": ("ray_service",),
-        "ray.spec": ("RaySpec",),
-        "replica": ("Replica",),
-    },
-)
+__getattr__ = on_demand(__name__)

@@ -47,20 +47,4 @@ __all__ = [
 ]
 
 # Manifests take a container's line from here, and need no package that starts a server or asks it.
-__getattr__ = on_demand(
-    __name__,
-    {
-        "container": ("ContainerServer", "stop_labelled"),
-        "docker": ("has_image", "run_docker"),
-        "docker_run": ("CONTAINER_USER", "RunLine"),
-        "inside_files": ("bridge_file",),
-        "interface": ("ModelServer", "State"),
-        "local": ("end_orphans",),
-        "ports": ("claim", "free_port"),
-        "registry": ("ask_registry", "require_image", "second_source"),
-        "rehearsal": ("RehearsalServer", "worker_is_here"),
-        "server": ("Server", "all_servers", "left_over", "on_record", "stop_everything"),
-        "state": ("instance_path",),
-        "vllm": ("VllmServer", "vllm_python"),
-    },
-)
+__getattr__ = on_demand(__name__)
