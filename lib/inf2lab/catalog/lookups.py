@@ -18,7 +18,6 @@ _BESIDE = re.compile(r"^meta-|-(hf|chat|instruct|base|fp16|bf16|it|pt|split)(?=-
 _RELEASED = re.compile(r"-?v\d+(\.\d+)?(?=-|$)")
 
 
-@cache
 def instances() -> Mapping[str, facts.Instance]:
     """Return every instance by name."""
     return rows.read_table(facts.Instance, "instances", "instances")
@@ -39,7 +38,6 @@ def price_basis(name: str = facts.DEFAULT_PRICE_BASIS) -> facts.PriceBasis:
     return rows.find("price_basis", name, rows.read_table(facts.PriceBasis, "instances", "price_bases"))
 
 
-@cache
 def profiles() -> Mapping[str, facts.Profile]:
     """Return every profile by name."""
     return rows.read_table(facts.Profile, "profiles", "profiles")
@@ -65,7 +63,6 @@ def profile(name: str) -> facts.Profile:
     return rows.find("profile", name, table)
 
 
-@cache
 def driver_facts() -> facts.DriverFacts:
     """Return which driver came with which SDK, and what goes with what."""
     return rows.read_row(facts.DriverFacts, "drivers")
@@ -110,7 +107,6 @@ def default_profile() -> str:
     return rows.read_file("profiles")["default"]
 
 
-@cache
 def options() -> facts.OptionTable:
     """Return the table of options and keys of serving.properties."""
     return rows.read_row(facts.OptionTable, "options")
@@ -158,13 +154,11 @@ def find_model(name: str) -> facts.ModelEntry:
     raise SettingsError("model", name, f"{known} use a folder with a config.json")
 
 
-@cache
 def other_models() -> Mapping[str, facts.OtherModel]:
     """Return the models that are asked for and not planned here, by public name."""
     return rows.read_table(facts.OtherModel, "models", "others")
 
 
-@cache
 def model_kinds() -> Mapping[str, facts.ModelKind]:
     """Return what each kind of model takes to be read, by the kind's name."""
     return rows.read_table(facts.ModelKind, "models", "kinds")
@@ -196,19 +190,16 @@ def described(name: str) -> Mapping[str, Any] | None:
     return _config(guesses[-1]) if guesses else None
 
 
-@cache
 def library_modules() -> Mapping[str, facts.LibraryModule]:
     """Return every module of transformers-neuronx by its dotted name."""
     return rows.read_table(facts.LibraryModule, "library", "modules")
 
 
-@cache
 def long_contexts() -> tuple[facts.LongContext, ...]:
     """Return what the vendor says of long contexts, shortest first."""
     return rows.read_rows(facts.LongContext, "library", "contexts")
 
 
-@cache
 def packaged_weights() -> Mapping[str, facts.PackagedWeights]:
     """Return every model whose weights come in a package, by its name on the hub."""
     return rows.read_table(facts.PackagedWeights, "weights", "weights")
@@ -222,13 +213,11 @@ def find_packaged(name: str) -> facts.PackagedWeights | None:
     return None
 
 
-@cache
 def latencies() -> tuple[facts.Latency, ...]:
     """Return every distinct measurement that was published, oldest release first."""
     return rows.read_rows(facts.Latency, "latencies", "rows")
 
 
-@cache
 def memory_cases() -> tuple[facts.MemoryCase, ...]:
     """Return every configuration whose fit somebody wrote down, in the order of the data file."""
     return rows.read_rows(facts.MemoryCase, "memory_cases", "cases")
@@ -239,13 +228,11 @@ def decode_model() -> Mapping[str, Any]:
     return MappingProxyType(rows.read_file("decode_model"))
 
 
-@cache
 def loading_facts() -> facts.LoadingFacts:
     """Return how long to wait for a load and an answer, and the bounds of what a load's steps take."""
     return rows.read_row(facts.LoadingFacts, "loading")
 
 
-@cache
 def cloud_facts() -> facts.CloudFacts:
     """Return what launching takes: images, quotas, regions, prices of what is not the instance."""
     return rows.read_row(facts.CloudFacts, "cloud")
@@ -266,7 +253,6 @@ def launch_quota(kind: str) -> facts.Quota:
     return rows.find("quota", kind, cloud_facts().quotas)
 
 
-@cache
 def public_rule_facts() -> facts.PublicRules:
     """Return the numbers in other people's rules for a degree."""
     return rows.read_row(facts.PublicRules, "public_rules", "rules")

@@ -5,7 +5,7 @@ A row has the fields of its dataclass, by name and type; in a table, its key is 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -29,26 +29,28 @@ def files_in(folder: str) -> list[str]:
     return [f"{folder}/{path.stem}" for path in sorted((Path(__file__).parent / folder).glob("*.json"))]
 
 
-def read_row(kind: type[_T], file: str, *path: str) -> _T:
+def read_row(kind: Callable[..., _T], file: str, *path: str) -> _T:
     """Return what lies at a path of a file (its top without one) as `kind`; raises LabError."""
+    return _read(build, kind, file, *path)
+
+
+def read_table(kind: Callable[..., _T], file: str, name: str) -> Mapping[str, _T]:
+    """Return a table of a file, `kind` by key; raises LabError."""
+    return _read(_table, kind, file, name)
+
+
+def read_rows(kind: Callable[..., _T], file: str, name: str) -> tuple[_T, ...]:
+    """Return a list of rows; where the file names `columns`, a row is a list of their values. Raises LabError."""
+    return _read(_rows, kind, file, name)
+
+
+@cache
+def _read(make: Callable[[Any, Any, str], Any], kind: Any, file: str, *path: str) -> Any:
+    """Return what `make` makes of `kind` and what lies at a path, once for all who ask."""
     data: Any = read_file(file)
     for name in path:
         data = data[name]
-    return build(kind, data, ".".join((file, *path)))
-
-
-def read_table(kind: type[_T], file: str, name: str) -> Mapping[str, _T]:
-    """Return a table of a file, `kind` by key; raises LabError."""
-    return _table(kind, read_file(file)[name], f"{file}.{name}")
-
-
-def read_rows(kind: type[_T], file: str, name: str) -> tuple[_T, ...]:
-    """Return a list of rows; where the file names `columns`, a row is a list of their values. Raises LabError."""
-    data = read_file(file)
-    rows = data[name]
-    if "columns" in data:
-        rows = [dict(zip(data["columns"], row, strict=True)) for row in rows]
-    return tuple(build(kind, row, f"{file}.{name}.{place}") for place, row in enumerate(rows))
+    return make(kind, data, ".".join((file, *path)))
 
 
 def build(kind: Any, value: Any, where: str) -> Any:
@@ -85,6 +87,12 @@ def _table(kind: Any, data: Any, where: str) -> Mapping[str, Any]:
         whole = {key_name: key} | _expect(dict, row, f"{where}.{key}") if key_name else row
         table[key] = build(kind, whole, f"{where}.{key}")
     return MappingProxyType(table)
+
+
+def _rows(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
+    if columns := read_file(where.partition(".")[0]).get("columns"):
+        data = [dict(zip(columns, row, strict=True)) for row in data]
+    return build(tuple[kind, ...], data, where)
 
 
 def _row(kind: Any, data: dict[str, Any], where: str) -> Any:

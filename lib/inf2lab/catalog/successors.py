@@ -214,7 +214,6 @@ def stack_history() -> tuple[Ended, ...]:
     return rows.read_rows(Ended, "successors", "ended")
 
 
-@cache
 def successors() -> Mapping[str, Successor]:
     """Return the targets by name."""
     return rows.read_table(Successor, "successors", "targets")
@@ -225,7 +224,6 @@ def successor(name: str) -> Successor:
     return rows.find("to", name, successors())
 
 
-@cache
 def successor_images() -> tuple[SuccessorImage, ...]:
     """Return every image, oldest first for each target."""
     return rows.read_rows(SuccessorImage, "successors", "images")
@@ -256,19 +254,16 @@ def successor_host(name: str) -> SuccessorHost:
     return rows.find("on", name, successor_hosts())
 
 
-@cache
 def successor_flags() -> Mapping[str, Flag]:
     """Return the flags that not every release of vLLM has."""
     return rows.read_table(Flag, "successors", "flags")
 
 
-@cache
 def override_names() -> OverrideNames:
     """Return the settings that NxD Inference knows."""
     return rows.read_row(OverrideNames, "successors", "override_names")
 
 
-@cache
 def fates(kind: str) -> tuple[Fate, ...]:
     """Return the verdicts on `options`, `server_keys`, `things` or `request_fields`."""
     return rows.read_rows(Fate, "successor_requests" if kind == "request_fields" else "successor_keys", kind)
@@ -290,13 +285,11 @@ def moves(target: str) -> tuple[Move, ...]:
     return tuple(one for one in rows.read_rows(Move, "successor_moves", "moves") if target in one.targets)
 
 
-@cache
 def old_answers() -> Answers:
     """Return how DJL's handlers wrote their answers."""
     return rows.read_row(Answers, "successor_requests", "answers")
 
 
-@cache
 def model_support() -> tuple[Support, ...]:
     """Return all that is known of who serves which model."""
     return rows.read_rows(Support, "successor_models", "support")
