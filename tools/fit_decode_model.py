@@ -13,6 +13,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from inf2lab import catalog
 from inf2lab.catalog import Latency
 from inf2lab.files import write_file
 from inf2lab.planning.decode import TERMS, bucket_of, features, roofline_ms
-from inf2lab.planning.memory import read_per_step
+from inf2lab.planning.memory import core_bytes
 from inf2lab.planning.request import Request
 
 TARGET = Path(catalog.__file__).parent / "decode_model.json"
@@ -113,8 +114,10 @@ def design(rows: Sequence[Latency]) -> dict[str, np.ndarray]:
 def _streams(request: Request) -> tuple[float, float]:
     """Weights and cache apart, in milliseconds at the nominal bandwidth."""
     whole = features(request).streaming
-    weights, cache = read_per_step(request, bucket_of(request))
-    return whole * weights / (weights + cache), whole * cache / (weights + cache)
+    bucket = bucket_of(request)
+    once, twice = (core_bytes(replace(request, n_positions=positions)).total for positions in (bucket, 2 * bucket))
+    cache = whole * (twice - once) / once  # which alone grows with the positions
+    return whole - cache, cache
 
 
 def _megabytes(requests: Sequence[Request]) -> np.ndarray:

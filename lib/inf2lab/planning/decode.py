@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from inf2lab import catalog
 from inf2lab.catalog import Latency
-from inf2lab.planning.memory import DISTINCT_SIZES, read_per_step
+from inf2lab.planning.memory import DISTINCT_SIZES, core_bytes
 from inf2lab.planning.request import Request
 from neuron_rules import GIB, bucket_for, dtype_bytes, token_buckets
 
@@ -89,7 +89,7 @@ def features(request: Request, bucket: int | None = None) -> Features:
     model, bucket = request.model, bucket or bucket_of(request)
     numbers = 2 * model.layers * request.batch_size**BATCH_POWER * model.hidden
     return Features(
-        streaming=1e3 * sum(read_per_step(request, bucket)) / _bytes_per_s(request),
+        streaming=1e3 * core_bytes(replace(request, n_positions=bucket)).total / _bytes_per_s(request),
         layers=2 * model.layers,
         summed=numbers * dtype_bytes(request.dtype) / 1e6,
         scores=model.layers * bucket / 1e6,

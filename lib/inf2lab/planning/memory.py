@@ -16,7 +16,6 @@ from neuron_rules import (
     MemoryVerdict,
     ModelDims,
     bytes_per_core,
-    core_tensors,
     dtype_bytes,
     judge_memory,
 )
@@ -84,28 +83,6 @@ def _core_bytes(
         dtype=dtype,
         matrix_dtype=matrix,
     )
-
-
-def read_per_step(request: Request, positions: int) -> tuple[int, int]:
-    """Return the bytes of weights and of KV cache, padding included, that one core reads for one token."""
-    sums = []
-    for layers in (1, 2):
-        tensors = core_tensors(
-            replace(request.model, layers=layers),
-            generation=request.generation,
-            degree=request.tensor_parallel_degree,
-            batch_size=request.batch_size,
-            n_positions=positions,
-            dtype=request.dtype,
-            matrix_dtype=request.matrix_dtype,
-        )
-        found = {"weights": 0, "kv cache": 0}
-        for tensor in tensors:
-            found[tensor.kind] += tensor.bytes
-        sums.append(found)
-    one, two = sums
-    more = request.model.layers - 1
-    return tuple(one[kind] + more * (two[kind] - one[kind]) for kind in ("weights", "kv cache"))  # type: ignore[return-value]
 
 
 def _bounds(case: catalog.MemoryCase, request: Request) -> bool:

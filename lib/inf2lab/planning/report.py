@@ -173,7 +173,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "workers": len(plan.copies),
         "idle_cores": plan.idle_cores,
         "devices": [list(copy.devices) for copy in plan.copies],
-        "device_list": _device_list(plan),
+        "device_list": plan.device_list and vars(plan.device_list),
         "decode": {
             "ms_per_token": _bounds(decode.ms_per_token),
             "basis": decode.basis,
@@ -193,20 +193,6 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         },
         "cheapest": plan.cheapest and vars(plan.cheapest),
         "public_rules": [vars(rule) for rule in plan.rules],
-    }
-
-
-def _device_list(plan: Plan) -> dict[str, Any] | None:
-    judged = plan.device_list
-    if judged is None:
-        return None
-    return {
-        "given": list(judged.given),
-        "runs": [list(run) for run in judged.runs],
-        "copies": [list(copy) for copy in judged.copies],
-        "not_neighbours": [list(copy) for copy in judged.broken],
-        "instead": list(judged.instead),
-        "text": judged.text,
     }
 
 

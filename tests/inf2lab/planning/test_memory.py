@@ -8,7 +8,7 @@ import pytest
 
 from inf2lab import catalog
 from inf2lab.catalog import MemoryCase
-from inf2lab.planning.memory import core_bytes, judge, read_per_step
+from inf2lab.planning.memory import core_bytes, judge
 from neuron_rules import GIB, CoreBytes, Fit, bytes_per_core, judge_memory
 
 if TYPE_CHECKING:
@@ -141,4 +141,3 @@ def test_the_sum_over_two_layers_is_the_sum_over_all(request_of: RequestOf, mode
         matrix_dtype=asked.matrix_dtype,
     )
     assert core_bytes(asked) == whole
-    assert sum(read_per_step(asked, 2048)) == whole.total
