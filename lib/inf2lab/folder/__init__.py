@@ -31,7 +31,7 @@ from inf2lab.folder.properties import (
     write_properties,
 )
 from inf2lab.folder.reading import Reading, as_notebook_04, reading_of
-from inf2lab.folder.shell import Words, shell_commands
+from inf2lab.folder.shell import Place, Words, shell_commands
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON, Stated, default_handler
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "Migrated",
     "ModelFolder",
     "Needs",
+    "Place",
     "Properties",
     "Reading",
     "Stated",

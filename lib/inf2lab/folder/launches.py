@@ -12,7 +12,7 @@ from typing import Any
 from inf2lab import catalog
 from inf2lab.catalog import SuccessorImage
 from inf2lab.folder.container import Container
-from inf2lab.folder.shell import Words, shell_commands
+from inf2lab.folder.shell import Place, Words, shell_commands
 
 _STARTS = (("vllm", "serve"), ("optimum-cli", "neuron", "serve"), ("vllm.entrypoints.openai.api_server",))
 _VERSION = re.compile(r"vllm[^:]*:v?(\d+\.\d+\.\d+)")
@@ -83,13 +83,17 @@ class Launch:
                 return whole if name == "--additional-config" else {"override_neuron_config": whole}
         return None
 
-    def line_of(self, fragment: str) -> int:
-        """The line on which a word of the server stands, or the launch's first."""
+    def at(self, fragment: str) -> Place:
+        """Where a word of the server stands, or the launch begins."""
         text = self.command.text
         after = max(0, text.find("serve"))  # docker has flags of the same names
         places = (text.find(one, after) for one in (fragment, f"--{fragment[2:].replace('-', '_')}"))
         at = next((place for place in places if place >= 0), -1)
-        return self.command.line_of(fragment) if at < 0 else self.command.first + text.count("\n", 0, at)
+        return (
+            self.command.at(fragment)
+            if at < 0
+            else Place(self.command.file, self.command.line + text.count("\n", 0, at))
+        )
 
 
 def launches_in(containers: Iterable[Container], commands: Iterable[Words]) -> Iterator[Launch]:

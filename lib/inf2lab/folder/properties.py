@@ -134,8 +134,8 @@ class Properties:
 
 
 @lru_cache(4)  # a command asks the same file several times
-def parse_properties(text: str) -> Properties:
-    """Return what Java's Properties.load makes of `text`; never raises."""
+def parse_properties(text: str, file: str = FILE_NAME) -> Properties:
+    """Return what Java's Properties.load makes of the text of `file`; never raises."""
     lines = _LINE_END.split(text)
     entries, comments, bad = [], [], []
     line, refused = 1, _BAD_ESCAPE.search(text)
@@ -145,7 +145,7 @@ def parse_properties(text: str) -> Properties:
         trimmed = source[:-2] if source.endswith("\r\n") else source[:-1] if source.endswith(("\r", "\n")) else source
         last = line + _ends(trimmed)
         if isinstance(element, javaproperties.KeyValue):
-            entries.append(Entry(element.key, element.value, line, last, trimmed))
+            entries.append(Entry(element.key, element.value, line, last, trimmed, file))
             if refused:
                 bad += [number for number in range(line, last + 1) if _BAD_ESCAPE.search(lines[number - 1])]
         elif isinstance(element, javaproperties.Comment):

@@ -12,18 +12,30 @@ _SEPARATORS = {"&&", "||", ";", "|", "&"}
 
 
 @dataclass(frozen=True)
-class Words:
-    """One command as words, from line `first` of `file` on; `text` is its source."""
+class Place:
+    """A line of a file, from 1 on."""
 
     file: str
-    first: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Words:
+    """One command as words, from `line` of `file` on; `text` is its source."""
+
+    file: str
+    line: int
     words: tuple[str, ...]
     text: str
 
     def line_of(self, fragment: str) -> int:
         """The line on which `fragment` stands, or the command's first."""
         at = self.text.find(fragment) if self._ends else -1
-        return self.first + (bisect_left(self._ends, at) if at > 0 else 0)
+        return self.line + (bisect_left(self._ends, at) if at > 0 else 0)
+
+    def at(self, fragment: str) -> Place:
+        """Where that is."""
+        return Place(self.file, self.line_of(fragment))
 
     @cached_property
     def _ends(self) -> list[int]:

@@ -47,7 +47,7 @@ def curl_requests(commands: tuple[Words, ...]) -> Iterator[Request]:
         data, typed = _data_and_type(words)
         body = read_json(data or "")
         known = body is not None or not (data is None or data.startswith("@") or "$" in data or "`" in data)
-        yield Request(command.file, command.first, body, urls[0], typed or data is None, known)
+        yield Request(command.file, command.line, body, urls[0], typed or data is None, known)
 
 
 def _data_and_type(words: list[str]) -> tuple[str | None, bool]:

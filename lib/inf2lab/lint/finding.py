@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from inf2lab.folder import FILE_NAME, Edit, Entry
+from inf2lab.folder import Edit, Entry, Place, Variable, Words
+from inf2lab.lint.commands import Request
 from inf2lab.lint.target import Folder
 
 
@@ -50,12 +51,11 @@ class Example:
 class Hit:
     """What a rule's `check` yields: the place and the words; the registry adds code, name and severity.
 
-    `at` is a line, or the entry that stands there. `severity` and `fix` stand in for the rule's own SEVERITY and CURE.
+    A number `at` is a line of serving.properties. `severity` and `fix` stand in for the rule's own SEVERITY and CURE.
     """
 
-    at: int | Entry
+    at: int | Place | Entry | Variable | Words | Request
     message: str
-    file: str = FILE_NAME
     fix: str | None = None
     severity: Severity | None = None
     edit: Edit | None = None

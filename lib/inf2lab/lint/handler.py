@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from inf2lab.folder import OPTION
+from inf2lab.folder import OPTION, Place
 
 PROPERTY_SOURCES = {"get_properties", "properties"}
 BODY_SOURCES = {"get_as_json"}
@@ -46,6 +46,10 @@ class Handler:
     file: str
     tree: ast.Module
     error: tuple[int, str] | None = None
+
+    def at(self, line: int) -> Place:
+        """A line of it."""
+        return Place(self.file, line)
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:

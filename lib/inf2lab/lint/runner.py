@@ -9,7 +9,7 @@ from pathlib import Path
 from inf2lab import catalog
 from inf2lab.errors import FolderError
 from inf2lab.files import write_file
-from inf2lab.folder import FILE_NAME, Aim, Edit, Entry, parse_properties
+from inf2lab.folder import FILE_NAME, Aim, Edit, parse_properties
 from inf2lab.lint.finding import Finding, Hit, Rule, Severity
 from inf2lab.lint.registry import RULES
 from inf2lab.lint.target import Folder, Target, read_folder, read_launches
@@ -123,7 +123,7 @@ def _place(finding: Finding) -> tuple[bool, str, int, int, str]:
 
 
 def _finding(code: str, rule: Rule, hit: Hit) -> Finding:
-    file, line = (hit.at.file, hit.at.line) if isinstance(hit.at, Entry) else (hit.file, hit.at)
+    file, line = (FILE_NAME, hit.at) if isinstance(hit.at, int) else (hit.at.file, hit.at.line)
     return Finding(
         file=file,
         line=line,

@@ -36,6 +36,7 @@ from neuron_rules import ModelDims, NeuronRulesError, core_groups, dtype_bytes, 
 
 _MAX_BYTES = 4 * 2**20  # a larger file is no text of ours
 _COMPOSE = re.compile(r"(?:docker-)?compose\.ya?ml")
+_SERVERS = "config.properties"  # its own configuration
 _STARTERS = (".sh", ".yaml", ".yml", ".json")
 _NO_SCRIPTS = (".json", ".properties", ".yaml", ".yml", ".py", ".env")
 
@@ -175,6 +176,8 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
     scripts = {n: t for n, t in texts.items() if not n.endswith(_NO_SCRIPTS)}
     containers = tuple(container for found in started.values() for container in found)
     launches = _launches(containers, scripts)
+    text = _read(path / _SERVERS, "latin-1") if _SERVERS in names else ""
+    own_server = parse_properties(text, _SERVERS)
     return Folder(
         path=path,
         name=name,
@@ -189,10 +192,7 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
         ),
         launches=launches,
         requests=tuple(Request(n, 1, read_json(t)) for n, t in texts.items() if n.endswith(".json") and not started[n]),
-        server=parse_properties(
-            next((t for n, t in texts.items() if n.endswith(".properties")), None)
-            or (_read(path / "config.properties", "latin-1") if "config.properties" in names else "")
-        ),
+        server=next((parse_properties(t, n) for n, t in texts.items() if n.endswith(".properties")), own_server),
         requirements=tuple(_read(path / "requirements.txt").splitlines()) if "requirements.txt" in names else (),
         config=read_config(path / "config.json") if "config.json" in names else None,
     )

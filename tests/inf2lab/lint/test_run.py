@@ -12,6 +12,7 @@ import inf2lab
 from inf2lab import Settings
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.lint import Target, lint, lint_paths
+from inf2lab.lint.examples import HANDLER
 from inf2lab.lint.finding import Severity
 
 if TYPE_CHECKING:
@@ -125,6 +126,14 @@ def test_a_config_of_the_server_may_lie_elsewhere(write: Write, tmp_path: Path) 
     config.write_text("management_address=http://0.0.0.0:8081\n")
     report = lint(write(BUILT_IN), also=[config])
     assert "S003" in {f.rule for f in report.findings}
+
+
+@pytest.mark.parametrize("line", ["management_address=http://0.0.0.0:8081", "load_models=opt13b"])
+def test_a_finding_in_the_servers_configuration_names_that_file(write: Write, tmp_path: Path, line: str) -> None:
+    configuration = tmp_path / "of_the_server.properties"
+    configuration.write_text(f"# of the server\n{line}\n")
+    (report,) = lint_paths([write({"serving.properties": "engine=Python\n", "model.py": HANDLER}), configuration])
+    assert (str(configuration), 2) in [(finding.file, finding.line) for finding in report.findings]
 
 
 def test_config_json_gives_the_dimensions(lint_files: Lint) -> None:

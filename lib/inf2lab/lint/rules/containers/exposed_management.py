@@ -40,20 +40,18 @@ _LOCAL = re.compile(r"(?:https?://)?(?:127\.|localhost|\[::1\])|unix:")
 def check(folder: Folder) -> Hits:
     entry = folder.server.last("management_address")
     if entry and not _LOCAL.match(entry.value.strip()):
-        yield Hit(
-            entry.line, f"`management_address={short(entry.value)}` is open to every address", file="config.properties"
-        )
+        yield Hit(entry, f"`management_address={short(entry.value)}` is open to every address")
     for run in folder.serving:
         address = run.env.get("SERVING_MANAGEMENT_ADDRESS", "")
         if _LOCAL.match(address):
             continue
         if run.on_host_network:
             message = "the host's network: everybody who reaches the host reaches the management API"
-            yield Hit(run.command.line_of("--net"), message, file=run.command.file)
+            yield Hit(run.command.at("--net"), message)
         for value in run.all("publish"):
             if not _LOCAL.match(value) and _inside(value) in ("", _port(address)):
                 message = f"`-p {short(value)}` publishes the management API on every address of the host"
-                yield Hit(run.command.line_of(value), message, file=run.command.file)
+                yield Hit(run.command.at(value), message)
 
 
 def _inside(published: str) -> str:

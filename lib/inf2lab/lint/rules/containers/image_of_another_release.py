@@ -42,6 +42,4 @@ def check(folder: Folder) -> Hits:
             if removed
             else f"the image is of {match[1]}, and the folder is linted for {folder.profile.djl}"
         )
-        yield Hit(
-            run.command.line_of(run.image), message, file=run.command.file, severity=Severity.ERROR if removed else None
-        )
+        yield Hit(run.command.at(run.image), message, severity=Severity.ERROR if removed else None)

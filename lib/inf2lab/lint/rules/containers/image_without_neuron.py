@@ -27,4 +27,4 @@ def check(folder: Folder) -> Hits:
     for run in folder.containers:
         match = _PUBLIC.fullmatch(run.image)
         if match and not re.search("inf2|neuron", match["tag"] or ""):
-            yield Hit(run.command.line_of(run.image), f"`{short(run.image)}` has no Neuron", file=run.command.file)
+            yield Hit(run.command.at(run.image), f"`{short(run.image)}` has no Neuron")

@@ -35,13 +35,13 @@ MORE = [
 
 def check(folder: Folder) -> Hits:
     entry = folder.server.last("load_models")
-    for name in _bare(entry.value) if entry else ():
-        yield Hit(entry.line if entry else 1, _message(name), file="config.properties")
+    if entry:
+        yield from (Hit(entry, _message(name)) for name in _bare(entry.value))
     for run in (one for one in folder.containers if "djl" in one.image):
         told = {"SERVING_LOAD_MODELS": run.env.get("SERVING_LOAD_MODELS", ""), "-m": ",".join(_named(run.arguments))}
         for where, text in told.items():
             for name in _bare(text):
-                yield Hit(run.command.line_of(where), _message(name), file=run.command.file)
+                yield Hit(run.command.at(where), _message(name))
 
 
 def _message(name: str) -> str:

@@ -37,9 +37,8 @@ def check(folder: Folder) -> Hits:
         inside = any(f"{target}/".startswith(f"{MODEL_STORE}/") for _, target in run.mounts)
         if not inside and not run.env.keys() & _MODEL_FROM_ELSEWHERE and not _LOADS & set(run.arguments):
             where = next((v for v in run.all("volume")), "docker")
-            message = f"nothing is mounted at {MODEL_STORE}: the server finds no model"
-            yield Hit(run.command.line_of(where), message, file=run.command.file)
+            yield Hit(run.command.at(where), f"nothing is mounted at {MODEL_STORE}: the server finds no model")
         for user in run.all("user"):
             if user.split(":")[0] not in ("djl", "1000", "root", "0") and "$" not in user and "`" not in user:
                 message = f"user `{short(user)}` cannot write below /opt/djl, which belongs to djl (1000)"
-                yield Hit(run.command.line_of(f"-u {user}"), message, file=run.command.file, severity=Severity.WARNING)
+                yield Hit(run.command.at(f"-u {user}"), message, severity=Severity.WARNING)

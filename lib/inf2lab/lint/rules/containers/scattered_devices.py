@@ -25,5 +25,4 @@ def check(folder: Folder) -> Hits:
         devices = sorted(set(run.devices))
         if devices and devices != list(range(len(devices))):
             seen = ", ".join(map(str, devices))
-            message = f"the container sees devices {seen}: not 0 to {len(devices) - 1}"
-            yield Hit(run.command.line_of("/dev/neuron"), message, file=run.command.file)
+            yield Hit(run.command.at("/dev/neuron"), f"the container sees devices {seen}: not 0 to {len(devices) - 1}")

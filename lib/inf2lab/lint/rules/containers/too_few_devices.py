@@ -40,4 +40,4 @@ def check(folder: Folder) -> Hits:
         if degree and cores < degree and "djl" in run.image:
             passed = f"{count} device{'s are' if count > 1 else ' is'} {cores} cores, and one copy needs {degree}"
             none = f"no Neuron device is passed, and one copy needs {degree} cores"
-            yield Hit(run.command.first, passed if count else none, file=run.command.file)
+            yield Hit(run.command, passed if count else none)

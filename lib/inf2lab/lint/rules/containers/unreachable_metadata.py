@@ -31,4 +31,4 @@ def check(folder: Folder) -> Hits:
     for run in folder.serving:
         if run.command.words and not run.on_host_network:
             message = f"without the host's network {folder.profile.djl} may not learn that this is Inferentia2"
-            yield Hit(run.command.first, message, file=run.command.file)
+            yield Hit(run.command, message)

@@ -29,4 +29,4 @@ def check(folder: Folder) -> Hits:
         if (copies := folder.copies_on(devices)) > 1:
             cores = devices * folder.instance.cores_per_chip
             text = f"{devices} devices are {cores} cores: {copies} copies of the model at degree {degree}"
-            yield Hit(run.command.first, text, file=run.command.file)
+            yield Hit(run.command, text)

@@ -36,7 +36,7 @@ def check(folder: Folder) -> Hits:
     for run in folder.containers:
         for one in run.variables:
             if message := _effect(folder, one.name, one.value if one.known else "..."):
-                yield Hit(one.line, message, file=one.file)
+                yield Hit(one, message)
 
 
 def _effect(folder: Folder, name: str, value: str) -> str | None:

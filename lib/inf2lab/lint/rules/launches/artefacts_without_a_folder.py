@@ -37,4 +37,4 @@ def check(folder: Folder) -> Hits:
         if closed:
             message = f"{_NAME} is not set, and {closed[0]} is read-only: nothing can be compiled"
         severity = Severity.ERROR if closed else None
-        yield Hit(launch.line_of(run.image), message, file=launch.command.file, severity=severity)
+        yield Hit(launch.at(run.image), message, severity=severity)

@@ -36,7 +36,7 @@ def check(folder: Folder) -> Hits:
         plugin = launch.row and launch.row.target == "vllm-nxdi" and not _FORKED.known_in(launch.row.version)
         message = _wrong(launch) if plugin else None
         if message:
-            yield Hit(launch.line_of(_FLAG), message, file=launch.command.file)
+            yield Hit(launch.at(_FLAG), message)
 
 
 def _wrong(launch: Launch) -> str | None:

@@ -38,11 +38,11 @@ def check(folder: Folder) -> Hits:
         message = _too_few(folder, launch, degree)
         listed = NXDI_DEGREES.get(folder.instance.family, ())
         if message:
-            yield Hit(launch.line_of(_FLAG), message, file=launch.command.file)
+            yield Hit(launch.at(_FLAG), message)
         elif listed and degree not in listed:
             names = ", ".join(map(str, listed))
             message = f"degree {degree} is not among {names}, which the guide lists for {folder.instance.family}"
-            yield Hit(launch.line_of(_FLAG), message, file=launch.command.file, severity=Severity.WARNING)
+            yield Hit(launch.at(_FLAG), message, severity=Severity.WARNING)
 
 
 def _too_few(folder: Folder, launch: Launch, degree: int) -> str | None:

@@ -21,5 +21,4 @@ def check(folder: Folder) -> Hits:
             if launch.flag(flag.name) is not None and not flag.known_in(launch.version or ()):
                 since = f"ended with vLLM {flag.until}" if flag.until else f"begins with vLLM {flag.since}"
                 release = ".".join(map(str, launch.version or ()))
-                message = f"`{flag.name}` {since}, and the image has {release}"
-                yield Hit(launch.line_of(flag.name), message, file=launch.command.file)
+                yield Hit(launch.at(flag.name), f"`{flag.name}` {since}, and the image has {release}")

@@ -20,4 +20,4 @@ def check(folder: Folder) -> Hits:
         row, here = launch.row, folder.instance
         if row and launch.container and row.families != ("gpu",) and here.family not in row.families:
             message = f"`{short(row.tag)}` is for {', '.join(row.families)}, and {here.name} is {here.family}"
-            yield Hit(launch.line_of(row.tag), message, file=launch.command.file)
+            yield Hit(launch.at(row.tag), message)

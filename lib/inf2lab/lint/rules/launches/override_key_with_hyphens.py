@@ -18,5 +18,4 @@ _KEY = "override-neuron-config"
 def check(folder: Folder) -> Hits:
     for launch in folder.launches:
         if _KEY in (launch.settings() or {}):
-            message = f"`{_KEY}` is a key that the plugin does not read"
-            yield Hit(launch.line_of(f'"{_KEY}"'), message, file=launch.command.file)
+            yield Hit(launch.at(f'"{_KEY}"'), f"`{_KEY}` is a key that the plugin does not read")

@@ -23,4 +23,4 @@ def check(folder: Folder) -> Hits:
         inside = {found[1] for one in run.all("publish") if (found := re.search(r"(\d+)(?:/tcp)?$", one))}
         if inside and "8000" not in inside:
             message = f"no --port: vLLM listens on 8000, and {', '.join(sorted(inside))} is published"
-            yield Hit(launch.line_of("vllm serve"), message, file=launch.command.file)
+            yield Hit(launch.at("vllm serve"), message)

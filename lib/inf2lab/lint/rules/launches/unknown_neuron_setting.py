@@ -32,9 +32,8 @@ def check(folder: Folder) -> Hits:
         if said is None and launch.flag("--additional-config") is not None:
             message = "the value of `--additional-config` is no JSON"
             yield Hit(
-                launch.line_of("--additional-config"),
+                launch.at("--additional-config"),
                 message,
-                file=launch.command.file,
                 severity=Severity.ERROR,
                 fix="Quote the whole value, and every key inside.",
             )
@@ -43,8 +42,7 @@ def check(folder: Folder) -> Hits:
             if name not in known:
                 close = difflib.get_close_matches(name, known, 1, 0.8)
                 yield Hit(
-                    launch.line_of(f'"{name}"'),
+                    launch.at(f'"{name}"'),
                     f"`{name}` is no setting of NxD Inference",
-                    file=launch.command.file,
                     fix=f"did you mean `{close[0]}`?" if close else None,
                 )

@@ -19,4 +19,4 @@ def check(folder: Folder) -> Hits:
     for launch in folder.launches:
         for flag, refused in _REFUSED.items():
             if (value := launch.flag(flag)) in refused:
-                yield Hit(launch.line_of(flag), f"`{flag} {short(value or '')}` is refused", file=launch.command.file)
+                yield Hit(launch.at(flag), f"`{flag} {short(value or '')}` is refused")

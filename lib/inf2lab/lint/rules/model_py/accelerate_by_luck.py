@@ -30,6 +30,4 @@ def check(folder: Folder) -> Hits:
     for call in own.calls:
         value = argument(call, "low_cpu_mem_usage")
         if isinstance(value, ast.Constant) and value.value is True:
-            yield Hit(
-                call.lineno, "`low_cpu_mem_usage` needs accelerate, which this image does not name", file=own.file
-            )
+            yield Hit(own.at(call.lineno), "`low_cpu_mem_usage` needs accelerate, which this image does not name")

@@ -68,10 +68,10 @@ def check(folder: Folder) -> Hits:
         name = owner(call) if name_called(call) == "from_pretrained" else name_called(call)
         if name in CLASSES:
             for message in _constructed(folder, call, name, CLASSES[name]):
-                yield Hit(call.lineno, message, file=own.file)
+                yield Hit(own.at(call.lineno), message)
         elif name_called(call) == "sample" and (made := own.classes.get(owner(call), "")) in CLASSES:
             for message in _sampled(folder, call, made):
-                yield Hit(call.lineno, message, file=own.file)
+                yield Hit(own.at(call.lineno), message)
 
 
 def _constructed(folder: Folder, call: ast.Call, name: str, kind: str) -> Iterator[str]:

@@ -39,7 +39,6 @@ def check(folder: Folder) -> Hits:
         copies = max(1, folder.copies)
         size = f"{folder.read_bytes / 1e9:.0f} GB" if folder.read_bytes else "all weights"
         yield Hit(
-            call.lineno,
+            own.at(call.lineno),
             f"`{source.id}` is kept while the split weights are read: {size} for each of {plural(copies, 'worker')}",
-            file=own.file,
         )

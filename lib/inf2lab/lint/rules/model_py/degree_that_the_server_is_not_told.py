@@ -42,4 +42,4 @@ def check(folder: Folder) -> Hits:
         if taken > max(seen, 1):
             message = f"{taken} cores are taken, and {what} the server shows a worker {max(seen, 1)}"
             softer = Severity.WARNING if folder.release[:2] > _READ_UP_TO else None
-            yield Hit(call.lineno, message, file=own.file, severity=softer)
+            yield Hit(own.at(call.lineno), message, severity=softer)

@@ -36,4 +36,4 @@ def check(folder: Folder) -> Hits:
         for name in statement.names:
             if name not in own.module_names and name in readers:
                 message = f"`{name}` has no value before this function has run, and `{readers[name]}` reads it"
-                yield Hit(statement.lineno, message, file=own.file)
+                yield Hit(own.at(statement.lineno), message)

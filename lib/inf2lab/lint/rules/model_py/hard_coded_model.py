@@ -25,5 +25,4 @@ def check(folder: Folder) -> Hits:
     said = f"says `{short(entry.value)}`" if entry else "names no model"
     for name, line in own.models:
         if entry is None or entry.value.strip() != name or not own.reads("model_id"):
-            message = f"`{short(name)}` is written into the code; serving.properties {said}"
-            yield Hit(line, message, file=own.file)
+            yield Hit(own.at(line), f"`{short(name)}` is written into the code; serving.properties {said}")

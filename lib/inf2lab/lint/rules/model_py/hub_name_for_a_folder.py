@@ -31,7 +31,7 @@ def check(folder: Folder) -> Hits:
     for call in own.calls_of("from_pretrained"):
         if owner(call) in CLASSES and (name := _hub_name(folder, call)):
             message = f"{owner(call)} of transformers-neuronx {have} takes a folder, and gets `{short(name)}`"
-            yield Hit(call.lineno, message, file=own.file)
+            yield Hit(own.at(call.lineno), message)
 
 
 def _hub_name(folder: Folder, call: ast.Call) -> str | None:

@@ -35,4 +35,4 @@ def check(folder: Folder) -> Hits:
             continue
         said = catalog.missing_from_library(taken.module, taken.name, folder.profile)
         if own and said:
-            yield Hit(taken.line, said, file=own.file)
+            yield Hit(own.at(taken.line), said)

@@ -23,7 +23,7 @@ def check(folder: Folder) -> Hits:
     name = folder.text("handler") if folder.option("handler") else "handle"
     if own and not own.error and name not in own.module_names and not _star(own):
         message = f"there is no function `{short(name or '')}`"
-        yield Hit(1, message, file=own.file, severity=Severity.WARNING if folder.release >= _FALLS_BACK else None)
+        yield Hit(own.at(1), message, severity=Severity.WARNING if folder.release >= _FALLS_BACK else None)
 
 
 def _star(handler: Handler) -> bool:

@@ -26,4 +26,4 @@ def check(folder: Folder) -> Hits:
         if read.key in known or not (read.required or bare):
             continue
         outcome = f"KeyError: '{read.key}'" if read.required else "None cannot be made a number"
-        yield Hit(read.line, f"`{short(read.key)}` is read here and set nowhere: {short(outcome)}", file=own.file)
+        yield Hit(own.at(read.line), f"`{short(read.key)}` is read here and set nowhere: {short(outcome)}")

@@ -1,7 +1,7 @@
 """A requirements.txt in the folder is installed from the network at every start."""
 
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.rules import Folder, Hit, Hits, Severity
+from inf2lab.lint.rules import Folder, Hit, Hits, Place, Severity
 
 NAME, SEVERITY = "packages-installed-at-start", Severity.NOTE
 WHY = (
@@ -16,4 +16,4 @@ EXPECT = ["requirements.txt:1 installed with pip at every start of a worker"]
 
 def check(folder: Folder) -> Hits:
     if any(line.strip() and not line.strip().startswith("#") for line in folder.requirements):
-        yield Hit(1, "installed with pip at every start of a worker", file="requirements.txt")
+        yield Hit(Place("requirements.txt", 1), "installed with pip at every start of a worker")

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from inf2lab.lint.examples import HANDLER
-from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Place, Severity, short
 
 NAME, SEVERITY = "packages-that-replace-the-images", Severity.WARNING
 WHY = (
@@ -50,7 +50,7 @@ def check(folder: Folder) -> Hits:
                 f": save_pretrained_split of transformers-neuronx {folder.profile.packages['transformers-neuronx']} "
                 "then writes safetensors, and the load finds no pytorch_model.bin"
             )
-        yield Hit(number, message, file="requirements.txt", severity=Severity.ERROR if breaks else None)
+        yield Hit(Place("requirements.txt", number), message, severity=Severity.ERROR if breaks else None)
 
 
 def _requirement(line: str) -> Requirement | None:

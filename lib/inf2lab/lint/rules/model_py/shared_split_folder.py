@@ -28,7 +28,7 @@ def check(folder: Folder) -> Hits:
         place = argument(call, "save_directory", 1)
         place = values.get(place.id, place) if isinstance(place, ast.Name) else place
         if place is not None and _is_fixed(place):
-            yield Hit(call.lineno, f"all {folder.copies} workers split the checkpoint into one folder", file=own.file)
+            yield Hit(own.at(call.lineno), f"all {folder.copies} workers split the checkpoint into one folder")
 
 
 def _is_fixed(node: ast.expr) -> bool:

@@ -26,10 +26,10 @@ def check(folder: Folder) -> Hits:
     for call in own.calls:
         if name_called(call) in ("as_tensor", "tensor", "LongTensor") and call.args and _encodes_each(call.args[0]):
             message = "the token lists of all prompts become one tensor: prompts of unequal length raise ValueError"
-            yield Hit(call.lineno, message, file=own.file)
+            yield Hit(own.at(call.lineno), message)
         elif name_called(call) == "tokenizer" and argument(call, "return_tensors") and _leaves_lengths(call, own):
             message = "`return_tensors` without `padding`: prompts of unequal length raise ValueError"
-            yield Hit(call.lineno, message, file=own.file)
+            yield Hit(own.at(call.lineno), message)
 
 
 def _encodes_each(node: ast.expr) -> bool:

@@ -14,4 +14,4 @@ EXPECT = ["model.py:1 Python 3.8 refuses this line: expected ':'"]
 def check(folder: Folder) -> Hits:
     if folder.handler and folder.handler.error:
         line, message = folder.handler.error
-        yield Hit(line, f"Python {folder.profile.python} refuses this line: {message}", file=folder.handler.file)
+        yield Hit(folder.handler.at(line), f"Python {folder.profile.python} refuses this line: {message}")

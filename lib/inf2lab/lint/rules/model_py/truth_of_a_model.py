@@ -34,4 +34,4 @@ def check(folder: Folder) -> Hits:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Name):
             name = test.operand.id
             if name in (shared & own.module_names) - empty:
-                yield Hit(node.lineno, f"`not {name}` asks for its truth, not whether it is loaded", file=own.file)
+                yield Hit(own.at(node.lineno), f"`not {name}` asks for its truth, not whether it is loaded")

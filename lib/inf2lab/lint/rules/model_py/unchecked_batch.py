@@ -27,7 +27,7 @@ def check(folder: Folder) -> Hits:
     if own is None or _counts(own):
         return
     for call in (one for one in own.calls_of("sample") if owner(one) not in ("random", "rng")):
-        yield Hit(call.lineno, "`sample` runs for any number of prompts", file=own.file)
+        yield Hit(own.at(call.lineno), "`sample` runs for any number of prompts")
 
 
 def _counts(handler: Handler) -> bool:

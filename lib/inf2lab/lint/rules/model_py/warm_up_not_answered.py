@@ -33,5 +33,5 @@ def check(folder: Folder) -> Hits:
     for call in own.calls:
         if name_called(call) in ("get_as_json", "get_as_string", "get_as_bytes", "get_batches"):
             message = "the body is read without asking `inputs.is_empty()`: the server's first call has none"
-            yield Hit(call.lineno, message, file=own.file)
+            yield Hit(own.at(call.lineno), message)
             return

@@ -4,7 +4,7 @@ import re
 
 from inf2lab.folder import FILE_NAME
 from inf2lab.lint.commands import written_files
-from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
+from inf2lab.lint.rules import Example, Folder, Hit, Hits, Place, Severity, short
 
 NAME, SEVERITY = "second-properties-file", Severity.WARNING
 WHY = "The server reads serving.properties only. Two versions in one place end as one: the file written last."
@@ -35,4 +35,4 @@ def check(folder: Folder) -> Hits:
         for (_, target), lines in written_files(text).items():
             if target.rsplit("/", 1)[-1] == FILE_NAME and len(lines) > 1:
                 message = f"`{short(target)}` is written anew here, and what line {lines[0]} wrote is lost"
-                yield Hit(lines[-1], message, file=file)
+                yield Hit(Place(file, lines[-1]), message)

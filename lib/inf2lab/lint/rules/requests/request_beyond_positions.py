@@ -33,6 +33,4 @@ def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         length = asked_length(folder, request)
         if length is not None and positions is not None and length > positions:
-            yield Hit(
-                request.line, f"{length} tokens are asked for; the model is compiled for {positions}", file=request.file
-            )
+            yield Hit(request, f"{length} tokens are asked for; the model is compiled for {positions}")

@@ -30,7 +30,7 @@ def check(folder: Folder) -> Hits:
     for request in (one for one in folder.all_requests if one.known):
         if not isinstance(request.body, dict):
             if folder.built_in or (folder.own and folder.own.body_keys[0]):
-                yield Hit(request.line, "the body is not a JSON object", file=request.file)
+                yield Hit(request, "the body is not a JSON object")
             continue
         if folder.built_in and folder.release >= _CHATS and "messages" in request.body:
             continue
@@ -44,4 +44,4 @@ def check(folder: Folder) -> Hits:
         missing = [key for key in needed if key not in request.body]
         if missing:
             keys = ", ".join(f"`{short(key)}`" for key in missing)
-            yield Hit(request.line, f"{who} reads {keys}, which the request does not have", file=request.file)
+            yield Hit(request, f"{who} reads {keys}, which the request does not have")

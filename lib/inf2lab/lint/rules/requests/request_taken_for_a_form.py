@@ -20,4 +20,4 @@ EXPECT = ["call.sh:1 the body is sent as a form, and the handler finds no `data`
 def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         if not request.json_type:
-            yield Hit(request.line, "the body is sent as a form, and the handler finds no `data`", file=request.file)
+            yield Hit(request, "the body is sent as a form, and the handler finds no `data`")

@@ -26,6 +26,4 @@ def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         length = asked_length(folder, request)
         if length is not None and _LONG <= length <= dims.max_positions:
-            yield Hit(
-                request.line, f"every answer will have exactly {length} tokens, prompt included", file=request.file
-            )
+            yield Hit(request, f"every answer will have exactly {length} tokens, prompt included")

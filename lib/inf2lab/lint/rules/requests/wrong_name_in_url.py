@@ -31,7 +31,7 @@ def check(folder: Folder) -> Hits:
     for request in folder.all_requests:
         if request.model and request.model not in {right, *known}:
             message = f"`/predictions/{short(request.model)}` is a 404: the folder's model is `{short(right)}`"
-            yield Hit(request.line, message, file=request.file, fix=f"write `/predictions/{short(right)}`")
+            yield Hit(request, message, fix=f"write `/predictions/{short(right)}`")
 
 
 def _mounted(folder: Folder) -> Iterator[str]:

@@ -41,4 +41,4 @@ def check(folder: Folder) -> Hits:
         count = len(prompts) if isinstance(prompts, list) else 1
         exact = shape.exact_batch or not folder.built_in
         if count > rows or (exact and count != rows):
-            yield Hit(request.line, f"{plural(count, 'prompt')} for {plural(rows, 'row')}", file=request.file)
+            yield Hit(request, f"{plural(count, 'prompt')} for {plural(rows, 'row')}")

@@ -27,8 +27,7 @@ def check(folder: Folder) -> Hits:
             value = run.env.get(name.upper())
             if entry and value is not None and value != entry.value.strip():
                 yield Hit(
-                    run.command.line_of(name.upper()),
+                    run.command.at(name.upper()),
                     f"`{name.upper()}={short(value)}` has no effect: "
                     f"line {entry.line} of serving.properties says {short(entry.value)}",
-                    file=run.command.file,
                 )
