@@ -8,6 +8,19 @@ OLD_OPT_1_3B = "option.entryPoint=djl_python.transformer-neuronx\noption.model_i
 OLD_OPT_13B = "option.entryPoint=djl_python.transformer-neuronx\noption.model_id=facebook/opt-13b\n"
 
 
+def served(
+    properties: str = OPT_1_3B,
+    *,
+    network: str = "-p 127.0.0.1:8080:8080",
+    devices: str = "--device /dev/neuron0",
+    more: str = "-v $PWD:/opt/ml/model",
+    tag: str = "0.25.0-pytorch-inf2",
+) -> dict[str, str]:
+    """A folder with a script that starts DJLServing's container, `more` and the image on its second line."""
+    run = f"docker run {network} {devices} \\\n  {more} deepjavalibrary/djl-serving:{tag}\n"
+    return {"serving.properties": properties, "run.sh": run}
+
+
 def launched(words: str, more: str = "-e NEURON_COMPILED_ARTIFACTS=/artifacts") -> dict[str, str]:
     """A folder with a script that starts vLLM on one Neuron device, with these flags on its third line."""
     run = (

@@ -3,7 +3,7 @@
 import re
 
 from inf2lab.folder import INSIDE_PORT
-from inf2lab.lint.examples import HANDLER, OPT_1_3B
+from inf2lab.lint.examples import HANDLER, served
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "exposed-management", Severity.WARNING
@@ -12,19 +12,13 @@ WHY = (
     "reaches it can register a model and so run code."
 )
 CURE = "Publish with -p 127.0.0.1:8080:8080, or set SERVING_MANAGEMENT_ADDRESS=http://127.0.0.1:8081."
-BAD = {
-    "serving.properties": OPT_1_3B,
-    "run.sh": (
-        "docker run --network=host --device /dev/neuron0 \\\n"
-        "  -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("--network=host", "-p 127.0.0.1:8080:8080")}
+BAD = served(network="--network=host")
+GOOD = served()
 EXPECT = ["run.sh:1 the host's network: everybody who reaches the host reaches the management API"]
 _OWN = {"serving.properties": "engine=Python\n", "model.py": HANDLER}
 MORE = [
     Example(
-        bad=BAD | {"run.sh": BAD["run.sh"].replace("--network=host", "-p 8080:8080")},
+        bad=served(network="-p 8080:8080"),
         good=GOOD,
         expect=("run.sh:1 `-p 8080:8080` publishes the management API on every address of the host",),
     ),

@@ -3,7 +3,7 @@
 import re
 
 from inf2lab import catalog
-from inf2lab.lint.examples import OPT_1_3B
+from inf2lab.lint.examples import served
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "image-of-another-release", Severity.WARNING
@@ -12,20 +12,14 @@ WHY = (
     "serves it, and 0.35.0 has no Neuron at all."
 )
 CURE = "Lint under the image's profile, or name this profile's image."
-BAD = {
-    "serving.properties": OPT_1_3B,
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
-        "deepjavalibrary/djl-serving:0.21.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("0.21.0", "0.25.0")}
-EXPECT = ["run.sh:1 the image is of 0.21.0, and the folder is linted for 0.25.0"]
+BAD = served(tag="0.21.0-pytorch-inf2")
+GOOD = served()
+EXPECT = ["run.sh:2 the image is of 0.21.0, and the folder is linted for 0.25.0"]
 MORE = [
     Example(
-        bad=BAD | {"run.sh": BAD["run.sh"].replace("0.21.0", "0.36.0")},
+        bad=served(tag="0.36.0-pytorch-inf2"),
         good=GOOD,
-        expect=("run.sh:1 the image is of 0.36.0: DJLServing removed its Neuron code in 0.35.0",),
+        expect=("run.sh:2 the image is of 0.36.0: DJLServing removed its Neuron code in 0.35.0",),
     )
 ]
 _TAG = re.compile(r".*djl-(?:serving|inference):(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?)[^/]*")

@@ -2,7 +2,7 @@
 
 import re
 
-from inf2lab.lint.examples import OPT_1_3B
+from inf2lab.lint.examples import served
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "image-without-neuron", Severity.ERROR
@@ -11,15 +11,9 @@ WHY = (
     "transformers-neuronx: ModuleNotFoundError, or a model that answers slowly from the CPU."
 )
 CURE = "Name the tag that ends in -pytorch-inf2, or SageMaker's with neuronx."
-BAD = {
-    "serving.properties": OPT_1_3B,
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
-        "deepjavalibrary/djl-serving:0.25.0\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("0.25.0", "0.25.0-pytorch-inf2")}
-EXPECT = ["run.sh:1 `deepjavalibrary/djl-serving:0.25.0` has no Neuron"]
+BAD = served(tag="0.25.0")
+GOOD = served()
+EXPECT = ["run.sh:2 `deepjavalibrary/djl-serving:0.25.0` has no Neuron"]
 _PUBLIC = re.compile(r"(?:.*/)?(?:deepjavalibrary/djl-serving|djl-inference)(?::(?P<tag>[\w.+-]+))?")
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from inf2lab.lint.examples import OPT_1_3B
+from inf2lab.lint.examples import served
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "model-by-bare-name", Severity.ERROR
@@ -12,22 +12,17 @@ WHY = (
     "the server was started, not a folder of the model store, and only ALL and NONE, alone, mean something else."
 )
 CURE = "Write NAME=file:///opt/ml/model/NAME/, or ALL."
-BAD = {
-    "serving.properties": OPT_1_3B,
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -e SERVING_LOAD_MODELS=opt13b \\\n"
-        "  -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("=opt13b", "=opt13b=file:///opt/ml/model/")}
-EXPECT = ["run.sh:1 `opt13b` is read as a path: the start ends in `Invalid model url: opt13b`"]
+_TOLD = "-e SERVING_LOAD_MODELS={} -v $PWD:/opt/ml/model"
+BAD = served(more=_TOLD.format("opt13b"))
+GOOD = served(more=_TOLD.format("opt13b=file:///opt/ml/model/"))
+EXPECT = ["run.sh:2 `opt13b` is read as a path: the start ends in `Invalid model url: opt13b`"]
 MORE = [
     Example(
-        bad=BAD | {"run.sh": BAD["run.sh"].replace("=opt13b", "=ALL,opt13b")},
-        good=BAD | {"run.sh": BAD["run.sh"].replace("=opt13b", "=all")},
+        bad=served(more=_TOLD.format("ALL,opt13b")),
+        good=served(more=_TOLD.format("all")),
         expect=(
-            "run.sh:1 `ALL` is read as a path: the start ends in `Invalid model url: ALL`",
-            "run.sh:1 `opt13b` is read as a path: the start ends in `Invalid model url: opt13b`",
+            "run.sh:2 `ALL` is read as a path: the start ends in `Invalid model url: ALL`",
+            "run.sh:2 `opt13b` is read as a path: the start ends in `Invalid model url: opt13b`",
         ),
     )
 ]

@@ -1,7 +1,7 @@
 """The model store or the logs are mounted where the server does not look, or as a user who cannot write."""
 
 from inf2lab.folder import MODEL_STORE
-from inf2lab.lint.examples import OPT_1_3B
+from inf2lab.lint.examples import served
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "mount-elsewhere", Severity.ERROR
@@ -10,18 +10,12 @@ WHY = (
     "empty model store is no error: the server runs and knows no model."
 )
 CURE = "Mount the store with -v DIR:/opt/ml/model, the logs with -v DIR:/opt/djl/logs, and run as djl."
-BAD = {
-    "serving.properties": OPT_1_3B,
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
-        "  -v $PWD/models:/opt/ml/models deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("/opt/ml/models ", "/opt/ml/model:ro -v $PWD/logs:/opt/djl/logs -u djl ")}
+BAD = served(more="-v $PWD/models:/opt/ml/models")
+GOOD = served(more="-v $PWD:/opt/ml/model:ro -v $PWD/logs:/opt/djl/logs -u djl")
 EXPECT = ["run.sh:2 nothing is mounted at /opt/ml/model: the server finds no model"]
 MORE = [
     Example(
-        bad=BAD | {"run.sh": BAD["run.sh"].replace("/opt/ml/models ", "/opt/ml/model -u 1234 ")},
+        bad=served(more="-v $PWD:/opt/ml/model -u 1234"),
         good=GOOD,
         expect=("run.sh:2 user `1234` cannot write below /opt/djl, which belongs to djl (1000)",),
     )

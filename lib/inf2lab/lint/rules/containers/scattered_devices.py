@@ -1,6 +1,6 @@
 """The container gets Neuron devices with gaps between their numbers."""
 
-from inf2lab.lint.examples import OPT_13B
+from inf2lab.lint.examples import OPT_13B, served
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "scattered-devices", Severity.ERROR
@@ -9,14 +9,9 @@ WHY = (
     "and the cores of one copy should be neighbours on the ring."
 )
 CURE = "Pass devices from 0 on without gaps; map others as --device /dev/neuron6:/dev/neuron0."
-BAD = {
-    "serving.properties": OPT_13B + "option.tensor_parallel_degree=4\noption.dtype=fp16\n",
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 --device /dev/neuron2 \\\n"
-        "  -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("/dev/neuron2", "/dev/neuron2:/dev/neuron1")}
+_FOUR = OPT_13B + "option.tensor_parallel_degree=4\noption.dtype=fp16\n"
+BAD = served(_FOUR, devices="--device /dev/neuron0 --device /dev/neuron2")
+GOOD = served(_FOUR, devices="--device /dev/neuron0 --device /dev/neuron2:/dev/neuron1")
 EXPECT = ["run.sh:1 the container sees devices 0, 2: not 0 to 1"]
 
 

@@ -1,6 +1,6 @@
 """The container gets fewer cores than one copy needs."""
 
-from inf2lab.lint.examples import OPT_13B
+from inf2lab.lint.examples import OPT_13B, served
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "too-few-devices", Severity.ERROR
@@ -9,23 +9,13 @@ WHY = (
     "partitions`, or a server on the CPU without a word."
 )
 CURE = "Pass one device for every two cores of the degree, or every device with --privileged."
-BAD = {
-    "serving.properties": OPT_13B + "option.tensor_parallel_degree=8\noption.dtype=fp16\n",
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
-        "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {
-    "run.sh": BAD["run.sh"].replace(
-        "--device /dev/neuron0",
-        "--device /dev/neuron0 --device /dev/neuron1 --device /dev/neuron2 --device /dev/neuron3",
-    )
-}
+_EIGHT = OPT_13B + "option.tensor_parallel_degree=8\noption.dtype=fp16\n"
+BAD = served(_EIGHT)
+GOOD = served(_EIGHT, devices=" ".join(f"--device /dev/neuron{number}" for number in range(4)))
 MORE = [
     Example(
-        bad=BAD | {"run.sh": BAD["run.sh"].replace("--device /dev/neuron0 ", "")},
-        good=BAD | {"run.sh": BAD["run.sh"].replace("--device /dev/neuron0", "--privileged")},
+        bad=served(_EIGHT, devices=""),
+        good=served(_EIGHT, devices="--privileged"),
         expect=("run.sh:1 no Neuron device is passed, and one copy needs 8 cores",),
     )
 ]

@@ -1,6 +1,6 @@
 """0.21.0 asks the instance's metadata what it runs on, and a container may not reach it."""
 
-from inf2lab.lint.examples import OLD_OPT_1_3B
+from inf2lab.lint.examples import OLD_OPT_1_3B, served
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity
 
 NAME, SEVERITY = "unreachable-metadata", Severity.WARNING
@@ -9,18 +9,10 @@ WHY = (
     "limit of 1, and the server uses the CPU without a word. Later releases look at the devices."
 )
 CURE = "Set the instance's metadata hop limit to 2, or use --network=host with a management address of its own."
-BAD = {
-    "serving.properties": OLD_OPT_1_3B + "option.model_loading_timeout=7200\n",
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 -v $PWD:/opt/ml/model "
-        "deepjavalibrary/djl-serving:0.21.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {
-    "run.sh": BAD["run.sh"].replace(
-        "-p 127.0.0.1:8080:8080", "--network=host -e SERVING_MANAGEMENT_ADDRESS=http://127.0.0.1:8081"
-    )
-}
+_OLD = OLD_OPT_1_3B + "option.model_loading_timeout=7200\n"
+_HOST = "--network=host -e SERVING_MANAGEMENT_ADDRESS=http://127.0.0.1:8081"
+BAD = served(_OLD, tag="0.21.0-pytorch-inf2")
+GOOD = served(_OLD, network=_HOST, tag="0.21.0-pytorch-inf2")
 EXPECT = ["run.sh:1 without the host's network 0.21.0 may not learn that this is Inferentia2"]
 PROFILE = "seed-0.21"
 

@@ -1,7 +1,7 @@
 """A variable of the container is beaten by serving.properties, or read by nothing in this release."""
 
 from inf2lab.folder import PLAIN_VARIABLES, key_of
-from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B
+from inf2lab.lint.examples import OLD_OPT_1_3B, OPT_1_3B, served
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "variable-without-effect", Severity.WARNING
@@ -10,21 +10,19 @@ WHY = (
     "OPTION_* are read from 0.24.0 on. HF_MODEL_ID makes the server load a second model beside the folder's."
 )
 CURE = "State the value in one place."
-_RUN = (
-    "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
-    "  -e OPTION_DTYPE=bf16 -v $PWD:/opt/ml/model deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-)
-BAD = {"serving.properties": OPT_1_3B + "option.dtype=fp16\n", "run.sh": _RUN}
-GOOD = BAD | {"serving.properties": OPT_1_3B}
+_FP16 = OPT_1_3B + "option.dtype=fp16\n"
+_SET = "-e {} -v $PWD:/opt/ml/model"
+BAD = served(_FP16, more=_SET.format("OPTION_DTYPE=bf16"))
+GOOD = served(more=_SET.format("OPTION_DTYPE=bf16"))
 EXPECT = ["run.sh:2 `OPTION_DTYPE=bf16` has no effect: line 3 of serving.properties says fp16"]
 MORE = [
     Example(
-        bad=BAD | {"run.sh": _RUN.replace("OPTION_DTYPE=bf16", "HF_MODEL_ID=gpt2")},
+        bad=served(_FP16, more=_SET.format("HF_MODEL_ID=gpt2")),
         good=GOOD,
         expect=("run.sh:2 `HF_MODEL_ID=gpt2` loads a second model beside `facebook/opt-1.3b`",),
     ),
     Example(
-        bad={"serving.properties": OLD_OPT_1_3B, "run.sh": _RUN.replace("0.25", "0.21")},
+        bad=served(OLD_OPT_1_3B, more=_SET.format("OPTION_DTYPE=bf16"), tag="0.21.0-pytorch-inf2"),
         good=OLD_OPT_1_3B + "option.dtype=fp16\n",
         expect=("run.sh:2 `OPTION_DTYPE` is read from DJLServing 0.24.0 on; 0.21.0 ignores it",),
         profile="seed-0.21",

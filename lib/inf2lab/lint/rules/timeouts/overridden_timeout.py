@@ -1,22 +1,14 @@
 """A timeout in the docker command is beaten by the one in the file."""
 
+from inf2lab.lint.examples import OPT_13B, served
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "overridden-timeout", Severity.WARNING
 WHY = "An option in serving.properties wins over the environment variable of the container, whichever is longer."
 CURE = "State the time in one place: in serving.properties."
-BAD = {
-    "serving.properties": (
-        "option.model_loading_timeout=1800\noption.entryPoint=djl_python.transformers_neuronx\n"
-        "option.model_id=facebook/opt-13b\n"
-    ),
-    "run.sh": (
-        "docker run -p 127.0.0.1:8080:8080 --device /dev/neuron0 \\\n"
-        "  -e MODEL_LOADING_TIMEOUT=7200 -v $PWD:/opt/ml/model "
-        "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
-    ),
-}
-GOOD = BAD | {"run.sh": BAD["run.sh"].replace("-e MODEL_LOADING_TIMEOUT=7200 ", "")}
+_SAID = "option.model_loading_timeout=1800\n" + OPT_13B
+BAD = served(_SAID, more="-e MODEL_LOADING_TIMEOUT=7200 -v $PWD:/opt/ml/model")
+GOOD = served(_SAID)
 EXPECT = ["run.sh:2 `MODEL_LOADING_TIMEOUT=7200` has no effect: line 1 of serving.properties says 1800"]
 
 
