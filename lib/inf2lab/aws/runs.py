@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inf2lab import paths
+from inf2lab import paths, records
 from inf2lab.aws.connection import Cloud
 from inf2lab.aws.moments import NEVER, Moment
 from inf2lab.errors import LabError
@@ -102,15 +102,13 @@ def open_runs() -> list[Run]:
 def run_on_record(name: str) -> Run | None:
     """Return the run of this id; None where there is no record of it, or none that can be read."""
     try:
-        data = json.loads((_folder() / f"{name}.json").read_text())
-        told = {field.name: data[field.name] for field in fields(Run) if data.get(field.name)}
-        told |= {name: Moment.fromisoformat(told[name]) for name in _MOMENTS if name in told}
-        run = Run(**told | {"volumes": tuple(told.get("volumes", ()))})
+        told = json.loads((_folder() / f"{name}.json").read_text())
+        told |= {name: Moment.fromisoformat(told[name]) for name in _MOMENTS if told.get(name)}
+        run: Run = records.build(Run, told, name, also=told)
         _ = [moment - NEVER for moment in (run.launched, run.deadline, run.swept or NEVER)]  # each with its time zone
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (LabError, OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
-    words = (run.id, run.region, run.instance, run.instance_id, run.bucket, run.kept, *run.volumes)
-    return run if run.id == name and run.region and all(isinstance(word, str) for word in words) else None
+    return run if run.id == name and run.region else None
 
 
 def _folder() -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inf2lab.errors import FolderError
+from inf2lab import records
+from inf2lab.errors import FolderError, LabError
 
 MIGRATED = "server.json"
 
@@ -54,21 +55,11 @@ class Migrated:
         file = folder / MIGRATED
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-            made = cls(**{field.name: found[field.name] for field in fields(cls)})
+            made = records.build(cls, found, MIGRATED, also=found)
         except OSError as error:
             raise FolderError(file, f"cannot be read ({error.strerror})") from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise FolderError(file, f"is not what `inf2lab migrate --out` writes ({error!r}): write it anew") from error
-        made.check(file)
-        return made
-
-    def check(self, file: Path) -> None:
-        """Raise FolderError for a value of another type."""
-        lists = (self.words, self.options, self.mounts, self.arguments)
-        words = all(isinstance(given, list) and all(isinstance(word, str) for word in given) for given in lists)
-        named = (self.name, self.target, self.model_id, self.shape, self.image, self.health)
-        texts = all(isinstance(text, str) for text in named)
-        sizes = all(isinstance(size, int | float) and size > 0 for size in (self.loading_s, self.client_s, self.rows))
-        devices = isinstance(self.devices, int) and self.devices >= 0
-        if not (words and texts and sizes and devices and isinstance(self.sampling, dict)):
+        except (LabError, ValueError, TypeError, RecursionError) as error:
+            raise FolderError(file, f"is not what `inf2lab migrate --out` writes ({error}): write it anew") from error
+        if min(made.loading_s, made.client_s, made.rows) <= 0 or made.devices < 0:
             raise FolderError(file, "is not what `inf2lab migrate --out` writes: write it anew")
+        return made

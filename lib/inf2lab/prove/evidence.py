@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from inf2lab import paths
+from inf2lab import paths, records
 from inf2lab.errors import LabError
 from inf2lab.files import write_file
 from inf2lab.prove.scrubber import Scrubber
@@ -18,7 +18,7 @@ SCHEMA = 1  # of the file; a reader refuses another
 VERSIONS = ("driver", "runtime")  # facts that are versions
 SHOWN_LINES = 40  # of what a step printed: its last ones
 
-Facts = Mapping[str, Any]  # what a step found or what was predicted of it, by name with its unit
+Facts = dict[str, Any]  # what a step found or what was predicted of it, by name with its unit
 
 
 class Outcome(StrEnum):
@@ -118,8 +118,7 @@ def read_evidence(path: Path) -> Evidence:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise LabError(f"{path.name}: schema {data['schema']}, and this release reads {SCHEMA}: prove again")
-        steps = tuple(_shown(row) for row in data["steps"])
-        return Evidence(**{field.name: data[field.name] for field in fields(Evidence)} | {"steps": steps})
+        return records.build(Evidence, data, path.name, also=data)
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(
             f"{path.name} is no evidence ({type(error).__name__}: {error}): `inf2lab prove` writes it"
@@ -130,10 +129,6 @@ def all_evidence(folder: Path) -> dict[str, Evidence]:
     """Return every file of a folder by its name, the oldest first; raises LabError for one that is no evidence."""
     found = {path.name: read_evidence(path) for path in sorted(folder.glob("*.json"))}
     return dict(sorted(found.items(), key=lambda pair: (pair[1].date, pair[0])))
-
-
-def _shown(row: dict[str, Any]) -> Shown:
-    return Shown(**row | {"outcome": Outcome(row["outcome"]), "seen": tuple(row["seen"])})
 
 
 def _names(stem: str) -> Iterable[str]:

@@ -3,14 +3,14 @@
 import datetime
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import psutil
 
-from inf2lab import paths
-from inf2lab.errors import ServerError
+from inf2lab import paths, records
+from inf2lab.errors import LabError, ServerError
 from inf2lab.files import write_file
 from inf2lab.folder import ModelFolder
 from inf2lab.serving import processes
@@ -106,9 +106,9 @@ def instance_path(settings: Settings) -> Path:
 def read_state(path: Path) -> ServerState | None:
     """Return what a state file says, or None where there is none or it is not ours."""
     try:
-        state = ServerState(**json.loads(path.read_text(encoding="utf-8")))
+        state = records.build(ServerState, json.loads(path.read_text(encoding="utf-8")), path.name)
         return state if _is_sound(state) and state.path.name == path.name else None
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (LabError, OSError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -126,11 +126,6 @@ def all_states() -> list[ServerState]:
 
 
 def _is_sound(state: ServerState) -> bool:
-    """Whether every field is of its type, and the numbers are ones that a process and a port can have."""
-    for field in fields(state):
-        value = getattr(state, field.name)
-        whole = field.name == "created" and type(value) is int
-        if isinstance(value, bool) or not (whole or isinstance(value, cast(type, field.type))):
-            return False
+    """Whether the numbers are ones that a process and a port can have."""
     sizes = (1 if state.pid is None else state.pid, state.port, state.copies)
     return all(0 < size < 2**31 for size in sizes) and abs(state.created or 0) < 1e12 and "\0" not in state.folder

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inf2lab import paths
+from inf2lab import paths, records
 from inf2lab.endpoint import Endpoint
 from inf2lab.errors import LabError, ServerError
 from inf2lab.files import write_file
@@ -23,7 +23,7 @@ from inf2lab.scale.ray.bench import queue, trials
 from inf2lab.scale.ray.bench.cluster import NODES, RayCluster
 from inf2lab.scale.ray.bench.light_folder import light_folder
 from inf2lab.scale.ray.bench.queue import Queued
-from inf2lab.scale.ray.bench.trials import Growth, Loss, Moment, Overhead, Streams
+from inf2lab.scale.ray.bench.trials import Growth, Loss, Overhead, Streams
 from inf2lab.scale.ray.environment import environment_python
 from inf2lab.scale.ray.spec import RaySpec
 from inf2lab.serving import Server
@@ -64,19 +64,7 @@ class Figures:
     @classmethod
     def read(cls, path: Path) -> Figures:
         """Return the figures of a file that `write` has written."""
-        told = json.loads(path.read_text())
-        return cls(
-            told["date"],
-            told["machine"],
-            tuple(told["answer"]),
-            tuple(Placed(one["node"], tuple(one["cores"])) for one in told["placement"]),
-            _growth(told["grown"]),
-            _growth(told["shrunk"]),
-            tuple(Loss(**one) for one in told["losses"]),
-            tuple(Streams(**one) for one in told["streams"]),
-            tuple(Overhead(**one) for one in told["overheads"]),
-            tuple(Queued(**one) for one in told["queued"]),
-        )
+        return records.build(cls, json.loads(path.read_text()), path.name)
 
     def write(self, path: Path) -> None:
         """Write them as JSON, an act a line."""
@@ -244,10 +232,6 @@ class Stage:
 
 def _machine() -> str:
     return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f} at its end"
-
-
-def _growth(told: dict[str, Any]) -> Growth:
-    return Growth(**(told | {"moments": tuple(Moment(*one) for one in told["moments"])}))
 
 
 def _round(value: Any) -> Any:
