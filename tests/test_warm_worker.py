@@ -89,6 +89,20 @@ def test_whoever_kills_the_script_kills_the_worker(tmp_path: Path) -> None:
         assert psutil.wait_procs([worker], timeout=120)[1] == []
 
 
+def test_a_program_starts_wherever_it_and_its_interpreter_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a clone below "My Documents" no server of `make run` started: a line of `#!` ends at a blank."""
+    folder = tmp_path / "My Documents, 'd' é日本 $HOME \\x"
+    folder.mkdir()
+    python = folder / "python"
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(python))
+    program = warm_worker.write_program(
+        folder / "python3", "import sys; print(sys.argv[1:], sys.flags.isolated)", "-IS"
+    )
+    done = subprocess.run([program, "a b", "$c"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("['a b', '$c'] 1\n", "")
+
+
 @pytest.mark.thorough
 def test_a_run_of_the_tutorial_has_a_warm_process_of_its_own_and_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

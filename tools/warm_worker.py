@@ -23,6 +23,7 @@ import json
 import os
 import runpy
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -52,7 +53,6 @@ MOST_FILES = 250
 CHIP = Path(__file__).resolve().parents[1] / "lib" / "rehearsal" / "neuron"
 
 SCRIPT = """\
-#!{python} -IS
 import array, json, os, socket, sys
 files = []
 for name in os.listdir("/proc/self/fd"):
@@ -255,6 +255,16 @@ def python() -> str:
     return os.environ.get(NAME, sys.executable)
 
 
+def write_program(path: Path, code: str, *options: str) -> Path:
+    """Write a program that this interpreter runs, wherever it lies: a line of `#!` takes no blank in a path."""
+    of_code = path.with_name(f"{path.name}.py")
+    of_code.write_text(code, encoding="utf-8")
+    words = shlex.join([sys.executable, *options, str(of_code)])
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
 class Plugin:
     """Starts the warm process with the first pytest process of a run, and ends it with that."""
 
@@ -263,9 +273,7 @@ class Plugin:
     def __init__(self, *words: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="warm-"))
         place = str(self.folder / "socket")
-        script = self.folder / "python3"
-        script.write_text(SCRIPT.format(python=sys.executable, place=place))
-        script.chmod(0o755)
+        script = write_program(self.folder / "python3", SCRIPT.format(python=sys.executable, place=place), "-IS")
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | self.told()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:

@@ -74,7 +74,7 @@ print(url, request.read_text(), sep="\n")
 # fails. (With `!curl` you do not see that a command failed.)
 
 # %% id="nb06-c09" tags=["nbval-ignore-output"]
-# %%bash -s {url} {request}
+# %%bash -s "{url}" "{request}"
 # command -v curl >/dev/null || { echo "curl is not installed here: go on with Python"; exit 0; }
 # set -o pipefail
 # curl -sS --fail -X POST "$1" -H 'Content-Type: application/json' -d @"$2" | fold -s -w 100

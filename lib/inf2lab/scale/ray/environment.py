@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import socket
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def _wrapper(folder: Path) -> Path:
         'if [ "$2" = -f ]; then\n'  # haproxy -db -f FILE ...
         "    sed -i.bak -e 's/bind :/bind 127.0.0.1:/' -e 's/bind \\*:/bind 127.0.0.1:/' \"$3\"\n"
         "fi\n"
-        f"exec '{real}' \"$@\"\n"
+        f'exec {shlex.quote(str(real))} "$@"\n'
     )
     script.chmod(0o755)
     return script
