@@ -110,7 +110,12 @@ def test_a_name_that_no_file_can_have_is_refused(words: tuple[str, ...]) -> None
         (("prove", "--max-usd", "nan"), "must be above 0"),
         (("load", "--url", "http://127.0.0.1:9", "--rate", "nan"), "rate=nan"),
         (("load", "--url", "http://127.0.0.1:9", "--timeout", "nan"), "timeout_s=nan"),
+        (("load", "--url", "http://127.0.0.1:9", "--timeout", "0"), "timeout_s=0"),
         (("load", "--url", "http://127.0.0.1:9", "--seconds", "inf"), "seconds=inf"),
+        *(
+            (("grade", "--seconds", seconds), f"seconds={float(seconds)}")
+            for seconds in ("nan", "inf", "0", "-1", "1e30")
+        ),
         (("load", "--url", "http://127.0.0.1:9", "--rate", "5", "-n", "9" * 30), "requests="),
         (("load", "--url", "http://127.0.0.1:9", "--rate", "1e300", "--seconds", "1"), "rate=1e+300"),
         (("load", "--url", "http://127.0.0.1:9", "--processes", "1000000"), "processes="),

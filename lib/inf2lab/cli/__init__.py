@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from inf2lab.cli import cloud, drills, grade, load, migrate, prepare, proof, scale, serving, weights
-from inf2lab.cli.common import refuse, whole_output
+from inf2lab.cli.common import ending_tidily, refuse, whole_output
 
 # What is imported, and the extra that brings it; what is not here comes with `pip install inf2lab`.
 _BROUGHT_BY = {
@@ -35,7 +35,7 @@ class Commands(TyperGroup):
 
     def main(self, *args: Any, **more: Any) -> Any:
         """Run a command line; what is beyond this process is one sentence and exit code 2, whoever meets it."""
-        with whole_output():
+        with whole_output(), ending_tidily():
             try:
                 return super().main(*args, **more)
             except tuple(FAILS) as error:

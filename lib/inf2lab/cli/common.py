@@ -9,11 +9,12 @@ import re
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from inspect import Parameter
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,7 +23,8 @@ from rich.table import Table
 from inf2lab.errors import LabError, SettingsError
 from inf2lab.settings import Settings
 
-console = Console(highlight=False, markup=False, soft_wrap=True)  # a command or an error is not to be folded
+# A command or an error is not to be folded, nor `model.py:100:` to become a picture.
+console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 DEFAULTS = Settings()
 REFUSED = 2  # the exit code of what could not run
@@ -194,10 +196,22 @@ def _of_system(error: OSError) -> str:
 
 @contextmanager
 def ending_tidily() -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, take down what was started as Ctrl-C does."""
-    before = {number: signal.signal(number, lambda got, _: sys.exit(128 + got)) for number in _ENDS}
+    """Let SIGTERM, and a terminal that is closed, take down what was started as Ctrl-C does.
+
+    The first one does it: a second must not end the taking down. One that is ignored, as under `nohup`, stays so.
+    """
+
+    def end(got: int, _: object) -> NoReturn:
+        for number in ours:
+            signal.signal(number, lambda *_: None)
+        sys.exit(128 + got)
+
+    is_main = threading.current_thread() is threading.main_thread()  # no other may take signals
+    ours = [number for number in _ENDS if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
-from inf2lab.cli.common import console, ending_tidily, one_sentence, show_table
+from inf2lab.cli.common import console, one_sentence, show_table
 from inf2lab.errors import LabError
 from inf2lab.words import plural
 
@@ -43,7 +43,7 @@ def drill(
     if list_them:
         show_table(("drill", "what goes wrong"), ((each.name, each.title) for each in drills.DRILLS.values()))
         return
-    with one_sentence(), ending_tidily():
+    with one_sentence():
         if not names and not all_of_them:
             raise LabError("name a drill (`inf2lab drill --list`), or run them all with --all")
         chosen = list(drills.DRILLS.values()) if all_of_them else [drills.find(name) for name in names or ()]

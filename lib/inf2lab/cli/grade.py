@@ -33,7 +33,7 @@ def grade(
     from inf2lab.grading import grade as graded
 
     with one_sentence():
-        seats = graded(path or paths.root(), seconds=seconds or SECONDS)
+        seats = graded(path or paths.root(), seconds=SECONDS if seconds is None else seconds)
     if as_json:
         print(json.dumps({"seats": [seat.as_dict() for seat in seats]}, indent=2, ensure_ascii=False))
     elif len(seats) == 1:

@@ -120,7 +120,7 @@ def load(
             arrivals=arrivals.value,
             warm_up=warm_up,
             seed=seed,
-            timeout_s=timeout or (server.endpoint.timeout_s if server else patience_s()),
+            timeout_s=timeout if timeout is not None else server.endpoint.timeout_s if server else patience_s(),
             processes=processes,
         )
         if aiperf:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inf2lab.cli.cloud import DEFAULT_REGION, Region
-from inf2lab.cli.common import console, ending_tidily, one_sentence, with_settings
+from inf2lab.cli.common import console, one_sentence, with_settings
 from inf2lab.settings import Settings
 
 commands = typer.Typer()
@@ -34,7 +34,7 @@ def prove(
     from inf2lab.prove import plan_proof
     from inf2lab.prove import prove as make_proof
 
-    with one_sentence(), ending_tidily(), tempfile.TemporaryDirectory(prefix="inf2lab-prove-") as store:
+    with one_sentence(), tempfile.TemporaryDirectory(prefix="inf2lab-prove-") as store:
         here = aws.connect(settings, region=region)
         planned = plan_proof(here, settings, Path(store), instance=instance, max_usd=max_usd, max_minutes=max_minutes)
         console.print(f"{here}\n{planned}\n\n{planned.price}\n")

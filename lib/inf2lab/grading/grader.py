@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inf2lab.errors import LabError
+from inf2lab.errors import LabError, SettingsError
 from inf2lab.grading.cells import Cell, NotANotebook, read_cells, to_run
 from inf2lab.grading.exercises import EXERCISES
 from inf2lab.grading.judges import fleet, split
@@ -20,7 +20,7 @@ PASSED, NOT_PASSED, NOT_BEGUN = "passed", "not passed", "not begun"
 JUDGES: dict[str, Judge] = {**EXERCISES, QUIZ: judge}
 # Of a seat's folder, where its exercises may lie: the deepest first, because notebooks have the names of exercises.
 PLACES = ("notebooks/**/exercises", "exercises", ".")  # an edition in another language has its own
-SECONDS = 20.0  # that one exercise may take
+SECONDS, MOST_SECONDS = 20.0, 86_400  # that one exercise may take
 
 
 class NothingToGrade(LabError):
@@ -79,10 +79,13 @@ class _Work:
 
 
 def grade(path: Path, *, seconds: float = SECONDS, at_once: int = 0) -> list[Seat]:
-    """Return the results of a notebook, of a reader's folder, or of each folder of a class; raises NothingToGrade.
+    """Return the results of a notebook, of a reader's folder, or of each folder of a class.
 
     Each exercise runs in a process of its own, `at_once` at a time (as many as there are cores), for `seconds` at most.
+    Raises NothingToGrade, and SettingsError for seconds that are no time.
     """
+    if not 0 < seconds <= MOST_SECONDS:
+        raise SettingsError("seconds", seconds, f"must be above 0, and at most {MOST_SECONDS}")
     works = _found(path)
     tasks: list[Task] = []
     owners: list[tuple[_Work, str]] = []

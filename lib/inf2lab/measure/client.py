@@ -9,6 +9,7 @@ is merged from summaries.
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -249,20 +250,25 @@ def send_part() -> None:
     target, load, posts, part, start_at = pickle.load(sys.stdin.buffer)
     out = sys.stdout.buffer
 
-    def tell(done: int, failed: int) -> None:
-        pickle.dump((done, failed), out)
-        out.flush()
+    def say(found: object) -> None:
+        try:
+            pickle.dump(found, out)
+            out.flush()
+        except BrokenPipeError:  # who asked has gone, and nobody wants the rest
+            os._exit(1)
 
-    told = Told(tell)
+    told = Told(lambda done, failed: say((done, failed)))
     samples = asyncio.run(Traffic(target, load, posts, tell=told.add, part=part).drive(start_at))
     told.pass_on()
-    pickle.dump(samples, out)
+    say(samples)
 
 
 def _in_processes(target: Target, load: Load, posts: Sequence[Post], told: Told) -> list[Sample]:
     start_at = clock() + HEAD_START_S
     command = [sys.executable, "-c", PART]
-    parts = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(load.processes)]
+    streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    # In groups of their own: a terminal's Ctrl-C is this process's, which ends them.
+    parts = [subprocess.Popen(command, **streams, process_group=0) for _ in range(load.processes)]
     samples: list[Sample] = []
     failures: list[str] = []
 

@@ -97,6 +97,11 @@ def test_explain_reads_what_is_piped_in() -> None:
     assert "inf2lab drill wrong-schema" in result.stdout
 
 
+def test_a_line_of_a_log_stays_as_it_is() -> None:
+    """`model.py:100:` came out with a picture of a hundred."""
+    assert "ValueError: model.py:100: [b]bad[/b]" in run("explain", text="ValueError: model.py:100: [b]bad[/b]").stdout
+
+
 def test_explain_reads_a_file_and_finds_nothing_in_a_clean_one(tmp_path: Path) -> None:
     clean = tmp_path / "serving.log"
     clean.write_text(LOG.splitlines()[0])
