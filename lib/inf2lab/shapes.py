@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+Field = Callable[[Mapping[str, Any]], Any]  # reads the text of one choice of an answer
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -41,7 +43,7 @@ def _json_line(line: str) -> str | None:
     return found if isinstance(found, str) else "".join(found)
 
 
-def _event(field: Callable[[Mapping[str, Any]], str | None]) -> Callable[[str], str | None]:
+def _event(field: Field) -> Callable[[str], str | None]:
     """A reader of server-sent events: `data: {...}` lines, of which the last is `data: [DONE]`."""
 
     def read(line: str) -> str | None:
@@ -53,13 +55,27 @@ def _event(field: Callable[[Mapping[str, Any]], str | None]) -> Callable[[str], 
     return read
 
 
-def _completion(ask: Ask, **more: Any) -> dict[str, Any]:
-    return {"model": ask.model, "prompt": ask.prompts[0], "max_tokens": ask.output_tokens, **more}
+def _completion(ask: Ask) -> dict[str, Any]:
+    return {"model": ask.model, "prompt": ask.prompts[0], "max_tokens": ask.output_tokens}
 
 
-def _chat(ask: Ask, **more: Any) -> dict[str, Any]:
+def _chat(ask: Ask) -> dict[str, Any]:
     messages = [{"role": "user", "content": ask.prompts[0]}]
-    return {"model": ask.model, "messages": messages, "max_tokens": ask.output_tokens, **more}
+    return {"model": ask.model, "messages": messages, "max_tokens": ask.output_tokens}
+
+
+def _of_openai(
+    name: str, meaning: str, path: str, body: Callable[[Ask], dict[str, Any]], text: Field, piece: Field
+) -> tuple[Shape, Shape]:
+    """A route of an OpenAI-style server, which takes one prompt, and the same as it streams.
+
+    `text` and `piece` read one choice of an answer, and of an event.
+    """
+    streamed = "the same, answering in server-sent events"
+    return (
+        Shape(name, meaning, body, lambda found: [text(one) for one in found["choices"]], path=path, rows=False),
+        Shape(f"{name}-stream", streamed, lambda ask: body(ask) | {"stream": True}, None, _event(piece), path, False),
+    )
 
 
 def article_body(prompts: Sequence[str], seq_length: int) -> dict[str, Any]:
@@ -91,39 +107,15 @@ _ALL = (
     ),
     Shape("builtin", "DJLServing's own handler: inputs and parameters in, a list back", _built_in, _generated),
     Shape("builtin-stream", "the same, answering in JSON lines", _built_in, None, _json_line),
-    Shape(
-        "openai",
-        "/v1/completions of an OpenAI-style server",
-        _completion,
-        lambda answer: [choice["text"] for choice in answer["choices"]],
-        path="/v1/completions",
-        rows=False,
+    *_of_openai(
+        *("openai", "/v1/completions of an OpenAI-style server", "/v1/completions", _completion),
+        lambda choice: choice["text"],
+        lambda choice: choice.get("text"),
     ),
-    Shape(
-        "openai-stream",
-        "the same, answering in server-sent events",
-        lambda ask: _completion(ask, stream=True),
-        None,
-        _event(lambda choice: choice.get("text")),
-        path="/v1/completions",
-        rows=False,
-    ),
-    Shape(
-        "openai-chat",
-        "/v1/chat/completions",
-        _chat,
-        lambda answer: [choice["message"]["content"] for choice in answer["choices"]],
-        path="/v1/chat/completions",
-        rows=False,
-    ),
-    Shape(
-        "openai-chat-stream",
-        "the same, answering in server-sent events",
-        lambda ask: _chat(ask, stream=True),
-        None,
-        _event(lambda choice: choice["delta"].get("content")),
-        path="/v1/chat/completions",
-        rows=False,
+    *_of_openai(
+        *("openai-chat", "/v1/chat/completions", "/v1/chat/completions", _chat),
+        lambda choice: choice["message"]["content"],
+        lambda choice: choice["delta"].get("content"),
     ),
     Shape("raw", "any server: the prompts as JSON in, the answer is not read", lambda ask: list(ask.prompts), None),
 )

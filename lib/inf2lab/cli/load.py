@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -92,17 +92,11 @@ def load(
             check_place(place)
         prompts = prompts or measure.Target.prompts
         server = Server.running(settings) if url is None else None
+        asked: dict[str, Any] = {"output_tokens": output_tokens, "lengths": prompt_tokens, "prompts": prompts}
         if server:
-            target = measure.Target.of(server, output_tokens=output_tokens, lengths=prompt_tokens, prompts=prompts)
+            target = measure.Target.of(server, **asked)
         else:
-            target = measure.Target(
-                url=str(url),
-                model=model,
-                rows=rows,
-                output_tokens=output_tokens,
-                prompts=prompts,
-                lengths=prompt_tokens,
-            )
+            target = measure.Target(url=str(url), model=model, rows=rows, **asked)
         tokens = measure.Tokens(tokenizer) if tokenizer else target.tokens
         target = replace(target, tokens=tokens, kind=kind or target.kind)
         if tokens:

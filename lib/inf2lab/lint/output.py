@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def render(reports: Sequence[Report], form: str = "text") -> str:
 
 def as_text(reports: Sequence[Report]) -> str:
     """One line a finding, `file:line rule severity message fix`, and a line of counts."""
-    lines = [f"{_where(r, f)}{_rest(f)}" for r in reports for f in r.findings]
+    lines = [str(replace(f, file=_path(r, f))) for r in reports for f in r.findings]
     counts = ", ".join(
         plural(n, severity) for severity in Severity if (n := sum(report.count(severity) for report in reports))
     )
@@ -105,12 +106,3 @@ def _joined(folder: Path, file: str) -> str:
     if os.sep in file or "/" in file:  # a file given beside the folder keeps its own path
         return file
     return str(folder / file)
-
-
-def _where(report: Report, finding: Finding) -> str:
-    return f"{_path(report, finding)}:{finding.line}"
-
-
-def _rest(finding: Finding) -> str:
-    text = str(finding)
-    return text[len(f"{finding.file}:{finding.line}") :]
