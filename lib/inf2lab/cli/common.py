@@ -43,25 +43,18 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP)
 Profile = Annotated[str, typer.Option(help="Release of the serving stack.", envvar="INF2LAB_PROFILE")]
 Instance = Annotated[str, typer.Option(help="Instance, emulated in the rehearsal.", envvar="INF2LAB_INSTANCE")]
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", envvar="INF2LAB_PORT")]
-OPTIONS = {
-    "lane": Annotated[str, typer.Option(help="rehearsal (this machine) or inf2 (an instance).", envvar="INF2LAB_LANE")],
-    "profile": Profile,
-    "instance": Instance,
-    "port": Port,
-    "copies": Annotated[
-        int, typer.Option(help="Copies of the model, each on cores of its own.", envvar="INF2LAB_COPIES")
-    ],
-    "first_device": Annotated[
-        int, typer.Option(help="Neuron device on which the copies begin.", envvar="INF2LAB_FIRST_DEVICE")
-    ],
-    "machine": Annotated[
-        str, typer.Option(help="Of the rehearsal: a further instance, by any name.", envvar="INF2LAB_MACHINE")
-    ],
-    "image": Annotated[str, typer.Option(help="Container image instead of the profile's.", envvar="INF2LAB_IMAGE")],
-    "network": Annotated[str, typer.Option(help="Of the container: bridge or host.", envvar="INF2LAB_NETWORK")],
-    "docker_options": Annotated[
-        str, typer.Option(help="Further words for `docker run`.", envvar="INF2LAB_DOCKER_OPTIONS")
-    ],
+_HELP = {
+    "lane": "rehearsal (this machine) or inf2 (an instance).",
+    "copies": "Copies of the model, each on cores of its own.",
+    "first_device": "Neuron device on which the copies begin.",
+    "machine": "Of the rehearsal: a further instance, by any name.",
+    "image": "Container image instead of the profile's.",
+    "network": "Of the container: bridge or host.",
+    "docker_options": "Further words for `docker run`.",
+}
+OPTIONS: dict[str, Any] = {"profile": Profile, "instance": Instance, "port": Port} | {
+    name: Annotated[type(vars(DEFAULTS)[name]), typer.Option(help=said, envvar=f"INF2LAB_{name.upper()}")]
+    for name, said in _HELP.items()
 }
 
 

@@ -27,11 +27,15 @@ class Repository:
         """Where the files of a revision are, or would be."""
         return self.path / "snapshots" / revision
 
+    def at(self, reference: str) -> Path | None:
+        """Return the snapshot that a reference leads to, or None where it is not here."""
+        file = self.path / "refs" / reference
+        snapshot = self.snapshot(file.read_text().strip()) if file.is_file() else None
+        return snapshot if snapshot and snapshot.is_dir() else None
+
     def own(self) -> Path | None:
         """Return the snapshot with the model's own weights, or None where they are not here."""
-        reference = self.path / "refs" / OWN
-        snapshot = self.snapshot(reference.read_text()) if reference.is_file() else None
-        return snapshot if snapshot and snapshot.is_dir() else None
+        return self.at(OWN)
 
     def write(self, revision: str, fill: Callable[[Path], None]) -> Path:
         """Return the snapshot; where it is missing, `fill` writes into a folder that is then moved to its place."""

@@ -18,10 +18,7 @@ _OLDER = ("vocab.json", "tokenizer.model", "vocab.txt", "spiece.model")  # faceb
 
 def fetched_by_container(model_id: str) -> Path | None:
     """Return the model's files that the chip's container fetched into its cache on this machine; None without them."""
-    repository = Repository(paths.container_cache() / "huggingface", model_id)
-    reference = repository.path / "refs" / "main"
-    snapshot = repository.snapshot(reference.read_text().strip()) if reference.is_file() else None
-    return snapshot if snapshot and snapshot.is_dir() else None
+    return Repository(paths.container_cache() / "huggingface", model_id).at("main")
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
