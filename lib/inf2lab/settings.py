@@ -120,15 +120,16 @@ class Settings:
         """The instance's NeuronCore that the server calls its first."""
         return self.first_device * self.hardware.cores_per_chip
 
-    def beside(self) -> Settings:
-        """Return the settings of one more server at the same time: the next port, and the next free device.
+    def beside(self, devices: int = 0) -> Settings:
+        """Return the settings of one more server of this size at the same time: the next port, and the next devices.
 
-        A NeuronCore belongs to one process. Where these copies leave no device, the rehearsal plays a second machine;
-        in lane inf2 SettingsError is raised.
+        `devices` are those that this server's folder takes; 0: what these settings' degree and copies ask for. A
+        NeuronCore belongs to one process. Where too few devices are left, the rehearsal plays a second machine; in
+        lane inf2 SettingsError is raised for a device that is not there, and ServerError by the server for too few.
         """
-        devices = -(-self.tensor_parallel_degree * self.copies // self.hardware.cores_per_chip)
-        free, next_port = self.first_device + devices, self.port + 1
-        if free < self.hardware.chips or self.lane == "inf2":
+        taken = devices or -(-self.tensor_parallel_degree * self.copies // self.hardware.cores_per_chip)
+        free, next_port = self.first_device + taken, self.port + 1
+        if free + taken <= self.hardware.chips or self.lane == "inf2":
             return replace(self, port=next_port, first_device=free)
         return replace(self, port=next_port, first_device=0, machine=f"{self.machine}beside")
 

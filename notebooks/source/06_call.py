@@ -211,7 +211,7 @@ beside = None
 if settings.lane == "rehearsal" and settings.stack.worker and no_code.properties_path.exists():
     busy.path.mkdir(exist_ok=True)
     write_properties(busy.properties_path, no_code.properties() | {"job_queue_size": 1})
-    beside = Server.start(settings.beside(), busy.path, report=lambda line: None)
+    beside = Server.start(server.beside(), busy.path, report=lambda line: None)
     other = beside.endpoint.send({"seq_length": 40, "text": prompts})
     print(other.status, other.error)
 

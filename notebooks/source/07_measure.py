@@ -211,15 +211,15 @@ for step in steps:
 # %% id="nb07-c28" tags=["nbval-ignore-output"]
 if settings.lane == "rehearsal":
     batches = measure.sweep_batches(
-        settings.beside(), server.folder, [1, 2], measure.Load(requests=6), output_tokens=output_tokens
+        server.beside(), server.folder, [1, 2], measure.Load(requests=6), output_tokens=output_tokens
     )
     print(measure.table(batches))
 else:
     print("each batch size is compiled anew: start those servers yourself, and measure each")
 
 # %% [markdown] id="nb07-c29"
-# How much you gain here depends on your processor. On the chip, reading the weights is most of the work, so a second row
-# costs almost no time.
+# How much you gain here depends on your processor. On the chip, by the planner, a second row costs almost no time: the
+# weights are read once for both.
 #
 # ## The stall that a closed loop hides
 #

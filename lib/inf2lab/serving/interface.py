@@ -100,6 +100,10 @@ class ModelServer(ABC):
         """Copies that the server starts."""
         return self.settings.copies
 
+    def beside(self) -> Settings:
+        """Return the settings of one more server of this folder's size while this one runs; raises FolderError."""
+        return self.settings.beside(self.needs.devices)
+
     @property
     def url(self) -> str:
         """Where the server listens; loopback only."""

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,11 +80,26 @@ def test_another_machine_has_cores_of_its_own(owner: ModelFolder, free_port: int
 
 
 def test_what_is_beside_is_the_next_port_and_the_next_free_device() -> None:
-    settings = Settings(port=9000, tensor_parallel_degree=8, copies=2)
-    assert settings.beside() == replace(settings, port=9001, first_device=8)
-    assert settings.beside().beside() == replace(settings, port=9002, machine="beside")
+    settings = Settings(port=9000, tensor_parallel_degree=8)
+    assert settings.beside() == replace(settings, port=9001, first_device=4)
+    assert settings.beside().beside() == replace(settings, port=9002, first_device=8)
+    assert settings.beside().beside().beside() == replace(settings, port=9003, machine="beside")
+    large = replace(settings, copies=2)  # eight devices of twelve: four are left
+    assert large.beside() == replace(large, port=9001, machine="beside")
     small = Settings(instance="inf2.xlarge")
     assert small.beside() == replace(small, port=8081, machine="beside")
+
+
+@pytest.mark.parametrize(
+    ("degree", "place"), [(2, {"first_device": 1}), (8, {"first_device": 4}), (24, {"machine": "beside"})]
+)
+def test_what_is_beside_a_server_leaves_it_the_devices_that_its_folder_takes(
+    write_folder: WriteFolder, degree: int, place: dict[str, Any]
+) -> None:
+    """Notebooks 06 and 07 know the server that runs, and not the degree of its folder."""
+    folder = write_folder("wide", {"engine": "Python", "option.tensor_parallel_degree": degree}, handler=OWNER)
+    settings = Settings(port=9000)
+    assert Server.of(settings, folder.path).beside() == replace(settings, port=9001, **place)
 
 
 def test_the_server_is_told_of_the_cores_from_its_first_device_on(owner: ModelFolder, logs: Path) -> None:
