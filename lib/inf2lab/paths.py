@@ -64,9 +64,10 @@ def enter_repository() -> None:
 
 def own_python(name: str, what: str, size: str) -> Path:
     """Return the Python of `what`, which has an environment of its own; raises ServerError with the command for it."""
-    python = root() / f".venv-{name}" / "bin" / "python"
-    if not python.exists():
-        reason = f"{what} has an environment of its own, and it is not here"
+    environment = root() / f".venv-{name}"
+    python = environment / "bin" / "python"
+    if not (python.exists() and any(environment.glob(".set-up-*"))):  # the mark comes last
+        reason = f"{what} has an environment of its own, and it is not here, or not finished"
         raise ServerError(f"{reason}: `make {name}-env` makes it ({size})")
     return python
 

@@ -38,6 +38,7 @@ def environment(clone: Path) -> Path:
     """A clone with an environment of vLLM's shape."""
     program(clone / ".venv-migrate" / "bin" / "vllm", PROGRAM)
     program(clone / ".venv-migrate" / "bin" / "python", "#!{python}\n")
+    (clone / ".venv-migrate" / ".set-up-1").touch()
     return clone
 
 
@@ -106,10 +107,13 @@ def test_why_it_did_not_start_is_said_with_the_log(environment: Path, out: Path,
         Server.start(settings, out, report=lambda line: None)
 
 
-def test_without_vllm_s_environment_it_says_what_makes_it(clone: Path, out: Path, settings: Settings) -> None:
-    with pytest.raises(
-        ServerError, match=r"vLLM has an environment of its own, and it is not here: `make migrate-env` makes"
-    ):
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_without_vllm_s_environment_it_says_what_makes_it(
+    clone: Path, out: Path, settings: Settings, interrupted: bool
+) -> None:
+    if interrupted:  # `make migrate-env`, before the last package
+        program(clone / ".venv-migrate" / "bin" / "python", "#!{python}\n")
+    with pytest.raises(ServerError, match=r"vLLM has .*not here, or not finished: `make migrate-env` makes"):
         Server.start(settings, out)
 
 
