@@ -148,7 +148,8 @@ for finding in findings:
 # 1. Read the **last line** of the error. It says what is wrong, the rule, and what to do.
 # 2. Type `inf2lab explain` in a terminal (menu *File*, *New*, *Terminal*). It names the known failures in the newest log, with cause and fix.
 # 3. Look for the line in [docs/troubleshooting.md](../docs/troubleshooting.md).
-# 4. Restart the kernel (menu *Kernel*, *Restart Kernel and Run All Cells*). Your files stay.
+# 4. `NameError`: a cell above has not run. Restart the kernel (menu *Kernel*, *Restart Kernel and Run All
+#    Cells*). Your files stay.
 #
 # ## What the chip costs
 #

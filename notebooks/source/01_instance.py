@@ -153,8 +153,8 @@ if limit.enough is False:
 # ## Which image?
 #
 # The host needs three things: the Neuron driver, its tools, and Docker. The libraries are in the container. So you take one of
-# AWS's **base** Neuron machine images (AMI), the disk that an instance starts from. **Not the newest**: since Neuron's SDK 2.31, of
-# July 2026, the driver is 2.29 or later, and AWS's release notes say that it refuses a runtime before 2.33. The container of 2023
+# AWS's **base** Neuron machine images (AMI), the disk that an instance starts from. **Not the newest**: since Neuron's SDK 2.31
+# (2026) the driver is 2.29 or later, and AWS's release notes say that it refuses a runtime before 2.33. The container of 2023
 # has runtime 2.18. Nothing would load.
 #
 # So an image is looked up whose SDK has an older driver. Its description names the SDK; a table says which driver that is.

@@ -302,17 +302,19 @@ for degree in (2, 8, 24):
         "opt-13b", tensor_parallel_degree=degree, batch_size=2, input_tokens=64, output_tokens=128
     )
     ms, mid[degree] = made.decode.ms_per_token, made.decode.ms_per_token.mid
-    lines.append(
+    line = (
         f"degree {degree:2}: {ms.low:3.0f} - {ms.mid:3.0f} - {ms.high:3.0f} ms a token ({made.decode.basis})"
     )
-why = "Between two layers the cores wait for each other, and more cores wait longer."
+    lines.append(f"{line}, of which reading {made.decode.roofline_ms:2.0f}")
+why = "Twice in every layer the cores wait for each other, and more cores do not wait less."
 reveal(answer, mid[2] / mid[24], "\n".join(lines), why=why, within=0.5)
 
 # %% [markdown] id="nb02-c37"
 # (The answer has 60 ms at degree 2, the picture with the sliders 67.5. Its text has 2048 tokens, this one 192.)
 #
-# (The planner is fitted on published rows; `tools/fit_decode_model.py` prints its errors. Reading weights and cache takes less
-# than a third of a token's time. The rest is waiting and copying.)
+# (The planner is fitted on published rows; `tools/fit_decode_model.py` prints its errors. *Reading* is the time for weights and
+# cache at the memory's full speed: half of a token's time at degree 2, a quarter at degree 24. The rest is slower reading,
+# waiting and copying.)
 #
 # ## What does it cost?
 #

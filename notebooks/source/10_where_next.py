@@ -47,7 +47,7 @@ from inf2lab import ModelFolder, Settings, catalog, check, enter_repository, mig
 
 enter_repository()
 settings = Settings.from_notebook(globals(), also=["comparison"])
-folder = ModelFolder.named(model_name)
+folder = ModelFolder.named(model_name).check()
 for key, value in folder.properties().items():
     print(f"{key}={value}")
 
@@ -259,8 +259,9 @@ for limit in runpy.run_path(out / "bridge" / "bridge.py")["LIMITS"]:
     print(wrap(f"- {limit}", hanging="  "))
 
 # %% [markdown] id="nb10-c34"
-# You serve, call, load and stop the new folder like the old one: `inf2lab serve logs/migrate/moved` starts the real vLLM
-# with the middleware, where vLLM is installed. On an instance it is `sh command.sh`.
+# In a terminal, `inf2lab migrate models/opt13b --out moved` writes the same files. You serve, call, load and stop that folder
+# like the old one: where vLLM is installed, `inf2lab serve moved` starts it with the middleware. On an instance it is
+# `sh command.sh`.
 #
 # Remove what this notebook wrote. Your folder was only read.
 

@@ -94,6 +94,8 @@ def test_a_link_stays_in_its_edition(language: str) -> None:
     assert f"](../../docs/{language}/glossary.md)" in text
     assert f"](../../docs/pictures/{language}/layers.svg)" in text
     assert "](10_where_next.ipynb)" in text
+    page = editions.edition_path(catalogs.ROOT / "README.md", language).read_text(encoding="utf-8")
+    assert f"](notebooks/{language}/exercises)" in page
 
 
 @pytest.fixture

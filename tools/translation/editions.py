@@ -90,7 +90,8 @@ def _relinked(text: str, source: Path, language: str, translated: set[Path]) -> 
         if ":" in match[2] or not target.is_relative_to(ROOT):
             return match[0]
         drawn = target.parent == PICTURES and edition_path(target, language).exists()
-        meant = edition_path(target, language) if target in translated or drawn else target
+        folder = target != ROOT and any(one.parent == target for one in translated)
+        meant = edition_path(target, language) if target in translated or drawn or folder else target
         return match[1] + Path(os.path.relpath(meant, here)).as_posix()
 
     return _TARGET.sub(lead, text)

@@ -164,7 +164,7 @@ def load_properties(path: Path) -> Properties:
     try:
         found = parse_properties(path.read_bytes().decode("latin-1"))
     except OSError as error:
-        raise FolderError(path, f"cannot be read ({error.strerror}); notebook 03 writes one") from error
+        raise FolderError(path, f"cannot be read ({error.strerror}); notebooks 03 and 04 write one") from error
     if found.bad_escapes:
         raise FolderError(path, f"line {found.bad_escapes[0]}: write \\uXXXX with four hexadecimal digits, or \\\\u")
     if bad := next(found.bad_bytes, None):

@@ -71,8 +71,8 @@ print(*[(size, *fleet(size)) for size in sizes], cheapest, usd_a_million, sep="\
 # **Why.** 5 a second x 3.92 s = 19.6 replicas are busy on average. With only 20 replicas, requests would wait very long. To have
 # at most 80 % busy you need 25. You rent 25 small instances with one copy each, or 5 with six copies, or 3 with twelve. The
 # middle size is the cheapest here: three large instances leave 11 copies idle, and the small ones cost more for each core. The
-# answered tokens are what clients **ask** for, 320 a second. So a million costs more than in a fleet that is always full. `inf2lab plan opt-13b`
-# with `--rate 5 --input 64 --output 64` says the same, and what a lost replica adds.
+# answered tokens are what clients **ask** for, 320 a second. So a million costs more than in a fleet that is always full.
+# `inf2lab plan --model opt-13b --rate 5 --input 64 --output 64` says the same, and what a lost replica adds.
 
 # %% [markdown] id="nb09-c06"
 # ## Check yourself

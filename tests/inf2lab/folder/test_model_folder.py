@@ -47,7 +47,7 @@ def test_a_folder_with_only_a_handler_has_defaults_for_every_option(write_folder
 
 
 def test_properties_of_a_folder_without_the_file_are_an_error(write_folder: WriteFolder) -> None:
-    with pytest.raises(FolderError, match="notebook 03"):
+    with pytest.raises(FolderError, match="notebooks 03 and 04"):
         write_folder("m", handler="").properties()
 
 

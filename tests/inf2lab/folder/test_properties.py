@@ -135,7 +135,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
 
 
 def test_a_missing_file_names_the_notebook_that_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match=r"serving\.properties: cannot be read .*notebook 03 writes one"):
+    with pytest.raises(FolderError, match=r"serving\.properties: cannot be read .*notebooks 03 and 04 write one"):
         read_properties(tmp_path / "serving.properties")
 
 
