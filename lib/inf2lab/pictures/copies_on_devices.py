@@ -58,7 +58,7 @@ def _judged(plan: Plan, devices: Iterable[int] | None) -> DeviceList:
 def _alt(plan: Plan, judged: DeviceList) -> str:
     hardware = plan.request.hardware
     alt = WORDS["alt"].format(chips=hardware.chips, topology=hardware.topology, copies=_list(judged.copies))
-    return WORDS["alt apart"].format(alt=alt, broken=_list(judged.not_neighbours)) if judged.not_neighbours else alt
+    return WORDS["alt apart"].format(alt=alt, broken=_list(judged.broken)) if judged.broken else alt
 
 
 def _draw(axes: Axes, plan: Plan, judged: DeviceList) -> None:
@@ -67,7 +67,7 @@ def _draw(axes: Axes, plan: Plan, judged: DeviceList) -> None:
     for number, copy in enumerate(judged.copies):
         for device in copy:
             owners.setdefault(device, []).append(number)
-    apart = {device for copy in judged.not_neighbours for device in copy}
+    apart = {device for copy in judged.broken for device in copy}
     columns = catalog.topology(hardware.topology).columns
     points = _on_a_torus(axes, hardware.chips, columns) if columns else _on_a_ring(axes, hardware.chips)
     for device, (x, y) in enumerate(points):

@@ -26,7 +26,7 @@ class DeviceList:
     given: tuple[int, ...]
     runs: tuple[tuple[int, ...], ...]
     copies: tuple[tuple[int, ...], ...]  # devices of each worker, in the container's order
-    not_neighbours: tuple[tuple[int, ...], ...]  # copies whose devices are no neighbours
+    broken: tuple[tuple[int, ...], ...]  # copies whose devices are no neighbours
     instead: tuple[int, ...]
     text: str
 
@@ -66,10 +66,10 @@ def judge_devices(hardware: Instance, degree: int, devices: Iterable[int]) -> De
         for cores in groups
     )
     runs = neighbour_runs(hardware, given)
-    apart = tuple(copy for copy in copies if len(neighbour_runs(hardware, copy)) > 1)
+    broken = tuple(copy for copy in copies if len(neighbour_runs(hardware, copy)) > 1)
     sizes = catalog.topology(hardware.topology).container_devices or (len(given),)
     number = next(size for size in (*sizes, hardware.chips) if size >= len(given))
-    found = DeviceList(given, runs, copies, apart, tuple(range(number)), "")
+    found = DeviceList(given, runs, copies, broken, tuple(range(number)), "")
     return replace(found, text=_sentence(found, degree, sizes, hardware.topology))
 
 
@@ -116,12 +116,12 @@ def _sentence(found: DeviceList, degree: int, sizes: tuple[int, ...], topology: 
         return f"{number} devices have fewer cores than degree {degree}: no worker starts"
     text = f"{plural(number, 'device')} for {plural(copies, 'worker')} at degree {degree}"
     wrong_number = number not in sizes
-    if not found.not_neighbours:
+    if not found.broken:
         text += "; each sits on neighbours" if copies > 1 else "; it sits on neighbours"
     else:
-        apart = "; ".join(", ".join(map(str, copy)) for copy in found.not_neighbours)
+        apart = "; ".join(", ".join(map(str, copy)) for copy in found.broken)
         text += (
-            f", {len(found.not_neighbours)} of them on devices that are not neighbours on the {topology} ({apart}); "
+            f", {len(found.broken)} of them on devices that are not neighbours on the {topology} ({apart}); "
             f"the list has {len(found.runs)} runs of neighbours"
         )
     if wrong_number:
@@ -129,6 +129,6 @@ def _sentence(found: DeviceList, degree: int, sizes: tuple[int, ...], topology: 
     gaps = found.given != tuple(range(number))
     if gaps:  # aws-neuron-sdk, deploy/troubleshooting.rst: "Could not open the nd1", "Neuron cores are not contiguous"
         text += "; the runtime wants device numbers from 0 on without gaps"
-    if found.not_neighbours or wrong_number or gaps:
+    if found.broken or wrong_number or gaps:
         text += f". Pass {' '.join(f'--device /dev/neuron{device}' for device in found.instead)}"
     return text

@@ -173,7 +173,8 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "workers": len(plan.copies),
         "idle_cores": plan.idle_cores,
         "devices": [list(copy.devices) for copy in plan.copies],
-        "device_list": plan.device_list and vars(plan.device_list),
+        "device_list": plan.device_list
+        and {"not_neighbours" if name == "broken" else name: one for name, one in vars(plan.device_list).items()},
         "decode": {
             "ms_per_token": _bounds(decode.ms_per_token),
             "basis": decode.basis,

@@ -49,8 +49,8 @@ def test_runs_of_neighbours_go_round_the_ring(devices: tuple[int, ...], runs: se
 
 def test_the_articles_list_is_good_for_degree_2_and_for_nothing_larger() -> None:
     small, large = judge_devices(BIG, 2, ARTICLE), judge_devices(BIG, 8, ARTICLE)
-    assert (len(small.copies), small.not_neighbours) == (8, ())
-    assert (len(large.copies), len(large.not_neighbours)) == (2, 2)
+    assert (len(small.copies), small.broken) == (8, ())
+    assert (len(large.copies), len(large.broken)) == (2, 2)
     assert "not neighbours" in large.text
     assert "--device /dev/neuron7" in large.text
 
@@ -63,7 +63,7 @@ def test_numbers_with_gaps_are_named_at_every_degree() -> None:
 
 def test_what_is_proposed_instead_has_no_broken_copy() -> None:
     judged = judge_devices(BIG, 8, ARTICLE)
-    assert judge_devices(BIG, 8, judged.instead).not_neighbours == ()
+    assert judge_devices(BIG, 8, judged.instead).broken == ()
     assert len(judged.instead) == len(judged.given)
 
 
@@ -111,7 +111,7 @@ def test_patches_of_the_torus(devices: tuple[int, ...], patches: list[tuple[int,
 
 def test_a_torus_is_handed_out_in_certain_numbers() -> None:
     judged = judge_devices(TORUS, 2, (0, 5, 9))
-    assert judged.not_neighbours == ()
+    assert judged.broken == ()
     assert "a container on this 2D torus is given 1, 4, 8, 16 devices" in judged.text
     assert judged.instead == (0, 1, 2, 3)
     assert judge_devices(TORUS, 32, range(16)).text == "16 devices for 1 worker at degree 32; it sits on neighbours"
@@ -119,5 +119,5 @@ def test_a_torus_is_handed_out_in_certain_numbers() -> None:
 
 def test_a_copy_that_the_torus_does_not_join_is_broken() -> None:
     judged = judge_devices(TORUS, 8, (0, 2, 5, 7))
-    assert judged.not_neighbours == ((0, 2, 5, 7),)
-    assert judge_devices(TORUS, 8, judged.instead).not_neighbours == ()
+    assert judged.broken == ((0, 2, 5, 7),)
+    assert judge_devices(TORUS, 8, judged.instead).broken == ()
