@@ -367,23 +367,36 @@ class DriverFacts:
         return known, preferred, parse_version(release.sdk)
 
 
+def _number(driver: str) -> Version:
+    """Return the version with which a driver's own spelling begins."""
+    return parse_version(driver.partition("-")[0])
+
+
 @dataclass(frozen=True)
 class DriverRange:
-    """The drivers that go with a runtime: `least` shipped with it, and from `below` on (if any) they are refused."""
+    """The drivers that go with a runtime: `least` shipped with it, and from `below` on (if any) they are refused.
+
+    Those before `refused_before` (if any) are refused too; between that and `least` nobody says anything.
+    """
 
     runtime: str
     least: str
     below: str
+    refused_before: str
     source: str  # of the refusal
 
     def accepts(self, driver: str) -> bool:
         """Whether a driver, as the kernel's module spells it (2.25.4.0 or 2.25.4.0-8a6f...), is in the range."""
-        number = parse_version(driver.partition("-")[0])
-        return parse_version(self.least) <= number and not self.is_too_new(driver)
+        return parse_version(self.least) <= _number(driver) and not self.is_too_new(driver)
 
     def is_too_new(self, driver: str) -> bool:
         """Whether a driver is one that does not take a runtime as old as this."""
-        return bool(self.below) and parse_version(driver.partition("-")[0]) >= parse_version(self.below)
+        return bool(self.below) and _number(driver) >= parse_version(self.below)
+
+    def refuses(self, driver: str) -> bool:
+        """Whether a release note says that a driver and this runtime do not start together."""
+        is_too_old = bool(self.refused_before) and _number(driver) < parse_version(self.refused_before)
+        return is_too_old or self.is_too_new(driver)
 
     def __str__(self) -> str:
         return f"{self.least} or later" + (f", below {self.below}" if self.below else "")

@@ -82,8 +82,15 @@ def accepted_drivers(runtime: str) -> facts.DriverRange:
     floors = [row.drivers_below for row in said if row.drivers_below]
     ceilings = [row.drivers_from for row in said if row.drivers_from]
     least = max([min(shipped, key=facts.parse_version), *floors], key=facts.parse_version)
-    below = min(ceilings, key=facts.parse_version) if ceilings else ""
-    return facts.DriverRange(runtime, least, below, "; ".join(row.source for row in said))
+    before = max(floors, key=facts.parse_version, default="")
+    below = min(ceilings, key=facts.parse_version, default="")
+    return facts.DriverRange(runtime, least, below, before, "; ".join(row.source for row in said))
+
+
+def release_in_tag(image: str) -> facts.DriverRelease | None:
+    """Return the SDK that an image's tag names, as in sdk2.28.0; None where it names none, or one that is not known."""
+    named = re.search(r"sdk(\d+\.\d+\.\d+)", image)
+    return driver_facts().releases.get(named[1]) if named else None
 
 
 def fitting_releases(accepted: facts.DriverRange) -> list[facts.DriverRelease]:

@@ -17,6 +17,7 @@ _CHIP = (
     instance.user,
     instance.driver,
     instance.devices,
+    instance.permission,
     instance.cores_in_use,
     instance.memory,
     engine.engine,
@@ -46,5 +47,5 @@ def examine(settings: Settings, folder: Path | None = None) -> list[Diagnosis]:
         Migrated.read(folder)
         checks = _COMMON + _MIGRATED[settings.lane]
     found = [diagnosis for check in checks if (diagnosis := check(settings))]
-    own = (successor.server, successor.image)[: 2 if settings.lane == "inf2" else 1]
-    return found + ([check(settings, folder) for check in own] if folder else [])
+    own = (successor.server, successor.image, successor.driver)[: 3 if settings.lane == "inf2" else 1]
+    return found + ([one for check in own if (one := check(settings, folder))] if folder else [])

@@ -1,8 +1,10 @@
 """What the chip's lane needs of an instance: driver, devices, free cores, a user the container can work with, room."""
 
+import grp
 import os
 import re
 import shutil
+import stat
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -23,7 +25,13 @@ TOOLS = "/opt/aws/neuron/bin"  # not on PATH under systemd and sudo
 DRIVER = Path("/sys/module/neuron")  # there while the module is loaded
 PACKAGES = ("aws-neuronx-dkms", "aws-neuronx-tools")
 RELOAD = "stop what uses it (a notebook's kernel does), then `sudo rmmod neuron && sudo modprobe neuron`"
+TOOLS_AGAIN = "`sudo apt-get install aws-neuronx-tools` (or dnf)"
+ANSWER_S = 30  # of neuron-ls
 DISK_GIB = 100  # the image and the checkpoints of OPT-13B, whole and split
+
+
+class _Refused(LabError):
+    """neuron-ls did not do what it was asked for; what it said is its own."""
 
 
 def user(settings: Settings) -> Diagnosis:
@@ -36,7 +44,16 @@ def user(settings: Settings) -> Diagnosis:
 
 
 def driver(settings: Settings) -> Diagnosis:
-    """Whether the kernel has the Neuron driver, and which versions of driver and tools are installed."""
+    """Whether the kernel has a Neuron driver that goes with the profile's container."""
+    stack = settings.stack
+    return judge_driver(catalog.accepted_drivers(stack.runtime), stack.name)
+
+
+def judge_driver(accepted: catalog.DriverRange, owner: str, remedy: str = "") -> Diagnosis:
+    """Whether the kernel has the Neuron driver, in which version, and whether that goes with the owner's runtime.
+
+    Without a `remedy` for one that does not, it is that of the table of troubles.
+    """
     versions = _installed()
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
     if not DRIVER.exists():
@@ -46,45 +63,77 @@ def driver(settings: Settings) -> Diagnosis:
     loaded = version.read_text().strip() if version.is_file() else "loaded"
     found = f"{loaded} ({shown})" if shown else loaded
     installed = versions.get("aws-neuronx-dkms", "")
-    if remedy := _remedy(settings, loaded):
-        return Diagnosis("Neuron driver", Level.MISSING, f"{found}: {_fit(settings)}", remedy)
-    if loaded == "loaded" or not installed or installed.startswith(loaded):
+    if (level := _misfit(accepted, loaded)) is not Level.OK:
+        said = f"{found}: {_fit(accepted, owner)}"
+        return Diagnosis("Neuron driver", level, said, remedy or _remedy(accepted, loaded))
+    if loaded == "loaded" or not installed or installed.startswith(loaded.partition("-")[0]):
         return Diagnosis("Neuron driver", Level.OK, found)
     found = f"{loaded} runs, {installed} is installed"
-    if remedy := _remedy(settings, installed):
-        return Diagnosis("Neuron driver", Level.NOTE, f"{found} and comes with the next boot: {_fit(settings)}", remedy)
+    if _misfit(accepted, installed) is not Level.OK:
+        found = f"{found} and comes with the next boot: {_fit(accepted, owner)}"
+        return Diagnosis("Neuron driver", Level.NOTE, found, remedy or _remedy(accepted, installed))
     return Diagnosis("Neuron driver", Level.MISSING, found, RELOAD)
 
 
-def _remedy(settings: Settings, driver: str) -> str:
-    """What to do about a driver that is a version out of the range of the profile's runtime; else nothing."""
-    accepted = catalog.accepted_drivers(settings.stack.runtime)
+def _misfit(accepted: catalog.DriverRange, driver: str) -> Level:
+    """How bad it is that a driver is out of the range of a runtime; ok for one in it, and where no version is known.
+
+    One that is older than the runtime's own, and refused by no release note, may do.
+    """
     if not re.match(r"\d+\.\d+", driver) or accepted.accepts(driver):
-        return ""
+        return Level.OK
+    return Level.MISSING if accepted.refuses(driver) else Level.NOTE
+
+
+def _remedy(accepted: catalog.DriverRange, driver: str) -> str:
+    """What to do about a driver that is out of the range of a runtime."""
     return catalog.trouble("driver-too-new" if accepted.is_too_new(driver) else "driver-too-old").fix
 
 
-def _fit(settings: Settings) -> str:
-    stack = settings.stack
-    return f"runtime {stack.runtime} of {stack.name} goes with {catalog.accepted_drivers(stack.runtime)}"
+def _fit(accepted: catalog.DriverRange, owner: str) -> str:
+    return f"runtime {accepted.runtime} of {owner} goes with {accepted}"
 
 
 def devices(settings: Settings) -> Diagnosis:
     """Which devices neuron-ls and /dev show, compared with the instance's."""
     subject, wanted = "Neuron devices", settings.hardware.chips
-    files = sorted(paths.devices().glob("neuron[0-9]*"), key=lambda path: int(re.sub(r"\D", "", path.name)))
+    files = _device_files()
     if not files:
         remedy = f"on a machine without the chip use lane='rehearsal'. {catalog.trouble('no-device-file').fix}"
         return Diagnosis(subject, Level.MISSING, f"no {paths.devices()}/neuron*", remedy)
     try:
         seen = _neuron_ls()
-    except LabError as error:
-        remedy = catalog.trouble("driver-too-old").fix
+    except _Refused as error:
+        row = catalog.recognise(str(error))
+        remedy = row.fix if row else f"`sudo neuron-ls` may say more; else {RELOAD}"
         return Diagnosis(subject, Level.MISSING, f"{len(files)} files, but {error}", remedy)
+    except LabError as error:
+        return Diagnosis(subject, Level.MISSING, f"{len(files)} files, but {error}", TOOLS_AGAIN)
     if seen is None:
-        remedy = "`sudo apt-get install aws-neuronx-tools` (or dnf); the container does not need it"
+        remedy = f"{TOOLS_AGAIN}; the container does not need it"
         return Diagnosis(subject, Level.NOTE, f"{len(files)} files; no neuron-ls to ask", remedy)
     return _judge(subject, seen, wanted, settings)
+
+
+def permission(settings: Settings) -> Diagnosis | None:
+    """Whether the container's user may open the device files, and who asks here; nothing where everybody may.
+
+    The container is given the group of a file that is closed to others (Neuron SDK, about-neuron/security.rst, advises
+    GROUP=neuron, MODE=0660).
+    """
+    closed = [path for path in _device_files() if path.stat().st_mode & 0o006 != 0o006]
+    if not closed:
+        return None
+    subject, seen = "device files", closed[0].stat()
+    mode, group = stat.filemode(seen.st_mode), _name_of_group(seen.st_gid)
+    found = f"{closed[0]} is {mode}, of group {group}"
+    if not any(_may_open(path.stat()) for path in closed):
+        remedy = f'a udev rule opens them to a group: `KERNEL=="neuron*", GROUP="{group}", MODE="0660"`'
+        return Diagnosis(subject, Level.MISSING, f"{found}: the container's user may not open it", remedy)
+    if os.access(closed[0], os.R_OK | os.W_OK):
+        return Diagnosis(subject, Level.OK, f"{found}; the container is given the group")
+    found = f"{found}: the container is given the group, and you are not in it, so neuron-ls cannot ask"
+    return Diagnosis(subject, Level.NOTE, found, f"`sudo usermod -aG {group} $USER`, then log in again")
 
 
 def cores_in_use(settings: Settings) -> Diagnosis | None:
@@ -150,6 +199,24 @@ def _judge(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: 
     return Diagnosis(subject, Level.OK, shown)
 
 
+def _device_files() -> list[Path]:
+    """The device files, by number."""
+    files = paths.devices().glob("neuron[0-9]*")
+    return sorted(files, key=lambda path: int(re.sub(r"\D", "", path.name)))
+
+
+def _may_open(seen: os.stat_result) -> bool:
+    """Whether the container's user may open such a file, with its group."""
+    return seen.st_mode & 0o060 == 0o060 or (seen.st_uid == CONTAINER_USER and seen.st_mode & 0o600 == 0o600)
+
+
+def _name_of_group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
 def _in_ring(device: NeuronDevice, count: int) -> bool:
     return set(device.connected_to) == {(device.number - 1) % count, (device.number + 1) % count}
 
@@ -159,10 +226,15 @@ def _neuron_ls() -> tuple[NeuronDevice, ...] | None:
     path = shutil.which("neuron-ls", path=f"{os.environ.get('PATH', '')}:{TOOLS}")
     if path is None:
         return None
-    done = subprocess.run([path, "--json-output"], capture_output=True, text=True, timeout=30, check=False)
+    try:
+        done = subprocess.run([path, "--json-output"], capture_output=True, text=True, timeout=ANSWER_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise _Refused(f"neuron-ls gave no answer within {ANSWER_S} s") from None
+    except OSError as error:
+        raise _Refused(f"neuron-ls cannot be run: {error.strerror}") from None
     if done.returncode:
         words = " ".join((done.stderr or done.stdout).split())[:160]
-        raise LabError(f"neuron-ls ended with code {done.returncode}: {words}")
+        raise _Refused(f"neuron-ls ended with code {done.returncode}: {words}")
     return parse_neuron_ls(done.stdout)
 
 
@@ -177,7 +249,7 @@ def query_for_packages() -> tuple[str, ...]:
 def _installed() -> dict[str, str]:
     """The versions of the driver's and the tools' packages that are installed."""
     found: dict[str, str] = {}
-    if (query := query_for_packages()) is None:
+    if not (query := query_for_packages()):
         return found
     for name in PACKAGES:
         done = subprocess.run([*query, name], capture_output=True, text=True, check=False)

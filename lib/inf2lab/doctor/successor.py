@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from inf2lab import catalog
+from inf2lab.doctor import instance
 from inf2lab.doctor.diagnosis import Diagnosis, Level
 from inf2lab.errors import EngineError, LabError
 from inf2lab.folder import Migrated
@@ -31,3 +33,20 @@ def image(settings: Settings, folder: Path) -> Diagnosis:
     return Diagnosis(
         "image", Level.NOTE, f"{name} is not here yet", "the first start pulls it, from --image ADDRESS/NAME"
     )
+
+
+def driver(settings: Settings, folder: Path) -> Diagnosis | None:
+    """Whether the host's driver goes with the runtime in the image; nothing for a server that needs no Neuron device.
+
+    AWS's tags name the SDK, and the SDK's manifest the runtime.
+    """
+    made = Migrated.read(folder)
+    if not made.devices:
+        return None
+    name = settings.image or made.image
+    release = catalog.release_in_tag(name)
+    if release is None:
+        remedy = "AWS's own tags name it, as in sdk2.28.0: keep that part in the tag of a copy"
+        return Diagnosis("Neuron driver", Level.NOTE, f"not compared: {name} does not say which SDK it has", remedy)
+    remedy = f"rent a machine whose image has {release}, or any driver in that range"
+    return instance.judge_driver(catalog.accepted_drivers(release.runtime), f"SDK {release.sdk}'s image", remedy)

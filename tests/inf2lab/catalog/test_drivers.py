@@ -55,6 +55,24 @@ def test_a_successor_s_image_needs_the_opposite_host() -> None:
     assert catalog.accepted_drivers("2.32.31").least == "2.28.0.0"
 
 
+@pytest.mark.parametrize(
+    ("runtime", "refused", "unsaid"),
+    [("2.30.51", ["2.29.0.0"], ["2.25.4.0"]), ("2.32.31", ["2.26.10.0", "2.29.0.0"], ["2.27.4.0"])],
+)
+def test_what_a_release_note_refuses_is_told_from_what_nobody_says(
+    runtime: str, refused: list[str], unsaid: list[str]
+) -> None:
+    accepted = catalog.accepted_drivers(runtime)
+    assert not any(accepted.accepts(driver) for driver in (*refused, *unsaid))
+    assert [accepted.refuses(driver) for driver in (*refused, *unsaid)] == [True] * len(refused) + [False]
+
+
+@pytest.mark.parametrize("row", catalog.successor_images(), ids=lambda row: row.tag)
+def test_the_tag_of_a_successor_s_image_names_its_sdk(row: catalog.SuccessorImage) -> None:
+    release = catalog.release_in_tag(row.name)
+    assert (release.sdk if release else "") == row.sdk
+
+
 def test_the_releases_are_in_order_and_the_newest_is_first() -> None:
     releases = list(catalog.driver_facts().releases.values())
     assert [row.sdk for row in releases] == sorted((row.sdk for row in releases), key=parse_version, reverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +14,7 @@ from inf2lab.doctor import Diagnosis, examine, registry
 from inf2lab.doctor import instance as checks
 from inf2lab.serving.registry import Published
 from neuron_rules import GIB
+from tests.support.played_vllm import MIGRATED
 
 DOCUMENTS = Path(__file__).parent / "neuron_ls"
 Memory = namedtuple("Memory", "total")
@@ -55,6 +56,7 @@ def instance(clone: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.Mo
         folder.mkdir()
     for number in range(12):
         (made.devices / f"neuron{number}").touch()
+        (made.devices / f"neuron{number}").chmod(0o666)
     (made.driver / "version").write_text("2.21.37.0\n")
     made.neuron_ls("inf2.48xlarge")
     made.program("dpkg-query", 'case "$4" in *dkms) printf 2.21.37.0;; *tools) printf 2.25.145.0;; esac')
@@ -112,7 +114,7 @@ def test_a_new_driver_that_is_not_loaded_yet_is_missing(instance: Instance) -> N
 
 @pytest.mark.parametrize(
     ("runs", "level", "said"),
-    [("2.30.2.0", "missing", "makes it worse"), ("2.13.4.0", "missing", "not the newest there is")],
+    [("2.30.2.0", "missing", "makes it worse"), ("2.13.4.0", "note", "not the newest there is")],
 )
 def test_a_driver_out_of_the_runtimes_range_is_told_with_advice_that_does_not_make_it_worse(
     instance: Instance, runs: str, level: str, said: str
@@ -123,6 +125,48 @@ def test_a_driver_out_of_the_runtimes_range_is_told_with_advice_that_does_not_ma
     assert finding.level == level
     assert "runtime 2.18 of djl-0.25 goes with 2.14.5.0 or later, below 2.29" in finding.found
     assert said in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("tag", "runs", "level", "said"),
+    [
+        ("0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04", "2.26.5.0", "ok", ""),
+        ("0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04", "2.28.0.0", "ok", ""),
+        ("0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04", "2.25.4.0", "note", "2.26.5.0 or later, below 2.29"),
+        ("0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04", "2.29.0.0", "missing", "2.26.5.0 or later, below 2.29"),
+        ("0.16.0-neuronx-py312-sdk2.30.0-ubuntu24.04", "2.27.4.0", "note", "2.28.0.0 or later, below 2.29"),
+        ("0.16.0-neuronx-py312-sdk2.31.1-ubuntu24.04", "2.25.4.0", "missing", "2.29.0.0 or later"),
+        ("0.16.0-neuronx-py312-sdk2.31.1-ubuntu24.04", "2.31.7.0-8a6fdf", "ok", ""),
+        ("0.11.0-optimum0.4.4-neuronx-py310-sdk2.26.1-ubuntu22.04", "2.25.4.0", "ok", ""),
+        ("of-our-own", "2.25.4.0", "note", "does not say which SDK"),
+        ("sdk9.99.0", "2.25.4.0", "note", "does not say which SDK"),
+    ],
+)
+def test_a_successor_s_image_is_compared_with_the_host_s_driver(
+    instance: Instance, clone: Path, tag: str, runs: str, level: str, said: str
+) -> None:
+    """A host that was rented for DJLServing's image is the wrong one for a newer image, and nobody said so."""
+    folder = clone / "moved"
+    folder.mkdir()
+    (folder / "server.json").write_text(replace(MIGRATED, image=f"registry.example/neuron/vllm:{tag}").text)
+    (instance.driver / "version").write_text(f"{runs}\n")
+    instance.program("dpkg-query", "exit 1")
+    found = examine(Settings(lane="inf2", port=instance.port), folder)
+    (finding,) = [one for one in found if one.subject == "Neuron driver"]
+    assert (finding.level, said in finding.found) == (level, True), finding
+    if level != "ok" and "sdk2" in tag:
+        assert f"SDK {tag.partition('sdk')[2].partition('-')[0]} (driver " in finding.remedy
+    other = examine(Settings(lane="inf2", port=instance.port, image="own/vllm:sdk2.31.1"), folder)
+    (finding,) = [one for one in other if one.subject == "Neuron driver"]
+    assert (finding.level == "ok") == runs.startswith(("2.29", "2.31"))
+
+
+def test_a_successor_off_the_chip_needs_no_driver(instance: Instance, clone: Path) -> None:
+    folder = clone / "moved"
+    folder.mkdir()
+    (folder / "server.json").write_text(replace(MIGRATED, devices=0).text)
+    found = examine(Settings(lane="inf2", port=instance.port), folder)
+    assert "Neuron driver" not in [one.subject for one in found]
 
 
 def test_a_driver_that_comes_with_the_next_boot_is_judged_before_it_is_loaded(instance: Instance) -> None:
@@ -137,6 +181,65 @@ def test_without_packages_or_version_the_loaded_driver_is_enough(instance: Insta
     (instance.driver / "version").unlink()
     instance.program("dpkg-query", "exit 1")
     assert instance.found("Neuron driver") == Diagnosis("Neuron driver", "ok", "loaded")
+
+
+def test_the_module_s_own_spelling_of_its_version_is_no_other_driver(instance: Instance) -> None:
+    """The module says its commit too: the doctor wanted the same driver to be loaded again."""
+    (instance.driver / "version").write_text("2.21.37.0-8a6fdf292607dccc3b7059ebbe2fb24c60dfc7c4\n")
+    assert instance.found("Neuron driver").level == "ok"
+
+
+def test_where_no_program_knows_packages_the_loaded_driver_is_enough(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On macOS and Arch the doctor ended with "aws-neuronx-dkms: No such file or directory"."""
+    monkeypatch.setenv("PATH", str(instance.programs))
+    (instance.programs / "dpkg-query").unlink()
+    assert instance.found("Neuron driver") == Diagnosis("Neuron driver", "ok", "2.21.37.0")
+
+
+@pytest.mark.parametrize(
+    ("script", "said", "remedy"),
+    [
+        ("exec /bin/sleep 60", "neuron-ls gave no answer within 1 s", "modprobe neuron"),
+        ("echo 'Permission denied: /dev/neuron0' >&2; exit 1", "Permission denied", "--device"),
+        ("echo nothing", "printed no list of devices", "apt-get install aws-neuronx-tools"),
+    ],
+)
+def test_a_neuron_ls_that_hangs_or_is_refused_is_told(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, script: str, said: str, remedy: str
+) -> None:
+    """One that hung ended the doctor with a traceback; whatever it said, the cure was another driver."""
+    monkeypatch.setattr(checks, "ANSWER_S", 1)
+    instance.program("neuron-ls", script)
+    finding = instance.found("Neuron devices")
+    assert (finding.level, said in finding.found, remedy in finding.remedy) == ("missing", True, True), finding
+
+
+def test_a_neuron_ls_of_another_machine_is_told(instance: Instance) -> None:
+    (instance.programs / "neuron-ls").write_bytes(b"\x7fELF of another processor")
+    assert "neuron-ls cannot be run: Exec format error" in instance.found("Neuron devices").found
+
+
+@pytest.mark.parametrize(
+    ("mode", "mine", "level", "said"),
+    [
+        (0o660, True, "ok", "is -rw-rw----, of group "),
+        (0o660, False, "note", "you are not in it"),
+        (0o600, False, "missing", "the container's user may not open it"),
+        (0o640, True, "missing", "the container's user may not open it"),
+    ],
+)
+def test_device_files_that_are_closed_to_others_are_told(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, mode: int, mine: bool, level: str, said: str
+) -> None:
+    for path in instance.devices.iterdir():
+        path.chmod(mode)
+    monkeypatch.setattr(checks.os, "access", lambda path, how: mine)
+    monkeypatch.setattr(checks, "CONTAINER_USER", 4242)  # who owns the files here may be the user 1000
+    finding = instance.found("device files")
+    assert (finding.level, said in finding.found) == (level, True), finding
+    assert (level == "ok") == (not finding.remedy)
 
 
 def test_without_device_files_this_is_no_instance(instance: Instance) -> None:

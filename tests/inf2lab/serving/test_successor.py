@@ -199,7 +199,7 @@ def test_the_doctor_looks_for_what_a_migrated_folder_needs(there: Settings, out:
     found = {one.subject: (str(one.level), one.found) for one in examine(there, out)}
     assert found["successor"] == ("ok", "opt13b: vllm-nxdi")
     assert found["image"] == ("ok", IMAGE)
-    assert "Neuron driver" not in found, "which drivers a successor's runtime accepts, no table here says"
+    assert found["Neuron driver"] == ("note", f"not compared: {IMAGE} does not say which SDK it has")
     (out / "weights").rmdir()
     found = {one.subject: (str(one.level), one.found) for one in examine(there, out)}
     assert found["successor"][0] == "missing"
