@@ -3,11 +3,22 @@
 import html
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 Report = Callable[[str], object]  # takes a line for the reader
 COLOUR = r"(?:\x1b\[[0-9;]*m)*"  # the real server's console has it
 _LEVEL = re.compile(rf"^(?:\d{{4}}-\d\d-\d\d \S+ )?{COLOUR}(?:(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+{COLOUR}\s*)?")
 _WORKER = re.compile(r"^.*?W-\d+-\S+?-std(?:out|err): ?")
+
+
+def unfailing(report: Report) -> Report:
+    """Return a report for work that must go on where nobody hears of it: the terminal is closed, the disk is full."""
+
+    def tell(line: str) -> None:
+        with suppress(OSError):
+            report(line)
+
+    return tell
 
 
 def plural(count: int, noun: str) -> str:

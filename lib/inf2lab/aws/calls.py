@@ -17,10 +17,11 @@ from inf2lab.aws.errors import CloudError, LaunchFailed, NoAccess, RunOnRecord
 from inf2lab.aws.runs import Run, open_runs, run_on_record
 from inf2lab.aws.sweeper import sweep
 from inf2lab.errors import SettingsError
-from inf2lab.words import Report
+from inf2lab.words import Report, unfailing
 
 SHOWN_WIDTH = 100
 _LOOK = "`inf2lab sweep` looks for it by its name in every region of the catalog"
+AGAIN = "run `inf2lab sweep` until it says that nothing is left"
 SETTLE_S = 60  # AWS is eventually consistent: a role or profile may take some seconds to be seen everywhere
 STEP_S = 3
 
@@ -133,15 +134,20 @@ def refuse_a_second_bill(another: bool) -> None:
 def undo_on_failure(cloud: Cloud, run: Run, report: Report, *, patience_s: float) -> Iterator[None]:
     """Sweep the run if the block fails or is interrupted: what it created must not go on billing.
 
-    The run must be on record before. A CloudError becomes LaunchFailed, which says what is left.
+    The run must be on record before. A CloudError becomes LaunchFailed, which says what is left. Who cannot be told
+    any more, because terminal or pipe are closed, does not keep it from being removed.
     """
     try:
         yield
     except BaseException as error:
-        left = _undo(cloud, run_on_record(run.id) or run, report, patience_s)
+        tell, left = unfailing(report), f"It could not be undone: {AGAIN}"
+        try:
+            left = _undo(cloud, run_on_record(run.id) or run, tell, patience_s)
+        finally:  # a second interrupt ends the undoing
+            if not isinstance(error, CloudError):
+                tell(f"  {left}")
         if isinstance(error, CloudError):
             raise LaunchFailed(error.call, error.code, error.message, error.remedy, left) from error
-        report(f"  {left}")
         raise
 
 
@@ -151,11 +157,11 @@ def _undo(cloud: Cloud, run: Run, report: Report, patience_s: float) -> str:
     try:
         swept = sweep(cloud, [run], patience_s=patience_s, report=report)
     except CloudError as error:
-        return f"It could not be undone ({error.code}): run `inf2lab sweep` until it says that nothing is left"
+        return f"It could not be undone ({error.code}): {AGAIN}"
     if swept.clean:
         return "Everything created until then is removed: of this run nothing bills"
     left = f"{len(swept.remaining)} things are left" if swept.remaining else "It is not known what is left"
-    return f"{left}: run `inf2lab sweep` until it says that nothing is left"
+    return f"{left}: {AGAIN}"
 
 
 def _read_path(path: str, answer: Any) -> str:

@@ -323,8 +323,8 @@ def deploy(
     check_place(cloud, request.bucket)
     now, kind = cloud.now(), request.instance_type
     run = Run(request.run, request.region, kind, now, request.deadline, bucket=request.bucket).write()
-    report(f"run {run.id} in {run.region}: until {run.deadline}")
     with undo_on_failure(cloud, run, report, patience_s=PATIENCE_S):
+        report(f"run {run.id} in {run.region}: until {run.deadline}")
         send(cloud, request.calls, report)
         _wait_until_in_service(cloud, request, report)
         send(cloud, request.scaling, report)

@@ -1,11 +1,11 @@
 """What a launch waits for once its instance runs: Session Manager's agent, and the first boot, told step by step."""
 
 from inf2lab.aws.connection import Cloud
-from inf2lab.aws.errors import BootFailed, NotAllowed
+from inf2lab.aws.errors import BootFailed, CloudError, NotAllowed
 from inf2lab.aws.kinds import list_instances
 from inf2lab.aws.pacing import looks
 from inf2lab.aws.runs import STATUS_TAG, Run
-from inf2lab.words import Report
+from inf2lab.words import Report, unfailing
 
 BOOTED, INSTALLED, READY, FAILED = "booted", "installed", "ready", "failed"  # as user_data.sh writes them
 SAID = {
@@ -19,7 +19,28 @@ STEP_S = 10
 LOG = "/var/log/inf2lab-first-boot.log"
 
 
-def wait_for_first_boot(cloud: Cloud, run: Run, last: str, report: Report) -> None:
+def wait_until_booted(cloud: Cloud, run: Run, last: str, report: Report) -> None:
+    """Return once Session Manager reaches the instance, and it says that it has come to `last`; raises BootFailed.
+
+    Whatever ends the wait, the instance goes on, and that is said: it bills.
+    """
+    try:
+        report(f"  {run.instance_id} runs; its first boot follows")
+        _wait_for_agent(cloud, run, report)
+        _wait_for_first_boot(cloud, run, last, report)
+    except BootFailed:
+        raise
+    except (CloudError, OSError) as error:
+        code = error.code if isinstance(error, CloudError) else type(error).__name__
+        said = error.message if isinstance(error, CloudError) else str(error)
+        words = f"nobody looks at {run.instance_id} any more: {said}"
+        raise BootFailed("first boot", code, words, f"its first boot goes on. {_remedy(run)}") from error
+    except BaseException:
+        unfailing(report)(f"  {run.instance_id} and its first boot go on. {_end(run)}")
+        raise
+
+
+def _wait_for_first_boot(cloud: Cloud, run: Run, last: str, report: Report) -> None:
     """Return once the instance says that it has come to `last`, with a line for each step; raises BootFailed."""
     known = ""
     for _ in looks(cloud, PATIENCE_S[last], STEP_S, report, "first boot goes on"):
@@ -35,7 +56,7 @@ def wait_for_first_boot(cloud: Cloud, run: Run, last: str, report: Report) -> No
     raise BootFailed("first boot", known or "nothing heard", said, _remedy(run))
 
 
-def wait_for_agent(cloud: Cloud, run: Run, report: Report) -> None:
+def _wait_for_agent(cloud: Cloud, run: Run, report: Report) -> None:
     """Return once Session Manager reaches the instance: there is no other way in. Raises BootFailed."""
     asked = {"Filters": [{"Key": "InstanceIds", "Values": [run.instance_id]}]}
     for _ in looks(cloud, AGENT_S, STEP_S, report, "Session Manager does not reach it yet"):

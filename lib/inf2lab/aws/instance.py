@@ -11,7 +11,7 @@ from inf2lab.aws.calls import STEP_S, Call, Launched, refuse_a_second_bill, send
 from inf2lab.aws.connection import Cloud
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
 from inf2lab.aws.errors import CloudError, NoCapacity, NotThere
-from inf2lab.aws.first_boot import INSTALLED, READY, wait_for_agent, wait_for_first_boot
+from inf2lab.aws.first_boot import INSTALLED, READY, wait_until_booted
 from inf2lab.aws.idle import watch_idle
 from inf2lab.aws.images import Image
 from inf2lab.aws.kinds import IAM_PATH, KEPT_PREFIX
@@ -219,7 +219,6 @@ def launch(
         check_place(cloud, request.bucket)
     now, kept = cloud.now(), request.bucket
     run = Run(request.run, request.region, request.instance, now, request.deadline, kept=kept).write()
-    report(f"run {run.id} in {run.region}: {request.hours} h, until {run.deadline}")
 
     def make(cloud: Cloud, call: Call) -> Any:
         nonlocal run
@@ -230,11 +229,10 @@ def launch(
         return answer
 
     with undo_on_failure(cloud, run, report, patience_s=PATIENCE_S):
+        report(f"run {run.id} in {run.region}: {request.hours} h, until {run.deadline}")
         send(cloud, request.calls, report, make=make)
         run = _wait_until_it_runs(cloud, run, report)
-    report(f"  {run.instance_id} runs; its first boot follows")
-    wait_for_agent(cloud, run, report)
-    wait_for_first_boot(cloud, run, READY if request.repository else INSTALLED, report)
+    wait_until_booted(cloud, run, READY if request.repository else INSTALLED, report)
     return Launched(f"{run.instance_id} runs in {run.region} until {run.deadline}", run)
 
 

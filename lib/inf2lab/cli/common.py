@@ -23,8 +23,17 @@ from rich.table import Table
 from inf2lab.errors import LabError, SettingsError
 from inf2lab.settings import Settings
 
+
+class _Console(Console):
+    """Says that who read the output has gone, and leaves it to the command what it does then."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError: what bills must be undone first."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 # A command or an error is not to be folded, nor `model.py:100:` to become a picture.
-console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+console = _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 DEFAULTS = Settings()
 REFUSED = 2  # the exit code of what could not run

@@ -14,7 +14,7 @@ from inf2lab.prove.evidence import SHOWN_LINES, Evidence, Outcome, Shown, eviden
 from inf2lab.prove.proof_plan import ProofPlan
 from inf2lab.prove.site import Refuted, Site
 from inf2lab.prove.steps import CLEAN_UP, LAUNCH, STEPS, Step
-from inf2lab.words import Report
+from inf2lab.words import Report, unfailing
 
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -78,6 +78,7 @@ class _Proof:
         run = next((one for one in aws.all_runs() if one.id == self.plan.request.run), None)
         if run is None:  # it was refused before anything was written down
             return
+        self.report = unfailing(self.report)
         self.step(CLEAN_UP, lambda: self._swept(run))
 
     def _swept(self, run: aws.Run) -> str:

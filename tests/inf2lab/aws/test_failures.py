@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
+from typer.testing import CliRunner
 
-from inf2lab import Settings, aws
+from inf2lab import Settings, aws, write_properties
+from inf2lab.cli import app
 from tests.support import played_aws
 
 if TYPE_CHECKING:
@@ -174,6 +180,115 @@ def test_7_an_interrupt_undoes_the_launch(played: PlayedAws, launching: Launchin
         launching(**options)
     assert played.left() == []
     assert aws.open_runs() == []
+
+
+@pytest.mark.parametrize("number", numbered(CALLS, 9))
+def test_7_a_launch_whose_lines_nobody_reads_any_more_is_undone(
+    played: PlayedAws, launching: Launching, number: int
+) -> None:
+    """Ctrl-C ends `tee` too, and a terminal that is closed takes no line: what was created went on billing."""
+    told: list[str] = []
+
+    def report(line: str) -> None:
+        told.append(line)
+        if len(told) > number:
+            raise BrokenPipeError(line)
+
+    here, options = played.cloud(), every_option(played)
+    with pytest.raises(BrokenPipeError):
+        aws.launch(here, launching.request(here, **options), confirm=True, report=report)
+    assert played.left() == []
+    assert aws.open_runs() == []
+    assert "of this run nothing bills" in told[-1]
+
+
+def test_7_a_first_boot_of_which_nobody_hears_is_told_as_an_error(played: PlayedAws, launching: Launching) -> None:
+    def report(line: str) -> None:
+        if "first boot follows" in line:
+            raise OSError(28, "No space left on device")
+
+    here = played.cloud()
+    with pytest.raises(aws.BootFailed, match=r"No space left on device.*bills until"):
+        aws.launch(here, launching.request(here), confirm=True, report=report)
+    assert launching.sweep().clean
+
+
+def test_7_a_second_interrupt_ends_the_undoing_and_says_so(played: PlayedAws, launching: Launching) -> None:
+    told: list[str] = []
+    for number in (9, 10):
+        played.interrupt(number)
+    here = played.cloud()
+    with pytest.raises(KeyboardInterrupt):
+        aws.launch(here, launching.request(here), confirm=True, report=told.append)
+    assert "It could not be undone: run `inf2lab sweep` until" in told[-1]
+    assert played.left() != []
+    played.heal()
+    assert launching.sweep().clean
+    assert played.left() == []
+
+
+@pytest.mark.parametrize("operation", ["ssm.DescribeInstanceInformation", "ec2.DescribeInstances"])
+def test_7_who_cannot_watch_the_first_boot_is_told_what_bills(
+    played: PlayedAws, launching: Launching, operation: str
+) -> None:
+    """Credentials that expired then said "repeat: this call changed nothing", and an instance billed."""
+    assert played.session, "one of this test alone, for the clients that are made from here on"
+    here = played.cloud()
+
+    def report(line: str) -> None:
+        if line.endswith("its first boot follows"):
+            played.fail(operation, "ExpiredTokenException", "The security token is expired")
+            here._clients.clear()
+
+    request = launching.request(here)
+    with pytest.raises(aws.BootFailed, match=r"ExpiredToken.*nobody looks at i-\w+ any more.*bills until") as caught:
+        aws.launch(here, request, confirm=True, report=report)
+    assert "changed nothing" not in str(caught.value)
+    played.heal()
+    assert launching.sweep().clean
+
+
+def test_7_an_interrupt_of_the_first_boot_leaves_the_instance_and_says_so(
+    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inf2lab.aws.first_boot._wait_for_agent", interrupt)
+    here, told = played.cloud(), []
+    with pytest.raises(KeyboardInterrupt):
+        aws.launch(here, launching.request(here), confirm=True, report=told.append)
+    (run,) = aws.open_runs()
+    assert run.instance_id in told[-1]
+    assert f"It bills until {run.deadline}: `inf2lab sweep` ends it now" in told[-1]
+    assert launching.sweep().clean
+
+
+@pytest.mark.parametrize(
+    ("words", "makes"),
+    [(["launch"], "launch"), (["scale", "sagemaker", "--bucket", "my-bucket", "--region", "us-east-2"], "deploy")],
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_7_a_signal_undoes_what_an_interrupt_undoes(
+    monkeypatch: pytest.MonkeyPatch, clone: Path, words: list[str], makes: str, number: signal.Signals
+) -> None:
+    """A terminal that was closed, or `kill`, left what had been created, without a word."""
+    monkeypatch.chdir(clone)
+    folder = clone / "models" / "opt13b"
+    write_properties(folder / "serving.properties", {"engine": "Python", "option.model_id": "facebook/opt-13b"})
+    ended: list[object] = []
+
+    def make(*_: object, **options: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        except SystemExit as error:
+            ended.append(error.code)
+            raise
+
+    monkeypatch.setattr(aws, makes, make)
+    assert CliRunner().invoke(app, words).exit_code == 128 + number
+    assert ended == [128 + number]
 
 
 def test_8_terminate_is_refused(played: PlayedAws, launching: Launching) -> None:
