@@ -17,6 +17,8 @@ from inf2lab.settings import Settings
 ATTEMPTS = 5  # of one call, with pauses that grow, before it counts as throttled
 READ_S = 90  # above an invocation's 60 s (API of InvokeEndpoint: at least 70 s): who gives up first asks again
 
+CONFIGURED = "mend AWS's configuration on this machine (`aws configure list` shows it), then repeat: nothing was sent"
+
 LAUNCHED_HERE = Path("/etc/inf2lab/run")  # written by the first boot of an instance of ours
 CHIP = Path("/dev/neuron0")
 ON_INSTANCE = "this machine is the instance"
@@ -159,10 +161,23 @@ def _translating(call: str) -> Iterator[None]:
         boto.CredentialRetrievalError,
         boto.TokenRetrievalError,
         boto.SSOError,
+        boto.LoginError,
+        boto.NoAuthTokenError,
         boto.ProfileNotFound,
     ) as error:
         remedy = f"{SIGN_IN}; without an account, stay in lane='rehearsal'"
         raise NoAccess(call, "no credentials", str(error).rstrip("."), remedy) from error
+    except (
+        boto.ConfigNotFound,
+        boto.ConfigParseError,
+        boto.InfiniteLoopConfigError,
+        boto.InvalidConfigError,
+        boto.MissingDependencyException,
+        boto.RefreshWithMFAUnsupportedError,
+        boto.UnknownCredentialError,
+        boto.UnknownTokenProviderError,
+    ) as error:
+        raise NoAccess(call, "no credentials", str(error).rstrip("."), CONFIGURED) from error
     except (boto.HTTPClientError, boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
         remedy = "check the region's name and this machine's network"
         raise WrongRegion(call, "no answer", str(error).rstrip("."), remedy) from error

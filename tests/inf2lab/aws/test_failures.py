@@ -383,6 +383,40 @@ def test_11_no_credentials(monkeypatch: pytest.MonkeyPatch, no_network: None) ->
         aws.connect(Settings(lane="inf2"), region="us-east-2")
 
 
+CONFIGURATION = """[profile loop]
+source_profile = loop2
+role_arn = arn:aws:iam::123456789012:role/x
+[profile loop2]
+source_profile = loop
+role_arn = arn:aws:iam::123456789012:role/y
+[profile odd]
+credential_source = Nope
+role_arn = arn:aws:iam::123456789012:role/x
+[profile login]
+login_session = arn:aws:iam::123456789012:user/x
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "profile"),
+    [("[default\nregion", "default"), (CONFIGURATION, "loop"), (CONFIGURATION, "odd"), (CONFIGURATION, "login")],
+)
+def test_11_a_configuration_that_is_wrong_has_sent_nothing(
+    monkeypatch: pytest.MonkeyPatch, no_network: None, tmp_path: Path, text: str, profile: str
+) -> None:
+    """It said "AWS may have done it all the same"."""
+    for name in played_aws.ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "config"
+    file.write_text(text)
+    for name, value in {"AWS_CONFIG_FILE": str(file), "AWS_PROFILE": profile}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(aws.NoAccess, match=r"nothing was sent|changed nothing"):
+        aws.connect(Settings(lane="inf2"), region="us-east-2")
+
+
 def test_12_a_region_without_the_instance(played: PlayedAws) -> None:
     with pytest.raises(aws.WrongRegion, match=r"not offered.*us-east-1, us-east-2"):
         aws.offering(played.cloud("us-west-1"), "inf2.48xlarge")
