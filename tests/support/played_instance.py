@@ -129,7 +129,9 @@ class PlayedInstance:
             version.write_text(f"{driver}\n")
         (folder / "dev").mkdir()
         for number in range(row.chips):
-            (folder / "dev" / f"neuron{number}").touch()
+            device = folder / "dev" / f"neuron{number}"
+            device.touch()
+            device.chmod(0o666)
         machine.write(state | changes)
         return machine
 

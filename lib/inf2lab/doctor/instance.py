@@ -49,10 +49,13 @@ def driver(settings: Settings) -> Diagnosis:
     return judge_driver(catalog.accepted_drivers(stack.runtime), stack.name)
 
 
-def judge_driver(accepted: catalog.DriverRange, owner: str, remedy: str = "") -> Diagnosis:
+def judge_driver(
+    accepted: catalog.DriverRange, owner: str, remedy: str = "", *, unsaid: Level = Level.MISSING
+) -> Diagnosis:
     """Whether the kernel has the Neuron driver, in which version, and whether that goes with the owner's runtime.
 
-    Without a `remedy` for one that does not, it is that of the table of troubles.
+    Without a `remedy` for one that does not, it is that of the table of troubles. `unsaid` is how bad it is that a
+    driver is older than the runtime's own, while no release note says that the runtime refuses it.
     """
     versions = _installed()
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -63,26 +66,23 @@ def judge_driver(accepted: catalog.DriverRange, owner: str, remedy: str = "") ->
     loaded = version.read_text().strip() if version.is_file() else "loaded"
     found = f"{loaded} ({shown})" if shown else loaded
     installed = versions.get("aws-neuronx-dkms", "")
-    if (level := _misfit(accepted, loaded)) is not Level.OK:
+    if (level := _misfit(accepted, loaded, unsaid)) is not Level.OK:
         said = f"{found}: {_fit(accepted, owner)}"
         return Diagnosis("Neuron driver", level, said, remedy or _remedy(accepted, loaded))
     if loaded == "loaded" or not installed or installed.startswith(loaded.partition("-")[0]):
         return Diagnosis("Neuron driver", Level.OK, found)
     found = f"{loaded} runs, {installed} is installed"
-    if _misfit(accepted, installed) is not Level.OK:
+    if _misfit(accepted, installed, unsaid) is not Level.OK:
         found = f"{found} and comes with the next boot: {_fit(accepted, owner)}"
         return Diagnosis("Neuron driver", Level.NOTE, found, remedy or _remedy(accepted, installed))
     return Diagnosis("Neuron driver", Level.MISSING, found, RELOAD)
 
 
-def _misfit(accepted: catalog.DriverRange, driver: str) -> Level:
-    """How bad it is that a driver is out of the range of a runtime; ok for one in it, and where no version is known.
-
-    One that is older than the runtime's own, and refused by no release note, may do.
-    """
+def _misfit(accepted: catalog.DriverRange, driver: str, unsaid: Level) -> Level:
+    """How bad it is that a driver is out of the range of a runtime; ok for one in it, and where no version is known."""
     if not re.match(r"\d+\.\d+", driver) or accepted.accepts(driver):
         return Level.OK
-    return Level.MISSING if accepted.refuses(driver) else Level.NOTE
+    return Level.MISSING if accepted.refuses(driver) else unsaid
 
 
 def _remedy(accepted: catalog.DriverRange, driver: str) -> str:
@@ -128,7 +128,7 @@ def permission(settings: Settings) -> Diagnosis | None:
     mode, group = stat.filemode(seen.st_mode), _name_of_group(seen.st_gid)
     found = f"{closed[0]} is {mode}, of group {group}"
     if not any(_may_open(path.stat()) for path in closed):
-        remedy = f'a udev rule opens them to a group: `KERNEL=="neuron*", GROUP="{group}", MODE="0660"`'
+        remedy = 'a udev rule opens them to a group: `KERNEL=="neuron*", GROUP="neuron", MODE="0660"`'
         return Diagnosis(subject, Level.MISSING, f"{found}: the container's user may not open it", remedy)
     if os.access(closed[0], os.R_OK | os.W_OK):
         return Diagnosis(subject, Level.OK, f"{found}; the container is given the group")

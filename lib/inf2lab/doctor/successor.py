@@ -49,4 +49,5 @@ def driver(settings: Settings, folder: Path) -> Diagnosis | None:
         remedy = "AWS's own tags name it, as in sdk2.28.0: keep that part in the tag of a copy"
         return Diagnosis("Neuron driver", Level.NOTE, f"not compared: {name} does not say which SDK it has", remedy)
     remedy = f"rent a machine whose image has {release}, or any driver in that range"
-    return instance.judge_driver(catalog.accepted_drivers(release.runtime), f"SDK {release.sdk}'s image", remedy)
+    accepted, owner = catalog.accepted_drivers(release.runtime), f"SDK {release.sdk}'s image"
+    return instance.judge_driver(accepted, owner, remedy, unsaid=Level.NOTE)

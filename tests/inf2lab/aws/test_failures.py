@@ -227,37 +227,35 @@ def test_7_a_second_interrupt_ends_the_undoing_and_says_so(played: PlayedAws, la
     assert played.left() == []
 
 
-@pytest.mark.parametrize("operation", ["ssm.DescribeInstanceInformation", "ec2.DescribeInstances"])
+@pytest.mark.parametrize(
+    ("operation", "only_if"), [("ssm.DescribeInstanceInformation", ""), ("ec2.DescribeInstances", "Filter")]
+)
 def test_7_who_cannot_watch_the_first_boot_is_told_what_bills(
-    played: PlayedAws, launching: Launching, operation: str
+    played: PlayedAws, launching: Launching, operation: str, only_if: str
 ) -> None:
     """Credentials that expired then said "repeat: this call changed nothing", and an instance billed."""
-    assert played.session, "one of this test alone, for the clients that are made from here on"
-    here = played.cloud()
-
-    def report(line: str) -> None:
-        if line.endswith("its first boot follows"):
-            played.fail(operation, "ExpiredTokenException", "The security token is expired")
-            here._clients.clear()
-
-    request = launching.request(here)
+    played.fail(operation, "ExpiredTokenException", "The security token is expired", only_if=only_if)
     with pytest.raises(aws.BootFailed, match=r"ExpiredToken.*nobody looks at i-\w+ any more.*bills until") as caught:
-        aws.launch(here, request, confirm=True, report=report)
+        launching()
     assert "changed nothing" not in str(caught.value)
+    assert len(aws.open_runs()) == 1
     played.heal()
     assert launching.sweep().clean
 
 
 def test_7_an_interrupt_of_the_first_boot_leaves_the_instance_and_says_so(
-    played: PlayedAws, launching: Launching, monkeypatch: pytest.MonkeyPatch
+    played: PlayedAws, launching: Launching
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    told: list[str] = []
 
-    monkeypatch.setattr("inf2lab.aws.first_boot._wait_for_agent", interrupt)
-    here, told = played.cloud(), []
+    def report(line: str) -> None:
+        told.append(line)
+        if line.endswith("Session Manager reaches it"):
+            raise KeyboardInterrupt
+
+    here = played.cloud()
     with pytest.raises(KeyboardInterrupt):
-        aws.launch(here, launching.request(here), confirm=True, report=told.append)
+        aws.launch(here, launching.request(here), confirm=True, report=report)
     (run,) = aws.open_runs()
     assert run.instance_id in told[-1]
     assert f"It bills until {run.deadline}: `inf2lab sweep` ends it now" in told[-1]

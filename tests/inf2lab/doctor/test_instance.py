@@ -114,7 +114,7 @@ def test_a_new_driver_that_is_not_loaded_yet_is_missing(instance: Instance) -> N
 
 @pytest.mark.parametrize(
     ("runs", "level", "said"),
-    [("2.30.2.0", "missing", "makes it worse"), ("2.13.4.0", "note", "not the newest there is")],
+    [("2.30.2.0", "missing", "makes it worse"), ("2.13.4.0", "missing", "not the newest there is")],
 )
 def test_a_driver_out_of_the_runtimes_range_is_told_with_advice_that_does_not_make_it_worse(
     instance: Instance, runs: str, level: str, said: str
