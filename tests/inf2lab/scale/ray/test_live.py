@@ -17,13 +17,14 @@ import psutil
 import pytest
 import requests
 
-from inf2lab import Settings, write_properties
+from inf2lab import Settings, paths, write_properties
 from inf2lab.errors import LoadFailed
 from inf2lab.folder import ModelFolder
 from inf2lab.scale import Stage
 from inf2lab.scale.ray.bench import trials
-from inf2lab.scale.ray.bench.cluster import RayCluster, processes_of
+from inf2lab.scale.ray.bench.cluster import PROGRAM, RayCluster, processes_of
 from inf2lab.scale.ray.bench.light_folder import light_target, rows_so_far, users
+from inf2lab.scale.ray.environment import environment, environment_python
 from inf2lab.scale.ray.spec import RaySpec
 
 pytestmark = pytest.mark.timeout(900)
@@ -165,11 +166,18 @@ def test_the_cluster_ends_with_its_parent(place: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     home, count = done.stdout.split()
     assert int(count) > 5
-    deadline = time.monotonic() + 60
-    while ((left := processes_of(Path(home))) or Path(home).exists()) and time.monotonic() < deadline:
+    while processes_of(Path(home)) or Path(home).exists():  # as long as pytest lets it
         time.sleep(0.2)
-    assert [process.name() for process in left] == []
-    assert not Path(home).exists()
+
+
+def test_a_start_that_fails_leaves_no_folder(place: Path) -> None:
+    """As on a busy machine, where a node may not come in its time, when nobody is left to remove what it wrote."""
+    home = place / "fails"
+    (home / "home").mkdir(parents=True)
+    words = [environment_python(), "-m", PROGRAM, "eight", "0", home]
+    done = subprocess.run(words, env=environment(home), cwd=paths.root(), capture_output=True, text=True, check=False)
+    assert "eight" in done.stderr
+    assert not home.exists()
 
 
 def added_ms(cluster: RayCluster, spec: RaySpec) -> float:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import ServerError, SettingsError
 from inf2lab.planning.queue import erlang_c
 from inf2lab.scale import RayCluster, Stage, loss_table, overhead_table, queue_table
+from inf2lab.scale.ray.bench.cluster import processes_of, sweep
 from inf2lab.scale.ray.bench.record import FILE, Figures
 from inf2lab.scale.ray.bench.tables import autoscaling, options_table
 from inf2lab.scale.ray.bench.tail_picture import queue_curve
@@ -68,6 +73,33 @@ def test_a_cluster_that_was_never_started_leaves_nothing(clone: Path) -> None:
         cluster.replicas()
     assert cluster.close() == []
     assert set(Path("/tmp").glob("inf2ray-*")) <= before
+
+
+def test_what_a_killed_run_left_ends_with_the_next_start_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four folders only that goes whose parent and whose program are both gone, with its processes."""
+    monkeypatch.setattr("inf2lab.scale.ray.bench.cluster.HOMES", tmp_path)
+    (gone := subprocess.Popen(["true"])).wait()
+    homes = [tmp_path / name for name in (f"inf2ray-{gone.pid}-a", f"inf2ray-{gone.pid}-b", f"inf2ray-{os.getpid()}-c")]
+    waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+    processes = []
+    for home, words in zip(homes, ([], ["inf2lab.scale.ray.bench.nodes"], []), strict=True):
+        (home / "home").mkdir(parents=True)
+        processes.append(subprocess.Popen([*waits, *words], env={"HOME": str(home / "home")}))
+    (tmp_path / "inf2ray-of-old").mkdir()
+    try:
+        while [len(processes_of(home)) for home in homes] != [1, 1, 1]:  # a fork has its parent's environment at first
+            time.sleep(0.01)
+        sweep()
+        assert [home.exists() for home in homes] == [False, True, True]
+        assert not psutil.pid_exists(processes[0].pid)
+        assert [process.poll() for process in processes[1:]] == [None, None]
+        assert (tmp_path / "inf2ray-of-old").exists()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def test_a_cluster_that_ends_does_not_erase_why_another_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +30,9 @@ from inf2lab.settings import Settings
 from inf2lab.weights import prepare_standin
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
+PROGRAM = "inf2lab.scale.ray.bench.nodes"
+# Short: the path of a Unix socket below a cluster's folder must not exceed 107 characters.
+HOMES, HOME = Path("/tmp"), "inf2ray-"
 PATIENCE_S = 240  # for replicas to come or go, and in the rehearsal also to load: many times what that takes
 
 
@@ -89,10 +94,10 @@ class RayCluster:
         self.close()
 
     def start(self) -> None:
-        """Start the nodes and the proxy; raises ServerError."""
+        """Start the nodes and the proxy, and end what killed ones left; raises ServerError."""
         python = environment_python()
-        # Short: the path of a Unix socket below it must not exceed 107 characters.
-        self._home = Path(tempfile.mkdtemp(prefix="inf2ray-", dir="/tmp"))
+        sweep()
+        self._home = Path(tempfile.mkdtemp(prefix=f"{HOME}{os.getpid()}-", dir=HOMES))
         for name in ("home", "notes", "scratch", "haproxy", "ray"):
             (self.home / name).mkdir()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +110,7 @@ class RayCluster:
         cores = ",".join(map(str, self.cores))
         with self.log_path.open("w") as log:
             self._process = subprocess.Popen(
-                [str(python), "-m", "inf2lab.scale.ray.bench.nodes", *map(str, (cores, port, self.home))],
+                [str(python), "-m", PROGRAM, *map(str, (cores, port, self.home))],
                 env=environment(self.home, (others[0], others[1]) if self.haproxy else None),
                 cwd=paths.root(),
                 text=True,
@@ -304,6 +309,25 @@ def processes_of(home: Path) -> list[psutil.Process]:
             if mark == str(home / "home") and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def sweep() -> None:
+    """End what is left of a cluster whose program was killed with its parent, or has it not removed its folder.
+
+    A folder's name has the parent's process id. While that lives, or the program still ends its nodes, it stays.
+    """
+    for home in HOMES.glob(f"{HOME}*"):
+        with contextlib.suppress(OSError):  # gone by now
+            owner = re.match(rf"{HOME}(\d+)-", home.name)
+            if owner is None or psutil.pid_exists(int(owner[1])) or home.stat().st_uid != os.geteuid():
+                continue
+            left = processes_of(home)
+            with contextlib.suppress(psutil.Error):
+                if not any(PROGRAM in process.cmdline() for process in left):
+                    for process in left:
+                        process.kill()
+                    psutil.wait_procs(left, timeout=10)  # else they write into what is removed
+                    shutil.rmtree(home, ignore_errors=True)
 
 
 def _lives(pid: int) -> bool:

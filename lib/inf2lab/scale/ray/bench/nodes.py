@@ -132,9 +132,9 @@ if __name__ == "__main__":
     _OUT = os.fdopen(os.dup(1), "w")  # Ray and Serve print where they like
     os.dup2(2, 1)
     nodes, http_port, folder = sys.argv[1:]
-    running = Emulation([int(count) for count in nodes.split(",")], int(http_port))
     try:
-        obey(running)
-    finally:
-        running.close()
-        shutil.rmtree(folder, ignore_errors=True)  # the parent may be gone
+        counts = [int(count) for count in nodes.split(",")]
+        with contextlib.closing(Emulation(counts, int(http_port))) as running:
+            obey(running)
+    finally:  # of a start that fails, too: the parent may be gone
+        shutil.rmtree(folder, ignore_errors=True)
