@@ -403,6 +403,15 @@ def test_names_that_the_api_server_would_refuse_are_refused(
     assert "as in my-models" in refused(Settings(), folder_of(), SettingsError, **choices)
 
 
+@pytest.mark.parametrize("namespace", ["default", "kube-system"])
+def test_the_cluster_s_own_namespaces_are_not_labelled(folder_of: Callable[..., ModelFolder], namespace: str) -> None:
+    assert "whose pods it would refuse" in refused(Settings(), folder_of(), SettingsError, namespace=namespace)
+
+
+def test_more_replicas_than_kubernetes_counts_are_refused(folder_of: Callable[..., ModelFolder]) -> None:
+    assert "from 1 on" in refused(Settings(), folder_of(), SettingsError, replicas=(1, 2**31))
+
+
 @pytest.mark.parametrize("name", ["7b", "_x", "a" * 64])
 def test_a_folder_whose_name_makes_no_service_is_refused(tmp_path: Path, name: str) -> None:
     write_properties(tmp_path / name / "serving.properties", OPTIONS)

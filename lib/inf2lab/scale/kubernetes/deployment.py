@@ -73,8 +73,10 @@ def render(
 ) -> Deployment:
     """Return the rendering of a folder; raises LabError for a folder, a degree or numbers that cannot run."""
     fewest, most = replicas
-    if not 1 <= fewest <= most:
-        raise SettingsError("replicas", f"{fewest},{most}", "must be two numbers from 1 on, the fewest first")
+    if not 1 <= fewest <= most < 2**31:  # Kubernetes counts in 32 bits
+        raise SettingsError(
+            "replicas", f"{fewest},{most}", "must be two numbers from 1 on, below 2**31, the fewest first"
+        )
     replica = Replica(settings, folder)
     replica.folder.contents()
     if settings.hardware.family != "inf2":
@@ -91,6 +93,11 @@ def _check_names(made: Deployment) -> None:
     plain = "must be letters, digits and - , 63 at most, as in my-models"
     if not _NAMESPACE.fullmatch(made.namespace):
         raise SettingsError("namespace", made.namespace, plain.replace("letters", "small letters"))
+    if made.namespace == "default" or made.namespace.startswith("kube-"):
+        # namespace.yaml refuses pods with rights, and its network rules refuse neighbours.
+        raise SettingsError(
+            "namespace", made.namespace, "is the cluster's own, whose pods it would refuse: name another"
+        )
     if not _CLUSTER.fullmatch(made.cluster):
         raise SettingsError("cluster", made.cluster, plain.replace("63", "100"))
     if made.storage_class and not _CLASS.fullmatch(made.storage_class):
