@@ -27,6 +27,7 @@ from inf2lab.folder.properties import (
     Entry,
     Properties,
     parse_properties,
+    properties_text,
     read_properties,
     write_properties,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "launches_in",
     "merge",
     "parse_properties",
+    "properties_text",
     "read_config",
     "read_properties",
     "reading_of",

@@ -26,7 +26,8 @@ LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions
 INSIDE_PORT = 8080
 MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
 COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
-SECRET = re.compile("TOKEN|SECRET|PASSWORD|CREDENTIAL|_KEY")
+# Not TOKENIZERS_PARALLELISM, and no number of tokens.
+SECRET = re.compile("TOKEN(?!S|I[SZ])|SECRET|PASSW(?:OR)?D|CREDENTIAL|_KEY|APIKEY", re.IGNORECASE)
 _FROM_ONE = "write a number from 1 on"
 
 

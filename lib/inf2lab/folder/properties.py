@@ -181,5 +181,10 @@ def read_properties(path: Path | str) -> dict[str, str]:
 
 def write_properties(path: Path | str, values: Mapping[str, object]) -> Path:
     """Write `values` as a properties file, whole or not at all; same input, same bytes. Returns the path."""
-    text = "".join(f"{javaproperties.join_key_value(key, str(value))}\n" for key, value in values.items())
-    return write_file(Path(path), text.encode("latin-1"), mode=0o644)  # the container reads it as another user
+    text = properties_text(values).encode("latin-1")
+    return write_file(Path(path), text, mode=0o644)  # the container reads it as another user
+
+
+def properties_text(values: Mapping[str, object]) -> str:
+    """Return `values` as the text of a properties file, which reads back as the same."""
+    return "".join(f"{javaproperties.join_key_value(key, str(value))}\n" for key, value in values.items())

@@ -16,6 +16,8 @@ _WORKSPACE = "what compiler and runtime take beside it, nobody has published"
 def rule_rows(state: State) -> Iterator[Row]:
     """Yield a row for each rule: degrees, heads, memory, copies."""
     degree, dims = state.degree, state.dims
+    if dims and state.positions > dims.max_positions:
+        yield _length_row(state, dims.max_positions)
     if not state.target.on_neuron:
         yield of_rule(f"degree {degree}", Verdict.CHANGED, "counts GPUs there; memory of a GPU is not planned here")
         return
@@ -85,6 +87,16 @@ def _program_rows(state: State) -> Iterator[Row]:
     if not state.forked:
         says = "without prefix caching a block is a whole text, and there must be as many as rows"
         yield of_rule(plural(state.rows, "block"), Verdict.KEPT, says)
+
+
+def _length_row(state: State, most: int) -> Row:
+    refused = f"beyond the model's own {most}, which vLLM refuses"
+    if not state.target.on_neuron:
+        verdict, says = Verdict.NONE, f"{refused}: write {most} at most"
+    else:
+        verdict, says = Verdict.CHANGED, f"{refused}; the Neuron plugin takes that check away, and nobody showed a text"
+    sources = catalog.successor_sources()
+    return Row("rules", f"{state.positions} positions", verdict, "", says, f"{sources['vllm']}; {sources['vn']}", "ran")
 
 
 def _head_row(dims: ModelDims, degree: int, split: NxdiSplit) -> Row:

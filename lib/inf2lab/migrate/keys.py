@@ -15,6 +15,8 @@ _OFF = ("false", "disable")  # defaults that mean: not there
 _USUAL = ("handle",)  # a default that names nothing of one's own
 _ONLY_WITH = {"speculative_length": "speculative_draft_model"}
 _UNREAD = "read by nothing in DJLServing {}: nothing is lost"
+_OTHER_ENGINES = ("vllm", "lmi-dist", "optimum", "nxdi")  # which read keys of their own
+_MOUNTED = "here {} of the host is mounted: look whether it holds the weights"
 _UNKNOWN = "nobody here knows who reads it: look before it is left behind"
 
 
@@ -24,12 +26,14 @@ def key_rows(state: State) -> Iterator[Row]:
         where = f"{entry.file}:{entry.line}"
         what = f"{entry.written}={short(_shown(entry))}"
         fate = fate_of(state, entry)
-        yield of_fate(where, what, fate) if fate else _unknown(state, where, what, entry)
+        row = of_fate(where, what, fate) if fate else _unknown(state, where, what, entry)
+        mounted = entry.name == "model_id" and state.target.on_neuron and state.weights
+        yield replace(row, says=f"{row.says}; {_MOUNTED.format(state.weights)}") if mounted else row
 
 
 def _shown(entry: Entry) -> str:
     """The value; of variables for the worker their names only, for one may be a secret."""
-    if SECRET.search(entry.key.upper()):
+    if SECRET.search(entry.key):
         return "..."
     if entry.name != "env":
         return entry.value
@@ -45,7 +49,8 @@ def fate_of(state: State, entry: Entry) -> Fate | None:
 
 def _unknown(state: State, where: str, what: str, entry: Entry) -> Row:
     release, table = state.stated.release, catalog.options()
-    unread = state.stated.built_in and entry.is_option and release < table.incomplete_from
+    others = {state.stated.text(name) for name in ("rolling_batch", "model_loader")}.intersection(_OTHER_ENGINES)
+    unread = state.stated.built_in and entry.is_option and release < table.incomplete_from and not others
     says = _UNREAD.format(state.stated.profile.djl) if unread else _UNKNOWN
     return Row(where, what, Verdict.BUILT_IN if unread else Verdict.NONE, "", says, "the catalog of options", "source")
 
@@ -78,7 +83,9 @@ def file_rows(state: State) -> Iterator[Row]:
     for name in sorted(state.stated.files - {FILE_NAME}):
         known = "model.py" if name == own else name
         fate = catalog.fate("things", known, state.target.name)
-        if fate:
+        if name == "config.json" and not state.weights_here:
+            yield Row(name, name, Verdict.BUILT_IN, "", "a line names another model", "the folder", "inferred")
+        elif fate:
             row = of_fate(name, name, fate)
             yield replace(row, says=f"{row.says}; {_reads(state)}") if name == own else row
         elif not state.weights_here and Path(name).suffix == ".py":
@@ -112,5 +119,5 @@ def variable_rows(state: State) -> Iterator[Row]:
 
 def handed_on(state: State) -> tuple[Variable, ...]:
     """Return the old container's variables that the new one is given too."""
-    rows = {row.what for row in variable_rows(state) if not row.verdict.lost}
+    rows = {row.what for row in variable_rows(state) if not row.verdict.lost and row.verdict is not Verdict.BUILT_IN}
     return tuple(one for one in state.needs.variables if one.name in rows)

@@ -1,15 +1,16 @@
 """A folder on its way to a successor: every verdict, and the files that start the new server and ask it."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from inf2lab import catalog, paths
-from inf2lab.errors import SettingsError
+from inf2lab.errors import FolderError, SettingsError
 from inf2lab.files import make_folder
-from inf2lab.folder import ModelFolder, Needs, variables_of
-from inf2lab.lint import read_folder
+from inf2lab.folder import Container, Migrated, ModelFolder, Needs, merge
+from inf2lab.lint import Folder, read_folder
 from inf2lab.migrate import keys
 from inf2lab.migrate.clients import client_files
 from inf2lab.migrate.fit import rule_rows
@@ -73,17 +74,23 @@ class Migration:
         return start_files(self.state, self.launch) | client_files(self.state, self.requests) | report
 
     def write(self, out: Path) -> list[Path]:
-        """Write everything into a new folder, whole or not at all; raises SettingsError where there is something."""
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise SettingsError("out", out, "is there already, and is not written over: name a new folder")
-        files = self.files()
-        if out.is_dir():
-            out.rmdir()
-        with make_folder(out) as folder:
-            for name, text in files.items():
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+        """Write everything into a new folder, whole or not at all.
+
+        Raises SettingsError where there is something, where this program stands, and where no folder can be made.
+        """
+        place, files = paths.real(out), self.files()
+        try:
+            if os.path.lexists(place) and (not place.is_dir() or any(place.iterdir())):
+                raise SettingsError("out", out, "is there already, and is not written over: name a new folder")
+            if place == paths.real("."):
+                raise SettingsError("out", out, "is where you stand, and would be another folder then: name a new one")
+            with make_folder(place) as folder:
+                for name, text in files.items():
+                    path = folder / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SettingsError("out", out, f"no folder can be made there ({error.strerror}): name another") from error
         return [out / name for name in files]
 
 
@@ -103,19 +110,43 @@ def migrate(
     value that cannot be read, SettingsError for an unknown target, image, profile or instance.
     """
     target, given = catalog.successor(to), [Path(file) for file in files]
-    aim = settings or Settings()
-    needs = Needs(aim, ModelFolder(Path(folder).resolve()).check(), variables_of(given))
-    stated = next(read_folder(needs.folder.path, aim, given).as_started())
-    host = catalog.successor_host(on or aim.instance)
-    state = State(stated, needs, target, catalog.successor_image(target, image), host, image)
+    aim, place = settings or Settings(), Path(folder).resolve()
+    if Migrated.is_in(place):
+        raise FolderError(place, "`inf2lab migrate` wrote it: migrate the folder that it came from, or lint this one")
+    old = ModelFolder(place).check()
+    read = read_folder(place, aim, given)
+    container = _started(read, given)
+    variables = container.variables if container else ()
+    needs = Needs(aim, old, variables)
+    state = State(
+        stated=replace(read, properties=merge(read.properties, variables, read.release)),
+        needs=needs,
+        target=target,
+        image=catalog.successor_image(target, image),
+        host=catalog.successor_host(on or aim.instance),
+        own_image=image,
+        container=container,
+    )
     needs.check()
     return Migration(
         state=state,
         launch=launch(state),
         sections={name: tuple(rows) for name, rows in _sections(state).items()},
-        requests=tuple(one for request in stated.all_requests for one in translate(state, request)),
+        requests=tuple(one for request in state.stated.all_requests for one in translate(state, request)),
         nearest=gate(state).nearest,
     )
+
+
+def _started(read: Folder, given: Sequence[Path]) -> Container | None:
+    """The container that the given files start, else the folder's own; raises FolderError for several."""
+    named = {str(file) for file in given} | {file.name for file in given if file.parent == read.path}
+    serving = list(read.serving)
+    counted = [one for one in serving if one.command.file in named] or serving
+    found = {tuple(one.env.items()): one for one in counted}
+    if len(found) > 1:
+        reason = f"{len(found)} containers with other variables each: give a file that starts one of them"
+        raise FolderError(counted[-1].command.file, reason)
+    return next(iter(found.values()), None)
 
 
 def _sections(state: State) -> dict[str, Iterator[Row]]:

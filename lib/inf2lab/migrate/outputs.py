@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inf2lab import catalog
-from inf2lab.folder import MIGRATED, MODEL_STORE, Migrated
+from inf2lab.folder import MIGRATED, MODEL_STORE, Migrated, properties_text
 from inf2lab.migrate.launch import MODEL, Launch, Mount
 from inf2lab.migrate.requests import sampling
 from inf2lab.migrate.state import State
@@ -40,7 +40,7 @@ def start_files(state: State, made: Launch) -> dict[str, str]:
     if made.devices:
         files["bridge/bridge.py"] = bridge_file().read_text(encoding="utf-8")
     if made.properties:
-        files[f"{state.name}/serving.properties"] = _properties_text(made)
+        files[f"{state.name}/serving.properties"] = properties_text(made.properties)
     elif not state.target.sage:
         files["sagemaker/Dockerfile"] = _derived(state, made)
     return files
@@ -134,6 +134,10 @@ def manifest(state: State, made: Launch) -> list[Document]:
     from inf2lab.scale import Document, fill_in
 
     name, facts = state.kubernetes_name, catalog.kubernetes_facts()
+    copies = "1 copy" if state.copies == 1 else f"{state.copies} copies"
+    pods = max(1, min(state.copies, state.host.chips // made.devices)) if made.devices else 1
+    if made.devices and pods < state.copies:
+        copies += f"; of pods, which take whole devices, it holds {pods}"
     on_neuron, loading_s = bool(made.devices), state.needs.loading_s
     documents = fill_in(
         TEMPLATE,
@@ -142,8 +146,8 @@ def manifest(state: State, made: Launch) -> list[Document]:
             "model": state.name,
             "title": state.target.title,
             "labels": {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "inf2lab"},
-            "replicas": state.copies if on_neuron else 1,
-            "copies": "1 copy" if state.copies == 1 else f"{state.copies} copies",
+            "replicas": pods,
+            "copies": copies,
             "image": state.image_name,
             "arguments": list(made.arguments) or None,
             "port": made.port,
@@ -161,7 +165,7 @@ def manifest(state: State, made: Launch) -> list[Document]:
     )
     if made.properties:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-folder"}}
-        data = {"data": {"serving.properties": _properties_text(made)}}
+        data = {"data": {"serving.properties": properties_text(made.properties)}}
         documents.append(Document("The new model folder.", body | data))
     return documents
 
@@ -233,7 +237,3 @@ def _derived(state: State, made: Launch) -> str:
         f"FROM {state.image_name}\n"
         f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', f'exec {words}'])}\n"
     )
-
-
-def _properties_text(made: Launch) -> str:
-    return "".join(f"{key}={value}\n" for key, value in made.properties.items())

@@ -14,6 +14,8 @@ from inf2lab.words import short
 
 COMPLETIONS, CHAT, INVOCATIONS = "/v1/completions", "/v1/chat/completions", "/invocations"
 _PROMPTS = ("text", "inputs")
+_BELOW = "parameters."
+_NOT_READ = "DJL's handler reads it below `parameters` only: nothing is lost"
 _OWN_LENGTHS = ("seq_length", "sequence_length", "max_length")
 _BY_HAND = {"prompt", "max_tokens", "temperature", "stream", "logprobs"}  # written by rules of their own
 
@@ -67,15 +69,15 @@ def _translated(state: State, request: Request) -> Translated | None:
         return None
     where = f"{request.file}:{request.line}"
     stream = _streams(state, old)
-    if isinstance(old.get("messages"), list) or _texts(old.get("prompt")):
-        path = CHAT if isinstance(old.get("messages"), list) else _path(state)
-        return Translated(where, old, path, old | {"model": state.name} | stream)
+    if _is_openais(old):
+        chat = isinstance(old.get("messages"), list)
+        body = (_chat_unsaid(state) if chat else {}) | old | {"model": state.name} | stream
+        return Translated(where, old, CHAT if chat else _path(state), body)
     prompts = next((old[key] for key in _PROMPTS if key in old), None)
     rows = _texts(prompts)
     if not rows:
         return None
-    parameters = old.get("parameters")
-    given: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
+    given = {field.removeprefix(_BELOW): value for _, field, value in _fields(state, old) if field.startswith(_BELOW)}
     sampled = state.sampled and given.get("use_sample", True) is not False
     new, total = _length(state, old, given, sampled)
     body = {"model": state.name, "prompt": prompts, **_carried(state, given)}
@@ -97,22 +99,44 @@ def request_rows(state: State, request: Request) -> Iterator[Row]:
     if not translate(state, request):
         says = "its body is no JSON with prompts: write it out beside the folder"
         yield Row(where, "request", Verdict.NONE, "", says, "the file", "source")
-    for name, value in _fields(request.body):
-        fate = _fate(state, name)
+    for name, field, value in _fields(state, request.body):
+        fate = _fate(state, field)
         what = f"{name}={short(json.dumps(value, ensure_ascii=False))}"
-        if fate:
+        if not field:
+            yield Row(where, what, Verdict.BUILT_IN, "", _NOT_READ, "the catalog of requests", "source")
+        elif fate:
             yield of_fate(where, what, fate)
         else:
             says = "no field of DJLServing's or OpenAI's: model.py may read it, and code does not move"
             yield Row(where, what, Verdict.NONE, "", says, "the catalog of requests", "source")
 
 
-def _fields(body: object) -> Iterator[tuple[str, Any]]:
-    for name, value in body.items() if isinstance(body, dict) else ():
+def _fields(state: State, body: object) -> Iterator[tuple[str, str, Any]]:
+    """Yield name, the catalog's name (empty for what nobody reads) and value of each field.
+
+    Beside the prompts, DJL's handler reads no sampling; a handler of one's own may, and means what `parameters` mean.
+    """
+    if not isinstance(body, dict):
+        return
+    for name, value in body.items():
         if name == "parameters" and isinstance(value, dict):
-            yield from ((f"parameters.{key}", one) for key, one in value.items())
+            yield from ((_BELOW + key, _BELOW + key, one) for key, one in value.items())
+        elif _is_openais(body) or (name != "max_tokens" and _fate(state, _BELOW + name) is None):
+            yield name, name, value
+        elif state.stated.own_file:
+            yield name, _BELOW + name, value
         else:
-            yield name, value
+            yield name, "", value
+
+
+def _is_openais(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("messages"), list) or bool(_texts(body.get("prompt")))
+
+
+def _chat_unsaid(state: State) -> dict[str, Any]:
+    """What DJLServing takes for what a chat leaves unsaid (chat_properties.py); a length in a rolling batch only."""
+    length = {"max_tokens": catalog.old_answers().rolling_tokens} if state.stated.rolling else {}
+    return {"temperature": 1.0, "top_p": 1.0} | length
 
 
 def _fate(state: State, name: str) -> Fate | None:
@@ -138,7 +162,7 @@ def _length(
     elif "seq_length" in state.stated.profile.request.length:
         total = old.get("seq_length", total)
     if _counts(new):
-        return (None, new) if sampled else (new, None)
+        return (None, new) if sampled and not state.stated.own_file else (new, None)
     if _counts(total):
         return None, total
     if state.stated.rolling:

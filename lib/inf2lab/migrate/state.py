@@ -1,5 +1,6 @@
 """What is migrated: a folder as its old server states it, and the target that it goes to."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.catalog import Successor, SuccessorHost, SuccessorImage
-from inf2lab.folder import Needs
+from inf2lab.folder import MODEL_STORE, Container, Needs
 from inf2lab.lint import Folder
 from neuron_rules import ModelDims, NeuronRulesError, rule_dims
 
@@ -17,7 +18,10 @@ ENDS_EARLY = ("llama", *LLAMAS_LAYERS, "mixtral")  # whose `sample` draws the en
 
 @dataclass(frozen=True)
 class State:
-    """The folder read, its needs, the target's image and instance; `own_image` is a whole name that was asked for."""
+    """The folder read, its needs, the target's image and instance; `own_image` is a whole name that was asked for.
+
+    `container` is the old one, where a file says how it was started.
+    """
 
     stated: Folder
     needs: Needs
@@ -25,6 +29,7 @@ class State:
     image: SuccessorImage
     host: SuccessorHost
     own_image: str = ""
+    container: Container | None = None
 
     @property
     def name(self) -> str:
@@ -45,13 +50,23 @@ class State:
 
     @property
     def weights(self) -> str:
-        """The folder of weights that the new server is given; empty where it fetches them by name."""
+        """The host's folder of weights that the new server is given; empty where it fetches them by name.
+
+        A path is one of the old container: what was mounted there counts, and `./weights` is for a person to fill.
+        """
+        name = self.model_id.rstrip("/")
+        beside = name.removeprefix(f"{MODEL_STORE}/{self.needs.folder.path.name}/")
         if self.weights_here:
             return str(self.full_path)
-        if Path(self.model_id).is_absolute():
-            return self.model_id
-        fetched = self.model_id and not self.model_id.startswith("s3://") and not self.stated.option("s3url")
-        return "" if fetched else "./weights"
+        if beside and not os.path.isabs(beside) and os.path.isdir(self.full_path / beside):
+            return str(self.full_path / beside)
+        for source, inside in self.container.mounts if self.container else ():
+            if f"{name}/".startswith(f"{inside}/") and os.path.isabs(source):
+                return source.rstrip("/") + name.removeprefix(inside)
+        if os.path.isabs(name) and self.container is None and not f"{name}/".startswith(f"{MODEL_STORE}/"):
+            return name
+        by_hand = not name or name.startswith(("/", ".", "s3://")) or self.stated.option("s3url")
+        return "./weights" if by_hand else ""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -110,8 +125,8 @@ class State:
 
     @property
     def weights_here(self) -> bool:
-        """Whether the folder is the model itself."""
-        return self.stated.config is not None
+        """Whether the folder is the model itself: no other one is named."""
+        return "config.json" in self.stated.files and not self.stated.meant
 
     @property
     def forked(self) -> bool:

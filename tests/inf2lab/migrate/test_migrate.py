@@ -436,7 +436,15 @@ def test_a_chat_stays_a_chat_and_what_is_no_request_is_said(made: Make) -> None:
     chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}
     (one,) = made("vllm-nxdi", LLAMA, curl(chat)).requests
     assert one.path == "/v1/chat/completions"
-    assert one.chats == [chat | {"model": "llama"}]
+    assert one.chats == [{"temperature": 1.0, "top_p": 1.0} | chat | {"model": "llama"}]
+    (short,) = made("vllm-nxdi", LLAMA, curl({"messages": chat["messages"], "temperature": 0})).requests
+    assert short.body == {
+        "temperature": 0,
+        "top_p": 1.0,
+        "max_tokens": 30,
+        "messages": chat["messages"],
+        "model": "llama",
+    }
     found = made("vllm-nxdi", LLAMA, {"call.sh": "curl http://x/predictions/llama -d @other.json\n"})
     assert found.requests == ()
     assert row(found, "request").verdict is Verdict.NONE
@@ -495,6 +503,141 @@ def test_out_is_written_whole_or_not_at_all(made: Make, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not written over"):
         found.write(out)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+RUN = "docker run {} deepjavalibrary/djl-serving:0.30.0-pytorch-inf2\n"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "options", "mounted"),
+    [
+        ("/weights", "-v /data/llama:/weights:ro", "/data/llama"),
+        ("/weights/7b/", "-v /data/llama/:/weights/", "/data/llama/7b"),
+        ("/weights", "--mount type=bind,source=/data/llama,target=/weights", "/data/llama"),
+        ("/weights", "-v $HOME/llama:/weights", "./weights"),  # whose home nobody knows here
+        ("/weights", "-v /data/other:/elsewhere", "./weights"),
+        ("/weights", "", "/weights"),
+        ("/opt/ml/model/llama/inside", "", "HERE/inside"),
+        ("/opt/ml/model/elsewhere", "", "./weights"),
+        ("inside", "", "HERE/inside"),
+        ("./nowhere", "", "./weights"),
+        ("mycorp/llama", "", ""),
+    ],
+)
+def test_a_path_is_one_of_the_old_container(
+    made: Make, tmp_path: Path, model_id: str, options: str, mounted: str
+) -> None:
+    (tmp_path / "vllm-nxdi" / "llama" / "inside").mkdir(parents=True)
+    text = LLAMA.replace("meta-llama/Llama-2-7b-hf", model_id)
+    found = made("vllm-nxdi", text, {"run.sh": RUN.format(options)} if options else {})
+    wanted = mounted.replace("HERE", str(found.state.full_path))
+    assert found.state.weights == wanted
+    assert [one.host for one in found.launch.mounts if one.inside == "/model"] == ([wanted] if wanted else [])
+    assert found.launch.words[2] == ("/model" if wanted else model_id)
+    assert (f"here {wanted} of the host is mounted" in row(found, "option.model_id").says) == bool(wanted)
+
+
+def test_a_config_of_a_folder_that_names_another_model_is_not_the_model(made: Make) -> None:
+    found = made("vllm-nxdi", LLAMA, {"config.json": '{"model_type": "opt"}'})
+    assert found.launch.words[2] == "meta-llama/Llama-2-7b-hf"
+    assert row(found, "config.json").verdict is Verdict.BUILT_IN
+    own = made("vllm-nxdi", LLAMA.replace("option.model_id=meta-llama/Llama-2-7b-hf\n", ""), {"config.json": "{broken"})
+    assert own.state.weights == str(own.state.full_path)
+
+
+def test_the_folder_s_own_script_counts_unless_another_is_given(made: Make) -> None:
+    scripts = {"run.sh": RUN.format("-e MINE=1"), "other.sh": RUN.format("-e MINE=2 -e OPTION_N_POSITIONS=64")}
+    text = LLAMA.replace("option.n_positions=2048\n", "")
+    assert made("vllm-nxdi", text, {"run.sh": scripts["run.sh"]}).launch.environment["MINE"] == "1"
+    found = made("vllm-nxdi", text, scripts, files=["other.sh"])
+    assert found.launch.environment["MINE"] == "2"
+    assert found.state.positions == 64
+    with pytest.raises(FolderError, match="2 containers with other variables each: give a file"):
+        made("vllm-nxdi", text)
+
+
+def test_the_new_container_keeps_its_own_cache_and_no_secret_is_written_down(made: Make) -> None:
+    options = "-e HF_HOME=/root/hf -e TRANSFORMERS_CACHE=/x -e TOKENIZERS_PARALLELISM=false -e MAX_TOKENS=9"
+    found = made("vllm-nxdi", LLAMA, {"run.sh": RUN.format(f"{options} -e apikey=one -e db_passwd=two")})
+    wanted = {"HF_HOME": "/cache/huggingface", "TOKENIZERS_PARALLELISM": "false", "MAX_TOKENS": "9", "apikey": None}
+    assert wanted.items() <= found.launch.environment.items()
+    assert "TRANSFORMERS_CACHE" not in found.launch.environment
+    assert row(found, "HF_HOME").verdict is Verdict.BUILT_IN
+    assert not any(word in text for text in found.files().values() for word in ("=one", "=two"))
+
+
+def test_a_length_beyond_the_model_s_own_is_said(made: Make) -> None:
+    text = LLAMA.replace("=2048", "=8192")
+    assert "the Neuron plugin takes that check away" in row(made("vllm-nxdi", text), "8192 positions").says
+    assert row(made("lmi-vllm", text), "8192 positions").verdict is Verdict.NONE
+    assert not [one for one in made("lmi-vllm").rows if one.what.endswith(" positions")]
+
+
+@pytest.mark.parametrize(("degree", "pods"), [(1, 12), (3, 6), (8, 3), (24, 1)])
+def test_as_many_replicas_as_whole_devices_allow(made: Make, degree: int, pods: int) -> None:
+    found = made("vllm-nxdi", LLAMA.replace("degree=8", f"degree={degree}"))
+    text = found.files()["kubernetes.yaml"]
+    assert next(yaml.safe_load_all(text))["spec"]["replicas"] == pods
+    assert (f"it holds {pods}" in text.replace("\n# ", " ")) == (24 // degree > pods)
+
+
+def test_keys_of_another_engine_are_not_called_unread(made: Make) -> None:
+    asked = "option.max_model_len=4096\n"
+    assert row(made("vllm-nxdi", LLAMA + asked), "option.max_model_len").verdict is Verdict.BUILT_IN
+    text = LLAMA.replace("rolling_batch=auto", "rolling_batch=vllm")
+    assert row(made("vllm-nxdi", text + asked), "option.max_model_len").verdict is Verdict.NONE
+
+
+def test_a_plain_draft_model_has_no_successor(made: Make) -> None:
+    text = LLAMA + "option.speculative_draft_model=meta-llama/Llama-3.2-1B\noption.speculative_length=4\n"
+    found = made("vllm-nxdi", text)
+    assert {one.what.partition("=")[0] for one in found.lost} == {
+        "option.speculative_draft_model",
+        "option.speculative_length",
+    }
+
+
+def test_sampling_beside_the_prompts_is_model_py_s_to_read_and_nobody_else_s(made: Make, tmp_path: Path) -> None:
+    body = {"text": ["Hi"], "seq_length": 50, "temperature": 0.5, "top_k": 3, "max_tokens": 9}
+    own = made("vllm-nxdi", OPT, {"model.py": "def handle(inputs): ...\n", **curl(body)}, settings=Settings())
+    (one,) = own.requests
+    assert {"temperature": 0.5, "top_k": 3, "top_p": 1.0}.items() <= one.body.items()
+    assert one.total == 50
+    assert row(own, "max_tokens").verdict is Verdict.NONE
+    (tmp_path / "vllm-nxdi" / "llama" / "model.py").unlink()
+    found = made("vllm-nxdi", LLAMA, curl({"inputs": "Hi", "temperature": 0.5, "max_tokens": 9}))
+    assert found.requests[0].body == {"model": "llama", "prompt": "Hi", "temperature": 0, "max_tokens": 30}
+    assert {row(found, name).verdict for name in ("temperature", "max_tokens")} == {Verdict.BUILT_IN}
+
+
+def test_values_of_the_new_properties_read_back_as_they_were(made: Make) -> None:
+    text = LLAMA.replace("meta-llama/Llama-2-7b-hf", r"/d\u00e9\\x") + "option.revision=a\\\\b\n"
+    properties = made("lmi-vllm", text, settings=Settings(profile="djl-0.34")).files()["llama/serving.properties"]
+    assert parse_properties(properties).values()["option.revision"] == "a\\b"
+
+
+def test_what_migrate_wrote_is_not_migrated_again(made: Make, tmp_path: Path) -> None:
+    made("vllm-nxdi").write(tmp_path / "out")
+    with pytest.raises(FolderError, match="migrate the folder that it came from"):
+        migrate(tmp_path / "out", to="optimum")
+
+
+def test_a_place_where_no_folder_can_be_made_is_one_sentence(
+    made: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, place = made("vllm-nxdi"), tmp_path / "file"
+    place.touch()
+    for out in (place / "out", Path("/proc/out"), place):
+        with pytest.raises(SettingsError, match=r"name a(nother| new folder)"):
+            found.write(out)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    assert (found.write(tmp_path / "link")[0]).is_file()
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "stand").mkdir()
+    monkeypatch.chdir(tmp_path / "stand")
+    with pytest.raises(SettingsError, match="is where you stand"):
+        found.write(Path())
 
 
 def test_an_unknown_target_or_image_names_the_known_ones(made: Make, tmp_path: Path) -> None:
