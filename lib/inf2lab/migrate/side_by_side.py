@@ -127,13 +127,22 @@ def _texts(answer: Any) -> list[str] | None:
 
 
 def _against(server: ModelServer, asked: Translated, old: Sequence[str]) -> Iterator[Compared]:
-    longest = max(server.endpoint.post("/tokenize", {"prompt": prompt}).json()["count"] for prompt in asked.prompts)
-    body = asked.of_length(longest) | {"temperature": 0, "logprobs": 2}
-    for name in ("echo", "top_k", "stream"):
-        body.pop(name, None)
-    choices = server.endpoint.post("/v1/completions", body).json()["choices"]
-    for prompt, text, choice in zip(asked.prompts, old, choices, strict=True):
-        yield compared(asked.where, prompt, text, choice)
+    found: Any = None  # the last answer
+    try:
+        counts = []
+        for prompt in asked.prompts:
+            found = server.endpoint.post("/tokenize", {"prompt": prompt}).json()
+            counts.append(found["count"])
+        body = asked.of_length(max(counts)) | {"temperature": 0, "logprobs": 2}
+        for name in ("echo", "top_k", "stream", "n"):  # the likeliest text is one
+            body.pop(name, None)
+        found = server.endpoint.post("/v1/completions", body).json()
+        pairs = zip(asked.prompts, old, found["choices"], strict=True)
+        rows = [compared(asked.where, prompt, text, choice) for prompt, text, choice in pairs]
+    except (LookupError, TypeError, ValueError) as error:
+        wanted = "no text a prompt, with its tokens' log probabilities"
+        raise ServerError(f"{asked.where}: the new server answered {str(found)[:200]}: {wanted}") from error
+    yield from rows
 
 
 def compared(where: str, prompt: str, old: str, choice: Mapping[str, Any]) -> Compared:

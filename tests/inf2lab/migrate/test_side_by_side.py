@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inf2lab.errors import ServerError
+from inf2lab.endpoint import Answer
+from inf2lab.errors import EndpointDown, EndpointError, LabError, ServerError
 from inf2lab.migrate import compare, migrate
-from inf2lab.migrate.side_by_side import compared
+from inf2lab.migrate.requests import Translated
+from inf2lab.migrate.side_by_side import _against, compared
 
 
 def choice(tokens: list[str], margins: list[float], *, start: int = 0) -> dict[str, Any]:
@@ -40,6 +43,57 @@ def test_the_first_token_that_differs_is_named_with_its_margin(old: str, at: int
     assert (row.equal, row.at) == (False, at)
     assert row.margin == pytest.approx(margin)
     assert f"{margin:.3f} logits apart there: {word}" in row.verdict
+
+
+class Played:
+    """A new server that answers as it is told to, and its own client."""
+
+    def __init__(self, count: object, completion: object) -> None:
+        self.answers, self.asked, self.endpoint = [count, completion], list[Any](), self
+
+    def post(self, path: str, body: Any) -> Answer:
+        self.asked.append(body)
+        answer = self.answers[path == "/v1/completions"]
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(200, "OK", {}, json.dumps(answer), 0.0)
+
+
+ASKED = Translated("ask.json:1", {}, "/v1/completions", {"prompt": ["Hi"], "n": 3, "stream": True}, 9, False, ("Hi",))
+GOOD = choice([" there"], [2.0])
+
+
+def test_the_new_server_is_asked_for_one_likeliest_text() -> None:
+    server = Played({"count": 2}, {"choices": [GOOD]})
+    (row,) = _against(server, ASKED, [" there"])
+    assert row.equal
+    assert server.asked[-1] == {"prompt": ["Hi"], "max_tokens": 7, "temperature": 0, "logprobs": 2}
+
+
+@pytest.mark.parametrize(
+    ("count", "completion"),
+    [
+        ({"count": 2}, {"choices": []}),
+        ({"count": 2}, {"choices": [GOOD, GOOD]}),
+        ({"count": 2}, {"choices": [GOOD | {"logprobs": None}]}),  # a sampler on the chip has none
+        ({"count": 2}, {"choices": [GOOD | {"logprobs": {"tokens": [], "text_offset": [], "top_logprobs": []}}]}),
+        ({"count": 2}, {"error": {"message": "no"}}),
+        ({"count": 2}, ["Hi"]),
+        ({"count": None}, {"choices": [GOOD]}),
+        ({"tokens": 2}, {"choices": [GOOD]}),
+    ],
+)
+def test_an_answer_of_another_form_is_one_sentence(count: object, completion: object) -> None:
+    with pytest.raises(
+        ServerError, match=r"ask\.json:1: the new server answered .*: no text a prompt, with its tokens'"
+    ):
+        list(_against(Played(count, completion), ASKED, [" other"]))
+
+
+@pytest.mark.parametrize("error", [EndpointDown("http://x"), EndpointError(0, "nothing", "no answer within 9 s")])
+def test_a_server_that_stops_or_answers_too_late_is_named_as_that(error: LabError) -> None:
+    with pytest.raises(type(error)):
+        list(_against(Played({"count": 2}, error), ASKED, [" there"]))
 
 
 def test_without_a_request_there_is_nothing_to_compare(write_folder: Any) -> None:
