@@ -97,7 +97,7 @@ def compare(migration: Migration, *, successor: ModelServer | None = None, repor
             new.check()
             starting = [new]
         with running([*starting, old], report):
-            return [row for asked in migration.requests for row in _against(new, asked, _old_texts(old, asked))]
+            return [row for asked in migration.requests for row in against(new, asked, _old_texts(old, asked))]
 
 
 @contextlib.contextmanager
@@ -126,7 +126,8 @@ def _texts(answer: Any) -> list[str] | None:
     return read_answer(shape, json.dumps(answer).encode())
 
 
-def _against(server: ModelServer, asked: Translated, old: Sequence[str]) -> Iterator[Compared]:
+def against(server: ModelServer, asked: Translated, old: Sequence[str]) -> Iterator[Compared]:
+    """Yield the new server's answers beside the old texts, prompt by prompt; raises ServerError, EndpointError."""
     found: Any = None  # the last answer
     try:
         counts = []

@@ -12,7 +12,7 @@ from inf2lab.endpoint import Answer
 from inf2lab.errors import EndpointDown, EndpointError, LabError, ServerError
 from inf2lab.migrate import compare, migrate
 from inf2lab.migrate.requests import Translated
-from inf2lab.migrate.side_by_side import _against, compared
+from inf2lab.migrate.side_by_side import against, compared
 
 
 def choice(tokens: list[str], margins: list[float], *, start: int = 0) -> dict[str, Any]:
@@ -65,7 +65,7 @@ GOOD = choice([" there"], [2.0])
 
 def test_the_new_server_is_asked_for_one_likeliest_text() -> None:
     server = Played({"count": 2}, {"choices": [GOOD]})
-    (row,) = _against(server, ASKED, [" there"])
+    (row,) = against(server, ASKED, [" there"])
     assert row.equal
     assert server.asked[-1] == {"prompt": ["Hi"], "max_tokens": 7, "temperature": 0, "logprobs": 2}
 
@@ -87,13 +87,13 @@ def test_an_answer_of_another_form_is_one_sentence(count: object, completion: ob
     with pytest.raises(
         ServerError, match=r"ask\.json:1: the new server answered .*: no text a prompt, with its tokens'"
     ):
-        list(_against(Played(count, completion), ASKED, [" other"]))
+        list(against(Played(count, completion), ASKED, [" other"]))
 
 
 @pytest.mark.parametrize("error", [EndpointDown("http://x"), EndpointError(0, "nothing", "no answer within 9 s")])
 def test_a_server_that_stops_or_answers_too_late_is_named_as_that(error: LabError) -> None:
     with pytest.raises(type(error)):
-        list(_against(Played({"count": 2}, error), ASKED, [" there"]))
+        list(against(Played({"count": 2}, error), ASKED, [" there"]))
 
 
 def test_without_a_request_there_is_nothing_to_compare(write_folder: Any) -> None:
