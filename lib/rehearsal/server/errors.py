@@ -24,6 +24,7 @@ JAVA_PACKAGES = {
     "WlmShutdownException": "ai.djl.serving.wlm.util",
     "FileNotFoundException": "java.io",
     "MalformedInputException": "java.nio.charset",
+    "MalformedModelException": "ai.djl",
     "IOException": "java.io",
     "ConnectException": "java.net",
     "MalformedURLException": "java.net",

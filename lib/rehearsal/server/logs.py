@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import sys
 import time
@@ -23,13 +24,14 @@ FILES = {
     "model_metric": "model_metric.log",
 }
 CONSOLE = "console.log"  # in the folder of logs: stdout, if whoever started the server sent it there
+METRIC = re.compile(r"\s*([\w\s]+)\.([\w\s]+):([0-9\-,.e]+)(?:\|#([^|]*))?(?:\|(\d+))?", re.ASCII)
 ROLLED_AT, KEPT = 10 * 2**20, 5  # bytes of a file, and older ones beside it
 
 
 class ServerLog:
     """Writes `LEVEL Class message` lines; one instance a server.
 
-    Console lines carry no time, as in the original; lines in files begin with it.
+    Console lines carry no time, as in the original; those of serving.log are `[LEVEL] time Class - message`.
     """
 
     def __init__(self, log_dir: Path | None = None, console: TextIO | None = None) -> None:
@@ -67,7 +69,18 @@ class ServerLog:
     def metric(self, kind: str, text: str) -> None:
         """One line of server_metric.log or model_metric.log."""
         if file := self._files.get(kind):
-            file.write(self._now(), f"INFO  {text}\n")
+            file.write(self._now(), f"{text}\n")
+
+    def model_metric(self, text: str) -> None:
+        """What a handler printed after `[METRICS]`, as DJL's Metric class reads and writes it; else `null`."""
+        read = METRIC.fullmatch(text)
+        if read is None:
+            self.metric("model_metric", "null")
+            return
+        name, unit, value, dimensions, stamp = read.groups()
+        pairs = [pair for pair in (dimensions or "").split(",") if pair.count(":") == 1]
+        shown = f"|#{','.join(pairs)}" if pairs else ""
+        self.metric("model_metric", f"{name}.{unit}:{value}{shown}{f'|{stamp}' if stamp else ''}")
 
     def count(self, name: str) -> None:
         """Adds one to a counter of the server, as DJL's Metric class writes it."""
@@ -85,10 +98,9 @@ class ServerLog:
         self._files.clear()
 
     def _line(self, level: str, source: str, message: str) -> None:
-        text = f"{level:<5} {source} {message}\n"
-        self._console.write("", text)
+        self._console.write("", f"{level:<5} {source} {message}\n")
         if file := self._files.get("serving"):
-            file.write(self._now(), text)
+            file.write(f"[{level:<5}] {self._now()}", f"{source} - {message}\n")
 
     def _now(self) -> str:
         second = int(time.time())
@@ -112,7 +124,7 @@ class _Sink:
         if self._path is not None and self._size and self._size + len(data) > ROLLED_AT:
             self._roll(self._path)
         if self._lost:
-            told = f"{stamp}WARN  Rehearsal {self._lost} lines are missing here: they could not be written\n"
+            told = f"{stamp or 'WARN  '}Rehearsal - {self._lost} lines are missing here: they could not be written\n"
             data = b"\n" * self._is_cut + told.encode() + data
         try:
             written = os.write(self._fd, data)

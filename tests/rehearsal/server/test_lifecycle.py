@@ -319,7 +319,8 @@ def test_logs_on_stdout_and_in_files(start, model, tmp_path):
         if inputs.is_empty():
             print("to stdout"); print("to stderr", file=sys.stderr); logging.warning("a warning")
             return None
-        print("[METRICS]tokens.Count:7|#Model:tokens")
+        print("took [METRICS]tokens.Count:7|#Model:tokens")
+        print("[METRICS]tokens.Count:8|#Model:tokens", file=sys.stderr, flush=True)
         return Output().add("x")
     """
     model(tmp_path / "s", "tokens", code, ONE)
@@ -344,15 +345,17 @@ def test_logs_on_stdout_and_in_files(start, model, tmp_path):
         "model_metric.log",
     }
     stamp = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
-    assert _matches(folder / "serving.log", stamp + r"INFO  PyProcess Model \[tokens\] initialized\.$")
+    assert _matches(folder / "serving.log", r"^\[INFO \] " + stamp[1:] + r"PyProcess - Model \[tokens\] initialized\.$")
     assert _matches(folder / "access.log", stamp + r'/127\.0\.0\.1:\d+ "POST /predictions/tokens HTTP/1\.1" 200 \d+$')
-    assert _matches(folder / "model_metric.log", r"\[METRICS\]tokens")
+    for count in (7, 8):
+        assert _matches(folder / "model_metric.log", stamp + rf"tokens\.Count:{count}\|#Model:tokens$")
+    assert not any("tokens.Count" in line for line in server.log)
     for metric in (  # as ai.djl.metric.Metric of 0.25 prints them
         r"QueueTime\.Microseconds:\d+\|#Host:\S+$",
         r"ModelLatency\.Microseconds:\d+\|#Model:tokens$",
         r"Response_2XX\.Count:1\|#Host:\S+$",
     ):
-        assert _matches(folder / "server_metric.log", stamp + "INFO  " + metric)
+        assert _matches(folder / "server_metric.log", stamp + metric)
 
 
 def test_the_server_is_small_and_loads_nothing_heavy(start, model, tmp_path):

@@ -28,7 +28,7 @@ from rehearsal.server.errors import ApiError
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models import registry as registry_module
 from rehearsal.server.models.devices import Device, parse_device, visible_cores
-from rehearsal.server.models.info import PENDING, ModelInfo, Registration
+from rehearsal.server.models.info import PENDING, READY, ModelInfo, Registration
 from rehearsal.server.models.registry import Entry, Registry
 from rehearsal.server.switches import Switch
 from rehearsal.server.wire.requests import Request
@@ -352,6 +352,9 @@ def test_a_second_reading_as_utf8_adds_keys_and_changes_none():
 # --- what does not load
 
 
+BOTH = "model_id and s3url could not both set!"
+
+
 @pytest.mark.parametrize(
     ("properties", "refusal"),
     [
@@ -381,6 +384,13 @@ def test_a_second_reading_as_utf8_adds_keys_and_changes_none():
         ("minWorkers=abc\n", (500, "NumberFormatException", 'For input string: "abc"')),
         ("option.tensor_parallel_degree=MAX\n", (500, "NumberFormatException", 'For input string: "MAX"')),
         ("batch_size=x\n", (500, "NumberFormatException", 'For input string: "x"')),
+        *(
+            (f"option.s3url={url}\noption.model_id=x\n", (400, "MalformedModelException", BOTH))
+            for url in ("s3://b/x", "/w", "")
+        ),
+        ("option.s3url=s3://b/x\n", (500, "EngineException", "Download model failed.")),
+        ("option.model_id=s3://b/x/\n", (500, "EngineException", "Download model failed.")),
+        ("option.model_id=djl://a.b/x\n", (500, "IllegalArgumentException", "ModelZoo not found in classpath: a.b")),
         ("option.entryPoint=https\n", (500, "MalformedURLException", "no protocol: https")),
         ("option.entryPoint=httpx://a/b\n", (500, "MalformedURLException", "unknown protocol: httpx")),
         ("option.entryPoint=http://127.0.0.1:1/x\n", (500, "ConnectException", "Connection refused")),
@@ -391,6 +401,11 @@ def test_what_does_not_load(properties, refusal):
     play = Play(properties)
     assert play.refusal() == refusal
     assert play.registry.find("m").model.status != PENDING
+
+
+@pytest.mark.parametrize("properties", ["option.s3url=/w\n", "option.s3url=\n", "s3url=s3://b/x\nmodel_id=s3://b/y\n"])
+def test_what_names_no_download_loads(properties):
+    assert Play(properties).load().model.status == READY
 
 
 @pytest.mark.parametrize(

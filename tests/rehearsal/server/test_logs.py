@@ -11,6 +11,7 @@ import pytest
 
 from rehearsal.server import logs
 from rehearsal.server.logs import FILES, ServerLog
+from rehearsal.server.workers.channel import Output
 
 full = pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
 
@@ -67,10 +68,61 @@ def test_what_a_full_disk_swallowed_is_told_once_there_is_room(monkeypatch, tmp_
     room[0] = 10**6
     log.info("A", "fifth")
     log.info("A", "sixth")
-    lines = [line[20:] for line in (tmp_path / "serving.log").read_text().splitlines()]
-    told = "WARN  Rehearsal 3 lines are missing here: they could not be written"
-    assert [lines[0], *lines[2:]] == ["INFO  A first", told, "INFO  A fifth", "INFO  A sixth"]
-    assert lines[1] == "INFO  A second, whic"
+    lines = [line[28:] for line in (tmp_path / "serving.log").read_text().splitlines()]
+    told = "Rehearsal - 3 lines are missing here: they could not be written"
+    assert [lines[0], *lines[2:]] == ["A - first", told, "A - fifth", "A - sixth"]
+    assert lines[1] and "A - second, which is too long".startswith(lines[1])
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept"),
+    [
+        ("Latency.Milliseconds:5.5|#Model:m,Host:x|1700000000", "Latency.Milliseconds:5.5|#Model:m,Host:x|1700000000"),
+        (" Tokens.Count:7|#Model:m,bare,a:b:c", "Tokens.Count:7|#Model:m"),
+        ("Tokens.Count:7|#bare", "Tokens.Count:7"),
+        ("Tokens.Count:7", "Tokens.Count:7"),
+        ("Tokens:7", "null"),
+        ("Tokens.Count:7|#Model:m|#1700000000", "null"),
+        ("", "null"),
+    ],
+)
+def test_a_metric_of_a_handler_is_written_as_it_was_read(printed, kept, tmp_path):
+    """As ai.djl.metric.Metric of 0.25 (asked 2026-11-29)."""
+    ServerLog(tmp_path).model_metric(printed)
+    assert (tmp_path / "model_metric.log").read_text()[20:] == f"{kept}\n"
+
+
+class Heard:
+    pid = 0
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def heard(self, stream: str, line: str) -> None:
+        self.lines.append((stream, line))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "lines"),
+    [
+        (["a\nb\r\nc"], ["a", "b", "c"]),
+        (["10%\r", "20%\r30", "%\n"], ["10%", "20%", "30%"]),
+        (["a\r", "\nb\n"], ["a", "b"]),
+        (["a\n\nb\r\r\n"], ["a", "", "b", ""]),
+        (["a\u2028b\u2029c\x85d\n"], ["a", "b", "c", "d"]),
+        (["last\r"], ["last"]),
+    ],
+)
+@pytest.mark.parametrize("size", [None, 1])
+def test_a_workers_lines_end_where_javas_do(chunks, lines, size):
+    """As the Scanner that reads a worker's output; a progress bar is a line for each step (asked 2026-11-29)."""
+    worker = Heard()
+    output = Output(worker)
+    for data in (chunk.encode() for chunk in chunks):
+        for at in range(0, len(data), size or len(data)):
+            output.pipe_data_received(2, data[at : at + (size or len(data))])
+    output.pipe_connection_lost(2, None)
+    assert worker.lines == [("stderr", line) for line in lines]
 
 
 def test_files_roll_at_their_size_and_five_are_kept(monkeypatch, tmp_path):

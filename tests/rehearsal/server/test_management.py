@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 ONE = "engine=Python\nminWorkers=1\nmaxWorkers=1\n"
@@ -65,6 +67,23 @@ def test_register_later_and_fail_later(server):
     assert data.startswith(b"HTTP/1.1 202 Accepted\r\n")
     assert b"HTTP/1.1 500 Internal Server Error\r\n" in data
     assert server.send("GET", "/ping").json()["bad"] == {"status": "Unhealthy"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("def handle(inputs):\n    raise MemoryError('13 GB')\n", 507, "OOM"),
+        ("def handle(inputs):\n    return Output(code=507, message='13 GB')\n", 507, "OOM"),
+        ("import os\nos.kill(os.getpid(), 9)\n", 500, "Python stream closed unexpectedly, exit code: 137"),
+        ("import os\nos.kill(os.getpid(), 11)\n", 500, "Python stream closed unexpectedly, exit code: 139"),
+        ("import os\nos._exit(3)\n", 500, "Python stream closed unexpectedly, exit code: 3"),
+    ],
+)
+def test_a_load_that_takes_too_much_memory(server, model, code, status, said):
+    """As DJLServing 0.25 (asked 2026-11-29); 137 is what the kernel leaves when it is out of memory."""
+    folder = model(server.store, f"large{len(code)}", code, ONE + f"option.pythonExecutable={sys.executable}\n")
+    answer = server.send("POST", f"/models?url=file://{folder}")
+    assert (answer.status, answer.json()) == (status, {"code": status, "type": "EngineException", "message": said})
 
 
 def test_refused_registrations(server):

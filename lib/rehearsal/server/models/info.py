@@ -99,6 +99,7 @@ class ModelInfo:
         self.engine = self._infer_engine() if named is None else named
         self._read_variables()
         log.info("ModelInfo", self._settings_text())
+        self._find_weights(log)
         self._take(self.properties)
         if self.engine not in ENGINES:
             raise ModelLoadError("IllegalArgumentException", f"Deep learning engine not found: {self.engine}")
@@ -121,6 +122,20 @@ class ModelInfo:
             if key.startswith("OPTION_") and value:
                 option = key[7:].lower()
                 self.properties.setdefault(f"option.{'entryPoint' if option == 'entrypoint' else option}", value)
+
+    def _find_weights(self, log: ServerLog) -> None:
+        """What the original downloads before it loads a model. Raises ApiError: here nothing is, and of two none."""
+        named = [text for key in ("s3url", "model_id") if (text := self.properties.get(f"option.{key}")) is not None]
+        if len(named) > 1:
+            text = "model_id and s3url could not both set!"
+            raise ModelLoadError("MalformedModelException", text, status=400)
+        for url in named:
+            if url.startswith("s3://"):
+                log.info("ModelInfo", f"S3 url found, start downloading from {url}")
+                log.warn("Rehearsal", f"{self.name}: S3 is not read here; name the weights by their name on the hub")
+                raise ModelLoadError("EngineException", "Download model failed.")
+            if url.startswith("djl://"):
+                raise no_folder(read_uri(url))
 
     def _take(self, properties: Mapping[str, str]) -> None:
         """Sorts keys into options and others; what is there stays."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rehearsal.server.config import ServerConfig
 from rehearsal.server.errors import ApiError, ModelLoadError
+from rehearsal.server.java import parse_boolean
 from rehearsal.server.logs import ServerLog
 from rehearsal.server.models.devices import Device, parse_device
 from rehearsal.server.models.info import FAILED, PENDING, READY, ModelInfo, Registration
@@ -102,6 +103,8 @@ class Registry:
                 self._log.warn(
                     "Rehearsal", f"{model.name}: requirements.txt is not installed here, unlike on an instance"
                 )
+            if parse_boolean(model.options.get("enable_venv", "")):
+                self._log.warn("Rehearsal", f"{model.name}: no virtual environment is made here, unlike on an instance")
             names = model.devices()
             self._log.info("ModelManager", f"Loading model on {model.engine}:[{', '.join(names)}]")
             if not names:

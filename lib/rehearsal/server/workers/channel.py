@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
@@ -12,6 +13,8 @@ from rehearsal.server.workers.codec import BLOCK, Frame, Reply, ReplyReader
 
 STARTED = "Python engine started."  # on stdout: the worker listens on its socket
 LINE_LIMIT = 65536  # bytes of one line of output
+# Where Java's Scanner ends a line: a progress bar that goes back by CR is a line each time. What follows a CR decides.
+LINE_END = re.compile(b"\r\n|\n|\r(?!\\Z)|\xc2\x85|\xe2\x80[\xa8\xa9]")
 
 
 class Owner(Protocol):
@@ -35,7 +38,7 @@ class Output(asyncio.SubprocessProtocol):
     def __init__(self, worker: Owner) -> None:
         self._worker = worker
         self.started, self.exited, self.drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._partial = {1: bytearray(), 2: bytearray()}
+        self._partial = {1: b"", 2: b""}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)
@@ -43,9 +46,9 @@ class Output(asyncio.SubprocessProtocol):
         self._worker.pid = transport.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, rest = (self._partial[fd] + data).split(b"\n")
-        if len(rest) > LINE_LIMIT:  # a progress bar that never ends its line
-            lines, rest = [*lines, rest], bytearray()
+        *lines, rest = LINE_END.split(self._partial[fd] + data)
+        if len(rest) > LINE_LIMIT:
+            lines, rest = [*lines, rest], b""
         self._partial[fd] = rest
         for line in lines:
             self._line(fd, line)
@@ -53,7 +56,7 @@ class Output(asyncio.SubprocessProtocol):
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if self._partial.get(fd):
             self._line(fd, self._partial[fd])
-            self._partial[fd] = bytearray()
+            self._partial[fd] = b""
 
     def process_exited(self) -> None:
         self.exited.set()
@@ -62,13 +65,15 @@ class Output(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.drained.set()
 
-    def exit_code(self) -> int | None:
-        return self._transport.get_returncode()
+    def exit_code(self) -> int:
+        """Java's: 128 and the number of the signal that ended it, such as 137 where the kernel had no memory left."""
+        code = self._transport.get_returncode() or 0
+        return code if code >= 0 else 128 - code
 
     def close(self) -> None:
         self._transport.close()
 
-    def _line(self, fd: int, line: bytes | bytearray) -> None:
+    def _line(self, fd: int, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")
         self._worker.heard("stdout" if fd == 1 else "stderr", text)
         if fd == 1 and STARTED in text:

@@ -28,6 +28,7 @@ START_TIMEOUT_S = 120
 EXIT_WAIT_S = 5
 LAST_WORDS_S = 0.5  # for what a worker that has ended wrote
 GENERATIONS = 20  # of processes that a worker left and that start others while they are ended
+NAME_SHOWN = 15  # characters of a model's name in its worker's lines
 KEPT_LINES = 400  # of a worker's output, for the report of a failed load
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
@@ -80,6 +81,8 @@ class WorkerProcess:
         try:
             await self._start()
             reply = await self._initialize(properties, timeout_s)
+            if reply.code == 507:  # a MemoryError of the handler
+                raise ModelLoadError("EngineException", "OOM", report=_content_text(reply), status=507)
             if reply.code >= 300:
                 text = f"Failed to initialize model: {reply.message}"
                 causes = (f"ai.djl.engine.EngineException: {text}",)
@@ -221,10 +224,11 @@ class WorkerProcess:
     def heard(self, stream: str, line: str) -> None:
         """Logs one line of the worker's output, as the original does."""
         self.lines.append((stream, line))
-        text = f"W-{self.pid}-{self.command.model}-{stream}: {line}"
-        if stream == "stdout":
-            if "[METRICS]" in line:
-                self._log.metric("model_metric", line)
+        text = f"W-{self.pid}-{self.command.model[:NAME_SHOWN]}-{stream}: {line}"
+        _, is_metric, metric = line.partition("[METRICS]")
+        if is_metric:  # on either stream, and in no other log
+            self._log.model_metric(metric)
+        elif stream == "stdout":
             self._log.info("PyProcess", text)
         else:
             self._log.warn("PyProcess", text)
