@@ -71,7 +71,8 @@ def test_what_a_full_disk_swallowed_is_told_once_there_is_room(monkeypatch, tmp_
     lines = [line[28:] for line in (tmp_path / "serving.log").read_text().splitlines()]
     told = "Rehearsal - 3 lines are missing here: they could not be written"
     assert [lines[0], *lines[2:]] == ["A - first", told, "A - fifth", "A - sixth"]
-    assert lines[1] and "A - second, which is too long".startswith(lines[1])
+    assert lines[1]
+    assert "A - second, which is too long".startswith(lines[1])
 
 
 @pytest.mark.parametrize(

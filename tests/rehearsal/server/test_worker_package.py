@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import json
 import shutil
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -46,6 +48,21 @@ def test_it_is_unpacked_once_into_the_cache(jar, tmp_path):
     assert not (folder / "ai").exists()
     assert not (folder.parent / "outside.py").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # nothing half-written is left
+
+
+def test_who_comes_while_it_is_fetched_waits_and_takes_it(jar, tmp_path, monkeypatch):
+    environ = {"INF2LAB_CACHE": str(tmp_path / "cache")}
+    fetch, at_once = module.fetch_jar, []
+
+    def slowly(*args):
+        at_once.append(args)
+        time.sleep(0.1)  # without a lock the others come meanwhile
+        return fetch(*args)
+
+    monkeypatch.setattr(module, "fetch_jar", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: module.worker_package("1.0", environ), range(4)))
+    assert len(set(folders)) == len(at_once) == 1
 
 
 @pytest.mark.parametrize("change", ["a line more", "cut off", "gone", "a file more", "compiled"])

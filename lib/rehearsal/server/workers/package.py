@@ -7,6 +7,7 @@ Python files; no Java is needed. `python -m rehearsal.server.workers.package` pr
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import io
 import json
@@ -15,7 +16,8 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rehearsal.server.environment import cache_root, process_environment
@@ -45,14 +47,28 @@ def worker_package(version: str = DEFAULT_VERSION, environ: Mapping[str, str] | 
         # The digest in the name: a folder from another jar can never be taken for this one.
         folder = cache_root(environ) / "worker" / f"{version}-{pin['sha256'][:12]}"
         if not _is_whole(folder, pin):
-            jar = fetch_jar(pins["group"], pins["artifact"], version)
-            _unpack(_checked(jar, pin["sha256"]), folder, pin)
+            with _alone():
+                if not _is_whole(folder, pin):  # still, after those who came first
+                    jar = fetch_jar(pins["group"], pins["artifact"], version)
+                    _unpack(_checked(jar, pin["sha256"]), folder, pin)
     except (OSError, RuntimeError) as error:  # the second: no home folder
         raise WorkerPackageError(
             f"DJL's Python worker cannot be kept in the cache: {error}; make room there, or name another folder with "
             "INF2LAB_CACHE"
         ) from error
     return folder
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of this user at a time: downloads of one file into Maven's repository spoil each other."""
+    path = Path(tempfile.gettempdir()) / f"rehearsal-fetch-{os.getuid()}"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def digest_of(folder: Path) -> str:
