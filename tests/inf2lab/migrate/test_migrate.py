@@ -588,9 +588,10 @@ def test_keys_of_another_engine_are_not_called_unread(made: Make) -> None:
     assert row(made("vllm-nxdi", text + asked), "option.max_model_len").verdict is Verdict.NONE
 
 
-def test_a_plain_draft_model_has_no_successor(made: Make) -> None:
+@pytest.mark.parametrize("to", ["vllm-nxdi", "lmi-vllm"])
+def test_a_plain_draft_model_has_no_successor(made: Make, to: str) -> None:
     text = LLAMA + "option.speculative_draft_model=meta-llama/Llama-3.2-1B\noption.speculative_length=4\n"
-    found = made("vllm-nxdi", text)
+    found = made(to, text)
     assert {one.what.partition("=")[0] for one in found.lost} == {
         "option.speculative_draft_model",
         "option.speculative_length",
@@ -608,6 +609,12 @@ def test_sampling_beside_the_prompts_is_model_py_s_to_read_and_nobody_else_s(mad
     found = made("vllm-nxdi", LLAMA, curl({"inputs": "Hi", "temperature": 0.5, "max_tokens": 9}))
     assert found.requests[0].body == {"model": "llama", "prompt": "Hi", "temperature": 0, "max_tokens": 30}
     assert {row(found, name).verdict for name in ("temperature", "max_tokens")} == {Verdict.BUILT_IN}
+
+
+def test_int8_that_is_left_out_of_the_new_properties_is_lost(made: Make) -> None:
+    found = made("lmi-vllm", LLAMA + "option.quantize=static_int8\n")
+    assert [one.what for one in found.lost] == ["option.quantize=static_int8"]
+    assert "option.quantize" not in found.launch.properties
 
 
 def test_values_of_the_new_properties_read_back_as_they_were(made: Make) -> None:
