@@ -53,8 +53,9 @@ def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
         if mode is not None:
             os.chmod(beside, mode)
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        _name_place(error, beside, path)
         raise
 
 
@@ -77,12 +78,13 @@ def make_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder that becomes `path` when the block ends well; if another run was first, its folder stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _name_beside(path)
-    beside.mkdir()
     try:
+        beside.mkdir()
         yield beside
         os.replace(beside, path)
     except BaseException as error:
         shutil.rmtree(beside, ignore_errors=True)
+        _name_place(error, beside, path)
         if not (isinstance(error, OSError) and path.is_dir()):
             raise
 
@@ -94,6 +96,12 @@ def remove_leftovers(folder: Path, *patterns: str) -> None:
             seen = path.lstat()
             if time.time() - seen.st_mtime > OLD_S and seen.st_uid == os.geteuid():
                 shutil.rmtree(path) if stat.S_ISDIR(seen.st_mode) else path.unlink()
+
+
+def _name_place(error: BaseException, beside: Path, path: Path) -> None:
+    """Let a refusal of the system say where: a full disk names nothing, and nobody knows the name beside."""
+    if isinstance(error, OSError):
+        error.filename = str(error.filename or beside).replace(str(beside), str(path), 1)
 
 
 def _name_beside(path: Path) -> Path:

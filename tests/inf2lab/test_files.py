@@ -1,5 +1,6 @@
 """Whole or not at all: a reader sees the old file or the new one, and nothing is left beside it."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no room"), make_folder(tmp_path / "model"):
         raise ValueError("no room")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    """The system names nothing then."""
+    with pytest.raises(OSError, match="No space") as refused, replace_file(tmp_path / "new"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert refused.value.filename == str(tmp_path / "new")
+
+
+def test_a_refusal_names_the_file_of_the_folder_that_was_asked_for(tmp_path: Path) -> None:
+    """`.moved.741a5467` is nobody's folder."""
+    with pytest.raises(OSError, match="No space") as refused, make_folder(tmp_path / "new") as beside:
+        raise OSError(errno.ENOSPC, "No space left on device", str(beside / "ask.sh"))
+    assert refused.value.filename == str(tmp_path / "new" / "ask.sh")
 
 
 def test_a_run_that_was_first_keeps_its_folder(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ ANSWER, SERVED, CHECK = "answer", "server", "check"  # tags: of what a reader fi
 
 
 class NotANotebook(LabError):
-    """A file that has the name of a notebook and is none."""
+    """A file that has the name of a notebook and is none, or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ def read_cells(path: Path) -> list[Cell]:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return [_cell(cell) for cell in cells if cell["cell_type"] == "code"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except OSError as error:
+        reason = f"{path.name} cannot be read ({error.strerror}): let who grades read it"
+        raise NotANotebook(reason) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotANotebook(f"{path.name} is no notebook ({type(error).__name__}): save it again") from error
 
 

@@ -137,8 +137,13 @@ def _copies(folder: Path) -> dict[str, _Copy]:
 
     Copies are `02_plan-Copy1.ipynb`, and the same exercise in another language's edition.
     """
+    try:
+        os.listdir(folder)  # glob says nothing of a folder that it may not read
+    except OSError as error:
+        unread = _Copy([], f"the folder {folder.name} cannot be read ({error.strerror}): let who grades read it")
+        return dict.fromkeys(JUDGES, unread)
     for place in PLACES:
-        paths = sorted(folder.glob(f"{place}/*.ipynb"), key=lambda path: path.stat().st_mtime)
+        paths = sorted(folder.glob(f"{place}/*.ipynb"), key=lambda path: path.lstat().st_mtime)
         named = [(name, _read(path)) for path in paths if (name := _exercise_of(path)) is not None]
         if named:
             return dict(sorted(named, key=lambda one: one[1].begun))  # the last one of a name stays

@@ -120,6 +120,38 @@ def test_a_file_that_is_no_notebook_is_a_line_and_not_an_end(tmp_path: Path, tex
     assert "save it again" in states["02_plan"].hint
 
 
+def test_a_link_to_nothing_is_a_line_and_a_copy_beside_it_counts(tmp_path: Path) -> None:
+    """One of a seat ended the grading of a whole class."""
+    folder = seats.write(tmp_path / "me", {QUICK: seats.solved(QUICK)})
+    (folder / f"{QUICK}-Copy1.ipynb").symlink_to(tmp_path / "nowhere")
+    (folder / "08_break_it.ipynb").symlink_to(tmp_path / "nowhere")
+    results = {result.exercise: result for result in grade(folder)[0].results}
+    assert results[QUICK].state == PASSED
+    assert (results["08_break_it"].state, results["quiz"].state) == (NOT_PASSED, NOT_BEGUN)
+    assert results["08_break_it"].hint == (
+        "08_break_it.ipynb cannot be read (No such file or directory): let who grades read it"
+    )
+
+
+def test_a_seat_that_cannot_be_read_is_not_one_that_has_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seats.write(tmp_path / "open", {QUICK: seats.solved(QUICK)})
+    seats.write(tmp_path / "shut", {QUICK: seats.solved(QUICK)})
+    listed = os.listdir
+
+    def refuse(path: Path) -> list[str]:
+        if path.name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr("inf2lab.grading.grader.os.listdir", refuse)
+    given, refused = grade(tmp_path)
+    assert (given.name, given.passed) == ("open", 1)
+    assert {result.state for result in refused.results} == {NOT_PASSED}
+    assert refused.results[0].hint == "the folder shut cannot be read (Permission denied): let who grades read it"
+
+
 def test_a_cell_that_raises_is_said_with_its_error(tmp_path: Path) -> None:
     wrong = seats.changed(seats.solved(QUICK), "print(cause)", "print(undefined)")
     (seat,) = grade(seats.write(tmp_path / "me", {QUICK: wrong}))
