@@ -280,7 +280,7 @@ def test_a_full_disk_leaves_the_older_figures_whole(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("inf2lab.files.os.fsync", full)
-    with pytest.raises(OSError, match="No space.*a.json"):
+    with pytest.raises(OSError, match=r"No space.*a\.json"):
         write_file(older, "newer")
     assert (older.read_text(), len(list(tmp_path.iterdir()))) == ("older", 1)
 
