@@ -22,7 +22,7 @@ EDITION_FOLDER := notebooks$(if $(EDITION),/$(EDITION))
 IN_EDITION := $(if $(EDITION),INF2LAB_LANGUAGE=$(EDITION))
 ifneq ($(EDITION),)
 ifeq ($(wildcard $(EDITION_FOLDER)/*.ipynb),)
-$(error EDITION=$(EDITION): no notebooks in $(EDITION_FOLDER); there are editions in: $(notdir $(wildcard translations/*)))
+$(error EDITION=$(EDITION): no notebooks in $(EDITION_FOLDER); there are editions in: $(patsubst notebooks/%/00_start_here.ipynb,%,$(wildcard notebooks/*/00_start_here.ipynb)))
 endif
 endif
 

@@ -116,6 +116,14 @@ def test_make_alone_lists_the_commands() -> None:
         assert re.search(rf"^  make {name} +{re.escape(sentence)}$", printed, flags=re.MULTILINE)
 
 
+def test_an_edition_that_is_not_there_is_refused_with_those_that_are() -> None:
+    """It counted a file among the translations as one."""
+    done = subprocess.run(["make", "run", "EDITION=xx"], cwd=ROOT, capture_output=True, text=True, check=False)
+    editions = sorted(path.name for path in (ROOT / "notebooks").iterdir() if re.fullmatch("[a-z]{2}", path.name))
+    assert done.returncode == 2
+    assert f"there are editions in: {' '.join(editions)}.  Stop." in done.stderr
+
+
 def test_an_old_python_is_refused_in_one_sentence(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     old = tmp_path / "python3.9"
