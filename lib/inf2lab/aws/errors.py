@@ -135,9 +135,15 @@ RULES = (
         SIGN_IN,
     ),
     Rule(
-        r"UnauthorizedOperation|AccessDenied(Exception)?|Client\.UnauthorizedOperation|NotAuthorized|OptInRequired|403",
+        r"UnauthorizedOperation|AccessDenied(Exception)?|NotAuthorized|OptInRequired|403",
         NotAllowed,
         "ask the account's administrator for this permission; deploy/cloudformation/README.md lists all that are used",
+    ),
+    Rule(
+        r"Client\.InternalError",  # of an instance that ends while it starts (AWS re:Post, kms-iam-ec2-permission)
+        NotAllowed,
+        "the account encrypts disks with a key of its own, which you may not use for this instance: its administrator "
+        "allows kms:CreateGrant on that key (`aws ec2 get-ebs-default-kms-key-id` names it)",
     ),
     Rule(
         r"VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|SpotMaxPriceTooLow",
@@ -146,13 +152,14 @@ RULES = (
         "instance: inf2.xlarge needs 4 vCPUs",
     ),
     Rule(
-        r"ResourceLimitExceeded",
+        r"ResourceLimitExceeded|ServiceQuotaExceededException|LimitExceeded(Exception)?"
+        r"|(Volume|MaxIOPS|SecurityGroup|NetworkInterface|RulesPerSecurityGroup)LimitExceeded",
         QuotaTooSmall,
         "retrying does not help: the message names the quota (SageMaker has its own, for each size); request it in "
         "Service Quotas",
     ),
     Rule(
-        r"InsufficientInstanceCapacity|InsufficientHostCapacity|Server\.InsufficientInstanceCapacity|Unsupported"
+        r"InsufficientInstanceCapacity|InsufficientHostCapacity|Unsupported"
         r"|SpotInstanceTermination|InsufficientFreeAddressesInSubnet",
         NoCapacity,
         "try another region, a smaller size, or later; the quota is not the reason",
@@ -197,9 +204,13 @@ OTHER = "see the service's own page of error codes"
 
 
 def error_for(call: str, code: str, message: str) -> CloudError:
-    """Return the error that AWS's `code` means; CloudError itself for a code that no rule knows."""
+    """Return the error that AWS's `code` means; CloudError itself for a code that no rule knows.
+
+    What an instance's state says has `Client.` or `Server.` before it, for whose fault it is.
+    """
     message = re.sub(r"\s*Encoded authorization failure message:.*", "", message, flags=re.DOTALL).strip()
+    bare = re.sub(r"^(Client|Server)\.", "", code)
     for rule in RULES:
-        if re.fullmatch(rule.pattern, code):
+        if re.fullmatch(rule.pattern, code) or re.fullmatch(rule.pattern, bare):
             return rule.kind(call, code, message.rstrip("."), rule.remedy)
     return CloudError(call, code, message.rstrip("."), OTHER)

@@ -10,7 +10,7 @@ from inf2lab.aws.bucket import check_name, check_place, may_read
 from inf2lab.aws.calls import STEP_S, Call, Launched, refuse_a_second_bill, send, settle, undo_on_failure
 from inf2lab.aws.connection import Cloud
 from inf2lab.aws.deadline import check_hours, create_watchdog, set_clock
-from inf2lab.aws.errors import CloudError, NoCapacity, NotThere
+from inf2lab.aws.errors import CloudError, NoCapacity, NotThere, error_for
 from inf2lab.aws.first_boot import INSTALLED, READY, wait_until_booted
 from inf2lab.aws.idle import watch_idle
 from inf2lab.aws.images import Image
@@ -282,5 +282,7 @@ def _wait_until_it_runs(cloud: Cloud, run: Run, report: Report) -> Run:
         if state != "pending":
             reason = now.get("StateReason", {})
             code, said = reason.get("Code", state), reason.get("Message", "it ended by itself")
-            raise NoCapacity("ec2 run_instances", code, said, "launch again, or try another region")
+            told = error_for("ec2 run_instances", code, said)
+            again = NoCapacity(told.call, code, said, "launch again, or try another region")
+            raise again if type(told) is CloudError else told
     raise CloudError("ec2 describe_instances", "pending", f"{run.instance_id} did not start", "launch again later")

@@ -45,6 +45,14 @@ CODES = {
     "404": aws.NotThere,  # of a bucket: HEAD has no body
     "403": aws.NotAllowed,
     "ResourceLimitExceeded": aws.QuotaTooSmall,
+    "ServiceQuotaExceededException": aws.QuotaTooSmall,  # of EventBridge's schedule groups
+    "LimitExceeded": aws.QuotaTooSmall,  # of roles
+    "VolumeLimitExceeded": aws.QuotaTooSmall,
+    "Client.VolumeLimitExceeded": aws.QuotaTooSmall,  # as an instance's state says it
+    "Server.SpotInstanceTermination": aws.NoCapacity,
+    "Client.UnauthorizedOperation": aws.NotAllowed,
+    "Client.InternalError": aws.NotAllowed,
+    "Server.InternalError": aws.CloudError,
     "ModelError": aws.ModelFailed,
     "ModelStreamError": aws.ModelFailed,
     "ModelNotReadyException": aws.ModelFailed,

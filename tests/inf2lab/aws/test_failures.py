@@ -441,17 +441,30 @@ def test_13_spot_takes_the_instance_back(played: PlayedAws, launching: Launching
     assert played.left() == []
 
 
-def test_13_spot_takes_it_back_while_it_starts(played: PlayedAws, launching: Launching) -> None:
-    def take_back(parsed: dict[str, Any], **event: Any) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind", "remedy"),
+    [
+        ("Server.SpotInstanceTermination", aws.NoCapacity, "another region"),
+        pytest.param("Client.VolumeLimitExceeded", aws.QuotaTooSmall, "names the quota", marks=pytest.mark.thorough),
+        ("Client.InternalError", aws.NotAllowed, "kms:CreateGrant"),
+        pytest.param("Server.InternalError", aws.NoCapacity, "launch again", marks=pytest.mark.thorough),
+    ],
+)
+def test_13_it_ends_while_it_starts(
+    played: PlayedAws, launching: Launching, code: str, kind: type[aws.CloudError], remedy: str
+) -> None:
+    """Spot takes it back, or the account lets it have no disk: each was told as a lack of capacity."""
+
+    def end(parsed: dict[str, Any], **event: Any) -> None:
         instance_id = parsed["Instances"][0]["InstanceId"]
         played.client("ec2").terminate_instances(InstanceIds=[instance_id])
-        reason = StateReason("Spot instance termination", "Server.SpotInstanceTermination")
+        reason = StateReason(f"{code}: as AWS says it", code)
         ec2_backends[played_aws.ACCOUNT]["us-east-2"].get_instance(instance_id).state_reason = reason
 
-    played.session.events.register("after-call.ec2.RunInstances", take_back)
+    played.session.events.register("after-call.ec2.RunInstances", end)
     error = launch_fails(launching, spot=True)
-    assert error.code == "Server.SpotInstanceTermination"
-    assert isinstance(error.__cause__, aws.NoCapacity)
+    assert (error.code, type(error.__cause__)) == (code, kind)
+    assert remedy in str(error)
     assert played.left() == []
 
 
