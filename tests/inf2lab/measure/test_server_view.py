@@ -19,14 +19,14 @@ from inf2lab.serving.state import read_state, state_path
 
 # Printed by DJL 0.25's own class (ai.djl:api:0.25.0, ai.djl.metric.Metric) behind the stamp of the server's log.
 LINES = [
-    "2026-11-23 05:11:04 INFO  djl-serving.Count:1|#Version:0.25.0",
-    "2026-11-23 05:11:04 INFO  QueueTime.Microseconds:123|#Host:vm",
-    "2026-11-23 05:11:05 INFO  ModelLatency.Microseconds:4567|#Model:opt13b",
-    "2026-11-23 05:11:05 INFO  Response_2XX.Count:1|#Host:vm",
-    "2026-11-23 05:11:05 INFO  QueueTime.Microseconds:2000|#Model:opt13b",
-    "2026-11-23 05:11:06 INFO  RequestLatency.Microseconds:7000|#Model:opt13b",
-    "2026-11-23 05:11:06 INFO  RESPONSE_4_XX.Count:1|#Host:vm",
-    "2026-11-23 05:11:06 INFO  something else",
+    "2026-11-23 05:11:04 djl-serving.Count:1|#Version:0.25.0",
+    "2026-11-23 05:11:04 QueueTime.Microseconds:123|#Host:vm",
+    "2026-11-23 05:11:05 ModelLatency.Microseconds:4567|#Model:opt13b",
+    "2026-11-23 05:11:05 Response_2XX.Count:1|#Host:vm",
+    "2026-11-23 05:11:05 QueueTime.Microseconds:2000|#Model:opt13b",
+    "2026-11-23 05:11:06 RequestLatency.Microseconds:7000|#Model:opt13b",
+    "2026-11-23 05:11:06 RESPONSE_4_XX.Count:1|#Host:vm",
+    "2026-11-23 05:11:06 something else",
 ]
 
 
