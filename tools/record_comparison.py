@@ -5,6 +5,7 @@ python tools/record_comparison.py          after notebook 04 and `make migrate-e
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -22,6 +23,7 @@ PROMPTS = ["Hello, I am a language model,", "Welcome to Amazon Elastic Compute C
 
 def main() -> None:
     """Compare both servers on the notebook's request, and write what came."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     request = paths.logs() / "migrate" / "ask.json"
     request.parent.mkdir(exist_ok=True)
     request.write_text(json.dumps({"seq_length": 48, "text": PROMPTS}) + "\n", encoding="utf-8")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
+from types import ModuleType
 
 import pytest
 
+import count_notebooks
+import record_comparison
 import write_logs
 from inf2lab import drills
 from inf2lab.drills import Result, Sighting
@@ -42,3 +46,15 @@ def test_the_exception_that_the_first_question_asks_for_is_one_that_its_list_sho
     cells = {cell.id: cell for cell in read_notebook(NOTEBOOKS / "08_break_it.ipynb").cells}
     listed = set(re.findall(r"(?m)^A +\d+ +(\w+):", cells["nb08-c05"].outputs[0].text))
     assert any(f"It is {name}." in cells["nb08-c08"].outputs[0].data["text/html"] for name in listed)
+
+
+@pytest.mark.parametrize("tool", [count_notebooks, record_comparison, write_logs], ids=lambda tool: tool.__name__)
+@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--no-such-option", 2)])
+def test_a_tool_that_takes_nothing_does_nothing_when_it_is_asked(
+    tool: ModuleType, word: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked write_logs for its options had the committed logs written anew."""
+    monkeypatch.setattr(sys, "argv", [tool.__name__, word])
+    with pytest.raises(SystemExit) as ended:
+        tool.main()
+    assert ended.value.code == code

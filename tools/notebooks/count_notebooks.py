@@ -6,6 +6,7 @@ Minutes are those of somebody who reads all of it for the first time: 200 words 
 
 from __future__ import annotations
 
+import argparse
 import html
 import re
 from collections.abc import Iterable
@@ -150,6 +151,7 @@ def minutes(notebooks: Iterable[Notebook]) -> float:
 
 def main() -> None:
     """Print the counts, a line a notebook."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print("nb    words  longest  code  outputs  predict  pictures  links  minutes  said")
     read = read_all()
     for one in read.values():

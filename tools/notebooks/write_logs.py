@@ -5,6 +5,7 @@ python tools/notebooks/write_logs.py
 
 from __future__ import annotations
 
+import argparse
 import re
 
 from inf2lab import drills
@@ -45,6 +46,7 @@ def text_of(result: Result) -> str:
 
 def main() -> None:
     """Cause the four failures and write their logs."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     LOGS.mkdir(exist_ok=True)
     found = drills.run(drills.find(name) for name in CAUSED_BY.values())
     for letter, result in zip(CAUSED_BY, found, strict=True):
