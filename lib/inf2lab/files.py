@@ -100,7 +100,7 @@ def remove_leftovers(folder: Path, *patterns: str) -> None:
 
 def _name_place(error: BaseException, beside: Path, path: Path) -> None:
     """Let a refusal of the system say where: a full disk names nothing, and nobody knows the name beside."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:  # one of its own words says them
         error.filename = str(error.filename or beside).replace(str(beside), str(path), 1)
 
 

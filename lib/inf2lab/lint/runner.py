@@ -12,7 +12,7 @@ from inf2lab.files import write_file
 from inf2lab.folder import FILE_NAME, Aim, Edit, parse_properties
 from inf2lab.lint.finding import Finding, Hit, Rule, Severity
 from inf2lab.lint.registry import RULES
-from inf2lab.lint.target import Folder, Target, read_folder, read_launches
+from inf2lab.lint.target import NO_FOLDER, Folder, Target, read_folder, read_launches
 
 _ALLOW = re.compile(r"[#!]\s*lint:\s*allow\s+(.+)", re.IGNORECASE)
 _ROUNDS = 8  # a fix can uncover another; real files need two
@@ -155,7 +155,7 @@ def _removed(path: Path, name: str) -> Finding:
     message = f"profile `{name}`: DJLServing removed its Neuron code in {since}, so no folder is served on Inferentia2"
     cure = f"use one of {', '.join(catalog.profiles())}, or go on with `inf2lab migrate`"
     if not os.path.isdir(path):
-        raise FolderError(path, "no such model folder")
+        raise FolderError(path, NO_FOLDER)
     return Finding(FILE_NAME, 1, REMOVED, REMOVED_NAME, Severity.ERROR, message, cure)
 
 

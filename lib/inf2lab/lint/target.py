@@ -39,6 +39,7 @@ _COMPOSE = re.compile(r"(?:docker-)?compose\.ya?ml")
 _SERVERS = "config.properties"  # its own configuration
 _STARTERS = (".sh", ".yaml", ".yml", ".json")
 _NO_SCRIPTS = (".json", ".properties", ".yaml", ".yml", ".py", ".env")
+NO_FOLDER = "no such model folder: name one with a serving.properties or a model.py"
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def read_folder(path: Path, aim: Aim, also: Iterable[Path] = ()) -> Folder:
     profile, instance = catalog.profile(aim.profile), catalog.instance(aim.instance)
     path = Path(path)
     if not os.path.isdir(path):
-        raise FolderError(path, "no such model folder")
+        raise FolderError(path, NO_FOLDER)
     try:
         files = sorted(entry for entry in path.iterdir() if entry.is_file())
     except OSError as error:

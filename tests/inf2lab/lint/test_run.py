@@ -36,7 +36,7 @@ def test_the_profile_of_the_settings_decides(write: Write) -> None:
 
 
 def test_a_missing_or_empty_folder_cannot_be_linted(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match="no such model folder"):
+    with pytest.raises(FolderError, match=r"no such model folder: name one with a serving\.properties"):
         lint(tmp_path / "nowhere")
     with pytest.raises(FolderError, match=r"neither serving\.properties nor model\.py"):
         lint(tmp_path)
