@@ -81,7 +81,10 @@ def fleet_for(rate: float, p99_s: float, pace: Pace, *, use: float, spare: int) 
     if enough is None:
         return None
     # A hair less, because 0.8 is a binary fraction and 8 of 10 would take 11.
-    return Fleet(enough, enough + spare, max(1, math.ceil(rate / (use * pace.requests_per_s) - 1e-9)))
+    roomy = rate / pace.requests_per_s / use - 1e-9
+    if roomy > 2 * MOST:
+        raise SettingsError("use", use, f"takes more than {2 * MOST} replicas: is it a share of 1?")
+    return Fleet(enough, enough + spare, max(1, math.ceil(roomy)))
 
 
 def read_seconds(text: str) -> float:

@@ -12,6 +12,7 @@ import heapq
 import itertools
 import math
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -162,15 +163,18 @@ def replicas_for(rate: float, p99_s: float, pace: Pace) -> int | None:
     """Return the fewest replicas that keep p99 below `p99_s`; None where no number does."""
     if pace.slow_s > p99_s:
         return None
-    low, high = 1, max(1, math.floor(rate / pace.requests_per_s) + 1)
-    while predict(rate, high, pace).p99_s > p99_s:
-        low, high = high + 1, 2 * high
-        if high > 2 * MOST:
-            raise SettingsError("rate", rate, f"takes more than {MOST} replicas: is it per second?")
-    while low < high:  # more replicas never make it slower
-        middle = (low + high) // 2
-        low, high = (low, middle) if predict(rate, middle, pace).p99_s <= p99_s else (middle + 1, high)
-    return low
+
+    def keeps(replicas: int) -> bool:
+        return predict(rate, replicas, pace).p99_s <= p99_s
+
+    if rate < MOST * pace.requests_per_s:  # else even so many have a queue that only grows
+        high = math.floor(rate / pace.requests_per_s) + 1
+        low = high
+        while not keeps(high) and high < MOST:
+            low, high = high + 1, min(MOST, 2 * high)
+        if keeps(high):
+            return bisect_left(range(high), True, low, key=keeps)  # more replicas never make it slower
+    raise SettingsError("rate", rate, f"takes more than {MOST} replicas: is it per second?")
 
 
 def poisson(rate: float, seed: int = 0) -> Iterator[float]:

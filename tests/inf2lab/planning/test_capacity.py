@@ -180,6 +180,28 @@ def test_an_absurd_rate_is_asked_about() -> None:
         replicas_for(1e6, 2.0, pace())
 
 
+@pytest.mark.parametrize("rate", [10_000.0, 1e12, 1e308])
+def test_a_rate_beyond_all_replicas_is_refused_before_anything_is_predicted(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inf2lab.planning.queue.predict", None)
+    with pytest.raises(SettingsError, match="per second"):
+        replicas_for(rate, 2.0, pace())
+
+
+def test_the_most_replicas_are_still_an_answer() -> None:
+    found = replicas_for(9_990.0, 1.5, pace())
+    assert found is not None
+    assert predict(9_990.0, found, pace()).p99_s <= 1.5 < predict(9_990.0, found - 1, pace()).p99_s
+    with pytest.raises(SettingsError, match="per second"):
+        replicas_for(9_999.5, 1.0001, pace())
+
+
+def test_a_use_that_takes_a_fleet_of_fleets_is_asked_about() -> None:
+    with pytest.raises(SettingsError, match=r"use=1e-09: .*share of 1"):
+        fleet_for(1.0, 3.0, pace(), use=1e-9, spare=0)
+
+
 def test_full_use_never_ends() -> None:
     assert predict(2.0, 2, pace()).p99_s == math.inf
 
