@@ -17,6 +17,10 @@ def refused_variants(config: Mapping[str, Any], *, besides: Collection[str] = ()
 
     `besides` are attributes of which later releases compute more.
     """
+    stored = config.get("quantization_config")
+    if isinstance(stored, Mapping):
+        method = stored.get("quant_method", "few bits")
+        yield f"a checkpoint that is stored in {method} is not supported: use the one in floats"
     kind = config.get("model_type", "")
     family = architectures.ARCHITECTURES.get(kind)
     for name, value in family.works_with.items() if family else ():

@@ -276,6 +276,13 @@ class Gated:
 
 
 @dataclass(frozen=True)
+class NamePattern:
+    """The pattern of names on the hub by which one sees how a checkpoint is stored."""
+
+    names: str
+
+
+@dataclass(frozen=True)
 class Latency:
     """One measurement: milliseconds for each output token of a sequence (P50, P99), tokens a second of the batch."""
 

@@ -148,6 +148,11 @@ def is_gated(model_id: str) -> bool:
     return model_id.partition("/")[0] in rows.read_row(facts.Gated, "models", "gated").owners
 
 
+def is_unconverted(model_id: str) -> bool:
+    """Whether the hub has this model in its maker's own files, which only the name with -hf has converted."""
+    return re.fullmatch(rows.read_row(facts.NamePattern, "models", "unconverted").names, model_id) is not None
+
+
 def find_model(name: str) -> facts.ModelEntry:
     """Return the model a person means by `name` (opt-13b, Llama-2-7b-chat-hf, a hub name); raises SettingsError."""
     entries = model_entries()
@@ -193,8 +198,10 @@ def described(name: str) -> Mapping[str, Any] | None:
     if key := _named(name, others):
         return {"model_type": others[key].model_type, **others[key].variant}
     last = name.rstrip("/").rpartition("/")[2]
+    packed = re.search(rows.read_row(facts.NamePattern, "models", "quantized").names, last, re.IGNORECASE)
+    stored = {"quantization_config": {"quant_method": packed[1].lower()}} if packed else {}
     guesses = [kind for kind in model_kinds().values() if kind.names and re.search(kind.names, last, re.IGNORECASE)]
-    return _config(guesses[-1]) if guesses else None
+    return {**_config(guesses[-1]), **stored} if guesses else None
 
 
 def library_modules() -> Mapping[str, facts.LibraryModule]:
@@ -382,7 +389,7 @@ def nowhere(config: Mapping[str, Any]) -> str:
 def _not_planned(config: Mapping[str, Any]) -> str:
     if reason := nowhere(config):
         return reason
-    if not config or "guessed" in config:
+    if not config or ("guessed" in config and "quantization_config" not in config):
         return ""
     if refused := next(refused_variants(config), None):
         return f"not on this stack: {refused}"

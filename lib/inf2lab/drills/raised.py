@@ -11,7 +11,10 @@ _PYTHON = re.compile(
     r"^(?P<name>(?:[A-Za-z_]\w*\.)*[A-Z]\w*"
     r"(?:Error|Exception|Interrupt|Exit|Iteration|Failure|Timeout|Refused|Exceeded))(?:: |:?$)"
 )
-_JAVA = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Exception|Error)\b")
+_JAVA = re.compile(
+    r"^(?:Caused by: |Exception in thread \S+ )?"
+    r"(?:java|javax|jdk|sun|ai|io|org|com|net|software)\.(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Exception|Error)\b"
+)
 _RUNTIME = re.compile(r"ERROR\s+(?:NRT|TDRV|NMGR|HAL|NEFF|KELF|ENC|CCOM):\w+")
 # How a program that is no Python ends: what it begins with, and who it is.
 _TOOLS = (

@@ -31,7 +31,7 @@ from inf2lab.folder.properties import (
     read_properties,
     write_properties,
 )
-from inf2lab.folder.reading import Reading, as_notebook_04, reading_of
+from inf2lab.folder.reading import TYPES, Reading, as_notebook_04, reading_of
 from inf2lab.folder.shell import Place, Words, shell_commands
 from inf2lab.folder.stated import PLAIN_KEYS_REACH_PYTHON, Stated, default_handler
 
@@ -50,6 +50,7 @@ __all__ = [
     "PLAIN_KEYS_REACH_PYTHON",
     "PLAIN_VARIABLES",
     "SECRET",
+    "TYPES",
     "Aim",
     "Container",
     "Edit",

@@ -70,7 +70,7 @@ def _docker_run(command: Words, words: list[str], known: dict[str, str], beside:
     ]
     for name, place in options:
         if name == "env-file":
-            found += variables_beside(place, beside)
+            found += variables_beside(place, beside, command.file)
     return Container(command, resolved(image, known)[0], tuple(options), tuple(found), tuple(arguments))
 
 
@@ -95,11 +95,11 @@ def resolved(value: str, known: dict[str, str]) -> tuple[str, bool]:
     return (filled if sure else value), sure and "$(" not in value and "`" not in value
 
 
-def variables_beside(place: str, beside: Path | None) -> list[Variable]:
-    """Return the variables of the file that --env-file or env_file names; none where it is not there."""
+def variables_beside(place: str, beside: Path | None, file: str) -> list[Variable]:
+    """Return the variables of the file that --env-file or env_file of `file` names; none where it is not there."""
     path = (beside or Path()) / place
     try:
-        return list(of_env_file(place, path.read_text(encoding="utf-8", errors="replace")))
+        return list(of_env_file(str(Path(file).parent / place), path.read_text(encoding="utf-8", errors="replace")))
     except OSError:
         return []
 

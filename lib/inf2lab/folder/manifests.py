@@ -49,7 +49,8 @@ def _of_compose(whole: Words, service: Tree, beside: Path | None) -> Container:
         found += [variable_of(str(one), whole.file, whole.line_of(str(one)), {}) for one in given]
     files = service.get("env_file") or []
     for place in files if isinstance(files, list) else [files]:
-        found += variables_beside(str(place.get("path", "") if isinstance(place, dict) else place), beside)
+        where = str(place.get("path", "") if isinstance(place, dict) else place)
+        found += variables_beside(where, beside, whole.file)
     options = [
         (name, ":".join(str(one[part]) for part in parts if part in one) if isinstance(one, dict) else str(one))
         for key, (name, *parts) in _COMPOSED.items()

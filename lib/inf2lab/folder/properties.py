@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from inf2lab.files import write_file
 
 FILE_NAME = "serving.properties"
 OPTION = "option."
+_UTF_16 = ("\u00ff\u00fe", "\u00fe\u00ff")  # its mark, read as Latin-1
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BAD_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?![0-9A-Fa-f]{4})")
 # Leading blanks, key, separator, value: Java's rules for one line.
@@ -100,6 +101,11 @@ class Properties:
     given: tuple[Entry, ...] = ()
 
     @property
+    def utf_16(self) -> bool:
+        """Whether the file is UTF-16, as PowerShell's `>` writes it."""
+        return bool(self.lines) and self.lines[0].startswith(_UTF_16)
+
+    @property
     def bad_bytes(self) -> Iterator[int]:
         """The lines with bytes that are no UTF-8: DJL reads the file once more as that, and the load ends."""
         for number, line in enumerate(self.lines, 1):
@@ -136,6 +142,9 @@ class Properties:
 @lru_cache(4)  # a command asks the same file several times
 def parse_properties(text: str, file: str = FILE_NAME) -> Properties:
     """Return what Java's Properties.load makes of the text of `file`; never raises."""
+    if text[:2] in _UTF_16:  # what it means is judged; Java reads none of it
+        whole = text.encode("latin-1", "replace").decode("utf-16", "replace")
+        return replace(parse_properties(whole, file), lines=tuple(_LINE_END.split(text)))
     lines = _LINE_END.split(text)
     entries, comments, bad = [], [], []
     line, refused = 1, _BAD_ESCAPE.search(text)

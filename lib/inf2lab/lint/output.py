@@ -13,6 +13,8 @@ from inf2lab.lint.registry import RULES
 from inf2lab.lint.runner import REMOVED, REMOVED_NAME, Report
 from inf2lab.words import plural
 
+_ORDER = list(Severity)
+
 
 def render(reports: Sequence[Report], form: str = "text") -> str:
     """The reports as `text`, `json` or `sarif`."""
@@ -22,8 +24,9 @@ def render(reports: Sequence[Report], form: str = "text") -> str:
 
 
 def as_text(reports: Sequence[Report]) -> str:
-    """One line a finding, `file:line rule severity message fix`, and a line of counts."""
-    lines = [str(replace(f, file=_path(r, f))) for r in reports for f in r.findings]
+    """One line a finding, `file:line rule severity message fix`, errors first, and a line of counts."""
+    found = sorted(((r, f) for r in reports for f in r.findings), key=lambda pair: _ORDER.index(pair[1].severity))
+    lines = [str(replace(finding, file=_path(report, finding))) for report, finding in found]
     counts = ", ".join(
         plural(n, severity) for severity in Severity if (n := sum(report.count(severity) for report in reports))
     )

@@ -59,6 +59,7 @@ _FILES = {
     "I003": "model.no_weights_named",
     "I004": "model.unsupported_architecture",
     "I005": "model.beyond_the_library",
+    "I006": "model.name_that_the_hub_lacks",
     "M001": "model_py.syntax_of_a_later_python",
     "M002": "model_py.no_handle_function",
     "M003": "model_py.option_that_is_not_set",

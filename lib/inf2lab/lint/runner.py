@@ -163,6 +163,8 @@ def _fix(path: Path, aim: Aim, extra: list[Path]) -> int:
     """Apply the edits of all rules until there are none; return how many."""
     file, made = path / FILE_NAME, 0
     original = text = _read_text(file)
+    if parse_properties(text).utf_16:
+        return 0  # the lines that were judged are not those that stand there
     for _ in range(_ROUNDS):
         folder = read_folder(path, aim, extra) if text is original else _reread(path, aim, extra, text)
         edits = _disjoint(f.edit for f in _findings(folder) if f.edit and f.file == FILE_NAME)

@@ -90,6 +90,14 @@ def test_the_runtime_and_java_are_named_where_python_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["requests.exceptions.HTTPError", "subprocess.CalledProcessError", "strange.StrangeError"]
+)
+def test_a_python_exception_with_its_module_is_no_java(name: str) -> None:
+    (match,) = drills.explain(f"W-1-m-stderr: {name}: new\n{TAIL}")
+    assert f"the library {name.partition('.')[0]}" in match.cause
+
+
+@pytest.mark.parametrize(
     ("line", "who"),
     [
         ("Error from server (BadRequest): something new", "kubectl"),

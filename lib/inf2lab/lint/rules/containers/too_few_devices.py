@@ -20,6 +20,10 @@ MORE = [
     )
 ]
 EXPECT = ["run.sh:1 1 device is 2 cores, and one copy needs 8"]
+_WHOLE = "Take a larger instance, all of whose devices are passed, or a lower degree."
+_ASKED = (
+    "Ask for one device for every two cores of the degree: `devices` in compose, aws.amazon.com/neuron in Kubernetes."
+)
 
 
 def check(folder: Folder) -> Hits:
@@ -30,4 +34,5 @@ def check(folder: Folder) -> Hits:
         if degree and cores < degree and "djl" in run.image:
             passed = f"{count} device{'s are' if count > 1 else ' is'} {cores} cores, and one copy needs {degree}"
             none = f"no Neuron device is passed, and one copy needs {degree} cores"
-            yield Hit(run.command, passed if count else none)
+            fix = None if run.command.words else _WHOLE if run.privileged else _ASKED
+            yield Hit(run.command, passed if count else none, fix=fix)

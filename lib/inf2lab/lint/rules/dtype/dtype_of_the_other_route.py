@@ -1,6 +1,7 @@
 """fp16 is the built-in handler's word, f16 the library's; each fails in the other's place."""
 
 from inf2lab import catalog
+from inf2lab.folder import TYPES
 from inf2lab.lint.examples import HANDLER_OF_DTYPE, OLD_OPT_13B, OPT_13B
 from inf2lab.lint.handler import Handler, argument, name_called
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
@@ -10,7 +11,7 @@ WHY = (
     "The built-in handler translates fp16 into f16 and refuses anything else. A model.py that hands the value to "
     "transformers-neuronx needs the library's own word; `fp16` there is a KeyError."
 )
-CURE = "Write the word of the route that serves the folder."
+CURE = "Write one of the words that are taken."
 BAD = OPT_13B + "option.dtype=f16\n"
 GOOD = OPT_13B + "option.dtype=fp16\n"
 EXPECT = ["serving.properties:3 the built-in handler of 0.25.0 does not know `f16`; it takes fp32, fp16, bf16"]
@@ -35,7 +36,7 @@ def check(folder: Folder) -> Hits:
         return
     word, words = entry.value.strip(), folder.profile.handler_dtypes
     if folder.built_in and word not in words:
-        meant = next((spelling for spelling, amp in words.items() if amp == word), None)
+        meant = next((spelling for spelling, amp in words.items() if amp == _amp(word)), None)
         yield Hit(
             entry,
             f"the built-in handler of {folder.profile.djl} does not know `{short(word)}`; it takes {', '.join(words)}",
@@ -43,7 +44,7 @@ def check(folder: Folder) -> Hits:
             edit=entry.with_value(meant) if meant and meant != word else None,
         )
     elif folder.own and _handed_on(folder.own) and word not in folder.rules.dtypes:
-        meant = catalog.profile(catalog.default_profile()).handler_dtypes.get(word)
+        meant = _amp(word) if _amp(word) in folder.rules.dtypes else None
         yield Hit(
             entry,
             f"{folder.own.file} hands `{short(word)}` to transformers-neuronx, "
@@ -51,6 +52,13 @@ def check(folder: Folder) -> Hits:
             fix=f"write `{meant}`" if meant else None,
             edit=entry.with_value(meant) if meant else None,
         )
+
+
+def _amp(word: str) -> str | None:
+    """Return the library's word for a number format that is spelled in PyTorch's way, or in capitals."""
+    plain = word.lower().strip("\"'").removeprefix("torch.")
+    spelled = {**catalog.profile(catalog.default_profile()).handler_dtypes, **TYPES}
+    return spelled.get(plain, plain)
 
 
 def _handed_on(handler: Handler) -> bool:

@@ -9,6 +9,7 @@ BAD = "engine=Python\noption.revision=\n"
 GOOD = "engine=Python\n"
 EXPECT = ["serving.properties:2 `option.revision` has no value"]
 
+_FLAT = "Write `option.` in front of each key below it, and delete the line."
 # Java makes a number, an engine, a module or a program of these while it loads.
 _ENDS_THE_LOAD = {
     *("engine", "option.entryPoint", "option.pythonExecutable", "option.tensor_parallel_degree"),
@@ -20,5 +21,8 @@ _ENDS_THE_LOAD = {
 def check(folder: Folder) -> Hits:
     for entry in folder.properties.effective():
         if not entry.value.strip() and not entry.variable:
+            if entry.key == "option":
+                yield Hit(entry, "`option` opens no block: this is no YAML", severity=Severity.ERROR, fix=_FLAT)
+                continue
             severity = Severity.ERROR if entry.key in _ENDS_THE_LOAD else None
             yield Hit(entry, f"`{short(entry.written)}` has no value", severity=severity)

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 
 from inf2lab import catalog
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
@@ -14,12 +15,21 @@ GOOD = "option.model_id=facebook/opt-13b\noption.tensor_parallel_degree=2\n"
 EXPECT = ["serving.properties:2 `option.tensor_paralel_degree` is read by nothing in DJLServing 0.25.0"]
 _SOUGHT = 100  # keys for which a known one is sought: that takes a millisecond each
 _DEVICE_KEYS = re.compile(r"(?:option\.)?(?:cpu|gpu|nc)\.(?:minWorkers|maxWorkers)")
+_PREFIX = re.compile(r"options?[._]", re.IGNORECASE)
+# The same thing in the words of transformers-neuronx, vLLM and Hugging Face.
+_ELSEWHERE = {
+    **dict.fromkeys(("tp_degree", "tp_size", "tensor_parallel_size", "num_cores"), "tensor_parallel_degree"),
+    **dict.fromkeys(("max_model_len", "max_length", "max_seq_len", "sequence_length"), "n_positions"),
+    **dict.fromkeys(("torch_dtype", "precision"), "dtype"),
+    **dict.fromkeys(("max_num_seqs", "max_batch_size"), "batch_size"),
+    **dict.fromkeys(("model", "model_name", "hf_model_id"), "model_id"),
+}
 
 
 def check(folder: Folder) -> Hits:
     table = catalog.options()
     known = [*table.options, *table.server_keys]
-    lowered = {name.lower() for name in known}
+    lowered = {name.lower(): name for name in reversed(known)}
     sought = 0
     for entry in folder.properties.effective():
         name = entry.name if entry.is_option else entry.key
@@ -28,13 +38,22 @@ def check(folder: Folder) -> Hits:
         if not folder.built_in:  # a handler of one's own may read any key; M004 knows what it reads
             continue
         sought += 1
-        close = difflib.get_close_matches(name, known, 1, 0.8) if sought <= _SOUGHT else []
+        meant = _meant(name.lower(), lowered) if sought <= _SOUGHT else None
         # The lists of later releases are not complete, and a plain key may be the server's.
-        unsure = not close and (not entry.is_option or folder.release >= table.incomplete_from)
-        prefix = "" if close and close[0] in table.server_keys and not entry.is_option else "option."
+        unsure = not meant and (not entry.is_option or folder.release >= table.incomplete_from)
+        server = meant in table.server_keys and not entry.is_option and not _PREFIX.match(name)
+        right = f"OPTION_{(meant or '').upper()}" if entry.variable else f"{'' if server else 'option.'}{meant}"
         yield Hit(
             entry,
             f"`{short(entry.written)}` is read by nothing in DJLServing {folder.profile.djl}",
-            fix=f"did you mean `{prefix}{close[0]}`?" if close else None,
+            fix=f"did you mean `{right}`?" if meant else None,
             severity=Severity.NOTE if unsure else None,
         )
+
+
+def _meant(name: str, known: Mapping[str, str]) -> str | None:
+    """Return the key that a small-lettered name may mean: under another prefix, in another's words, or misspelt."""
+    plain = _PREFIX.sub("", name)
+    if plain in known or plain in _ELSEWHERE:
+        return known.get(plain) or _ELSEWHERE[plain]
+    return next((known[close] for close in difflib.get_close_matches(plain, known, 1, 0.8)), None)

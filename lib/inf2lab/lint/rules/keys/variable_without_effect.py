@@ -43,7 +43,8 @@ def _effect(folder: Folder, name: str, value: str) -> str | None:
         early = name.startswith("OPTION_")
         return f"`{name}` is read from DJLServing 0.24.0 on; {folder.profile.djl} ignores it" if early else None
     entry = folder.properties.last(key)
-    if entry is None or entry.variable == name or entry.value.strip() == value or key.endswith("_timeout"):
+    timeout = name in PLAIN_VARIABLES and key.endswith("_timeout")  # L002 tells of it
+    if entry is None or entry.variable == name or entry.value.strip() == value or timeout:
         return None
     if name == "HF_MODEL_ID":
         return f"`{name}={short(value)}` loads a second model beside `{short(entry.value)}`"

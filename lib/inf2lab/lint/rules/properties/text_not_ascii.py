@@ -24,10 +24,14 @@ MORE = [
         expect=("serving.properties:2 bytes that are no UTF-8: the load ends in `Input length = ...`",),
     ),
 ]
+_PLAIN = "Save it as UTF-8 without a byte order mark; in PowerShell write it with `Set-Content -Encoding ascii`."
 _MARK = "\u00ef\u00bb\u00bf"  # the mark's three bytes, read as Latin-1
 
 
 def check(folder: Folder) -> Hits:
+    if folder.properties.utf_16:
+        yield Hit(1, "the file is UTF-16, of which Java reads no key", severity=Severity.ERROR, fix=_PLAIN)
+        return
     lines, bad = folder.properties.lines, list(folder.properties.bad_bytes)
     for number in bad:
         yield Hit(number, "bytes that are no UTF-8: the load ends in `Input length = ...`", severity=Severity.ERROR)

@@ -9,7 +9,7 @@ WHY = (
 )
 CURE = "Write `\\uXXXX` with four hexadecimal digits, or `/` instead of `\\` in a path."
 BAD = "engine=Python\noption.model_id=C:\\users\\opt\n"
-GOOD = "engine=Python\noption.model_id=C:/users/opt\n"
+GOOD = "engine=Python\noption.model_id=/users/opt\n"
 EXPECT = ["serving.properties:2 `\\u` is not followed by four hexadecimal digits"]
 
 
