@@ -117,6 +117,7 @@ SILENT: dict[str, tuple[str, Any, str]] = {
         "lmi-0.30",
     ),
     "I005 int8 of a family that has it": ("I005", OPT + "option.load_in_8bit=true\n", "djl-0.25"),
+    "I006 an address that the server fetches": ("I006", OPT.replace("facebook/", "s3://bucket/"), "djl-0.25"),
     "M015 an import that is tried": (
         "M015",
         handled(f"try:\n    import {ADAPTER}\nexcept ImportError:\n    pass\n"),

@@ -52,6 +52,6 @@ def check(folder: Folder) -> Hits:
         checks.append(check_heads(degree, folder.dims, rules))
     # Between two generations whose lists are written down, the list is a hint.
     exact = folder.profile.tnx_generation is not None or folder.profile.degree_rules != "0.2"
-    for reason in next((verdict.reasons for verdict in checks if verdict.reasons), ()):
+    for reason in (reason for verdict in checks for reason in verdict.reasons):
         unsure = reason.rule == "degree" and not exact
         yield Hit(entry, reason.text, severity=Severity.WARNING if unsure else None)
