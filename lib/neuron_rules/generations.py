@@ -10,8 +10,16 @@ from .errors import UnknownName
 
 _SAMPLE_02 = ("input_ids", "sequence_length")
 SAMPLE_08 = (*_SAMPLE_02, "start_ids", "top_k")
-# llama/model.py of 2023-10-26; `cache_ids` came before `start_ids` on 2024-01-31
-_SAMPLE_08_LLAMA = (*SAMPLE_08, "top_p", "eos_token_override", "temperature", "streamer")
+_SAMPLE_08_LLAMA = (
+    *_SAMPLE_02,
+    "cache_ids",
+    "start_ids",
+    "top_k",
+    "top_p",
+    "eos_token_override",
+    "temperature",
+    "streamer",
+)
 
 
 @dataclass(frozen=True)

@@ -91,20 +91,6 @@ def test_impossible_filters_are_value_errors(
         model.sample(prompts, 20, **filters)
 
 
-@pytest.mark.parametrize(
-    "filters", [{"top_k": None}, {"top_p": None}, {"top_k": None, "top_p": None}, {"top_k": 10**6}]
-)
-def test_a_filter_that_is_left_out_lets_all_through(
-    model: LlamaForSampling, prompts: Tensor, filters: dict[str, int | None]
-) -> None:
-    assert model.sample(prompts, 20, eos_token_override=-1, **filters).shape == (2, 20)
-
-
-def test_an_argument_that_nobody_knows_is_ignored(randomize: Callable, tiny_config: Callable, load: Callable) -> None:
-    """As LlamaForSampling of 2023-10-26, which hands none of them on; all other classes refuse it."""
-    assert load(randomize(tiny_config("llama")), no_such_argument=1, hidden_size=7).config.hidden_size != 7
-
-
 def test_a_small_top_p_draws_the_likeliest(model: LlamaForSampling, prompts: Tensor) -> None:
     torch.manual_seed(5)
     tokens = model.sample(prompts, 40, top_p=1e-6, temperature=2.0, eos_token_override=-1)
@@ -114,6 +100,7 @@ def test_a_small_top_p_draws_the_likeliest(model: LlamaForSampling, prompts: Ten
 def test_signature(model: LlamaForSampling) -> None:
     defaults = {name: p.default for name, p in inspect.signature(model.sample).parameters.items()}
     assert list(defaults.items())[2:] == [
+        ("cache_ids", None),
         ("start_ids", None),
         ("top_k", 50),
         ("top_p", 1.0),

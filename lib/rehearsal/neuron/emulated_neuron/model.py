@@ -53,8 +53,6 @@ class ModelForSampling:
     architecture: ClassVar[str]
     default_amp: ClassVar[str | None] = "f32"  # None: what the configuration's torch_dtype says
     default_n_positions: ClassVar[int | None] = None  # None: all positions of the configuration
-    overrides: ClassVar[bool] = True  # whether further arguments are attributes of the configuration
-    names_batches: ClassVar[bool] = False  # whether sample() itself refuses another batch size
     sample_defaults: ClassVar[Mapping[str, Any]] = {"start_ids": None, "top_k": 50}
 
     def __init__(
@@ -77,7 +75,7 @@ class ModelForSampling:
             raise RehearsalError(f"{generation.title} has no model class for `{self.architecture}`")
         known = generation.constructor_arguments[self.architecture]
         self.options = {name: kwargs.pop(name) for name in known if name in kwargs}
-        if kwargs and self.overrides:
+        if kwargs:
             config = copy.deepcopy(config)
             override(config, kwargs)
         self.config, self.batch_size, self.tp_degree, self.unroll = config, batch_size, tp_degree, unroll
@@ -89,9 +87,7 @@ class ModelForSampling:
         self.amp = choose_amp(amp or self.default_amp, config, generation)
         self.matrix_dtype = choose_matrix_dtype(self.amp, self.options.get("neuron_config"))
         wanted = self.default_n_positions if n_positions is None else n_positions
-        self.n_positions = choose_n_positions(
-            wanted, self.rule_dims, held=self.spec.dims.max_positions, architecture=self.architecture
-        )
+        self.n_positions = choose_n_positions(wanted, self.rule_dims, held=self.spec.dims.max_positions)
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
         self.token_buckets = token_buckets(self.n_positions)
@@ -239,11 +235,6 @@ class ModelForSampling:
             check_position(position, None, self.rule_dims, self.token_buckets, slack=1)
 
     def _refuse_batch(self, input_ids: Tensor) -> NoReturn:
-        if self.names_batches:
-            raise ValueError(
-                f"Model not compiled for batch_size : {input_ids.shape[0]}. "
-                f"Acceptable batch_size is one of the following [{self.batch_size}]"
-            )
         raise RuntimeError(
             f"input of shape {tuple(input_ids.shape)} does not match the compiled shape "
             f"({self.batch_size}, {input_ids.shape[1]}): send batch_size={self.batch_size} rows"

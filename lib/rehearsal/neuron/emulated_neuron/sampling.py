@@ -62,7 +62,7 @@ def sample_loop(
     for position in range(input_ids.shape[1], sequence_length):
         if eos_token_id is not None:
             next_token_scores[:, eos_token_id] = -math.inf
-        drawn = _draw(*_likeliest(next_token_scores, _wanted(top_k)))
+        drawn = select_tokens(next_token_scores, top_k)
         tokens[:, position] = drawn[:, 0]
         if position + 1 < sequence_length:
             next_token_scores = model.step(drawn, position, start_ids)
@@ -85,8 +85,8 @@ def sample_llama(
     *,
     start_ids: Tensor | None = None,
     eos_token_id: int | None = None,
-    top_k: int | None = 50,
-    top_p: float | None = 1.0,
+    top_k: int = 50,
+    top_p: float = 1.0,
     temperature: float = 1.0,
     streamer: Streamer | None = None,
 ) -> Tensor:
@@ -116,46 +116,33 @@ def sample_llama(
     return tokens
 
 
-def select_tokens(
-    next_token_scores: Tensor, top_k: int | None = 1, top_p: float | None = 1.0, temperature: float = 1.0
-) -> Tensor:
+def select_tokens(next_token_scores: Tensor, top_k: int = 1, top_p: float = 1.0, temperature: float = 1.0) -> Tensor:
     """One token (B, 1) drawn from the softmax over what the filters leave of logits (B, V).
 
     With REHEARSAL_GREEDY the likeliest, whatever the filters: what two servers answer can be compared then.
     """
-    scores = next_token_scores if temperature == 1.0 else next_token_scores / temperature
-    return _draw(*top_k_top_p_filtering(scores, _wanted(top_k), top_p))
-
-
-def top_k_top_p_filtering(scores: Tensor, top_k: int | None, top_p: float | None = 1.0) -> tuple[Tensor, Tensor]:
-    """Probabilities and token numbers of the `top_k` largest logits (B, V), in falling order; None is all of them.
-
-    `top_p` keeps the most likely that together stay within this probability, and always the first. (0.9 keeps the one
-    that passes it too: transformers-neuronx, 2023-11-22.)
-    """
-    vocabulary = scores.shape[-1]
-    probabilities, indices = _likeliest(scores, vocabulary if top_k is None else min(top_k, vocabulary))
-    if top_p is not None and top_p < 1.0:
-        beyond = probabilities.cumsum(-1) > top_p
-        beyond[:, 0] = False
-        probabilities = probabilities.masked_fill(beyond, 0.0)
-    return probabilities, indices
-
-
-def _wanted(top_k: int | None) -> int | None:
-    return 1 if os.environ.get("REHEARSAL_GREEDY") else top_k
-
-
-def _likeliest(scores: Tensor, top_k: Any) -> tuple[Tensor, Tensor]:
-    """Probabilities among them, and numbers, of the `top_k` best; more than there are is torch's RuntimeError."""
-    values, indices = torch.topk(scores, top_k)
-    return values.softmax(-1), indices
-
-
-def _draw(probabilities: Tensor, indices: Tensor) -> Tensor:
-    if indices.shape[-1] == 1:
+    if os.environ.get("REHEARSAL_GREEDY"):
+        top_k = 1
+    probabilities, indices = top_k_top_p_filtering(
+        next_token_scores if temperature == 1.0 else next_token_scores / temperature, top_k, top_p
+    )
+    if top_k == 1:
         return indices  # where there is no choice the random numbers stay
     return indices.gather(1, torch.multinomial(probabilities, 1))
+
+
+def top_k_top_p_filtering(scores: Tensor, top_k: int, top_p: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Probabilities and token numbers (B, top_k) of the largest logits, in falling order.
+
+    `top_p` keeps the most likely of them that together reach this probability, the last one included. A vocabulary
+    smaller than `top_k` is torch's RuntimeError.
+    """
+    values, indices = torch.topk(scores, top_k)
+    probabilities = values.softmax(-1)
+    if top_p < 1.0:
+        before = probabilities.cumsum(-1) - probabilities  # topk sorts: the probability of all better ones
+        probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    return probabilities, indices
 
 
 def _room(input_ids: Tensor, sequence_length: int) -> Tensor:
@@ -166,9 +153,9 @@ def _room(input_ids: Tensor, sequence_length: int) -> Tensor:
 
 
 def _check_filters(top_k: Any, top_p: Any, temperature: Any) -> None:
-    if top_k is not None and (not isinstance(top_k, int) or top_k <= 0):
+    if not isinstance(top_k, int) or top_k <= 0:
         raise ValueError(f"top_k has to be a strictly positive int, but is {top_k!r}")
-    if top_p is not None and (not isinstance(top_p, float) or not 0.0 < top_p <= 1.0):
+    if not isinstance(top_p, float) or not 0.0 < top_p <= 1.0:
         raise ValueError(f"top_p has to be a float in (0, 1], but is {top_p!r}")
     if not isinstance(temperature, float) or not temperature > 0.0:
         raise ValueError(f"temperature has to be a strictly positive float, but is {temperature!r}")

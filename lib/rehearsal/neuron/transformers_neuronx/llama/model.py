@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from emulated_neuron.arguments import paddings
 from emulated_neuron.environment import refuse_before
@@ -20,9 +20,8 @@ class LlamaForSampling(ModelForSampling):
 
     architecture = "llama"
     default_n_positions = 2048
-    overrides = False
-    names_batches = True
     sample_defaults: ClassVar[Mapping[str, Any]] = {
+        "cache_ids": None,
         "start_ids": None,
         "top_k": 50,
         "top_p": 1.0,
@@ -32,7 +31,7 @@ class LlamaForSampling(ModelForSampling):
     }
 
     def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
-        """As ModelForSampling, with keyword arguments only; one that it does not know is ignored."""
+        """As ModelForSampling, with keyword arguments only."""
         super().__init__(config, **kwargs)
 
     def _sample(
@@ -40,6 +39,7 @@ class LlamaForSampling(ModelForSampling):
         input_ids: Tensor,
         sequence_length: int,
         *,
+        cache_ids: Tensor | None = None,
         start_ids: Any = None,
         eos_token_override: int | None = None,
         **filters: Any,
@@ -47,4 +47,9 @@ class LlamaForSampling(ModelForSampling):
         eos = self.config.eos_token_id if eos_token_override is None else eos_token_override
         return sample_llama(
             self, input_ids, sequence_length, start_ids=paddings(start_ids), eos_token_id=eos, **filters
+        )
+
+    def _refuse_batch(self, input_ids: Tensor) -> NoReturn:
+        raise ValueError(
+            f"Model not compiled for batch_size : {input_ids.shape[0]}. Acceptable batch_size is {self.batch_size}"
         )
