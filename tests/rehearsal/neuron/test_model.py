@@ -63,6 +63,21 @@ def test_too_many_positions_name_both_numbers(config: PretrainedConfig) -> None:
         OPTForSampling(config, amp="f32")  # 2048 is the default
 
 
+@pytest.mark.parametrize(("architecture", "refused"), [("gptj", True), ("gpt_neox", False), ("llama", False)])
+def test_what_rotates_is_compared_for_gptj_only(
+    tiny_config: Tiny, randomize: Callable, load: Load, prompts: Tensor, architecture: str, refused: bool
+) -> None:
+    """Beyond what the others were trained on the text is poor, and no error tells."""
+    reference = randomize(tiny_config(architecture))
+    if refused:
+        with pytest.raises(ValueError, match="1024"):
+            load(reference, n_positions=1024)
+    else:
+        model = load(reference, n_positions=1024)
+        model.config.eos_token_id = None  # or Llama may end before
+        assert model.sample(prompts, 300).shape == (2, 300)
+
+
 def test_gpt2_positions_default_to_the_configuration(tiny_config: Tiny) -> None:
     assert GPT2ForSampling(tiny_config("gpt2")).n_positions == 256
     with pytest.raises(ValueError, match=r"300.*256"):

@@ -91,14 +91,15 @@ def choose_matrix_dtype(amp: str, neuron_config: Any) -> str | None:
     return quant.quant_dtype if quant else dtypes.split_amp(amp)[1]
 
 
-def choose_n_positions(wanted: int | None, dims: ModelDims, *, held: int) -> int:
-    """Return the positions to compile for: all, unless fewer are wanted. The weights at hand have `held`.
+def choose_n_positions(wanted: int | None, dims: ModelDims, *, held: int, architecture: str) -> int:
+    """Return the positions to compile for: all, unless others are wanted. The weights at hand have `held`.
 
-    Raises ValueError for more than the named model has, RehearsalError for more than its stand-in has.
+    Raises ValueError for more than the named model has, RehearsalError for more than its stand-in has, both for OPT,
+    GPT-2 and GPT-J only: of the model classes they alone compare.
     """
     limit = dims.max_positions
     n_positions = limit if wanted is None else wanted
-    if dims.family.positions == "alibi":
+    if dims.family.positions != "learned" and architecture != "gptj":
         return n_positions
     if n_positions > limit:
         raise ValueError(

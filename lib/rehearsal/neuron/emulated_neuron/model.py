@@ -87,7 +87,9 @@ class ModelForSampling:
         self.amp = choose_amp(amp or self.default_amp, config, generation)
         self.matrix_dtype = choose_matrix_dtype(self.amp, self.options.get("neuron_config"))
         wanted = self.default_n_positions if n_positions is None else n_positions
-        self.n_positions = choose_n_positions(wanted, self.rule_dims, held=self.spec.dims.max_positions)
+        self.n_positions = choose_n_positions(
+            wanted, self.rule_dims, held=self.spec.dims.max_positions, architecture=self.architecture
+        )
         if self.spec.activation not in ACTIVATIONS:
             raise AttributeError(f"activation {self.spec.activation!r}: use one of {', '.join(ACTIVATIONS)}")
         self.token_buckets = token_buckets(self.n_positions)
