@@ -67,14 +67,22 @@ class SweepReport:
         lines += [f"  could not look: {text}" for text in self.unknown]
         lines += [f"  not touched: {text}" for text in self.not_ours]
         lines += [f"  kept on purpose: {text}" for text in self.kept]
+        logs = [_delete_log(found) for found in self.removed if found.kind == ENDPOINT]
+        lines += [f"  stays, and AWS bills what it stores: an endpoint's log, until `{words}`" for words in logs]
         if not self.clean:
             least = "more than " if any(found.usd_per_hour is None for found in self.remaining) else ""
             lines.append(f"{len(self.remaining)} left, {least}{self.usd_per_hour:.4f} USD/h: sweep again")
-        elif self.not_ours or self.kept or self.problems:  # which bill, or may
+        elif self.not_ours or self.kept or self.problems or logs:  # which bill, or may
             lines.append(f"of your runs nothing {'else ' if self.kept else ''}is left")
         else:
             lines.append("nothing is left, nothing bills: 0 USD/h")
         return "\n".join(lines)
+
+
+def _delete_log(endpoint: Found) -> str:
+    """Return the command that ends an endpoint's log group, which SageMaker makes without a tag and without an end."""
+    group = f"/aws/sagemaker/Endpoints/{endpoint.id}"
+    return f"aws logs delete-log-group --log-group-name {group} --region {endpoint.region}"
 
 
 def sweep(

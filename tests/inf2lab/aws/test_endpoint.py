@@ -403,9 +403,14 @@ def test_an_endpoint_is_made_scaled_and_swept(account: Account, folder: ModelFol
     report = swept(account, run)
     assert report.clean, str(report)
     assert account.left() == []
+    (endpoint,) = (found for found in report.removed if found.kind == "endpoint")
     kinds = {found.kind for found in report.removed}
     assert kinds == {"endpoint", "endpoint configuration", "model", "file on S3", "role", "schedule"}
-    assert swept(account, run).removed == ()
+    group = f"--log-group-name /aws/sagemaker/Endpoints/{endpoint.id} --region {REGION}"
+    assert group in str(report)  # it has no tag, and SageMaker gives it no end
+    assert "nothing bills" not in str(report)
+    again = swept(account, run)
+    assert (again.removed, "log-group" in str(again)) == ((), False)
 
 
 def test_what_a_deployment_and_its_sweep_send_is_in_the_policy(account: Account, folder: ModelFolder) -> None:
