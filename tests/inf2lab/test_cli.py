@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from inf2lab.cli import app
-from inf2lab.serving import stop_everything
+from inf2lab.serving import Server, stop_everything
 from inf2lab.serving.processes import MARK, owner
 from inf2lab.serving.state import ServerState
 
@@ -212,6 +212,15 @@ def test_serve_shows_the_steps_and_the_address(free_port: int, echo: ModelFolder
     stop_everything(patience_s=5)
     assert "model loaded" in result.stdout
     assert f"ready at http://127.0.0.1:{free_port}" in result.stdout
+
+
+def test_who_interrupts_the_waiting_is_told_what_goes_on(echo: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "start", interrupted)
+    result = run("serve", echo.path)
+    assert (result.exit_code, "`inf2lab stop` ends it" in result.stdout) == (130, True)
 
 
 def test_a_load_that_fails_is_code_2_and_status_code_1(free_port: int, write_folder: WriteFolder) -> None:

@@ -36,7 +36,11 @@ def serve(
     from inf2lab.serving import Server
 
     with one_sentence():
-        Server.start(with_variables(settings, env), folder, wait=wait, report=console.print, server=server)
+        try:
+            Server.start(with_variables(settings, env), folder, wait=wait, report=console.print, server=server)
+        except KeyboardInterrupt:
+            console.print("what was started goes on: `inf2lab status` shows it, `inf2lab stop` ends it")
+            raise
 
 
 @commands.command()
