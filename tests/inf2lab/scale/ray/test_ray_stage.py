@@ -17,7 +17,7 @@ from inf2lab import Settings
 from inf2lab.errors import ServerError, SettingsError
 from inf2lab.planning.queue import erlang_c
 from inf2lab.scale import RayCluster, Stage, loss_table, overhead_table, queue_table
-from inf2lab.scale.ray.bench.cluster import processes_of, sweep
+from inf2lab.scale.ray.bench.cluster import HOME, HOMES, OWNER, processes_of, sweep
 from inf2lab.scale.ray.bench.record import FILE, Figures
 from inf2lab.scale.ray.bench.tables import autoscaling, options_table
 from inf2lab.scale.ray.bench.tail_picture import queue_curve
@@ -75,17 +75,25 @@ def test_a_cluster_that_was_never_started_leaves_nothing(clone: Path) -> None:
     assert set(Path("/tmp").glob("inf2ray-*")) <= before
 
 
+def test_haproxys_socket_has_room_below_a_clusters_folder() -> None:
+    """A digit more in the folder's name, and no cluster with it starts: "socket path too long (max 97)"."""
+    below = f"haproxy/{'0' * 56}/admin.sock"
+    assert len(f"{HOMES}/{HOME}{'x' * 8}/{below}") <= 97
+
+
 def test_what_a_killed_run_left_ends_with_the_next_start_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of four folders only that goes whose parent and whose program are both gone, with its processes."""
     monkeypatch.setattr("inf2lab.scale.ray.bench.cluster.HOMES", tmp_path)
     (gone := subprocess.Popen(["true"])).wait()
-    homes = [tmp_path / name for name in (f"inf2ray-{gone.pid}-a", f"inf2ray-{gone.pid}-b", f"inf2ray-{os.getpid()}-c")]
+    owners = {"inf2ray-a": gone.pid, "inf2ray-b": gone.pid, "inf2ray-c": os.getpid()}
+    homes = [tmp_path / name for name in owners]
     waits = [sys.executable, "-c", "import time; time.sleep(600)"]
     processes = []
     for home, words in zip(homes, ([], ["inf2lab.scale.ray.bench.nodes"], []), strict=True):
         (home / "home").mkdir(parents=True)
+        (home / OWNER).write_text(str(owners[home.name]))
         processes.append(subprocess.Popen([*waits, *words], env={"HOME": str(home / "home")}))
     (tmp_path / "inf2ray-of-old").mkdir()
     try:

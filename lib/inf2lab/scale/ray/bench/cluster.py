@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -31,8 +30,9 @@ from inf2lab.weights import prepare_standin
 
 NODES = (24, 24, 12)  # two inf2.48xlarge and an inf2.24xlarge
 PROGRAM = "inf2lab.scale.ray.bench.nodes"
-# Short: the path of a Unix socket below a cluster's folder must not exceed 107 characters.
+# Short: HAProxy takes 97 characters for its socket, and Ray's names below a cluster's folder have 76 of them.
 HOMES, HOME = Path("/tmp"), "inf2ray-"
+OWNER = "owner"  # file with the process id of who started it
 PATIENCE_S = 240  # for replicas to come or go, and in the rehearsal also to load: many times what that takes
 
 
@@ -97,7 +97,8 @@ class RayCluster:
         """Start the nodes and the proxy, and end what killed ones left; raises ServerError."""
         python = environment_python()
         sweep()
-        self._home = Path(tempfile.mkdtemp(prefix=f"{HOME}{os.getpid()}-", dir=HOMES))
+        self._home = Path(tempfile.mkdtemp(prefix=HOME, dir=HOMES))
+        (self.home / OWNER).write_text(str(os.getpid()))
         for name in ("home", "notes", "scratch", "haproxy", "ray"):
             (self.home / name).mkdir()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -314,12 +315,11 @@ def processes_of(home: Path) -> list[psutil.Process]:
 def sweep() -> None:
     """End what is left of a cluster whose program was killed with its parent, or has it not removed its folder.
 
-    A folder's name has the parent's process id. While that lives, or the program still ends its nodes, it stays.
+    While who started it lives, or the program still ends its nodes, a folder stays.
     """
     for home in HOMES.glob(f"{HOME}*"):
-        with contextlib.suppress(OSError):  # gone by now
-            owner = re.match(rf"{HOME}(\d+)-", home.name)
-            if owner is None or psutil.pid_exists(int(owner[1])) or home.stat().st_uid != os.geteuid():
+        with contextlib.suppress(OSError, ValueError):  # gone by now, or only just made
+            if home.stat().st_uid != os.geteuid() or psutil.pid_exists(int((home / OWNER).read_text())):
                 continue
             left = processes_of(home)
             with contextlib.suppress(psutil.Error):
