@@ -313,8 +313,8 @@ reveal(answer, mid[2] / mid[24], "\n".join(lines), why=why, within=0.5)
 # (The answer has 60 ms at degree 2, the picture with the sliders 67.5. Its text has 2048 tokens, this one 192.)
 #
 # (The planner is fitted on published rows; `tools/fit_decode_model.py` prints its errors. *Reading* is the time for weights and
-# cache at the memory's full speed: half of a token's time at degree 2, a quarter at degree 24. The rest is slower reading,
-# waiting and copying.)
+# cache at the memory's full speed: half of a token's time at degree 2, less than a quarter at degree 24. The rest is slower
+# reading, waiting and copying.)
 #
 # ## What does it cost?
 #

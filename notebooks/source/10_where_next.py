@@ -259,9 +259,9 @@ for limit in runpy.run_path(out / "bridge" / "bridge.py")["LIMITS"]:
     print(wrap(f"- {limit}", hanging="  "))
 
 # %% [markdown] id="nb10-c34"
-# In a terminal, `inf2lab migrate models/opt13b --out moved` writes the same files. You serve, call, load and stop that folder
-# like the old one: where vLLM is installed, `inf2lab serve moved` starts it with the middleware. On an instance it is
-# `sh command.sh`.
+# In a terminal, `inf2lab migrate models/opt13b --out logs/moved` writes the same files, without those of the request. You
+# serve, call, load and stop that folder like the old one: where vLLM is installed, `inf2lab serve logs/moved` starts it with
+# the middleware. On an instance it is `sh command.sh`.
 #
 # Remove what this notebook wrote. Your folder was only read.
 
