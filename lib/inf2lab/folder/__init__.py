@@ -22,6 +22,8 @@ from inf2lab.folder.needs import (
 )
 from inf2lab.folder.properties import (
     FILE_NAME,
+    IS_UTF_16,
+    MAKE_UTF_8,
     OPTION,
     Edit,
     Entry,
@@ -41,8 +43,10 @@ __all__ = [
     "COMPILED",
     "FILE_NAME",
     "INSIDE_PORT",
+    "IS_UTF_16",
     "LIBRARY_POSITIONS",
     "LOAD_MARGIN_S",
+    "MAKE_UTF_8",
     "MANAGEMENT_PORT",
     "MIGRATED",
     "MODEL_STORE",

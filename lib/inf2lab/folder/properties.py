@@ -14,6 +14,8 @@ from inf2lab.files import write_file
 FILE_NAME = "serving.properties"
 OPTION = "option."
 _UTF_16 = ("\u00ff\u00fe", "\u00fe\u00ff")  # its mark, read as Latin-1
+IS_UTF_16 = "the file is UTF-16, of which Java reads no key"
+MAKE_UTF_8 = "Save it as UTF-8 without a byte order mark; in PowerShell write it with `Set-Content -Encoding ascii`."
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BAD_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?![0-9A-Fa-f]{4})")
 # Leading blanks, key, separator, value: Java's rules for one line.
@@ -174,6 +176,8 @@ def load_properties(path: Path) -> Properties:
         found = parse_properties(path.read_bytes().decode("latin-1"))
     except OSError as error:
         raise FolderError(path, f"cannot be read ({error.strerror}); notebooks 03 and 04 write one") from error
+    if found.utf_16:
+        raise FolderError(path, f"{IS_UTF_16}. {MAKE_UTF_8}")
     if found.bad_escapes:
         raise FolderError(path, f"line {found.bad_escapes[0]}: write \\uXXXX with four hexadecimal digits, or \\\\u")
     if bad := next(found.bad_bytes, None):

@@ -82,6 +82,14 @@ def test_bytes_that_are_no_utf8_are_refused_as_djl_does(tmp_path: Path, text: st
         read(tmp_path, text)
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_refused_with_the_remedy_that_mends_it(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "serving.properties"
+    path.write_bytes("\ufeffa=\\u12\n".encode(codec))
+    with pytest.raises(FolderError, match=r"is UTF-16.*Save it as UTF-8"):
+        read_properties(path)
+
+
 @given(st.dictionaries(st.text(min_size=1), st.text()))
 def test_any_text_comes_back_unchanged(tmp_path_factory: pytest.TempPathFactory, values: dict[str, str]) -> None:
     path = tmp_path_factory.mktemp("any") / "serving.properties"

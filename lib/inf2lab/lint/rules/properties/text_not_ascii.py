@@ -1,6 +1,6 @@
 """The file is read as Latin-1, so other letters arrive as something else."""
 
-from inf2lab.folder import Edit
+from inf2lab.folder import IS_UTF_16, MAKE_UTF_8, Edit
 from inf2lab.lint.rules import Example, Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "text-not-ascii", Severity.WARNING
@@ -24,13 +24,12 @@ MORE = [
         expect=("serving.properties:2 bytes that are no UTF-8: the load ends in `Input length = ...`",),
     ),
 ]
-_PLAIN = "Save it as UTF-8 without a byte order mark; in PowerShell write it with `Set-Content -Encoding ascii`."
 _MARK = "\u00ef\u00bb\u00bf"  # the mark's three bytes, read as Latin-1
 
 
 def check(folder: Folder) -> Hits:
     if folder.properties.utf_16:
-        yield Hit(1, "the file is UTF-16, of which Java reads no key", severity=Severity.ERROR, fix=_PLAIN)
+        yield Hit(1, IS_UTF_16, severity=Severity.ERROR, fix=MAKE_UTF_8)
         return
     lines, bad = folder.properties.lines, list(folder.properties.bad_bytes)
     for number in bad:
