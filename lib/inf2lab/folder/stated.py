@@ -10,7 +10,7 @@ from inf2lab import catalog
 from inf2lab.folder.properties import OPTION, Entry, Properties
 from neuron_rules import GENERATIONS, Generation
 
-_OTHER_LOADERS = ("optimum", "vllm", "nxdi")
+_OTHER_ENGINES = ("vllm", "lmi-dist", "optimum", "nxdi")  # which read keys of their own
 IMAGE_SERVICE = (0, 23)  # first release whose handler also serves pictures
 PLAIN_KEYS_REACH_PYTHON = (0, 22, 1)  # from here on the server copies keys without `option.` to the handler
 _NEURON_HANDLER = re.compile(r"djl_python\.transformers?[-_]neuronx")
@@ -78,6 +78,11 @@ class Stated:
         if self.entry_point:
             return _NEURON_HANDLER.fullmatch(self.entry_point.value.strip()) is not None
         return self.default_file is None
+
+    @property
+    def other_engine(self) -> bool:
+        """Whether an option hands the model to an engine that reads keys of its own."""
+        return not {self.text("rolling_batch"), self.text("model_loader")}.isdisjoint(_OTHER_ENGINES)
 
     @property
     def shape(self) -> str:
@@ -177,7 +182,7 @@ class Stated:
     @property
     def obstacles(self) -> tuple[catalog.Obstacle, ...]:
         """What keeps the profile's image from serving the model with the handler that the folder has."""
-        if not (self.built_in or self.own_file) or (self.text("model_loader") or "tnx") in _OTHER_LOADERS:
+        if not (self.built_in or self.own_file) or (self.text("model_loader") or "tnx") in _OTHER_ENGINES:
             return ()
         found = catalog.obstacles(self.model_config, self.profile)
         return tuple(one for one in found if self.built_in or not one.in_handler)

@@ -15,7 +15,6 @@ _OFF = ("false", "disable")  # defaults that mean: not there
 _USUAL = ("handle",)  # a default that names nothing of one's own
 _ONLY_WITH = {"speculative_length": "speculative_draft_model"}
 _UNREAD = "read by nothing in DJLServing {}: nothing is lost"
-_OTHER_ENGINES = ("vllm", "lmi-dist", "optimum", "nxdi")  # which read keys of their own
 _MOUNTED = "here {} of the host is mounted: look whether it holds the weights"
 _UNKNOWN = "nobody here knows who reads it: look before it is left behind"
 
@@ -48,10 +47,10 @@ def fate_of(state: State, entry: Entry) -> Fate | None:
 
 
 def _unknown(state: State, where: str, what: str, entry: Entry) -> Row:
-    release, table = state.stated.release, catalog.options()
-    others = {state.stated.text(name) for name in ("rolling_batch", "model_loader")}.intersection(_OTHER_ENGINES)
-    unread = state.stated.built_in and entry.is_option and release < table.incomplete_from and not others
-    says = _UNREAD.format(state.stated.profile.djl) if unread else _UNKNOWN
+    stated, table = state.stated, catalog.options()
+    told = stated.built_in and entry.is_option and stated.release < table.incomplete_from
+    unread = told and not stated.other_engine
+    says = _UNREAD.format(stated.profile.djl) if unread else _UNKNOWN
     return Row(where, what, Verdict.BUILT_IN if unread else Verdict.NONE, "", says, "the catalog of options", "source")
 
 

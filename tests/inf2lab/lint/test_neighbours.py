@@ -36,10 +36,45 @@ def test_words_of_other_servers_are_known(key: str, meant: str, lint_files: Lint
     assert remedies(lint_files, f"{OPT}option.{key}=2\n", "K002") == [("warning", f"did you mean `option.{meant}`?")]
 
 
-def test_a_variable_is_named_as_a_variable(lint_files: Lint) -> None:
-    run = "docker run --device /dev/neuron0 -e OPTION_TP_DEGREE=2 deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+@pytest.mark.parametrize("said", ["rolling_batch=vllm", "rolling_batch=lmi-dist", "model_loader=nxdi"])
+@pytest.mark.parametrize("profile", ["djl-0.26", "djl-0.34"])
+def test_keys_of_another_engine_are_not_translated(said: str, profile: str, lint_files: Lint) -> None:
+    text = f"option.model_id=facebook/opt-1.3b\noption.{said}\n"
+    text += "".join(f"option.{key}=4\n" for key in ("max_model_len", "max_num_seqs", "speculative_model"))
+    found = remedies(lint_files, f"{text}options.dtype=fp16\n", "K002", profile)
+    assert [severity for severity, _ in found] == ["note"] * 3 + ["warning"]
+    assert ["did you mean" in fix for _, fix in found] == [False] * 3 + [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "fix"),
+    [
+        ("TP_DEGREE", "djl-0.25", "did you mean `OPTION_TENSOR_PARALLEL_DEGREE`?"),
+        ("ENTRY_POINT", "djl-0.25", "did you mean `OPTION_ENTRYPOINT`?"),
+        ("ENTRY_POINT", "djl-0.24", "write `option.entryPoint` in serving.properties"),
+        ("PYTHON_EXECUTABLE", "djl-0.34", "write `option.pythonExecutable` in serving.properties"),
+        ("MIN_WORKERS", "djl-0.34", "write `minWorkers` in serving.properties"),
+        ("MAX_BATCH_DELAYS", "djl-0.25", "write `max_batch_delay` in serving.properties"),
+        ("ENGINES", "djl-0.26", "write `engine` in serving.properties"),
+        ("ENGINES", "djl-0.27", "did you mean `OPTION_ENGINE`?"),
+    ],
+)
+def test_a_variable_is_named_only_where_it_becomes_the_key(name: str, profile: str, fix: str, lint_files: Lint) -> None:
+    run = f"docker run --device /dev/neuron0 -e OPTION_{name}=2 deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    found = lint_files({"serving.properties": OPT, "run.sh": run}, profile, "inf2.8xlarge", "m").findings
+    assert [one.fix for one in found if one.rule == "K002"] == [fix]
+
+
+@pytest.mark.parametrize("right", ["option.minWorkers", "option.nc.maxWorkers", "minWorkers"])
+def test_workers_in_another_case_are_not_seen(right: str, lint_files: Lint) -> None:
+    assert remedies(lint_files, f"{OPT}{right.lower()}=1\n", "K004") == [("error", f"write `{right}`")]
+    assert remedies(lint_files, f"{OPT}{right}=1\n", "K004") == []
+
+
+def test_a_variable_gives_no_workers(lint_files: Lint) -> None:
+    run = "docker run --device /dev/neuron0 -e OPTION_MINWORKERS=2 deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
     found = lint_files({"serving.properties": OPT, "run.sh": run}, "djl-0.25", "inf2.8xlarge", "m").findings
-    assert [one.fix for one in found if one.rule == "K002"] == ["did you mean `OPTION_TENSOR_PARALLEL_DEGREE`?"]
+    assert [one.fix for one in found if one.rule.startswith("K")] == ["write `option.minWorkers`"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +129,8 @@ def test_a_block_as_in_yaml_is_called_so(lint_files: Lint) -> None:
         ("https://huggingface.co/facebook/opt-1.3b", "write `facebook/opt-1.3b`"),
         ("facebook/opt-1.3b/", "write `facebook/opt-1.3b`"),
         ("opt-1.3b", "write `facebook/opt-1.3b`"),
+        ("Llama-2-7b", "write `meta-llama/Llama-2-7b-hf`"),
+        ("llama-2-7b-hf", "write `meta-llama/Llama-2-7b-hf`"),
         ("meta-llama/Llama-2-13b-chat", "write `meta-llama/Llama-2-13b-chat-hf`"),
     ],
 )
@@ -104,6 +141,39 @@ def test_a_name_that_the_hub_lacks_is_given_as_it_has_it(name: str, right: str, 
 @pytest.mark.parametrize("name", ["gpt2", "./opt", "/opt/ml/weights", "s3://bucket/opt/", "strange/new", "$MODEL"])
 def test_other_names_are_left_alone(name: str, lint_files: Lint) -> None:
     assert remedies(lint_files, OPT.replace("facebook/opt-1.3b", name), "I006") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Llama-2-7b-chat-hf", "Llama-2-7b-chat", "Meta-Llama-3-8B-Instruct", "mistral-7b-instruct", "opt-13b-split"],
+)
+def test_the_base_does_not_stand_in_for_another_model(name: str, write: Write) -> None:
+    folder = write(OPT.replace("facebook/opt-1.3b", name), "m")
+    report = lint(folder, Target("djl-0.25", "inf2.8xlarge"), fix=True)
+    assert "I006" not in [one.rule for one in report.findings]
+    assert f"option.model_id={name}\n" in (folder / "serving.properties").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "rules"),
+    [
+        ("weights/opt-13b/fp16", "m/weights", []),
+        ("weights/opt-13b/fp16", "m/weights/opt-13b/", []),
+        ("opt-13b", "other/opt-13b", []),
+        ("opt-13b", "opt-13b", ["I006"]),
+        ("weights/opt-13b/fp16", "m/weight", ["I006"]),
+    ],
+)
+def test_what_is_mounted_inside_the_folder_is_no_name(
+    name: str, target: str, rules: list[str], lint_files: Lint
+) -> None:
+    run = (
+        f"docker run --device /dev/neuron0 -v $PWD:/opt/ml/model/m -v /data:/opt/ml/model/{target} "
+        "deepjavalibrary/djl-serving:0.25.0-pytorch-inf2\n"
+    )
+    files = {"serving.properties": OPT.replace("facebook/opt-1.3b", name), "run.sh": run}
+    found = lint_files(files, "djl-0.25", "inf2.8xlarge", "m").findings
+    assert [one.rule for one in found if one.rule == "I006"] == rules
 
 
 def test_a_folder_inside_the_folder_is_no_name(write: Write) -> None:

@@ -22,7 +22,8 @@ def check(folder: Folder) -> Hits:
             continue
         known = f"option.{right}" if prefix else right
         own = folder.own is not None and folder.own.reads(name) and prefix in ("", "option.")
-        if known == entry.key or own or (prefix and right not in table.options):
+        counts = right in table.options or right.endswith("Workers")  # those of the server that may have the prefix
+        if known == entry.key or own or (prefix and not counts):
             continue
         if not prefix and right not in table.server_keys and name == right:
             continue

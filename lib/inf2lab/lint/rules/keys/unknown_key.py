@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from inf2lab import catalog
+from inf2lab.folder import Entry, key_of
 from inf2lab.lint.rules import Folder, Hit, Hits, Severity, short
 
 NAME, SEVERITY = "unknown-key", Severity.WARNING
@@ -38,22 +39,35 @@ def check(folder: Folder) -> Hits:
         if not folder.built_in:  # a handler of one's own may read any key; M004 knows what it reads
             continue
         sought += 1
-        meant = _meant(name.lower(), lowered) if sought <= _SOUGHT else None
+        other = folder.other_engine
+        meant = _meant(name.lower(), lowered, guess=not other) if sought <= _SOUGHT else None
         # The lists of later releases are not complete, and a plain key may be the server's.
-        unsure = not meant and (not entry.is_option or folder.release >= table.incomplete_from)
-        server = meant in table.server_keys and not entry.is_option and not _PREFIX.match(name)
-        right = f"OPTION_{(meant or '').upper()}" if entry.variable else f"{'' if server else 'option.'}{meant}"
+        unsure = not meant and (other or not entry.is_option or folder.release >= table.incomplete_from)
+        plain = not entry.is_option and not _PREFIX.match(name)
+        server = meant in table.server_keys and (plain or meant not in table.options)
+        right = f"{'' if server else 'option.'}{meant}"
         yield Hit(
             entry,
             f"`{short(entry.written)}` is read by nothing in DJLServing {folder.profile.djl}",
-            fix=f"did you mean `{right}`?" if meant else None,
+            fix=_remedy(right, folder, entry) if meant else None,
             severity=Severity.NOTE if unsure else None,
         )
 
 
-def _meant(name: str, known: Mapping[str, str]) -> str | None:
-    """Return the key that a small-lettered name may mean: under another prefix, in another's words, or misspelt."""
+def _remedy(right: str, folder: Folder, entry: Entry) -> str:
+    """Name the key, or the variable that becomes it: most of those with a capital letter have none."""
+    if not entry.variable:
+        return f"did you mean `{right}`?"
+    variable = f"OPTION_{right.removeprefix('option.').upper()}"
+    becomes = key_of(variable, folder.release) == right
+    return f"did you mean `{variable}`?" if becomes else f"write `{right}` in serving.properties"
+
+
+def _meant(name: str, known: Mapping[str, str], *, guess: bool) -> str | None:
+    """Return the key that a small-lettered name may mean: under another prefix; guessed, in other words or misspelt."""
     plain = _PREFIX.sub("", name)
-    if plain in known or plain in _ELSEWHERE:
-        return known.get(plain) or _ELSEWHERE[plain]
-    return next((known[close] for close in difflib.get_close_matches(plain, known, 1, 0.8)), None)
+    if plain in known or not guess:
+        return known.get(plain)
+    return _ELSEWHERE.get(plain) or next(
+        (known[close] for close in difflib.get_close_matches(plain, known, 1, 0.8)), None
+    )
