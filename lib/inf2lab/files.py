@@ -75,7 +75,10 @@ def check_place(path: Path) -> Path:
 
 @contextmanager
 def make_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder that becomes `path` when the block ends well; if another run was first, its folder stays."""
+    """Yield a new folder that becomes `path`, which may be an empty one, when the block ends well.
+
+    Raises OSError where it cannot, as when another run was first and filled it: that folder stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _name_beside(path)
     try:
@@ -85,8 +88,7 @@ def make_folder(path: Path) -> Iterator[Path]:
     except BaseException as error:
         shutil.rmtree(beside, ignore_errors=True)
         _name_place(error, beside, path)
-        if not (isinstance(error, OSError) and path.is_dir()):
-            raise
+        raise
 
 
 def remove_leftovers(folder: Path, *patterns: str) -> None:

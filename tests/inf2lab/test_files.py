@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inf2lab.files import make_folder, remove_leftovers, replace_file, write_file
+from inf2lab.weights.cache import Repository
 
 
 def test_text_is_utf_8_and_folders_are_made(tmp_path: Path) -> None:
@@ -86,13 +87,50 @@ def test_a_refusal_names_the_file_of_the_folder_that_was_asked_for(tmp_path: Pat
     assert refused.value.filename == str(tmp_path / "new" / "ask.sh")
 
 
+@pytest.mark.parametrize("filled", [False, True])
+def test_nobody_is_told_of_a_folder_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: bool
+) -> None:
+    """An empty folder at the place (a mount point, of a full disk) was success; no right beside it a RuntimeError."""
+    target = tmp_path / "model"
+    target.mkdir()
+    with pytest.raises(OSError, match="No space"), make_folder(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("inf2lab.files.os.replace", _busy)
+    with pytest.raises(OSError, match="busy"), make_folder(target) as folder:
+        (folder / "mine").write_text("") if filled else None
+    monkeypatch.setattr("inf2lab.files.secrets.token_hex", lambda count: 300 * "x")  # no such name can be made
+    with pytest.raises(OSError, match="too long"), make_folder(target):
+        pass
+    assert [path.name for path in tmp_path.glob("**/*")] == ["model"]
+
+
+def _busy(old: Path, new: Path) -> None:
+    raise OSError(errno.EBUSY, "Device or resource busy", str(old))
+
+
 def test_a_run_that_was_first_keeps_its_folder(tmp_path: Path) -> None:
     target = tmp_path / "model"
-    with make_folder(target) as folder:
-        (folder / "mine").write_text("")
-        target.mkdir()
-        (target / "theirs").write_text("")
+    with pytest.raises(OSError, match="not empty"), make_folder(target):
+        write_file(target / "theirs", "")
     assert [path.name for path in tmp_path.glob("**/*")] == ["model", "theirs"]
+
+
+def test_a_snapshot_that_another_run_wrote_first_is_taken(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, "mycorp/llama")
+
+    def fill(folder: Path) -> None:
+        repository.write("one", lambda other: (other / "theirs").touch())
+        (folder / "mine").touch()
+
+    assert [path.name for path in repository.write("one", fill).iterdir()] == ["theirs"]
+    with pytest.raises(OSError, match="No space"):
+        repository.write("two", _full)
+    assert [path.name for path in repository.snapshot("one").parent.iterdir()] == ["one"]
+
+
+def _full(folder: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_what_a_killed_run_left_goes_after_a_day(tmp_path: Path) -> None:

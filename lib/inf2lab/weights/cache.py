@@ -42,8 +42,12 @@ class Repository:
         snapshot = self.snapshot(revision)
         if snapshot.is_dir():
             return snapshot
-        with make_folder(snapshot) as folder:
-            fill(folder)
+        try:
+            with make_folder(snapshot) as folder:
+                fill(folder)
+        except OSError:
+            if not snapshot.is_dir():  # else another run was first: a revision is the same whoever wrote it
+                raise
         return snapshot
 
     def point(self, reference: str, revision: str) -> None:
