@@ -14,10 +14,10 @@ from inf2lab.folder.needs import (
     LIBRARY_POSITIONS,
     LOAD_MARGIN_S,
     MANAGEMENT_PORT,
-    SECRET,
     Needs,
     cache_variables,
     container_environment,
+    is_secret,
     timeouts,
 )
 from inf2lab.folder.properties import (
@@ -53,7 +53,6 @@ __all__ = [
     "OPTION",
     "PLAIN_KEYS_REACH_PYTHON",
     "PLAIN_VARIABLES",
-    "SECRET",
     "TYPES",
     "Aim",
     "Container",
@@ -75,6 +74,7 @@ __all__ = [
     "containers_in",
     "default_handler",
     "docker_runs",
+    "is_secret",
     "key_of",
     "launches_in",
     "merge",

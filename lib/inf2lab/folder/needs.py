@@ -26,8 +26,10 @@ LIBRARY_POSITIONS = 2048  # transformers-neuronx's own default for n_positions
 INSIDE_PORT = 8080
 MANAGEMENT_PORT = 8081  # inside the container, where nobody else is
 COMPILED = "/var/tmp/neuron-compile-cache"  # where neuronx-cc keeps programs unless it is told otherwise
-# Not TOKENIZERS_PARALLELISM, and no number of tokens.
-SECRET = re.compile("TOKEN(?!S|I[SZ])|SECRET|PASSW(?:OR)?D|CREDENTIAL|_KEY|APIKEY", re.IGNORECASE)
+_SECRET = re.compile(  # not TOKENIZERS_PARALLELISM, nor SSH_AUTH_SOCK
+    r"TOKEN(?!S|I[SZ])|SECRET|PASSW(?:OR)?D|CREDENTIAL|(?:_|API|ACCESS)KEY|(?<![A-Z])(?:PASS|AUTH)$", re.IGNORECASE
+)
+_COUNTS = re.compile(r"""true|false|[-.\d\s,\[\]"']*""", re.IGNORECASE)  # what MAX_TOKENS and its like are given
 _FROM_ONE = "write a number from 1 on"
 
 
@@ -64,7 +66,7 @@ class Needs:
     @property
     def given_values(self) -> dict[str, str]:
         """Their values, without secrets and without those that the caller's own environment has."""
-        return {one.name: one.value for one in self.given if one.known and not SECRET.search(one.name)}
+        return {one.name: one.value for one in self.given if one.known and not is_secret(one.name, one.value)}
 
     def check(self) -> None:
         """Raise FolderError for a value that cannot be, or ServerError where the instance has too few cores."""
@@ -234,6 +236,12 @@ class Needs:
         if entry and entry.file != FILE_NAME:
             where = f"{entry.file}:{entry.line}"
         return FolderError(where, f"{entry.written if entry else 'dtype'}={value}: {rule}")
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable or a key of that name keeps its value out of what is written; tokens that are counted not."""
+    tokens = "TOKENS" in name.upper() and not _COUNTS.fullmatch(value)
+    return tokens or _SECRET.search(name) is not None
 
 
 def cache_variables(stack: Profile, home: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inf2lab import catalog
 from inf2lab.catalog import Fate, Verdict
-from inf2lab.folder import FILE_NAME, SECRET, Entry, Variable
+from inf2lab.folder import FILE_NAME, Entry, Variable, is_secret
 from inf2lab.migrate.row import Row, of_fate
 from inf2lab.migrate.state import State
 from inf2lab.words import short
@@ -32,7 +32,7 @@ def key_rows(state: State) -> Iterator[Row]:
 
 def _shown(entry: Entry) -> str:
     """The value; of variables for the worker their names only, for one may be a secret."""
-    if SECRET.search(entry.key):
+    if is_secret(entry.key, entry.value):
         return "..."
     if entry.name != "env":
         return entry.value

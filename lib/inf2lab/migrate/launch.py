@@ -8,7 +8,7 @@ from typing import Any
 
 from inf2lab import catalog
 from inf2lab.errors import FolderError
-from inf2lab.folder import INSIDE_PORT, MODEL_STORE, SECRET, Entry
+from inf2lab.folder import INSIDE_PORT, MODEL_STORE, Entry, is_secret
 from inf2lab.migrate.keys import fate_of, handed_on
 from inf2lab.migrate.state import State
 from neuron_rules import NXDI_CORES_A_DEVICE
@@ -176,11 +176,11 @@ def _environment(state: State, words: tuple[str, ...]) -> Iterator[tuple[str, st
     if catalog.is_gated(state.model_id):
         yield "HF_TOKEN", None
     for one in handed_on(state):
-        yield one.name, None if SECRET.search(one.name) or not one.known else one.value
+        yield one.name, None if is_secret(one.name, one.value) or not one.known else one.value
     stated = state.stated.option("env") if state.target.on_neuron else None  # LMI still reads the option
     for name, equals, value in (pair.partition("=") for pair in stated.value.split(",")) if stated else ():
         if equals and name.strip():
-            yield name.strip(), None if SECRET.search(name) else value.strip()
+            yield name.strip(), None if is_secret(name, value) else value.strip()
 
 
 def _mounts(state: State) -> Iterator[Mount]:

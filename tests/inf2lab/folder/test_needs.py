@@ -8,7 +8,7 @@ import pytest
 
 from inf2lab import Settings
 from inf2lab.errors import FolderError, ServerError
-from inf2lab.folder import Needs
+from inf2lab.folder import Needs, is_secret
 from inf2lab.planning import plan_of
 
 if TYPE_CHECKING:
@@ -168,3 +168,27 @@ def test_the_plan_has_the_folders_dtype_and_not_f16(
     made = plan_of(folder, Settings())
     assert made.request.dtype == dtype
     assert (made.memory.weights > 5 * 2**30) is (dtype == "f32")
+
+
+SECRETS = "HF_TOKEN API_TOKENS AUTH_TOKENS option.hf_token db_passwd DB_PASS pass AUTH BASIC_AUTH ACCESSKEY MY_KEY"
+PLAIN = "TOKENIZERS_PARALLELISM SSH_AUTH_SOCK AUTH_MODE BYPASS COMPASS KEYS option.top_k MASTER_ADDR PASSES"
+
+
+@pytest.mark.parametrize("name", SECRETS.split())
+def test_a_secret_by_its_name_is_given_to_nobody(needs: Callable[..., Needs], name: str) -> None:
+    found = needs(BUILT_IN, docker_options=f"-e {name}=sk-1,sk-2 -e MINE=1")
+    assert found.given_values == {"MINE": "1"}
+    assert "sk-1" not in " ".join(found.environment.values())
+
+
+@pytest.mark.parametrize("name", PLAIN.split())
+def test_what_only_sounds_like_one_is_given(needs: Callable[..., Needs], name: str) -> None:
+    assert needs(BUILT_IN, docker_options=f"-e {name}=x").given_values == {name: "x"}
+
+
+@pytest.mark.parametrize("value", ["9", "true", "False", "[128,256]", "-1", '"9"', ""])
+def test_tokens_that_are_counted_are_no_secrets(value: str) -> None:
+    assert not is_secret("MAX_TOKENS", value)
+    assert not is_secret("option.skip_special_tokens", value)
+    assert is_secret("API_TOKENS_SECRET", value)
+    assert is_secret("PASSWORD", value)
