@@ -167,6 +167,7 @@ class Answers:
     route: Mapping[str, str]  # since which release
     top_k: int
     rolling_tokens: int  # that a rolling batch writes unless it is told otherwise
+    chat: Mapping[str, float]  # what stands in for what a chat leaves unsaid
 
     def sampled_in(self, release: Version) -> bool:
         """Whether the built-in handler of that release samples unless it is told otherwise."""

@@ -3,6 +3,7 @@
 It has the options that `docker run` would have: env, device, volume, publish, network, user.
 """
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -61,6 +62,16 @@ class Container:
             for one in named
         ]
         return tuple((pair[0], pair[1].rstrip("/")) for pair in pairs)
+
+    def on_host(self, path: str) -> str:
+        """Return the host's path of what the container has at a path: the deepest mount over it holds.
+
+        Empty where there is none, or where its source is a volume, or a path from a folder that nobody knows here.
+        """
+        path = path.rstrip("/")
+        over = (pair for pair in self.mounts if f"{path}/".startswith(f"{pair[1]}/"))
+        source, inside = max(over, key=lambda pair: len(pair[1]), default=("", ""))
+        return os.path.normpath(source + path.removeprefix(inside)) if os.path.isabs(source) else ""
 
     @property
     def serves(self) -> bool:

@@ -91,12 +91,15 @@ def _program_rows(state: State) -> Iterator[Row]:
 
 def _length_row(state: State, most: int) -> Row:
     refused = f"beyond the model's own {most}, which vLLM refuses"
+    verdict, source, sure = Verdict.CHANGED, "vllm", "inferred"
     if not state.target.on_neuron:
-        verdict, says = Verdict.NONE, f"{refused}: write {most} at most"
+        verdict, says, sure = Verdict.NONE, f"{refused}: write {most} at most", "ran"
+    elif state.target.name == "vllm-nxdi" and not state.forked:
+        says = f"{refused}; the Neuron plugin takes that check away, and nobody showed a text"
+        source, sure = "vn", "source"
     else:
-        verdict, says = Verdict.CHANGED, f"{refused}; the Neuron plugin takes that check away, and nobody showed a text"
-    sources = catalog.successor_sources()
-    return Row("rules", f"{state.positions} positions", verdict, "", says, f"{sources['vllm']}; {sources['vn']}", "ran")
+        says = f"{refused}; whether it refuses there, nobody here knows"
+    return Row("rules", f"{state.positions} positions", verdict, "", says, catalog.successor_sources()[source], sure)
 
 
 def _head_row(dims: ModelDims, degree: int, split: NxdiSplit) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 from inf2lab import catalog, paths
 from inf2lab.errors import FolderError, SettingsError
 from inf2lab.files import make_folder
-from inf2lab.folder import Container, Migrated, ModelFolder, Needs, merge
+from inf2lab.folder import Container, Migrated, ModelFolder, Needs, Variable, merge
 from inf2lab.lint import Folder, read_folder
 from inf2lab.migrate import keys
 from inf2lab.migrate.clients import client_files
@@ -119,7 +119,7 @@ def migrate(
     variables = container.variables if container else ()
     needs = Needs(aim, old, variables)
     state = State(
-        stated=replace(read, properties=merge(read.properties, variables, read.release)),
+        stated=_told(read, variables),
         needs=needs,
         target=target,
         image=catalog.successor_image(target, image),
@@ -138,15 +138,23 @@ def migrate(
 
 
 def _started(read: Folder, given: Sequence[Path]) -> Container | None:
-    """The container that the given files start, else the folder's own; raises FolderError for several."""
+    """The container that the given files start, else the folder's own; raises FolderError for several.
+
+    Of mounts only what the model's name leads to makes two of them.
+    """
     named = {str(file) for file in given} | {file.name for file in given if file.parent == read.path}
     serving = list(read.serving)
     counted = [one for one in serving if one.command.file in named] or serving
-    found = {tuple(one.env.items()): one for one in counted}
+    found = {(tuple(one.env.items()), one.on_host(_told(read, one.variables).meant or "")): one for one in counted}
     if len(found) > 1:
-        reason = f"{len(found)} containers with other variables each: give a file that starts one of them"
+        reason = f"{len(found)} containers with other variables or mounts each: give a file that starts one of them"
         raise FolderError(counted[-1].command.file, reason)
     return next(iter(found.values()), None)
+
+
+def _told(read: Folder, variables: tuple[Variable, ...]) -> Folder:
+    """The folder, told what a container's variables add."""
+    return replace(read, properties=merge(read.properties, variables, read.release))
 
 
 def _sections(state: State) -> dict[str, Iterator[Row]]:

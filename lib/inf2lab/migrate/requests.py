@@ -15,7 +15,8 @@ from inf2lab.words import short
 COMPLETIONS, CHAT, INVOCATIONS = "/v1/completions", "/v1/chat/completions", "/invocations"
 _PROMPTS = ("text", "inputs")
 _BELOW = "parameters."
-_NOT_READ = "DJL's handler reads it below `parameters` only: nothing is lost"
+_NOT_READ = "DJL's handler reads no such field beside `inputs`: nothing is lost"
+_NULL = "DJLServing answered null greedily: 0 is written"
 _OWN_LENGTHS = ("seq_length", "sequence_length", "max_length")
 _BY_HAND = {"prompt", "max_tokens", "temperature", "stream", "logprobs"}  # written by rules of their own
 
@@ -70,8 +71,8 @@ def _translated(state: State, request: Request) -> Translated | None:
     where = f"{request.file}:{request.line}"
     stream = _streams(state, old)
     if _is_openais(old):
-        chat = isinstance(old.get("messages"), list)
-        body = (_chat_unsaid(state) if chat else {}) | old | {"model": state.name} | stream
+        chat = _is_chat(old)
+        body = (_chat(state, old) if chat else old) | {"model": state.name} | stream
         return Translated(where, old, CHAT if chat else _path(state), body)
     prompts = next((old[key] for key in _PROMPTS if key in old), None)
     rows = _texts(prompts)
@@ -104,6 +105,8 @@ def request_rows(state: State, request: Request) -> Iterator[Row]:
         what = f"{name}={short(json.dumps(value, ensure_ascii=False))}"
         if not field:
             yield Row(where, what, Verdict.BUILT_IN, "", _NOT_READ, "the catalog of requests", "source")
+        elif name == "temperature" and value is None and _is_chat(request.body):
+            yield Row(where, what, Verdict.CHANGED, field, _NULL, "the catalog of requests", "source")
         elif fate:
             yield of_fate(where, what, fate)
         else:
@@ -130,13 +133,19 @@ def _fields(state: State, body: object) -> Iterator[tuple[str, str, Any]]:
 
 
 def _is_openais(body: Mapping[str, Any]) -> bool:
-    return isinstance(body.get("messages"), list) or bool(_texts(body.get("prompt")))
+    return _is_chat(body) or bool(_texts(body.get("prompt")))
 
 
-def _chat_unsaid(state: State) -> dict[str, Any]:
-    """What DJLServing takes for what a chat leaves unsaid (chat_properties.py); a length in a rolling batch only."""
-    length = {"max_tokens": catalog.old_answers().rolling_tokens} if state.stated.rolling else {}
-    return {"temperature": 1.0, "top_p": 1.0} | length
+def _is_chat(body: object) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("messages"), list)
+
+
+def _chat(state: State, old: Mapping[str, Any]) -> dict[str, Any]:
+    """A chat, with what DJLServing takes for what it leaves unsaid, or null; a length in a rolling batch only."""
+    answers, said = catalog.old_answers(), {name: value for name, value in old.items() if value is not None}
+    length = {"max_tokens": answers.rolling_tokens} if state.stated.rolling else {}
+    greedy = {"temperature": 0} if "temperature" in old else {}  # of null; a number follows
+    return {**answers.chat, **length, **greedy, **said}
 
 
 def _fate(state: State, name: str) -> Fate | None:

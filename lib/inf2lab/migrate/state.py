@@ -45,8 +45,7 @@ class State:
     @property
     def model_id(self) -> str:
         """The model's name on the hub, or its folder; empty where nobody names it."""
-        own = str(self.full_path) if self.weights_here else ""
-        return self.stated.meant or own
+        return str(self.full_path) if self.weights_here else self.stated.meant or ""
 
     @property
     def weights(self) -> str:
@@ -55,14 +54,13 @@ class State:
         A path is one of the old container: what was mounted there counts, and `./weights` is for a person to fill.
         """
         name = self.model_id.rstrip("/")
-        beside = name.removeprefix(f"{MODEL_STORE}/{self.needs.folder.path.name}/")
+        beside = name.removeprefix(f"{self._place}/")
         if self.weights_here:
-            return str(self.full_path)
+            return name
+        if self._mounted:
+            return self._mounted
         if beside and not os.path.isabs(beside) and os.path.isdir(self.full_path / beside):
             return str(self.full_path / beside)
-        for source, inside in self.container.mounts if self.container else ():
-            if f"{name}/".startswith(f"{inside}/") and os.path.isabs(source):
-                return source.rstrip("/") + name.removeprefix(inside)
         if os.path.isabs(name) and self.container is None and not f"{name}/".startswith(f"{MODEL_STORE}/"):
             return name
         by_hand = not name or name.startswith(("/", ".", "s3://")) or self.stated.option("s3url")
@@ -125,8 +123,20 @@ class State:
 
     @property
     def weights_here(self) -> bool:
-        """Whether the folder is the model itself: no other one is named."""
-        return "config.json" in self.stated.files and not self.stated.meant
+        """Whether the folder is the model itself: no other one is named, nor mounted at its place."""
+        own = (self.stated.meant or "").rstrip("/") in ("", ".", MODEL_STORE, self._place)
+        mounted = os.path.realpath(self._mounted or self.full_path)
+        return "config.json" in self.stated.files and own and mounted == str(self.full_path)
+
+    @property
+    def _place(self) -> str:
+        """The folder, as the old container has it."""
+        return f"{MODEL_STORE}/{self.needs.folder.path.name}"
+
+    @property
+    def _mounted(self) -> str:
+        """What the old container was given of the host where the model's name is a path; empty where nobody knows."""
+        return self.container.on_host(self.stated.meant or "") if self.container else ""
 
     @property
     def forked(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -445,6 +447,11 @@ def test_a_chat_stays_a_chat_and_what_is_no_request_is_said(made: Make) -> None:
         "messages": chat["messages"],
         "model": "llama",
     }
+    null = {"messages": chat["messages"], "temperature": None, "top_p": None, "max_tokens": None, "seed": None}
+    nulls = made("vllm-nxdi", LLAMA, curl(null))
+    assert nulls.requests[0].body == short.body  # greedily, and the rest as if it were unsaid
+    assert row(nulls, "temperature=null").verdict is Verdict.CHANGED
+    assert row(nulls, "top_p=null").verdict is Verdict.KEPT
     found = made("vllm-nxdi", LLAMA, {"call.sh": "curl http://x/predictions/llama -d @other.json\n"})
     assert found.requests == ()
     assert row(found, "request").verdict is Verdict.NONE
@@ -505,6 +512,25 @@ def test_out_is_written_whole_or_not_at_all(made: Make, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("reason", [errno.EBUSY, errno.ENOSPC, errno.EACCES, errno.ENOTEMPTY])
+@pytest.mark.parametrize("there", [True, False])
+def test_out_is_never_said_to_be_written_where_it_is_not(
+    made: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int, there: bool
+) -> None:
+    """As into a mount point, which nothing can be moved to."""
+
+    def refuse(old: Path, new: Path) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    found, out = made("vllm-nxdi"), tmp_path / "out"
+    out.mkdir() if there else None
+    monkeypatch.setattr("inf2lab.files.os.replace", refuse)
+    with pytest.raises(SettingsError, match=os.strerror(reason)):
+        found.write(out)
+    assert [path.name for path in tmp_path.glob("*out*")] == ["out"] * there  # a hidden one would be found, too
+    assert not there or not list(out.iterdir())
+
+
 RUN = "docker run {} deepjavalibrary/djl-serving:0.30.0-pytorch-inf2\n"
 
 
@@ -515,6 +541,12 @@ RUN = "docker run {} deepjavalibrary/djl-serving:0.30.0-pytorch-inf2\n"
         ("/weights/7b/", "-v /data/llama/:/weights/", "/data/llama/7b"),
         ("/weights", "--mount type=bind,source=/data/llama,target=/weights", "/data/llama"),
         ("/weights", "-v $HOME/llama:/weights", "./weights"),  # whose home nobody knows here
+        ("/weights/7b", "-v /data/all:/weights -v /data/one:/weights/7b", "/data/one"),  # as Docker has it
+        ("/weights/7b/", "-v /data/one:/weights/7b/ -v /data/all:/weights", "/data/one"),
+        ("/weights/7b2", "-v /data/all:/weights -v /data/one:/weights/7b", "/data/all/7b2"),
+        ("/weights/7b", "-v /data/all:/weights -v $HOME/llama:/weights/7b", "./weights"),
+        ("/opt/ml/model/llama/inside", "-v /data/a:/opt/ml/model -v /b:/opt/ml/model/llama/inside", "/b"),
+        ("/opt/ml/model/llama/inside", "-v $PWD:/opt/ml/model/llama", "HERE/inside"),
         ("/weights", "-v /data/other:/elsewhere", "./weights"),
         ("/weights", "", "/weights"),
         ("/opt/ml/model/llama/inside", "", "HERE/inside"),
@@ -545,6 +577,47 @@ def test_a_config_of_a_folder_that_names_another_model_is_not_the_model(made: Ma
     assert own.state.weights == str(own.state.full_path)
 
 
+@pytest.mark.parametrize("to", ["vllm-nxdi", "lmi-vllm"])
+@pytest.mark.parametrize(
+    ("model_id", "options", "mounted"),
+    [
+        (".", "", ""),
+        ("./", "-v /data/other:/opt/ml/model", ""),
+        ("/opt/ml/model", "", ""),  # as SageMaker unpacks it
+        ("/opt/ml/model/", "-v $PWD:/opt/ml/model", ""),
+        ("/opt/ml/model/llama", "", ""),
+        ("/opt/ml/model/llama", "-v $PWD:/opt/ml/model", ""),
+        ("/opt/ml/model/llama", "-v HERE/:/opt/ml/model/llama:ro", ""),
+        ("/opt/ml/model/llama", "-v HERE/..:/opt/ml/model", ""),
+        ("/opt/ml/model", "-v /data/llama:/opt/ml/model", "/data/llama"),
+        ("/opt/ml/model/llama", "-v /data:/opt/ml/model", "/data/llama"),
+        ("/opt/ml/model/llama2", "", "./weights"),
+        ("mycorp/llama", "", None),
+    ],
+)
+def test_a_name_of_the_folder_itself_names_no_other_model(
+    made: Make, tmp_path: Path, to: str, model_id: str, options: str, mounted: str | None
+) -> None:
+    here = str(tmp_path / to / "llama")
+    files = {"config.json": '{"model_type": "llama"}', "run.sh": RUN.format(options.replace("HERE", here))}
+    found = made(to, LLAMA.replace("meta-llama/Llama-2-7b-hf", model_id), files)
+    wanted = here if mounted == "" else mounted
+    assert [one.host for one in found.launch.mounts if one.inside == "/model"] == ([wanted] if wanted else [])
+    assert (row(found, "config.json").says == "a line names another model") == (wanted != here)
+    assert found.state.model_id == (here if wanted == here else model_id)
+
+
+def test_scripts_that_mount_other_weights_are_two(made: Make) -> None:
+    text = LLAMA.replace("meta-llama/Llama-2-7b-hf", "/weights/7b")
+    scripts = {"a.sh": RUN.format("-v /data/a:/weights -v /x:/cache"), "b.sh": RUN.format("-v /data/b:/weights")}
+    with pytest.raises(FolderError, match="2 containers with other variables or mounts each: give a file"):
+        made("vllm-nxdi", text, scripts)
+    assert made("vllm-nxdi", text, files=["a.sh"]).state.weights == "/data/a/7b"
+    same = scripts["a.sh"].replace("/x:", "/y:").replace("/data/a:/weights", "/data/a/7b:/weights/7b")
+    assert made("vllm-nxdi", text, {"b.sh": same}).state.weights == "/data/a/7b"
+    assert made("vllm-nxdi", LLAMA, scripts).state.weights == ""  # where none of them counts
+
+
 def test_the_folder_s_own_script_counts_unless_another_is_given(made: Make) -> None:
     scripts = {"run.sh": RUN.format("-e MINE=1"), "other.sh": RUN.format("-e MINE=2 -e OPTION_N_POSITIONS=64")}
     text = LLAMA.replace("option.n_positions=2048\n", "")
@@ -552,13 +625,17 @@ def test_the_folder_s_own_script_counts_unless_another_is_given(made: Make) -> N
     found = made("vllm-nxdi", text, scripts, files=["other.sh"])
     assert found.launch.environment["MINE"] == "2"
     assert found.state.positions == 64
-    with pytest.raises(FolderError, match="2 containers with other variables each: give a file"):
+    with pytest.raises(FolderError, match="2 containers with other variables or mounts each"):
         made("vllm-nxdi", text)
 
 
 def test_the_new_container_keeps_its_own_cache_and_no_secret_is_written_down(made: Make) -> None:
     options = "-e HF_HOME=/root/hf -e TRANSFORMERS_CACHE=/x -e TOKENIZERS_PARALLELISM=false -e MAX_TOKENS=9"
-    found = made("vllm-nxdi", LLAMA, {"run.sh": RUN.format(f"{options} -e apikey=one -e db_passwd=two")})
+    text = LLAMA + "option.env=API_TOKENS=one,LENGTH_TOKENS=7\noption.auth_tokens=two\noption.max_new_tokens=8\n"
+    found = made("vllm-nxdi", text, {"run.sh": RUN.format(f"{options} -e apikey=one -e db_passwd=two")})
+    assert {"API_TOKENS": None, "LENGTH_TOKENS": "7"}.items() <= found.launch.environment.items()
+    assert row(found, "option.auth_tokens").what == "option.auth_tokens=..."
+    assert row(found, "option.max_new_tokens").what == "option.max_new_tokens=8"
     wanted = {"HF_HOME": "/cache/huggingface", "TOKENIZERS_PARALLELISM": "false", "MAX_TOKENS": "9", "apikey": None}
     assert wanted.items() <= found.launch.environment.items()
     assert "TRANSFORMERS_CACHE" not in found.launch.environment
@@ -568,8 +645,15 @@ def test_the_new_container_keeps_its_own_cache_and_no_secret_is_written_down(mad
 
 def test_a_length_beyond_the_model_s_own_is_said(made: Make) -> None:
     text = LLAMA.replace("=2048", "=8192")
-    assert "the Neuron plugin takes that check away" in row(made("vllm-nxdi", text), "8192 positions").says
     assert row(made("lmi-vllm", text), "8192 positions").verdict is Verdict.NONE
+    plugin = row(made("vllm-nxdi", text), "8192 positions")
+    assert "the Neuron plugin takes that check away" in plugin.says
+    assert (plugin.source, plugin.sure) == (catalog.successor_sources()["vn"], "source")
+    fork = made("vllm-nxdi", text, image="0.9.1-neuronx-py311-sdk2.26.1-ubuntu22.04")  # without that plugin
+    for found in (fork, made("optimum", text), made("vllm-neuron", text)):
+        unknown = row(found, "8192 positions")
+        assert unknown.says.endswith("whether it refuses there, nobody here knows")
+        assert (unknown.verdict, unknown.sure) == (Verdict.CHANGED, "inferred")
     assert not [one for one in made("lmi-vllm").rows if one.what.endswith(" positions")]
 
 
@@ -608,7 +692,9 @@ def test_sampling_beside_the_prompts_is_model_py_s_to_read_and_nobody_else_s(mad
     (tmp_path / "vllm-nxdi" / "llama" / "model.py").unlink()
     found = made("vllm-nxdi", LLAMA, curl({"inputs": "Hi", "temperature": 0.5, "max_tokens": 9}))
     assert found.requests[0].body == {"model": "llama", "prompt": "Hi", "temperature": 0, "max_tokens": 30}
-    assert {row(found, name).verdict for name in ("temperature", "max_tokens")} == {Verdict.BUILT_IN}
+    for name in ("temperature", "max_tokens"):
+        assert row(found, name).verdict is Verdict.BUILT_IN
+        assert row(found, name).says == "DJL's handler reads no such field beside `inputs`: nothing is lost"
 
 
 def test_int8_that_is_left_out_of_the_new_properties_is_lost(made: Make) -> None:
