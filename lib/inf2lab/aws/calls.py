@@ -140,14 +140,15 @@ def undo_on_failure(cloud: Cloud, run: Run, report: Report, *, patience_s: float
     try:
         yield
     except BaseException as error:
-        tell, left = unfailing(report), f"It could not be undone: {AGAIN}"
+        tell = unfailing(report)
         try:
             left = _undo(cloud, run_on_record(run.id) or run, tell, patience_s)
-        finally:  # a second interrupt ends the undoing
-            if not isinstance(error, CloudError):
-                tell(f"  {left}")
+        except BaseException:  # an interrupt ends the undoing
+            tell(f"  It could not be undone: {AGAIN}")
+            raise
         if isinstance(error, CloudError):
             raise LaunchFailed(error.call, error.code, error.message, error.remedy, left) from error
+        tell(f"  {left}")
         raise
 
 
@@ -159,7 +160,8 @@ def _undo(cloud: Cloud, run: Run, report: Report, patience_s: float) -> str:
     except CloudError as error:
         return f"It could not be undone ({error.code}): {AGAIN}"
     if swept.clean:
-        return "Everything created until then is removed: of this run nothing bills"
+        bills = "; ".join(swept.logs) or "of this run nothing bills"
+        return f"Everything created until then is removed: {bills}"
     left = f"{len(swept.remaining)} things are left" if swept.remaining else "It is not known what is left"
     return f"{left}: {AGAIN}"
 

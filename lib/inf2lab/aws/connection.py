@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from inf2lab.aws.errors import SIGN_IN, ClockSkew, CloudError, NoAccess, WrongRegion, error_for
+from inf2lab.aws.errors import REPEAT, ClockSkew, CloudError, NoAccess, WrongRegion, error_for
 from inf2lab.aws.moments import Moment
 from inf2lab.settings import Settings
 
@@ -164,8 +164,9 @@ def _translating(call: str) -> Iterator[None]:
         boto.LoginError,
         boto.NoAuthTokenError,
         boto.ProfileNotFound,
+        boto.RefreshWithMFAUnsupportedError,  # raised when temporary credentials end, not when they are got
     ) as error:
-        remedy = f"{SIGN_IN}; without an account, stay in lane='rehearsal'"
+        remedy = f"{REPEAT}; without an account, stay in lane='rehearsal'"
         raise NoAccess(call, "no credentials", str(error).rstrip("."), remedy) from error
     except (
         boto.ConfigNotFound,
@@ -173,9 +174,7 @@ def _translating(call: str) -> Iterator[None]:
         boto.InfiniteLoopConfigError,
         boto.InvalidConfigError,
         boto.MissingDependencyException,
-        boto.RefreshWithMFAUnsupportedError,
         boto.UnknownCredentialError,
-        boto.UnknownTokenProviderError,
     ) as error:
         raise NoAccess(call, "no credentials", str(error).rstrip("."), CONFIGURED) from error
     except (boto.HTTPClientError, boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:

@@ -178,7 +178,7 @@ class EndpointRequest:
 
     def _roles(self) -> tuple[Call, ...]:
         """Return the role of the endpoint and that of the schedule which deletes it."""
-        group = f"arn:aws:logs:{self.region}:*:log-group:/aws/sagemaker/Endpoints/{self.name}*"
+        group = f"arn:aws:logs:{self.region}:*:log-group:{catalog.sagemaker_facts().log_groups}/{self.name}*"
         may = [
             *may_read(self.bucket, folder_prefix(self.run)),
             allow(["ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"], "*"),

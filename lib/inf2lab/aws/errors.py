@@ -118,7 +118,8 @@ class Rule:
     remedy: str
 
 
-SIGN_IN = "sign in again (`aws sso login`, or new keys with `aws configure`), then repeat: this call changed nothing"
+SIGN_IN = "sign in again (`aws login`, `aws sso login`, or new keys with `aws configure`)"
+REPEAT = f"{SIGN_IN}, then repeat: this call changed nothing"
 
 # The first match counts. Codes: EC2 API error codes and botocore's service models (1.44.5).
 RULES = (
@@ -132,7 +133,7 @@ RULES = (
         r"ExpiredToken(Exception)?|InvalidClientTokenId|UnrecognizedClientException|AuthFailure|MissingAuthenticationToken"
         r"|InvalidAccessKeyId|IncompleteSignature",
         NoAccess,
-        SIGN_IN,
+        REPEAT,
     ),
     Rule(
         r"UnauthorizedOperation|AccessDenied(Exception)?|NotAuthorized|OptInRequired|403",

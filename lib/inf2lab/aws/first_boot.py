@@ -1,7 +1,7 @@
 """What a launch waits for once its instance runs: Session Manager's agent, and the first boot, told step by step."""
 
 from inf2lab.aws.connection import Cloud
-from inf2lab.aws.errors import BootFailed, CloudError, NotAllowed
+from inf2lab.aws.errors import SIGN_IN, BootFailed, CloudError, NoAccess, NotAllowed
 from inf2lab.aws.kinds import list_instances
 from inf2lab.aws.pacing import looks
 from inf2lab.aws.runs import STATUS_TAG, Run
@@ -34,7 +34,9 @@ def wait_until_booted(cloud: Cloud, run: Run, last: str, report: Report) -> None
         code = error.code if isinstance(error, CloudError) else type(error).__name__
         said = error.message if isinstance(error, CloudError) else str(error)
         words = f"nobody looks at {run.instance_id} any more: {said}"
-        raise BootFailed("first boot", code, words, f"its first boot goes on. {_remedy(run)}") from error
+        first = f"{SIGN_IN}: " if isinstance(error, NoAccess) else ""
+        remedy = f"{first}its first boot goes on. {_remedy(run, 'shows how far it is')}"
+        raise BootFailed("first boot", code, words, remedy) from error
     except BaseException:
         unfailing(report)(f"  {run.instance_id} and its first boot go on. {_end(run)}")
         raise
@@ -81,9 +83,9 @@ def _status(cloud: Cloud, run: Run) -> str:
     return next((tag["Value"] for tag in row.get("Tags", ()) if tag["Key"] == STATUS_TAG), "")
 
 
-def _remedy(run: Run) -> str:
+def _remedy(run: Run, log: str = "says why") -> str:
     way_in = f"aws ssm start-session --region {run.region} --target {run.instance_id}"
-    return f"`{way_in}`, then `sudo less {LOG}` says why. {_end(run)}"
+    return f"`{way_in}`, then `sudo less {LOG}` {log}. {_end(run)}"
 
 
 def _end(run: Run) -> str:

@@ -24,7 +24,7 @@ from inf2lab.aws.kinds import (
     select_sagemaker,
     volume_rate,
 )
-from inf2lab.aws.runs import Run, all_runs, open_runs
+from inf2lab.aws.runs import Run, all_runs, name_of, open_runs
 from inf2lab.errors import SettingsError
 from inf2lab.settings import Settings
 from inf2lab.words import Report
@@ -47,6 +47,7 @@ class SweepReport:
     unknown: tuple[str, ...] = ()
     not_ours: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -67,22 +68,28 @@ class SweepReport:
         lines += [f"  could not look: {text}" for text in self.unknown]
         lines += [f"  not touched: {text}" for text in self.not_ours]
         lines += [f"  kept on purpose: {text}" for text in self.kept]
-        logs = [_delete_log(found) for found in self.removed if found.kind == ENDPOINT]
-        lines += [f"  stays, and AWS bills what it stores: an endpoint's log, until `{words}`" for words in logs]
+        lines += [f"  {text}" for text in self.logs]
         if not self.clean:
             least = "more than " if any(found.usd_per_hour is None for found in self.remaining) else ""
             lines.append(f"{len(self.remaining)} left, {least}{self.usd_per_hour:.4f} USD/h: sweep again")
-        elif self.not_ours or self.kept or self.problems or logs:  # which bill, or may
+        elif self.not_ours or self.kept or self.problems or self.logs:  # which bill, or may
             lines.append(f"of your runs nothing {'else ' if self.kept else ''}is left")
         else:
             lines.append("nothing is left, nothing bills: 0 USD/h")
         return "\n".join(lines)
 
 
-def _delete_log(endpoint: Found) -> str:
-    """Return the command that ends an endpoint's log group, which SageMaker makes without a tag and without an end."""
-    group = f"/aws/sagemaker/Endpoints/{endpoint.id}"
-    return f"aws logs delete-log-group --log-group-name {group} --region {endpoint.region}"
+def _list_logs(runs: Iterable[Run], removed: Iterable[Found]) -> Iterator[str]:
+    """Yield the logs of endpoints, which SageMaker makes without a tag and without an end.
+
+    Whoever has deleted the endpoint, and whether it ever started: nobody asks for what is there.
+    """
+    endpoints = {(name_of(run.id), run.region) for run in runs if run.bucket}
+    endpoints |= {(found.id, found.region) for found in removed if found.kind == ENDPOINT}
+    for name, region in sorted(endpoints):
+        group = f"{catalog.sagemaker_facts().log_groups}/{name}"
+        command = f"aws logs delete-log-group --log-group-name {group} --region {region}"
+        yield f"may stay, and AWS bills what it stores: an endpoint's log, until `{command}`"
 
 
 def sweep(
@@ -127,6 +134,7 @@ def sweep(
         tuple(dict.fromkeys(work.unknown)),
         (*_list_not_ours(cloud, where, ids), *_list_open(ids)),
         tuple(_list_kept(work)),
+        tuple(_list_logs(runs, work.removed.values())),
     )
     problems = (*result.problems, *_list_unheard(runs, result), *_record(cloud, runs, result))
     return replace(result, problems=problems)

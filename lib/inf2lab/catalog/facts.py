@@ -576,6 +576,7 @@ class SageMakerFacts:
     machine_image: str
     metric: str
     dimension: str
+    log_groups: str  # what an endpoint's log group lies under
 
     def image(self, region: str, profile: Profile) -> str | None:
         """Return a profile's image in the registry of a region; None where it is not."""

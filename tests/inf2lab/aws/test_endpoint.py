@@ -410,7 +410,34 @@ def test_an_endpoint_is_made_scaled_and_swept(account: Account, folder: ModelFol
     assert group in str(report)  # it has no tag, and SageMaker gives it no end
     assert "nothing bills" not in str(report)
     again = swept(account, run)
-    assert (again.removed, "log-group" in str(again)) == ((), False)
+    assert (again.removed, group in str(again), "nothing bills" in str(again)) == ((), True, False)
+
+
+def test_the_log_of_an_endpoint_that_its_deadline_deleted_is_named(account: Account, folder: ModelFolder) -> None:
+    """Its schedule did, before anybody swept."""
+    request, run = deployed(account, folder)
+    account.client("sagemaker").delete_endpoint(EndpointName=request.name)
+    said = str(swept(account, run))
+    assert f"--log-group-name /aws/sagemaker/Endpoints/{request.name} --region {REGION}" in said
+    assert "nothing bills" not in said
+
+
+def test_the_log_of_an_endpoint_that_never_came_into_service_is_named(account: Account, folder: ModelFolder) -> None:
+    """It is what tells why, and it bills: "of this run nothing bills" was wrong."""
+    account = account.alone()
+
+    def fail(parsed: dict[str, Any], **event: Any) -> None:
+        parsed |= {"EndpointStatus": "Failed", "FailureReason": "did not pass the ping health check"}
+
+    account.cloud.session.events.register("after-call.sagemaker.DescribeEndpoint", fail)
+    request = endpoint_request(
+        account.cloud, Needs(Settings(lane="inf2", instance="inf2.8xlarge"), folder), bucket="my-bucket"
+    )
+    with pytest.raises(aws.LaunchFailed, match="ping health check") as caught:
+        deploy(account.cloud, request, confirm=True, report=QUIET)
+    assert "is removed: may stay, and AWS bills what it stores: an endpoint's log" in str(caught.value)
+    assert f"--log-group-name /aws/sagemaker/Endpoints/{request.name} --region {REGION}" in str(caught.value)
+    assert account.left() == []
 
 
 def test_what_a_deployment_and_its_sweep_send_is_in_the_policy(account: Account, folder: ModelFolder) -> None:
@@ -507,7 +534,8 @@ def test_an_interrupt_after_any_call_leaves_nothing(account: Account, folder: Mo
     said = stopped(account, folder, KeyboardInterrupt)
     assert account.left() == []
     assert aws.open_runs() == []
-    assert "nothing bills" in said[-1]
+    assert "everything created until then is removed" in said[-1].lower()
+    assert "aws logs delete-log-group" in said[-1]
 
 
 @pytest.mark.parametrize("number", NUMBERED)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import exceptions
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
 from typer.testing import CliRunner
@@ -208,15 +209,25 @@ def test_7_a_first_boot_of_which_nobody_hears_is_told_as_an_error(played: Played
             raise OSError(28, "No space left on device")
 
     here = played.cloud()
-    with pytest.raises(aws.BootFailed, match=r"No space left on device.*bills until"):
+    with pytest.raises(aws.BootFailed, match=r"No space.*; its first boot goes on.*how far it is.*bills until"):
         aws.launch(here, launching.request(here), confirm=True, report=report)
     assert launching.sweep().clean
 
 
-def test_7_a_second_interrupt_ends_the_undoing_and_says_so(played: PlayedAws, launching: Launching) -> None:
+@pytest.mark.parametrize("first", ["an interrupt", "InsufficientInstanceCapacity", "UnauthorizedOperation"])
+def test_7_an_interrupt_ends_the_undoing_and_says_so(played: PlayedAws, launching: Launching, first: str) -> None:
+    """Whatever was undone: where AWS had refused the launch nobody said that it could not be."""
     told: list[str] = []
-    for number in (9, 10):
-        played.interrupt(number)
+
+    def interrupt(**event: Any) -> None:
+        raise KeyboardInterrupt
+
+    if first == "an interrupt":
+        played.interrupt(9)
+    else:
+        played.fail("ec2.RunInstances", first)
+    for noun in ("ec2.TerminateInstances", "ec2.DeleteSecurityGroup"):  # the first of the undoing, if there is one
+        played.session.events.register(f"before-call.{noun}", interrupt)
     here = played.cloud()
     with pytest.raises(KeyboardInterrupt):
         aws.launch(here, launching.request(here), confirm=True, report=told.append)
@@ -237,7 +248,10 @@ def test_7_who_cannot_watch_the_first_boot_is_told_what_bills(
     played.fail(operation, "ExpiredTokenException", "The security token is expired", only_if=only_if)
     with pytest.raises(aws.BootFailed, match=r"ExpiredToken.*nobody looks at i-\w+ any more.*bills until") as caught:
         launching()
+    assert "; sign in again (`aws login`" in str(caught.value)  # before the ways to look, which ask AWS too
+    assert "its first boot goes on" in str(caught.value)
     assert "changed nothing" not in str(caught.value)
+    assert "says why" not in str(caught.value)  # nothing failed there
     assert len(aws.open_runs()) == 1
     played.heal()
     assert launching.sweep().clean
@@ -359,6 +373,31 @@ def test_11_credentials_expire_during_a_sweep(played: PlayedAws, launching: Laun
     played.heal()
     assert launching.sweep().clean
     assert played.left() == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.RefreshWithMFAUnsupportedError(),
+        exceptions.LoginRefreshRequired(),
+        exceptions.UnauthorizedSSOTokenError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_11_credentials_that_cannot_be_renewed_are_no_wrong_configuration(
+    played: PlayedAws, launching: Launching, error: Exception
+) -> None:
+    """Those of MFA end within the process: "mend AWS's configuration: nothing was sent", and an instance billed."""
+
+    def end(**event: Any) -> None:
+        raise error
+
+    launching()
+    played.session.events.register("before-call.scheduler.DeleteScheduleGroup", end)
+    with pytest.raises(aws.NoAccess, match=r"sign in again.*then repeat: this call changed nothing"):
+        launching.sweep()
+    played.heal()
+    assert launching.sweep().clean
 
 
 def test_11_credentials_expire_during_a_launch(played: PlayedAws, launching: Launching) -> None:
