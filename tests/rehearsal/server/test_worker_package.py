@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import shutil
@@ -33,6 +34,7 @@ def jar(tmp_path, monkeypatch):
     pins["versions"] = {"1.0": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
     (tmp_path / "pins.json").write_text(json.dumps(pins))
     monkeypatch.setattr(module, "PINS_FILE", tmp_path / "pins.json")
+    monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
     fetched = []
     monkeypatch.setattr(module, "fetch_jar", lambda *args: fetched.append(args) or path)
     return path, fetched
@@ -63,6 +65,41 @@ def test_who_comes_while_it_is_fetched_waits_and_takes_it(jar, tmp_path, monkeyp
     with ThreadPoolExecutor(4) as pool:
         folders = list(pool.map(lambda _: module.worker_package("1.0", environ), range(4)))
     assert len(set(folders)) == len(at_once) == 1
+
+
+def test_the_lock_is_where_they_all_fetch_to(jar, tmp_path, monkeypatch):
+    """One of each temporary folder did not part those who fetch into one repository."""
+    fetch, taken = module.fetch_jar, []
+
+    def look(*args):
+        with (tmp_path / "m2" / "rehearsal-fetch.lock").open() as file, pytest.raises(BlockingIOError) as caught:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        taken.append(caught.type)
+        return fetch(*args)
+
+    monkeypatch.setattr(module, "fetch_jar", look)
+    module.worker_package("1.0", {"INF2LAB_CACHE": str(tmp_path / "cache")})
+    assert taken == [BlockingIOError]
+
+
+@pytest.mark.parametrize("there", ["a folder", "a link", "a file for the repository", "a read-only disk"])
+def test_a_lock_that_cannot_be_had_is_not_told_as_the_cache(jar, tmp_path, monkeypatch, there):
+    repository = tmp_path / "m2"
+    lock = repository / "rehearsal-fetch.lock"
+    if there == "a folder":
+        lock.mkdir(parents=True)
+    elif there == "a link":
+        repository.mkdir()
+        lock.symlink_to(tmp_path / "a person's")
+    elif there == "a file for the repository":
+        repository.write_text("")
+    else:
+        monkeypatch.setenv("M2_REPO", "/proc/inf2lab")
+    with pytest.raises(WorkerPackageError, match=r"Maven's repository cannot be locked.*M2_REPO") as caught:
+        module.worker_package("1.0", {"INF2LAB_CACHE": str(tmp_path / "cache")})
+    assert "INF2LAB_CACHE" not in str(caught.value)
+    assert not (tmp_path / "a person's").exists()  # no link is followed
+    assert not jar[1]
 
 
 @pytest.mark.parametrize("change", ["a line more", "cut off", "gone", "a file more", "compiled"])

@@ -61,9 +61,18 @@ def worker_package(version: str = DEFAULT_VERSION, environ: Mapping[str, str] | 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One process of this user at a time: downloads of one file into Maven's repository spoil each other."""
-    path = Path(tempfile.gettempdir()) / f"rehearsal-fetch-{os.getuid()}"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    """One process at a time: downloads of one file into Maven's repository spoil each other, so the lock is there."""
+    from jgo.constants import default_maven_repo  # as heavy as all of it
+
+    path = default_maven_repo() / "rehearsal-fetch.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise WorkerPackageError(
+            f"Maven's repository cannot be locked: {path}: {error.strerror}; remove what is there, let this user write "
+            "in it, or name another folder with M2_REPO"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
