@@ -137,17 +137,23 @@ def _copies(folder: Path) -> dict[str, _Copy]:
 
     Copies are `02_plan-Copy1.ipynb`, and the same exercise in another language's edition.
     """
-    try:
-        os.listdir(folder)  # glob says nothing of a folder that it may not read
-    except OSError as error:
-        unread = _Copy([], f"the folder {folder.name} cannot be read ({error.strerror}): let who grades read it")
-        return dict.fromkeys(JUDGES, unread)
+    if closed := _closed(folder):
+        return dict.fromkeys(JUDGES, _Copy([], f"the folder {closed} cannot be read: let who grades read and enter it"))
     for place in PLACES:
         paths = sorted(folder.glob(f"{place}/*.ipynb"), key=lambda path: path.lstat().st_mtime)
         named = [(name, _read(path)) for path in paths if (name := _exercise_of(path)) is not None]
         if named:
             return dict(sorted(named, key=lambda one: one[1].begun))  # the last one of a name stays
     return {}
+
+
+def _closed(folder: Path) -> str:
+    """Return the folder of a seat's exercises that may not be read or entered: glob says nothing of it."""
+    for place in (folder, *folder.glob("notebooks/**"), *folder.glob("exercises/")):
+        below = place.relative_to(folder)
+        if not os.access(place, os.R_OK | os.X_OK) and not any(part.startswith(".") for part in below.parts):
+            return Path(folder.name, below).as_posix()
+    return ""
 
 
 def _read(path: Path) -> _Copy:

@@ -133,23 +133,33 @@ def test_a_link_to_nothing_is_a_line_and_a_copy_beside_it_counts(tmp_path: Path)
     )
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o744, 0o711])
+@pytest.mark.parametrize(
+    ("lies", "closed"),
+    [
+        (".", "."),
+        ("exercises", "."),
+        ("exercises", "exercises"),
+        ("notebooks/exercises", "notebooks"),
+        ("notebooks/exercises", "notebooks/exercises"),
+        ("notebooks/ja/exercises", "notebooks/ja"),
+    ],
+)
 def test_a_seat_that_cannot_be_read_is_not_one_that_has_not_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, lies: str, closed: str
 ) -> None:
     seats.write(tmp_path / "open", {QUICK: seats.solved(QUICK)})
-    seats.write(tmp_path / "shut", {QUICK: seats.solved(QUICK)})
-    listed = os.listdir
-
-    def refuse(path: Path) -> list[str]:
-        if path.name == "shut":
-            raise PermissionError(13, "Permission denied", str(path))
-        return listed(path)
-
-    monkeypatch.setattr("inf2lab.grading.grader.os.listdir", refuse)
+    (tmp_path / "open" / "notebooks" / ".ipynb_checkpoints").mkdir(0o700, parents=True)
+    seats.write(tmp_path / "shut" / lies, {QUICK: seats.solved(QUICK)})
+    (tmp_path / "shut" / closed).chmod(mode)
+    tmp_path.chmod(0o755)
+    # As somebody else sees it: who tests may be root, or own it.
+    monkeypatch.setattr("inf2lab.grading.grader.os.access", lambda path, asked: path.stat().st_mode & asked == asked)
     given, refused = grade(tmp_path)
     assert (given.name, given.passed) == ("open", 1)
     assert {result.state for result in refused.results} == {NOT_PASSED}
-    assert refused.results[0].hint == "the folder shut cannot be read (Permission denied): let who grades read it"
+    said = f"the folder {Path('shut', closed)} cannot be read: let who grades read and enter it"
+    assert refused.results[0].hint == said
 
 
 def test_a_cell_that_raises_is_said_with_its_error(tmp_path: Path) -> None:
