@@ -26,6 +26,7 @@ DRIVER = Path("/sys/module/neuron")  # there while the module is loaded
 PACKAGES = ("aws-neuronx-dkms", "aws-neuronx-tools")
 RELOAD = "stop what uses it (a notebook's kernel does), then `sudo rmmod neuron && sudo modprobe neuron`"
 TOOLS_AGAIN = "`sudo apt-get install aws-neuronx-tools` (or dnf)"
+OPEN_TO_A_GROUP = 'a udev rule opens them to a group: `KERNEL=="neuron*", GROUP="neuron", MODE="0660"`'
 ANSWER_S = 30  # of neuron-ls
 DISK_GIB = 100  # the image and the checkpoints of OPT-13B, whole and split
 
@@ -124,16 +125,19 @@ def permission(settings: Settings) -> Diagnosis | None:
     closed = [path for path in _device_files() if path.stat().st_mode & 0o006 != 0o006]
     if not closed:
         return None
-    subject, seen = "device files", closed[0].stat()
-    mode, group = stat.filemode(seen.st_mode), _name_of_group(seen.st_gid)
-    found = f"{closed[0]} is {mode}, of group {group}"
-    if not any(_may_open(path.stat()) for path in closed):
-        remedy = 'a udev rule opens them to a group: `KERNEL=="neuron*", GROUP="neuron", MODE="0660"`'
-        return Diagnosis(subject, Level.MISSING, f"{found}: the container's user may not open it", remedy)
-    if os.access(closed[0], os.R_OK | os.W_OK):
+    lost = [path for path in closed if not _may_open(path.stat())]
+    unasked = [path for path in closed if not os.access(path, os.R_OK | os.W_OK)]
+    subject, shown = "device files", (lost or unasked or closed)[0]
+    seen = shown.stat()
+    group = _name_of_group(seen.st_gid)
+    found = f"{shown} is {stat.filemode(seen.st_mode)}, of group {group}"
+    if lost:
+        return Diagnosis(subject, Level.MISSING, f"{found}: the container's user may not open it", OPEN_TO_A_GROUP)
+    if not unasked:
         return Diagnosis(subject, Level.OK, f"{found}; the container is given the group")
     found = f"{found}: the container is given the group, and you are not in it, so neuron-ls cannot ask"
-    return Diagnosis(subject, Level.NOTE, found, f"`sudo usermod -aG {group} $USER`, then log in again")
+    joins = f"`sudo usermod -aG {group} $USER`, then log in again"
+    return Diagnosis(subject, Level.NOTE, found, joins if seen.st_gid else OPEN_TO_A_GROUP)
 
 
 def cores_in_use(settings: Settings) -> Diagnosis | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -240,6 +241,41 @@ def test_device_files_that_are_closed_to_others_are_told(
     finding = instance.found("device files")
     assert (finding.level, said in finding.found) == (level, True), finding
     assert (level == "ok") == (not finding.remedy)
+
+
+@pytest.mark.parametrize(
+    ("modes", "mine", "level", "told"),
+    [
+        ((0o660, 0o600), True, "missing", "neuron1 is "),
+        ((0o600, 0o660), True, "missing", "neuron0 is "),
+        ((0o660, 0o640), False, "missing", "neuron1 is "),
+        ((0o660, 0o660), False, "note", "neuron1 is "),  # neuron0 may be opened
+    ],
+)
+def test_of_device_files_that_differ_the_one_that_is_in_the_way_is_told(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, modes: tuple[int, ...], mine: bool, level: str, told: str
+) -> None:
+    for number, mode in enumerate(modes):
+        (instance.devices / f"neuron{number}").touch()
+        (instance.devices / f"neuron{number}").chmod(mode)
+    monkeypatch.setattr(checks.os, "access", lambda path, how: mine or str(path).endswith("neuron0"))
+    monkeypatch.setattr(checks, "CONTAINER_USER", 4242)
+    finding = instance.found("device files")
+    assert (finding.level, told in finding.found) == (level, True), finding
+
+
+@pytest.mark.parametrize(("group", "remedy"), [(0, 'GROUP="neuron", MODE="0660"'), (4242, "usermod -aG 4242 $USER")])
+def test_nobody_is_told_to_join_the_group_of_root(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, group: int, remedy: str
+) -> None:
+    for path in instance.devices.iterdir():
+        path.chmod(0o660)
+    stat = Path.stat
+    monkeypatch.setattr(checks.os, "access", lambda path, how: False)
+    monkeypatch.setattr(Path, "stat", lambda path, **how: os.stat_result([*stat(path, **how)[:5], group, 0, 0, 0, 0]))
+    finding = checks.permission(Settings(lane="inf2"))
+    assert finding is not None
+    assert (finding.level, remedy in finding.remedy) == ("note", True), finding
 
 
 def test_without_device_files_this_is_no_instance(instance: Instance) -> None:
