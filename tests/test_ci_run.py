@@ -96,6 +96,20 @@ def test_nothing_is_tried_where_set_up_failed(tmp_path: Path) -> None:
     assert calls == ["make setup"]
 
 
+def test_an_engine_that_hangs_is_waited_for_half_a_minute(tmp_path: Path) -> None:
+    environment = checkout(tmp_path)
+    programs = tmp_path / "programs"
+    (programs / "dockerd").write_text(
+        ENGINE.replace("'echo \"engine ended\" >>calls; exit'", "''").replace("sleep", "/bin/sleep")
+    )
+    (programs / "sleep").write_text('#!/bin/sh\necho $1 >>slept\n[ "$1" = 0.1 ] || exec /bin/sleep "$1"\n')
+    (programs / "sleep").chmod(0o755)
+    done = subprocess.run([tmp_path / ".ci" / "run"], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert not Path(f"/proc/{(tmp_path / 'engine.pid').read_text().strip()}").exists()
+    assert (tmp_path / "slept").read_text().split().count("0.1") == 300
+
+
 def test_an_interrupted_run_leaves_no_engine(tmp_path: Path) -> None:
     """The signal comes while the tests run."""
     environment = checkout(tmp_path) | {"WAITS": "1"}
