@@ -112,6 +112,11 @@ def devices() -> Path:
     return real(os.environ.get(f"{PREFIX}DEVICES") or "/dev")
 
 
+def device_files() -> list[Path]:
+    """Return the Neuron devices' files that are there, by number."""
+    return sorted(devices().glob("neuron[0-9]*"), key=lambda path: int(re.sub(r"\D", "", path.name)))
+
+
 def language() -> str | None:
     """Return the language that a reader named, or None; whether the program speaks it is not looked at."""
     return os.environ.get(f"{PREFIX}LANGUAGE") or None

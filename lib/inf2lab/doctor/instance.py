@@ -17,7 +17,7 @@ from inf2lab.doctor.neuron_ls import NeuronDevice, parse_neuron_ls
 from inf2lab.errors import LabError
 from inf2lab.folder import ModelFolder
 from inf2lab.planning import host_needs, plan, plan_of
-from inf2lab.serving import CONTAINER_USER
+from inf2lab.serving import CONTAINER_USER, is_closed
 from inf2lab.settings import Settings
 from neuron_rules import GIB
 
@@ -98,7 +98,7 @@ def _fit(accepted: catalog.DriverRange, owner: str) -> str:
 def devices(settings: Settings) -> Diagnosis:
     """Which devices neuron-ls and /dev show, compared with the instance's."""
     subject, wanted = "Neuron devices", settings.hardware.chips
-    files = _device_files()
+    files = paths.device_files()
     if not files:
         remedy = f"on a machine without the chip use lane='rehearsal'. {catalog.trouble('no-device-file').fix}"
         return Diagnosis(subject, Level.MISSING, f"no {paths.devices()}/neuron*", remedy)
@@ -122,7 +122,7 @@ def permission(settings: Settings) -> Diagnosis | None:
     The container is given the group of a file that is closed to others (Neuron SDK, about-neuron/security.rst, advises
     GROUP=neuron, MODE=0660).
     """
-    closed = [path for path in _device_files() if path.stat().st_mode & 0o006 != 0o006]
+    closed = [path for path in paths.device_files() if is_closed(path.stat())]
     if not closed:
         return None
     lost = [path for path in closed if not _may_open(path.stat())]
@@ -201,12 +201,6 @@ def _judge(subject: str, seen: tuple[NeuronDevice, ...], wanted: int, settings: 
         remedy = "the plan counts on a ring by number; `neuron-ls --topology` shows the links"
         return Diagnosis(subject, Level.NOTE, f"{shown}; {', '.join(map(str, apart))} joined otherwise", remedy)
     return Diagnosis(subject, Level.OK, shown)
-
-
-def _device_files() -> list[Path]:
-    """The device files, by number."""
-    files = paths.devices().glob("neuron[0-9]*")
-    return sorted(files, key=lambda path: int(re.sub(r"\D", "", path.name)))
 
 
 def _may_open(seen: os.stat_result) -> bool:

@@ -7,7 +7,7 @@ from inf2lab.faces import on_demand
 if TYPE_CHECKING:
     from inf2lab.serving.container import ContainerServer, stop_labelled
     from inf2lab.serving.docker import has_image, run_docker
-    from inf2lab.serving.docker_run import CONTAINER_USER, RunLine
+    from inf2lab.serving.docker_run import CONTAINER_USER, RunLine, is_closed
     from inf2lab.serving.inside_files import bridge_file
     from inf2lab.serving.interface import ModelServer, State
     from inf2lab.serving.local import end_orphans
@@ -35,6 +35,7 @@ __all__ = [
     "free_port",
     "has_image",
     "instance_path",
+    "is_closed",
     "left_over",
     "on_record",
     "require_image",

@@ -3,6 +3,7 @@
 Paths inside the image are DJLServing's own (`/opt/ml/model`, `/opt/djl/logs`; serving/docker/config.properties).
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from inf2lab.serving.docker_line import Line
 
 CONTAINER_USER = 1000  # `djl` in the image, the first user of the Neuron AMIs; by number, as images differ in names
 HOST_MANAGEMENT_OFFSET = 10  # on the machine's network; the next port is for a second server
+
+
+def is_closed(device: os.stat_result) -> bool:
+    """Whether not everybody may read and write a device file: the container is given its group then."""
+    return device.st_mode & 0o006 != 0o006
 
 
 @dataclass(frozen=True)
@@ -83,5 +89,5 @@ class RunLine(Line):
     def _groups_of_devices(self) -> list[str]:
         """The groups that own device files which not everybody may open (a udev rule can say GROUP=neuron, 0660)."""
         found = [path.stat() for path in self.devices if not self.home and path.exists()]
-        closed = sorted({seen.st_gid for seen in found if seen.st_mode & 0o006 != 0o006})
+        closed = sorted({seen.st_gid for seen in found if is_closed(seen)})
         return [word for group in closed for word in ("--group-add", str(group))]

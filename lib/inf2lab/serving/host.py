@@ -18,8 +18,7 @@ def check_devices(line: Line) -> None:
     wanted = line.devices
     missing = [path for path in wanted if not path.exists()]
     if missing:
-        found = len(list(wanted[0].parent.glob("neuron[0-9]*")))
-        row = catalog.trouble("no-device-file")
+        found, row = len(paths.device_files()), catalog.trouble("no-device-file")
         raise ServerError(
             f"no {missing[0]}: {line.asks_for} needs {len(wanted)} Neuron devices, {found} are here: "
             f"use lane='rehearsal' without the chip. {row.cause} {row.fix}"
